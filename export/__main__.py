@@ -18,7 +18,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default="bert_mlm", help="the servable's name (default bert_mlm)")
     parser.add_argument("--version", type=_positive, default=1, help="the version's number (default 1)")
     parser.add_argument("--output", type=Path, default=Path("models"), help="where servables are (default models)")
-    parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="how weights are stored")
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "fp16", "bf16-compute"),
+        default="fp32",
+        help="how weights are stored; bf16-compute multiplies in bfloat16 too (for CPUs with AVX512-BF16 or AMX)",
+    )
     parser.add_argument(
         "--lower-case", action=argparse.BooleanOptionalAction, help="override do_lower_case of tokenizer_config.json"
     )

@@ -22,6 +22,7 @@ class Manifest:
         created: UTC, ISO 8601.
         tensorflow: the TensorFlow version that wrote the graph.
         files: the SHA-256 digest of each file of the version but this one.
+        quantisation: how the light engine's integers answered the sample sentences, beside float32.
         parity: the figures of ``python -m export.verify``, empty until it has run.
         format: the version of this layout.
     """
@@ -32,6 +33,7 @@ class Manifest:
     created: str
     tensorflow: str
     files: dict[str, str]
+    quantisation: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 

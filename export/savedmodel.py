@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from bert_mlm_client.wire import encode_tensor, messages
+from google.protobuf import json_format
+from tensorflow.core.protobuf import saved_model_pb2
 
 from export.bert import Bert, Precision
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.errors import VersionError
 from export.manifest import Manifest, write_manifest
+from export.onnx import ONNX_FILE, SIGNATURES, Agreement, write_onnx
 from export.quiet import quiet_stderr
-from export.signatures import TOP_K, build_signatures, vocabulary_bytes
+from export.signatures import TOP_K, build_signatures, client_config, vocabulary_bytes
 from export.source import OPTIONAL, CheckpointFiles, sha256_of
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
@@ -33,7 +36,8 @@ class ExportOptions:
     """What an export may be told.
 
     Attributes:
-        precision: how the weights are stored: fp32, or half the size in bf16 or fp16; the arithmetic is float32 always.
+        precision: how the weights are stored: fp32, or half the size in bf16 or fp16; the arithmetic is float32 in all
+            three, while bf16-compute also multiplies by the linear layers' kernels in bfloat16.
         lower_case: overrides ``do_lower_case`` of tokenizer_config.json; None follows it.
     """
 
@@ -85,7 +89,12 @@ def export_model(
         report(f"Built the graph and its signatures, weights stored in {options.precision}.")
         _write_assets(folder / "assets", files.folder, checkpoint, options)
         _write_warmup(folder / WARMUP_FILE, checkpoint)
-        write_manifest(folder, _describe(folder, files, checkpoint, options))
+        agreement = _write_light(folder, checkpoint)
+        report(
+            f"Wrote the light engine's file: on {agreement.masks} sample masks its best token is the same "
+            f"in {agreement.same_best:.0%}."
+        )
+        write_manifest(folder, _describe(folder, files, checkpoint, options, agreement))
     report(f"Wrote {target} ({_size_mb(target):.1f} MB).")
     return target
 
@@ -157,7 +166,24 @@ def warmup_requests(checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any
     yield "serving_default", {"input_ids": ids[:, :8], "attention_mask": ones, "token_type_ids": zeros}
 
 
-def _describe(folder: Path, files: CheckpointFiles, checkpoint: Checkpoint, options: ExportOptions) -> Manifest:
+def _write_light(folder: Path, checkpoint: Checkpoint) -> Agreement:
+    """Write the light engine's file, with the SavedModel's own signatures but the one that it has not."""
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    signatures = messages.SignatureDefMap()
+    for name, signature in saved.meta_graphs[0].signature_def.items():
+        if name in SIGNATURES:
+            signatures.signature_def[name].ParseFromString(signature.SerializeToString())
+    metadata = {
+        "signatures": json_format.MessageToJson(signatures, indent=None),
+        "tokenizer": json.dumps(client_config(checkpoint), sort_keys=True),
+    }
+    top_k = min(TOP_K, checkpoint.config.vocab_size)
+    return write_onnx(folder / ONNX_FILE, checkpoint, metadata, top_k)
+
+
+def _describe(
+    folder: Path, files: CheckpointFiles, checkpoint: Checkpoint, options: ExportOptions, agreement: Agreement
+) -> Manifest:
     written = sorted(path for path in folder.rglob("*") if path.is_file())
     return Manifest(
         source={"model": files.model, "revision": files.revision, "digests": files.digests},
@@ -165,6 +191,7 @@ def _describe(folder: Path, files: CheckpointFiles, checkpoint: Checkpoint, opti
         shape={**asdict(checkpoint.config), "max_length": checkpoint.tokenizer.max_length},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tensorflow=tf.__version__,
+        quantisation=asdict(agreement),
         files={path.relative_to(folder).as_posix(): sha256_of(path) for path in written},
     )
 

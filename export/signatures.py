@@ -55,15 +55,14 @@ def _concrete(function: Callable[..., dict[str, Tensor]], *inputs: Any) -> Any:
     return tf.function(function, input_signature=inputs).get_concrete_function()
 
 
-def _encode(bert: Bert, input_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    return bert.encode(input_ids, tf.sequence_mask(lengths, tf.shape(input_ids)[1]))
+def _encode(bert: Bert, input_ids: Tensor, lengths: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    return bert.encode(input_ids, tf.sequence_mask(lengths, tf.shape(input_ids)[1]), positions=positions)
 
 
 def _logits_at(bert: Bert, input_ids: Tensor, lengths: Tensor, mask_positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the logits [B, M, V] at the masks and their normaliser [B, M, 1]; the head runs for the masks alone."""
-    hidden, _ = _encode(bert, input_ids, lengths)
-    masked = tf.gather(hidden, mask_positions, batch_dims=1)
-    flat = bert.predict(tf.reshape(masked, [-1, bert.config.hidden_size]))
+    """Return the logits [B, M, V] and their normaliser [B, M, 1]; last layer and head run for the masks alone."""
+    hidden, _ = _encode(bert, input_ids, lengths, mask_positions)
+    flat = bert.predict(tf.reshape(hidden, [-1, bert.config.hidden_size]))
     logits = tf.reshape(flat, tf.concat([tf.shape(mask_positions), [bert.config.vocab_size]], axis=0))
     return logits, tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
 
@@ -106,9 +105,8 @@ def _features(bert: Bert) -> Any:
 
 def _explain(bert: Bert) -> Any:
     def explain(input_ids: Tensor, lengths: Tensor, mask_positions: Tensor) -> dict[str, Tensor]:
-        _, attention = _encode(bert, input_ids, lengths)
-        of_all = tf.reduce_mean(attention, axis=1)
-        return {"attention": tf.gather(of_all, mask_positions, batch_dims=1)}
+        _, attention = _encode(bert, input_ids, lengths, mask_positions)
+        return {"attention": tf.reduce_mean(attention, axis=0)}
 
     return _concrete(explain, _ids("input_ids"), _ids("lengths", rank=1), _ids("mask_positions"))
 

@@ -1,0 +1,235 @@
+"""BERT for masked language modelling as an ONNX graph (Devlin et al. 2018, https://arxiv.org/abs/1810.04805).
+
+One graph for all signatures. The last layer runs for ``positions`` alone, the masks of fill_mask or every token for
+features, and the head for the first ``answers`` of them. ONNX Runtime computes all outputs, whichever are fetched: the
+others cost little with 1 answer and 1 candidate.
+
+| input | shape | |
+|---|---|---|
+| ``input_ids`` | [B, S] | |
+| ``lengths`` | [B] | the attention mask is made from it |
+| ``positions`` | [B, P] | each within its sentence |
+| ``answers`` | [1] | M, from 1 to P |
+| ``candidate_ids`` | [B, C] | for ``candidate_scores`` |
+
+All sentences lie in one table of rows, so that a product is one product and not B of them: the first token of every
+sentence, then the second, and so on. In that order a row's heads need not be moved for the products of attention
+(``FusedMatMul`` with ``transBatchA``), as they would sentence by sentence.
+"""
+
+import math
+
+import numpy as np
+from onnx import TensorProto
+
+from export.checkpoint import BertConfig, Weights
+from export.onnx.graph import Graph, Value
+from export.onnx.products import Linear, Products
+
+INPUTS = {
+    "input_ids": ("B", "S"),
+    "lengths": ("B",),
+    "positions": ("B", "P"),
+    "answers": (1,),
+    "candidate_ids": ("B", "C"),
+}
+
+Types = dict[str, tuple[int, tuple[str | int, ...]]]
+
+_MASKED = float(np.finfo(np.float32).min)
+_HEAD = "cls.predictions"
+
+
+def output_types(config: BertConfig, top_k: int) -> Types:
+    """Return ONNX's type and the shape of each output."""
+    return {
+        "token_ids": (TensorProto.INT32, ("B", "M", top_k)),
+        "scores": (TensorProto.FLOAT, ("B", "M", top_k)),
+        "candidate_scores": (TensorProto.FLOAT, ("B", "M", "C")),
+        "cls": (TensorProto.FLOAT, ("B", config.hidden_size)),
+        "mean": (TensorProto.FLOAT, ("B", config.hidden_size)),
+        "attention": (TensorProto.FLOAT, ("B", "P", "S")),
+    }
+
+
+class OnnxBert:
+    """Builds the graph of a checkpoint over one kind of products."""
+
+    def __init__(self, graph: Graph, products: Products, config: BertConfig, weights: Weights, top_k: int) -> None:
+        self._graph = graph
+        self._products = products
+        self._config = config
+        self._weights = weights
+        self._top_k = top_k
+        self._batch = self._size("input_ids", 0)
+        self._length = self._size("input_ids", 1)
+        self._picked = self._size("positions", 1)
+        self._answers = graph.op("Cast", Value("answers"), to=TensorProto.INT64)
+
+    def outputs(self) -> dict[str, Value]:
+        """Build everything and return the outputs by name."""
+        hidden, attention = self._encode()
+        logits = self._predict(hidden)
+        probabilities = self._graph.op("Softmax", logits, axis=-1)
+        count = self._graph.constant([self._top_k], np.int64)
+        scores, token_ids = self._graph.ops("TopK", probabilities, count, outputs=2, axis=-1)
+        return {
+            "token_ids": self._by_sentence(self._graph.op("Cast", token_ids, to=TensorProto.INT32), self._answers),
+            "scores": self._by_sentence(scores, self._answers),
+            "candidate_scores": self._candidate_scores(probabilities),
+            **self._features(self._by_sentence(hidden, self._picked)),
+            "attention": attention,
+        }
+
+    def _encode(self) -> tuple[Value, Value]:
+        """Return the last hidden states at the positions [P*B, H] and the last attention there [B, P, S]."""
+        graph = self._graph
+        rows = self._embed()
+        unseen = self._unseen()
+        for number in range(self._config.num_hidden_layers):
+            last = number == self._config.num_hidden_layers - 1
+            layer = f"bert.encoder.layer.{number}"
+            query, key, value = self._attention_layers(layer)
+            normal = self._products.normalised(rows, f"{layer}.input", (query, key, value))
+            keys, values = normal.apply(key), normal.apply(value)
+            if last:
+                places = self._flat_positions()
+                rows, normal = graph.op("Gather", rows, places, axis=0), normal.pick(places)
+            context, attention = self._attend(normal.apply(query), keys, values, unseen, last=last)
+            output = self._products.apply(context, self._output_layer(layer))
+            rows = self._normalise(graph.op("Add", output, rows), f"{layer}.attention.output")
+            inner = self._linear(f"{layer}.intermediate.dense")
+            widened = self._products.normalised(rows, f"{layer}.inner", (inner,)).apply(inner)
+            narrowed = self._products.apply(
+                self._products.gelu(widened), self._linear(f"{layer}.output.dense"), after_gelu=True
+            )
+            rows = self._normalise(graph.op("Add", narrowed, rows), f"{layer}.output")
+        return rows, graph.op("ReduceMean", attention, graph.constant([1], np.int64), keepdims=0)
+
+    def _embed(self) -> Value:
+        """Return the embeddings as rows [S*B, H]."""
+        graph, weights = self._graph, self._weights
+        first_segment = weights["bert.embeddings.token_type_embeddings.weight"][0]
+        table = weights["bert.embeddings.position_embeddings.weight"] + first_segment
+        places = graph.weight("embeddings.positions", table[:, np.newaxis])
+        zero = graph.constant([0], np.int64)
+        words = self._products.embed(graph.op("Transpose", Value("input_ids"), perm=[1, 0]))
+        embedded = graph.op("Add", words, graph.op("Slice", places, zero, self._length, zero))
+        return self._normalise(self._as_rows(embedded), "bert.embeddings")
+
+    def _unseen(self) -> Value:
+        """Return what is added to the attention's scores [B, 1, 1, S]: 0, and for padding next to minus infinity."""
+        graph = self._graph
+        length = graph.op("Cast", graph.op("Squeeze", self._length), to=TensorProto.INT32)
+        places = graph.op("Range", graph.constant(0, np.int32), length, graph.constant(1, np.int32))
+        axes = graph.constant([1, 2, 3], np.int64)
+        seen = graph.op("Less", places, graph.op("Unsqueeze", Value("lengths"), axes))
+        return graph.op("Where", seen, graph.constant(0), graph.constant(_MASKED))
+
+    def _flat_positions(self) -> Value:
+        """Return where the positions are among all rows [P*B]."""
+        graph = self._graph
+        places = graph.op("Cast", graph.op("Transpose", Value("positions"), perm=[1, 0]), to=TensorProto.INT64)
+        one = graph.constant(1, np.int64)
+        sentences = graph.op("Range", graph.constant(0, np.int64), graph.op("Squeeze", self._batch), one)
+        flat = graph.op("Add", graph.op("Mul", places, self._batch), sentences)
+        return graph.op("Reshape", flat, graph.constant([-1], np.int64))
+
+    def _attend(self, query: Value, key: Value, value: Value, unseen: Value, *, last: bool) -> tuple[Value, Value]:
+        """Return the context as rows, and the attention [B, heads, queries, S]."""
+        graph = self._graph
+        queries = self._by_head(query, self._picked if last else self._length)
+        keys, values = self._by_head(key, self._length), self._by_head(value, self._length)
+        scores = graph.op("FusedMatMul", queries, keys, transBatchA=1, transBatchB=1, transB=1)
+        attention = graph.op("Softmax", graph.op("Add", scores, unseen), axis=-1)
+        context = graph.op("FusedMatMul", attention, values, transBatchB=1)
+        return self._as_rows(graph.op("Transpose", context, perm=[2, 0, 1, 3])), attention
+
+    def _attention_layers(self, layer: str) -> tuple[Linear, Linear, Linear]:
+        """Return query, key and value.
+
+        The scores' divisor is in the query. A key's bias adds the same to all scores of a query, so it is left out; a
+        value's bias reaches every context whole, since attention adds up to 1, and is part of the output's bias.
+        """
+        query, key, value = (self._linear(f"{layer}.attention.self.{part}") for part in ("query", "key", "value"))
+        divisor = math.sqrt(self._config.hidden_size // self._config.num_attention_heads)
+        bias = self._weights[f"{query.name}.bias"]
+        return (
+            Linear(query.name, query.kernel / np.float32(divisor), bias / np.float32(divisor)),
+            Linear(key.name, key.kernel),
+            Linear(value.name, value.kernel),
+        )
+
+    def _output_layer(self, layer: str) -> Linear:
+        output = self._linear(f"{layer}.attention.output.dense")
+        return Linear(
+            output.name,
+            output.kernel,
+            self._weights[f"{output.name}.bias"] + self._weights[f"{layer}.attention.self.value.bias"] @ output.kernel,
+        )
+
+    def _predict(self, hidden: Value) -> Value:
+        """Return the logits [M*B, V]."""
+        graph = self._graph
+        zero = graph.constant([0], np.int64)
+        answered = graph.op("Slice", hidden, zero, graph.op("Mul", self._answers, self._batch), zero)
+        transformed = self._products.apply(answered, self._linear(f"{_HEAD}.transform.dense"))
+        normal = self._normalise(self._products.gelu(transformed), f"{_HEAD}.transform")
+        return self._products.unembed(normal, self._weights[f"{_HEAD}.bias"])
+
+    def _candidate_scores(self, probabilities: Value) -> Value:
+        """Return the probabilities of the candidates [B, M, C]."""
+        graph = self._graph
+        shape = graph.op("Concat", self._answers, graph.op("Shape", Value("candidate_ids")), axis=0)
+        every = graph.op("Expand", Value("candidate_ids"), shape)
+        flat = graph.op("Concat", graph.constant([-1], np.int64), self._size("candidate_ids", 1), axis=0)
+        found = graph.op("GatherElements", probabilities, graph.op("Reshape", every, flat), axis=-1)
+        return self._by_sentence(found, self._answers)
+
+    def _features(self, hidden: Value) -> dict[str, Value]:
+        """Return cls and mean [B, H], right where the positions are all of the sentence's."""
+        graph = self._graph
+        place = Value("positions")
+        last = graph.op("Sub", Value("lengths"), graph.constant(1, np.int32))
+        inside = graph.op(
+            "And",
+            graph.op("Greater", place, graph.constant(0, np.int32)),
+            graph.op("Less", place, graph.op("Unsqueeze", last, graph.constant([1], np.int64))),
+        )  # without [CLS] and [SEP]
+        axis = graph.constant([1], np.int64)
+        weights = graph.op("Cast", graph.op("Unsqueeze", inside, graph.constant([2], np.int64)), to=TensorProto.FLOAT)
+        total = graph.op("ReduceSum", graph.op("Mul", hidden, weights), axis, keepdims=0)
+        count = graph.op("Max", graph.op("ReduceSum", weights, axis, keepdims=0), graph.constant(1))
+        first = graph.op("Gather", hidden, graph.constant(0, np.int64), axis=1)
+        return {"cls": first, "mean": graph.op("Div", total, count)}
+
+    def _linear(self, name: str) -> Linear:
+        return Linear(name, self._weights[f"{name}.weight"].T, self._weights[f"{name}.bias"])
+
+    def _normalise(self, rows: Value, name: str) -> Value:
+        scale, bias = (f"{name}.LayerNorm.{part}" for part in ("weight", "bias"))
+        return self._graph.op(
+            "LayerNormalization",
+            rows,
+            self._graph.weight(scale, self._weights[scale]),
+            self._graph.weight(bias, self._weights[bias]),
+            epsilon=self._config.layer_norm_eps,
+        )
+
+    def _by_head(self, rows: Value, length: Value) -> Value:
+        """Return rows as [length, B, heads, size of a head]."""
+        heads = self._config.num_attention_heads
+        shape = [heads, self._config.hidden_size // heads]
+        split = self._graph.op("Concat", length, self._batch, self._graph.constant(shape, np.int64), axis=0)
+        return self._graph.op("Reshape", rows, split)
+
+    def _as_rows(self, value: Value) -> Value:
+        return self._graph.op("Reshape", value, self._graph.constant([-1, self._config.hidden_size], np.int64))
+
+    def _by_sentence(self, rows: Value, count: Value) -> Value:
+        """Return rows [count*B, width] as [B, count, width]."""
+        shape = self._graph.op("Concat", count, self._batch, self._graph.constant([-1], np.int64), axis=0)
+        return self._graph.op("Transpose", self._graph.op("Reshape", rows, shape), perm=[1, 0, 2])
+
+    def _size(self, name: str, axis: int) -> Value:
+        return self._graph.op("Shape", Value(name), start=axis, end=axis + 1)

@@ -1,0 +1,92 @@
+"""Write an ONNX graph node by node."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 21
+IR_VERSION = 10
+
+_MICROSOFT = "com.microsoft"  # ONNX Runtime's own operations
+_CONTRIB = {"FastGelu", "FusedMatMul", "MatMulIntegerToFloat"}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The name of a value in the graph, the output of a node or a constant."""
+
+    name: str
+
+
+class Graph:
+    """Nodes in order, and the constants that they use."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+
+    def constant(self, value: object, dtype: type[np.generic] = np.float32) -> Value:
+        """Return a small constant; equal ones are kept once."""
+        array = np.asarray(value, dtype)
+        written = f"{array.dtype}{array.tolist()}"
+        return self.weight(written, array)
+
+    def weight(self, name: str, array: NDArray[Any]) -> Value:
+        """Return a constant under a name of its own; a name that is there already stands for the same array."""
+        if name not in self._constants:
+            self._constants[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
+        return Value(name)
+
+    def op(self, kind: str, *inputs: Value | None, **attributes: Any) -> Value:
+        """Add a node and return its output; None leaves out an optional input."""
+        return self.ops(kind, *inputs, outputs=1, **attributes)[0]
+
+    def ops(self, kind: str, *inputs: Value | None, outputs: int, **attributes: Any) -> list[Value]:
+        """Add a node with several outputs and return them."""
+        name = f"{kind}_{len(self._nodes)}"
+        made = [Value(f"{name}:{number}") for number in range(outputs)]
+        self._nodes.append(
+            helper.make_node(
+                kind,
+                [value.name if value else "" for value in inputs],
+                [value.name for value in made],
+                name=name,
+                domain=_MICROSOFT if kind in _CONTRIB else "",
+                **attributes,
+            )
+        )
+        return made
+
+    def name(self, value: Value, name: str) -> None:
+        """Make a value known under a name, as the outputs of a graph are."""
+        self._nodes.append(helper.make_node("Identity", [value.name], [name], name=name))
+
+    def model(
+        self,
+        inputs: Mapping[str, Sequence[str | int]],
+        outputs: Mapping[str, tuple[int, Sequence[str | int]]],
+        metadata: Mapping[str, str],
+    ) -> onnx.ModelProto:
+        """Return the whole model.
+
+        Args:
+            inputs: the shape of each int32 input, unknown sizes as words.
+            outputs: ONNX type and shape of each output.
+            metadata: what else the file says about itself.
+        """
+        graph = helper.make_graph(
+            self._nodes,
+            "bert",
+            [helper.make_tensor_value_info(name, TensorProto.INT32, shape) for name, shape in inputs.items()],
+            [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in outputs.items()],
+            list(self._constants.values()),
+        )
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_MICROSOFT, 1)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="export.onnx")
+        helper.set_model_props(model, dict(metadata))
+        return model

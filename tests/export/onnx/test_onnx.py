@@ -1,0 +1,146 @@
+"""The light file: its graph in float32 against transformers, and its integers beside float32."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from numpy.typing import NDArray
+
+from export import load_checkpoint
+from export.manifest import read_manifest
+from export.onnx import ONNX_FILE
+from export.onnx.calibration import SAMPLE, float_session, open_session
+from export.onnx.compare import compare
+from export.onnx.products import quantise
+from tests.export.conftest import TINY
+
+Golden = list[dict[str, Any]]
+TOLERANCE = 1e-4
+VOCABULARY = 98
+
+
+@pytest.fixture(scope="module")
+def in_float() -> ort.InferenceSession:
+    """The same graph with its products in float32."""
+    return float_session(load_checkpoint(TINY), VOCABULARY)[0]
+
+
+@pytest.fixture(scope="module")
+def in_integers(tiny_version: Path) -> ort.InferenceSession:
+    return open_session(tiny_version / ONNX_FILE)
+
+
+def ask(session: ort.InferenceSession, rows: list[list[int]], positions: Any, candidates: Any = None) -> dict[str, Any]:
+    """Ask with rows of any length, filled up with 0."""
+    longest = max(map(len, rows))
+    candidates = [[0]] * len(rows) if candidates is None else candidates
+    inputs = {
+        "input_ids": np.array([row + [0] * (longest - len(row)) for row in rows], np.int32),
+        "lengths": np.array([len(row) for row in rows], np.int32),
+        "positions": np.array(positions, np.int32),
+        "answers": np.array([len(positions[0])], np.int32),
+        "candidate_ids": np.array(candidates, np.int32),
+    }
+    names = ["token_ids", "scores", "candidate_scores", "cls", "mean", "attention"]
+    return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def by_token(answer: dict[str, Any], row: int) -> NDArray[np.float32]:
+    """Return the probabilities [M, V] in the order of the vocabulary."""
+    order = np.argsort(answer["token_ids"][row], axis=-1)
+    return np.take_along_axis(answer["scores"][row], order, axis=-1)
+
+
+def test_the_graph_in_float32_is_transformers_own_model(in_float: ort.InferenceSession, golden: Golden) -> None:
+    for expected in golden:
+        ids, masks = expected["input_ids"], expected["mask_positions"]
+        at_masks = ask(in_float, [ids], [masks], [[97, 0, 50]])
+        assert np.allclose(np.log(by_token(at_masks, 0)), expected["log_probabilities"], atol=TOLERANCE)
+        chosen = np.array(expected["log_probabilities"])[:, [97, 0, 50]]
+        assert np.allclose(np.log(at_masks["candidate_scores"][0]), chosen, atol=TOLERANCE)
+        assert np.allclose(at_masks["attention"][0], expected["attention"], atol=TOLERANCE)
+        everywhere = ask(in_float, [ids], [list(range(len(ids)))])
+        assert np.allclose(everywhere["cls"][0], expected["cls"], atol=TOLERANCE)
+        assert np.allclose(everywhere["mean"][0], expected["mean"], atol=TOLERANCE)
+
+
+def test_integers_answer_nearly_as_float32_does(in_integers: ort.InferenceSession, golden: Golden) -> None:
+    for expected in golden:
+        got = ask(in_integers, [expected["input_ids"]], [expected["mask_positions"]])
+        exact = np.array(expected["log_probabilities"])
+        change = np.log(np.maximum(by_token(got, 0), 1e-9)) - exact
+        assert np.abs(change[exact > -12]).mean() < 0.2
+        best = np.take_along_axis(exact, got["token_ids"][0, :, :1], axis=-1)[:, 0]
+        assert (exact.max(axis=-1) - best < 0.3).all()  # the best token, or one that was as good as it
+
+
+def test_a_sentence_gets_the_same_answer_alone_and_in_a_batch(
+    in_integers: ort.InferenceSession, golden: Golden
+) -> None:
+    masks = max(len(answer["mask_positions"]) for answer in golden)
+    rows = [answer["input_ids"] for answer in golden]
+    positions = [(answer["mask_positions"] * masks)[:masks] for answer in golden]
+    together = ask(in_integers, rows, positions)
+    for row, answer in enumerate(golden):
+        alone = ask(in_integers, [rows[row]], [positions[row]])
+        assert np.allclose(by_token(together, row), by_token(alone, 0), atol=1e-6)
+        length = len(answer["input_ids"])
+        assert np.allclose(together["attention"][row, :, :length], alone["attention"][0], atol=1e-6)
+        assert not together["attention"][row, :, length:].any()
+
+
+def test_the_file_holds_the_embeddings_once_and_every_kernel_in_8_bits(tiny_version: Path) -> None:
+    model = onnx.load(tiny_version / ONNX_FILE)
+    kinds = {tensor.name: (tensor.data_type, tuple(tensor.dims)) for tensor in model.graph.initializer}
+    assert kinds["embeddings"] == (onnx.TensorProto.INT8, (VOCABULARY, 32))
+    assert [name for name, (_, shape) in kinds.items() if VOCABULARY in shape and len(shape) == 2] == [
+        "embeddings",
+        "embeddings.scales",
+    ]
+    kernels = [kind for name, (kind, _) in kinds.items() if name.endswith(".kernel")]
+    assert len(kernels) == 2 * 6 + 1
+    assert set(kernels) == {onnx.TensorProto.INT8}
+
+
+def test_the_file_says_what_a_server_must_know(tiny_version: Path) -> None:
+    model = onnx.load(tiny_version / ONNX_FILE)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert metadata.keys() == {"signatures", "tokenizer"}
+    assert '"fill_mask"' in metadata["signatures"]
+    assert '"serving_default"' not in metadata["signatures"]
+    assert '"vocab_size": 98' in metadata["tokenizer"]
+
+
+def test_the_manifest_says_how_true_the_integers_are(tiny_version: Path) -> None:
+    manifest = read_manifest(tiny_version)
+    assert ONNX_FILE in manifest.files
+    assert manifest.quantisation["masks"] > 0
+    assert manifest.quantisation["same_best"] >= 0.9
+    assert manifest.quantisation["log_probability"] < 0.1
+
+
+def test_every_line_of_the_sample_has_one_mask() -> None:
+    lines = SAMPLE.read_text(encoding="utf-8").splitlines()
+    assert len(lines) >= 64
+    assert all(line.count("[MASK]") == 1 for line in lines)
+
+
+def test_quantising_is_wrong_by_half_a_step_at_most() -> None:
+    values = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)
+    values[2] = 0
+    integers, scales = quantise(values, axis=1)
+    assert integers.dtype == np.int8
+    assert (np.abs(integers * scales - values) <= scales / 2 + 1e-7).all()
+    assert np.abs(integers).max() == 127
+
+
+def test_the_comparison_on_text_counts_what_it_hid(tiny_version: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("source\t" + "床前明月光，疑是地上霜。" + "\n" + "x" * 400 + "\n", encoding="utf-8")
+    found = compare(tiny_version, TINY, text)
+    assert found.masks == 2  # 15 % of the 12 tokens of the first line; the second is longer than the model reads
+    assert found.loss_float32 > 0
+    assert abs(found.loss_int8 - found.loss_float32) < 0.5
