@@ -7,12 +7,20 @@ GRPC_PORT ?= 8500
 REST_PORT ?= 8501
 PYTHON ?= python3
 
+# make load: who asks where, how many, how long; RATE is questions a second over all users, 0 is without pause
+HOST ?= 127.0.0.1
+USERS ?= 16
+RUN_TIME ?= 30s
+RATE ?= 0
+P95_MS ?= 1000
+PROCESSES ?= 1
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format export verify up down clean protos
+.PHONY: help run test lint format export verify up down load bench clean protos
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -45,6 +53,15 @@ up: ## start the containers and wait until they are healthy (COMPOSE_FILE choose
 down: ## stop and remove the containers
 	$(COMPOSE) down
 
+load: .venv/.load ## ask a running server with Locust (HOST=… USERS=… RUN_TIME=… RATE=… P95_MS=… PROCESSES=…), report in build/load.html
+	@mkdir -p build
+	@$(BIN)/python -m locust -f loadtest/locustfile.py --headless --only-summary --reset-stats --html build/load.html --model "$(NAME)" \
+		--host "http://$(HOST):$(REST_PORT)" --grpc "grpc://$(HOST):$(GRPC_PORT)" --users $(USERS) --spawn-rate $(USERS) \
+		--run-time $(RUN_TIME) --rate $(RATE) --p95-ms $(P95_MS) $(if $(filter-out 1,$(PROCESSES)),--processes $(PROCESSES)) $(LOAD)
+
+bench: .venv/.bench ## compare with what articles do, side by side (QUICK=1 for a short run on models/demo, BENCH=… for more options)
+	@$(BIN)/python -m loadtest.bench $(if $(QUICK),--quick --output build/bench/quick,--report loadtest) $(BENCH)
+
 clean: ## remove the virtual environment, caches and exported versions
 	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis models/*/[0-9]* models/*/.tmp-*
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -52,7 +69,7 @@ clean: ## remove the virtual environment, caches and exported versions
 protos: .venv/.test ## generate the wire messages anew from their .proto files
 	@$(BIN)/python -m pip install --quiet --target build/protoc grpcio-tools==1.75.1
 	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -Iclient --python_out=client --pyi_out=client client/bert_mlm_client/wire/serving.proto
-	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -I. --python_out=. --pyi_out=. deploy/embedded/config.proto
+	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -Iclient -I. --python_out=. --pyi_out=. deploy/embedded/config.proto deploy/embedded/inference.proto
 
 # What is installed follows the files that say so; a stamp in the environment remembers what is.
 .venv/.pip: constraints.txt
@@ -75,4 +92,14 @@ protos: .venv/.test ## generate the wire messages anew from their .proto files
 .venv/.torch: .venv/.run
 	@echo "Installing PyTorch and transformers, the original to compare with (once)."
 	@$(PIP) --group torch
+	@touch $@
+
+.venv/.load: .venv/.run
+	@echo "Installing Locust (once)."
+	@$(PIP) --group load
+	@touch $@
+
+.venv/.bench: .venv/.torch
+	@echo "Installing the rivals and what draws the picture (once)."
+	@$(PIP) --group bench
 	@touch $@

@@ -1,0 +1,54 @@
+"""Make what the systems serve, once: a checkpoint, the rival's graph, this project's version folder."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from loadtest.bench.checkpoint import ensure_checkpoint
+from loadtest.bench.errors import BenchError
+from loadtest.bench.systems import MODEL, Files
+from loadtest.processes import ROOT
+
+
+def prepare(folder: Path, model: Path | None, say: Callable[[str], None]) -> Files:
+    """Return the files in ``folder``, made now unless they are there.
+
+    Args:
+        folder: where they are kept.
+        model: the checkpoint to serve; None makes one of bert-base-chinese's size.
+        say: is told what is being made.
+
+    Raises:
+        BenchError: an export failed; it has said why.
+    """
+    if model is None:
+        say(f"Checkpoint of bert-base-chinese's size: {folder / 'checkpoint'}")
+    checkpoint = ensure_checkpoint(folder / "checkpoint") if model is None else model
+    files = Files(checkpoint, folder / "rival.onnx", folder / "models" / MODEL)
+    if not files.rival.is_file():
+        say(f"Exporting {files.rival} with PyTorch")
+        prepare_rival(files)
+    for servable, precision in ((files.servable, "fp32"), (files.bf16, "bf16-compute")):
+        if not (servable / "1" / "manifest.json").is_file():
+            say(f"Exporting {servable / '1'}")
+            output = ("--name", MODEL, "--version", "1", "--output", str(servable.parent))
+            _run("export", "--model", str(checkpoint), "--precision", precision, *output)
+    return files
+
+
+def prepare_rival(files: Files) -> None:
+    """Export the rival's graph.
+
+    Raises:
+        BenchError: the export failed; it has said why.
+    """
+    _run("loadtest.rivals.export", "--model", str(files.checkpoint), "--output", str(files.rival))
+
+
+def _run(module: str, *arguments: str) -> None:
+    """Run an export as a process of its own: what it holds in memory ends with it."""
+    done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, check=False)  # noqa: S603 - our own words
+    if done.returncode:
+        msg = f"python -m {module} failed"
+        raise BenchError(msg)

@@ -1,0 +1,238 @@
+"""The load generator: a process of its own that asks over so many connections, each as soon as it has its answer.
+
+    python -m loadtest.bench.load < job.json > result.json
+
+A closed loop with prebuilt requests: over HTTP/1.1 raw sockets and httptools, over gRPC bytes in and out. What an
+answer says is not looked at, only its status and its size. Requests under way when the time is over are waited for and
+not counted, so that the next measurement finds the server idle.
+"""
+
+import asyncio
+import base64
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
+
+import grpc
+import httptools
+import uvloop
+
+from loadtest.questions import PREDICT
+
+_LIMIT_S = 120.0
+_LONGEST_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to ask.
+
+    Attributes:
+        protocol: ``http`` or ``grpc``.
+        port: of 127.0.0.1.
+        path: what is posted to; gRPC has Predict.
+        bodies: the questions, asked in this order, each connection beginning at another.
+        connections: how many ask at a time.
+        warm_up_s: how long to ask before counting.
+        seconds: how long to count; longer, up to ``_LONGEST_S``, until every connection could have had two answers.
+    """
+
+    protocol: str
+    port: int
+    path: str
+    bodies: tuple[bytes, ...]
+    connections: int
+    warm_up_s: float
+    seconds: float
+
+    def to_json(self) -> str:
+        """Return the job as the generator reads it."""
+        return json.dumps({**asdict(self), "bodies": [base64.b64encode(body).decode() for body in self.bodies]})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Job":
+        """Read a job."""
+        fields = json.loads(text)
+        return cls(**{**fields, "bodies": tuple(base64.b64decode(body) for body in fields["bodies"])})
+
+
+@dataclass(slots=True)
+class Result:
+    """What came back in the counted time.
+
+    Attributes:
+        latencies_ms: from sending a request to the last byte of its answer.
+        counted_s: how long was counted.
+        answer_bytes: of all answers, without HTTP's or gRPC's headers.
+        errors: what went wrong instead of an answer, a sentence each, ten at most.
+        error_count: how many did.
+        cpu_s: what this process used itself, the warm-up included.
+        asked: requests sent altogether.
+    """
+
+    latencies_ms: list[float] = field(default_factory=list)
+    counted_s: float = 0.0
+    answer_bytes: int = 0
+    errors: list[str] = field(default_factory=list)
+    error_count: int = 0
+    cpu_s: float = 0.0
+    asked: int = 0
+
+
+class _Clock:
+    """Says which requests are asked and which are counted."""
+
+    def __init__(self, job: Job, result: Result) -> None:
+        self._result = result
+        self._enough = 2 * job.connections
+        self._from = time.perf_counter() + job.warm_up_s
+        self._until = self._from + job.seconds
+        self._limit = max(self._until, self._from + _LONGEST_S)
+        result.counted_s = job.seconds
+
+    def runs(self) -> bool:
+        """Return whether there is time for another request."""
+        now = time.perf_counter()
+        found = len(self._result.latencies_ms) + self._result.error_count
+        return now < self._until or (found < self._enough and now < self._limit)
+
+    def answered(self, begun: float, size: int) -> None:
+        """Count an answer."""
+        now = time.perf_counter()
+        self._result.asked += 1
+        if now >= self._from and self.runs():
+            self._result.latencies_ms.append((now - begun) * 1000)
+            self._result.answer_bytes += size
+            self._result.counted_s = max(self._result.counted_s, now - self._from)
+
+    def failed(self, why: str) -> None:
+        """Count an error, whenever it was."""
+        self._result.asked += 1
+        self._result.error_count += 1
+        if len(self._result.errors) < 10:
+            self._result.errors.append(why[:300])
+
+
+class _HttpConnection(asyncio.Protocol):
+    """One HTTP/1.1 connection: send, read to the end of the answer, send the next."""
+
+    def __init__(self, requests: Iterator[bytes], clock: _Clock) -> None:
+        self._requests = requests
+        self._clock = clock
+        self._transport: asyncio.WriteTransport | None = None
+        self._begun = 0.0
+        self._size = 0
+        self._start = b""
+        self.finished: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.finished.done():
+            self._clock.failed(f"the server closed the connection: {exc or 'without an answer'}")
+            self._finish(again=self._clock.runs())
+
+    def on_body(self, body: bytes) -> None:
+        """Count a piece of the answer (called by the parser)."""
+        self._size += len(body)
+        if not self._start:
+            self._start = body[:200]
+
+    def on_message_complete(self) -> None:
+        """Count the answer and ask again (called by the parser)."""
+        status = self._parser.get_status_code()
+        if status == 200:
+            self._clock.answered(self._begun, self._size)
+        else:
+            self._clock.failed(f"HTTP {status}: {self._start.decode(errors='replace')}")
+        if not self._clock.runs():
+            self._finish(again=False)
+        elif self._parser.should_keep_alive():
+            self._send()
+        else:
+            self._finish(again=True)
+
+    def _send(self) -> None:
+        assert self._transport is not None  # noqa: S101 - nothing is sent before connection_made
+        self._parser = httptools.HttpResponseParser(self)
+        self._size, self._start = 0, b""
+        self._begun = time.perf_counter()
+        self._transport.write(next(self._requests))
+
+    def _finish(self, *, again: bool) -> None:
+        self.finished.set_result(again)
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def _ask_http(job: Job, requests: Iterator[bytes], clock: _Clock) -> None:
+    """Keep one connection asking; a server that closes it gets another."""
+    again = True
+    while again:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: _HttpConnection(requests, clock), "127.0.0.1", job.port
+        )
+        again = await connection.finished
+
+
+async def _ask_grpc(job: Job, requests: Iterator[bytes], clock: _Clock) -> None:
+    """Keep one channel, with a connection of its own, asking."""
+    options = (("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{job.port}", options) as channel:
+        predict = channel.unary_unary(PREDICT, None, None)
+        while clock.runs():
+            begun = time.perf_counter()
+            try:
+                answer = await predict(next(requests), timeout=_LIMIT_S)
+            except grpc.aio.AioRpcError as error:
+                clock.failed(f"{error.code().name}: {error.details()}")
+            else:
+                clock.answered(begun, len(answer))
+
+
+def _in_turn(bodies: Sequence[bytes], first: int) -> Iterator[bytes]:
+    """Yield the bodies for ever, beginning with ``first``."""
+    while True:
+        yield from bodies[first:]
+        yield from bodies[:first]
+
+
+def _http_request(job: Job, body: bytes) -> bytes:
+    head = f"POST {job.path} HTTP/1.1\r\nHost: 127.0.0.1:{job.port}\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+async def run(job: Job) -> Result:
+    """Carry a job out."""
+    http = job.protocol == "http"
+    bodies = [_http_request(job, body) if http else body for body in job.bodies]
+    result = Result()
+    clock = _Clock(job, result)
+    ask = _ask_http if http else _ask_grpc
+    used = time.process_time()
+    async with asyncio.timeout(job.warm_up_s + max(job.seconds, _LONGEST_S) + _LIMIT_S), asyncio.TaskGroup() as group:
+        for number in range(job.connections):
+            first = number * len(bodies) // job.connections
+            group.create_task(ask(job, _in_turn(bodies, first), clock))
+    result.cpu_s = time.process_time() - used
+    return result
+
+
+def main() -> None:
+    """Read a job from standard input, carry it out, write its result to standard output."""
+    job = Job.from_json(sys.stdin.read())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        result: dict[str, Any] = asdict(runner.run(run(job)))
+    json.dump(result, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Write a run as Markdown tables."""
+
+from collections.abc import Iterable, Sequence
+
+from loadtest.bench.goals import judge
+from loadtest.bench.results import Results, Row, Spread
+from loadtest.bench.systems import TARGETS
+from loadtest.bench.workloads import MIXED, count_name, length_name
+
+_LENGTHS = "p50 in ms of one sentence of so many tokens, over one connection."
+_COUNTS = (
+    "p50 in ms of one request of so many sentences of 16 tokens each, over one connection. The rivals take one "
+    "sentence a request."
+)
+_ENGINES = "One sentence of 16 tokens with one [MASK], in turns in one run; every engine has a thread a core."
+_CLIENT = (
+    "What reading one answer down to its best token costs the client in Python (for full logits the softmax and the "
+    "choice among all tokens), not part of the figures above; and the share of sentences for which the best token is "
+    "that of the first system."
+)
+
+
+def markdown(results: Results) -> str:
+    """Return the whole report."""
+    lengths = [(str(tokens), length_name(tokens)) for tokens in results.settings["lengths"]]
+    counts = [(str(count), count_name(count)) for count in results.settings["counts"]]
+    parts = ["# Side by side", _conditions(results)]
+    parts += ["## Goals", _goals(results)]
+    parts += ["## Systems", _systems(results)]
+    parts += ["## Real sentences of mixed length", _mixed(results)]
+    parts += ["## By length of the sentence", _LENGTHS, _by(results, lengths, "tokens")]
+    parts += ["## By number of sentences in one request", _COUNTS, _by(results, counts, "sentences")]
+    parts += ["## The engine alone, and the way there and back", _ENGINES, _engines(results)]
+    parts += ["## The client's side", _CLIENT, _client(results)]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; all columns but the first are aligned to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _conditions(results: Results) -> str:
+    """Say on what, with what and how the figures were measured."""
+    machine, settings = results.machine, results.settings
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return (
+        f"{settings['date']}, {machine['cores']} cores of {machine['processor']}, {machine['memory_gb']} GB, "
+        f"{machine['system']}. {versions}. {settings['checkpoint']}\n\n"
+        f"{settings['sentences']} Every figure is the median of {settings['rounds']} rounds, {settings['seconds']:g} s "
+        f"each for the mixed sentences and {settings['single_seconds']:g} s for the rest, after warm-up; in brackets "
+        "the lowest and the highest round. The systems take turns within a round, and those not asked are idle. Closed "
+        "loop: a connection asks again as soon as it has its answer. The load generator runs on the same cores. "
+        "For this project's server the client cuts sentences into tokens beforehand, the rivals do it themselves. How "
+        "to run and read this: [README.md](README.md)."
+    )
+
+
+def _goals(results: Results) -> str:
+    rows = [
+        [verdict.goal.text, _number(verdict.figure), f"{verdict.goal.sense} {verdict.goal.limit:g}", str(verdict)]
+        for verdict in judge(results)
+    ]
+    return table(["", "measured", "goal", ""], rows)
+
+
+def _systems(results: Results) -> str:
+    rows = [
+        [
+            name,
+            figures.title,
+            f"{figures.start_s:.1f}",
+            f"{figures.rss_mb:.0f}",
+            f"{figures.pss_mb:.0f}",
+            f"{figures.idle_cpu_percent:.1f}",
+        ]
+        for name, figures in results.systems.items()
+    ]
+    return table(["", "what it is", "first answer after s", "RSS MB", "PSS MB", "idle CPU %"], rows)
+
+
+def _mixed(results: Results) -> str:
+    head = ["", "connections", "requests/s", "p50 ms", "p95 ms", "p99 ms", "bytes an answer", "errors"]
+    rows = [row for row in results.rows if row.workload == MIXED]
+    return table(head, [_mixed_row(row) for row in rows])
+
+
+def _mixed_row(row: Row) -> list[str]:
+    times = [_spread(spread) for spread in (row.requests_per_s, row.p50_ms, row.p95_ms, row.p99_ms)]
+    return [row.target, str(row.connections), *times, f"{row.bytes_per_answer:,.0f}", str(row.errors)]
+
+
+def _by(results: Results, columns: Sequence[tuple[str, str]], unit: str) -> str:
+    rows = []
+    for label in TARGETS:
+        found = [results.find(label, workload) for _, workload in columns]
+        if sum(row is not None for row in found) > 1:
+            rows.append([label, *["–" if row is None else _number(row.p50_ms.median) for row in found]])
+    return table([unit, *[title for title, _ in columns]], rows)
+
+
+def _engines(results: Results) -> str:
+    rows = []
+    for name, figures in results.engines.items():
+        alone = results.engines.get(name.rpartition(" ")[0])
+        beside = f"{figures['p50_ms'] - alone['p50_ms']:+.2f}" if alone else ""
+        title = "ONNX Runtime fp32, full logits" if name == "rival" else name
+        rows.append([title, f"{figures['p50_ms']:.2f}", f"{figures['p95_ms']:.2f}", beside])
+    return table(["", "p50 ms", "p95 ms", "p50 beside its engine, ms"], rows)
+
+
+def _client(results: Results) -> str:
+    rows = [[label, f"{taken:.2f}", f"{results.agreement[label]:.0%}"] for label, taken in results.client_ms.items()]
+    return table(["", "ms an answer", "same best token"], rows)
+
+
+def _spread(spread: Spread) -> str:
+    return f"{_number(spread.median)} ({_number(spread.low)}–{_number(spread.high)})"
+
+
+def _number(value: float | None) -> str:
+    """Return three digits, or all of those before the point."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,210 @@
+"""What is compared: how each system is started, how it is asked, and what it takes of the machine."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bert_mlm_client.tokens import Encoded
+from bert_mlm_client.transport import Request
+
+from loadtest.processes import ROOT, free_port, http, serve
+from loadtest.questions import fill_mask, full_logits, grpc_message, rest_body
+
+MODEL = "bert_mlm"
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What is served: one checkpoint in three forms.
+
+    Attributes:
+        checkpoint: the folder that transformers reads.
+        rival: its ONNX graph with full logits in float32.
+        servable: the folder with its exported version, for this project's server.
+    """
+
+    checkpoint: Path
+    rival: Path
+    servable: Path
+
+    @property
+    def bf16(self) -> Path:
+        """The folder of the same export with its products in bfloat16."""
+        return self.servable.parent.with_name("models-bf16") / MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a system listens on 127.0.0.1; the rivals have no gRPC."""
+
+    http: int
+    grpc: int
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One server.
+
+    Attributes:
+        name: short, for tables.
+        title: what it is and how it is set.
+        command: its command line.
+        environment: its environment variables beyond the usual.
+    """
+
+    name: str
+    title: str
+    command: Callable[[Files, Ports], Sequence[str]]
+    environment: Callable[[Files], Mapping[str, str]] = field(default=lambda _files: {})
+
+
+def _flask(threads: int, title: str) -> System:
+    def command(_files: Files, ports: Ports) -> Sequence[str]:
+        workers = ("--workers", "2", "--threads", "4", "--bind", f"127.0.0.1:{ports.http}")
+        quiet = ("--timeout", "120", "--no-control-socket")  # that would be one file in the home folder for all of them
+        return ("-m", "gunicorn", *workers, *quiet, "loadtest.rivals.flask_onnx:app")
+
+    def environment(files: Files) -> Mapping[str, str]:
+        return {"MODEL": str(files.checkpoint), "ONNX": str(files.rival), "THREADS": str(threads)}
+
+    gunicorn = "Flask, Gunicorn (2 workers x 4 threads), ONNX Runtime fp32 with full logits"
+    return System(f"flask-{threads or 'default'}", f"{gunicorn}, {title}", command, environment)
+
+
+def _fastapi() -> System:
+    def command(_files: Files, ports: Ports) -> Sequence[str]:
+        return ("-m", "uvicorn", "loadtest.rivals.fastapi_pipeline:app", "--port", str(ports.http), "--no-access-log")
+
+    title = "FastAPI, uvicorn, transformers' fill-mask pipeline on PyTorch, its own number of threads"
+    return System("fastapi", title, command, lambda files: {"MODEL": str(files.checkpoint)})
+
+
+def _embedded(name: str, engine: str, title: str, *, bf16: bool = False) -> System:
+    batching = ("--enable_batching", f"--batching_parameters_file={ROOT / 'models' / 'batching.config'}")
+
+    def command(files: Files, ports: Ports) -> Sequence[str]:
+        listening = (f"--port={ports.grpc}", f"--rest_api_port={ports.http}")
+        servable = files.bf16 if bf16 else files.servable
+        serving = (f"--model_name={MODEL}", f"--model_base_path={servable.resolve()}")
+        return ("-m", "deploy.embedded", *listening, *serving, f"--engine={engine}", *batching)
+
+    settings = "models/batching.config, one engine thread a core"
+    return System(name, f"this project's server, {title}, {settings}", command)
+
+
+SYSTEMS = {
+    system.name: system
+    for system in (
+        _flask(1, "one engine thread per worker"),
+        _flask(0, "ONNX Runtime's own number of engine threads (one a core) per worker"),
+        _fastapi(),
+        _embedded("tensorflow", "tensorflow", "tensorflow engine in float32"),
+        _embedded("bf16", "tensorflow", "tensorflow engine, exported with PRECISION=bf16-compute", bf16=True),
+        _embedded("onnx", "onnx", "onnx engine in int8"),
+    )
+}
+ROUNDED = ("bf16", "onnx")
+"""The systems whose answers are rounded on purpose."""
+
+FLASKS = ("flask-1", "flask-default")
+"""The same rival with both settings that an author would try; it is compared at its better one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One way to ask a system.
+
+    Attributes:
+        system: its name in `SYSTEMS`.
+        protocol: ``text`` (a rival's JSON), ``rest`` or ``grpc``.
+        question: makes the request for sentences, where the client cuts them; the rivals take text.
+        label: what tables call it.
+    """
+
+    system: str
+    protocol: str
+    label: str
+    question: Callable[[Sequence[Encoded]], Request] | None = None
+
+    @property
+    def path(self) -> str:
+        """What is posted to."""
+        return "/predict" if self.protocol == "text" else f"/v1/models/{MODEL}:predict"
+
+    def body(self, rows: Sequence[Encoded]) -> bytes:
+        """Return the bytes that ask for these sentences, of one length, in one request.
+
+        Raises:
+            ValueError: several sentences for a rival, which takes one.
+        """
+        if self.question is None:
+            [row] = rows
+            return json.dumps({"text": row.text}, ensure_ascii=False).encode()
+        request = self.question(rows)
+        return grpc_message(request, MODEL) if self.protocol == "grpc" else rest_body(request)
+
+
+TARGETS = {
+    target.label: target
+    for target in (
+        Target("flask-1", "text", "flask-1"),
+        Target("flask-default", "text", "flask-default"),
+        Target("fastapi", "text", "fastapi"),
+        Target("tensorflow", "rest", "logits REST", full_logits),
+        Target("tensorflow", "grpc", "logits gRPC", full_logits),
+        Target("tensorflow", "rest", "tensorflow REST", fill_mask),
+        Target("tensorflow", "grpc", "tensorflow gRPC", fill_mask),
+        Target("bf16", "rest", "bf16 REST", fill_mask),
+        Target("bf16", "grpc", "bf16 gRPC", fill_mask),
+        Target("onnx", "rest", "onnx REST", fill_mask),
+        Target("onnx", "grpc", "onnx gRPC", fill_mask),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A system that has answered once.
+
+    Attributes:
+        start_s: from the start of its process to its first answer.
+    """
+
+    system: System
+    process: subprocess.Popen[bytes]
+    ports: Ports
+    start_s: float
+
+    def port(self, target: Target) -> int:
+        """Return where a target of this system listens."""
+        return self.ports.grpc if target.protocol == "grpc" else self.ports.http
+
+
+@contextmanager
+def start(system: System, files: Files, first: Encoded, log: Path) -> Iterator[Running]:
+    """Run a system until the block ends.
+
+    Args:
+        system: what to start.
+        files: what it serves.
+        first: the sentence whose answer says that it is up.
+        log: the file that its own lines go to.
+
+    Raises:
+        StartError: it ended, or had not answered in time.
+    """
+    ports = Ports(free_port(), free_port())
+    target = [one for one in TARGETS.values() if one.system == system.name and one.protocol != "grpc"][-1]
+    body = target.body([first])
+    begun = time.perf_counter()
+    with serve(
+        system.command(files, ports),
+        ready=lambda: http(ports.http, "POST", target.path, body),
+        log=log,
+        environment={"TOKENIZERS_PARALLELISM": "false", **system.environment(files)},
+    ) as process:
+        yield Running(system, process, ports, time.perf_counter() - begun)

@@ -1,0 +1,67 @@
+"""Locust's users and the limits that a run is held to: ``make load``, or ``locust -f loadtest/locustfile.py``."""
+
+import logging
+import math
+import sys
+from typing import Any
+
+from bert_mlm_client import BertMlmError
+from locust import events
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from loadtest.users.grpc import GrpcUser
+from loadtest.users.rest import RestUser
+
+__all__ = ["GrpcUser", "RestUser"]
+
+RATE_KEPT = 0.95
+"""The share of ``--rate`` that must be asked, but for chance; below it users were too few for the load meant."""
+
+
+@events.init_command_line_parser.add_listener
+def _add_options(parser: LocustArgumentParser) -> None:
+    parser.add_argument("--grpc", default="grpc://127.0.0.1:8500", help="address of the gRPC API; --host is REST's")
+    parser.add_argument("--model", default="bert_mlm", help="name of the model")
+    parser.add_argument("--rate", type=float, default=0, help="questions a second over all users; 0 asks without pause")
+    parser.add_argument("--p95-ms", type=float, default=0, help="fail above this 95th percentile; 0 is no limit")
+
+
+@events.init.add_listener
+def _prepare(environment: Environment, **_: Any) -> None:
+    """Fetch the vocabulary and make the questions before the first user starts, or say why that fails."""
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # Locust turns the remarks of every library on
+    try:
+        for user in environment.user_classes:
+            user.prepare(environment.parsed_options)
+    except BertMlmError as error:
+        sys.exit(f"load: {error}")
+
+
+@events.quitting.add_listener
+def _judge(environment: Environment, **_: Any) -> None:
+    """Say what the run missed, and let the exit status be 1 then."""
+    if isinstance(environment.runner, WorkerRunner):
+        return
+    missed = faults(environment)
+    for sentence in missed:
+        print(f"load: {sentence}")
+    environment.process_exit_code = 1 if missed else 0
+
+
+def faults(environment: Environment) -> list[str]:
+    """Return what a run missed, a sentence each."""
+    options, total = environment.parsed_options, environment.stats.total
+    if options is None or not total.num_requests:
+        return ["nothing was asked; check the address and the model's name"]
+    missed = []
+    if total.num_failures:
+        missed.append(f"{total.num_failures} of {total.num_requests} questions failed")
+    p95_ms = total.get_response_time_percentile(0.95)
+    if options.p95_ms and p95_ms > options.p95_ms:
+        missed.append(f"the 95th percentile is {p95_ms:.0f} ms, the limit {options.p95_ms:.0f} ms")
+    due = options.rate * total.num_requests / total.total_rps if total.total_rps else 0.0
+    if total.num_requests < RATE_KEPT * due - 3 * math.sqrt(due):  # a Poisson count strays by its square root
+        missed.append(f"{total.total_rps:.1f} questions a second were asked, not {options.rate:.1f}; give more users")
+    return missed

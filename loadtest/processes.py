@@ -1,0 +1,123 @@
+"""Servers as child processes: start one, wait until it answers, end it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+START_S = 180.0
+STOP_S = 20.0
+_POLL_S = 0.02
+_MB = 1e6
+
+
+class StartError(Exception):
+    """A server did not start. The message is shown to the user as it is."""
+
+
+@contextmanager
+def serve(
+    arguments: Sequence[str], *, ready: Callable[[], object], log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run this Python with some arguments until the block ends; enter the block when it is ready.
+
+    Args:
+        arguments: what follows ``python``.
+        ready: raises OSError or HTTPException as long as the server does not answer.
+        log: the file that the server's own lines go to.
+        environment: variables beyond this process's.
+
+    Raises:
+        StartError: it ended, or was not ready after ``START_S`` seconds.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as lines:
+        process = subprocess.Popen(  # noqa: S603 - our own words
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdout=lines,
+            stderr=lines,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the server in order
+        )
+    try:
+        _wait(process, ready, log)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], ready: Callable[[], object], log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            ready()
+        except (OSError, HTTPException) as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                msg = f"the server did not start ({error}); its lines are in {log}"
+                raise StartError(msg) from error
+            time.sleep(_POLL_S)
+        else:
+            return
+
+
+def http(port: int, method: str, path: str, body: bytes | None = None, timeout_s: float = 60.0) -> bytes:
+    """Ask a server on this machine once and return the answer's body.
+
+    Raises:
+        OSError: no connection.
+        HTTPException: the status is not 200, or the answer is no HTTP.
+    """
+    connection = HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+        response = connection.getresponse()
+        content = response.read()
+        if response.status != 200:
+            msg = f"HTTP {response.status}: {content[:200].decode(errors='replace')}"
+            raise HTTPException(msg)
+        return content
+    finally:
+        connection.close()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def memory_mb(process: subprocess.Popen[bytes]) -> dict[str, float]:
+    """Return what a process and its children hold: RSS counts shared pages in each of them, PSS once."""
+    sums = {"rss_mb": 0.0, "pss_mb": 0.0}
+    for one in family(process):
+        memory = one.memory_full_info()
+        sums["rss_mb"] += memory.rss / _MB
+        sums["pss_mb"] += getattr(memory, "pss", 0) / _MB  # Linux alone tells it
+    return {name: round(total, 1) for name, total in sums.items()}
+
+
+def cpu_s(process: subprocess.Popen[bytes]) -> float:
+    """Return the CPU time that a process and its children have used."""
+    times = [one.cpu_times() for one in family(process)]
+    return float(sum(one.user + one.system for one in times))
+
+
+def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Return a process and all that it started."""
+    parent = psutil.Process(process.pid)
+    return [parent, *parent.children(recursive=True)]

@@ -1,0 +1,63 @@
+"""Real Chinese sentences of mixed length, each with one [MASK], for load tests and benchmarks.
+
+Single sentences of ``models/demo/text``: half of them everyday ones, half from the held-out texts, whose lengths are
+those of prose, verse, dialogue and law. The same call returns the same sentences in the same order.
+"""
+
+import random
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+_TEXT = Path(__file__).parents[1] / "models" / "demo" / "text"
+_SENTENCE = re.compile(r"[^。！？]+[。！？][”」』）]?")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+_SHORTEST = 4
+_SEED = 20
+
+
+LONGEST = 120
+"""The longest sentence in characters; a longer one is rather a paragraph without a full stop."""
+
+
+def masked_sentences(count: int, *, longest: int = LONGEST) -> tuple[str, ...]:
+    """Return so many different sentences of at most ``longest`` characters, one character of each replaced by [MASK].
+
+    A sentence has no more tokens than characters, but for [CLS] and [SEP].
+
+    Raises:
+        ValueError: the texts have fewer sentences.
+    """
+    everyday = _sentences((_TEXT / "everyday.txt").read_text(encoding="utf-8"), longest)
+    held_out = (_TEXT / "heldout.txt").read_text(encoding="utf-8")
+    prose = _sentences("\n".join(line.partition("\t")[2] for line in held_out.splitlines()), longest)
+    chooser = random.Random(_SEED)  # noqa: S311 - the same choice everywhere, no secret
+    try:
+        chosen = chooser.sample(everyday, (count + 1) // 2) + chooser.sample(prose, count // 2)
+    except ValueError as error:
+        msg = f"{count} sentences are asked for; there are {len(everyday)} everyday and {len(prose)} held-out ones"
+        raise ValueError(msg) from error
+    chooser.shuffle(chosen)
+    return tuple(_mask(sentence, chooser) for sentence in chosen)
+
+
+def text_of(characters: int) -> str:
+    """Return running text of exactly so many Chinese characters, the middle one replaced by [MASK].
+
+    A character is a token in every Chinese BERT, so that the model reads ``characters + 2`` tokens.
+    """
+    running = "".join(_HAN.findall((_TEXT / "everyday.txt").read_text(encoding="utf-8")))
+    middle = characters // 2
+    return f"{running[:middle]}[MASK]{running[middle + 1 : characters]}"
+
+
+def _sentences(text: str, longest: int) -> Sequence[str]:
+    """Return the different sentences of a text, in its order, that have Chinese enough to hide a character of."""
+    found = (sentence.strip() for line in text.splitlines() for sentence in _SENTENCE.findall(line))
+    fitting = (one for one in found if len(one) <= longest and len(_HAN.findall(one)) >= _SHORTEST)
+    return tuple(dict.fromkeys(fitting))
+
+
+def _mask(sentence: str, chooser: random.Random) -> str:
+    place = chooser.choice([found.start() for found in _HAN.finditer(sentence)])
+    return f"{sentence[:place]}[MASK]{sentence[place + 1 :]}"

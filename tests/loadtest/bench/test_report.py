@@ -1,0 +1,114 @@
+"""Goals, tables and picture, from figures made up here."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loadtest.bench.goals import GOALS, judge
+from loadtest.bench.report import markdown
+from loadtest.bench.results import Results, Row, Spread, SystemFigures
+from loadtest.bench.systems import SYSTEMS, TARGETS
+from loadtest.bench.workloads import MIXED, count_name, length_name
+
+CONNECTIONS, LENGTHS, COUNTS = [1, 16], [16, 64], [1, 10]
+
+
+def row(target: str, workload: str, connections: int, rate: float) -> Row:
+    p50, p95, p99 = (Spread.of([percentile * connections / rate]) for percentile in (900, 1000, 1100))
+    return Row(target, workload, connections, Spread.of([rate]), p50, p95, p99, 100, 0, 640.0, 50.0)
+
+
+@pytest.fixture
+def results() -> Results:
+    """A run in which onnx does ten times, everything else as much as the rival."""
+    machine = {
+        "cores": 2,
+        "processor": "a processor",
+        "memory_gb": 24,
+        "system": "Linux",
+        "versions": {"Python": "3.11"},
+    }
+    settings = {
+        "date": "2026-01-01",
+        "title": "a model",
+        "checkpoint": "A model.",
+        "sentences": "Some sentences.",
+        "rounds": 3,
+        "seconds": 6,
+        "single_seconds": 3,
+        "connections": CONNECTIONS,
+        "lengths": LENGTHS,
+        "counts": COUNTS,
+    }
+    found = Results(machine, settings)
+    found.systems = {name: SystemFigures(name, 2.0, 300.0, 250.0, 0.1) for name in SYSTEMS}
+    for label, target in TARGETS.items():
+        rate = 400.0 if target.system == "onnx" else 40.0
+        found.rows += [row(label, MIXED, connections, rate) for connections in CONNECTIONS]
+        found.rows += [row(label, length_name(tokens), 1, rate * 16 / tokens) for tokens in LENGTHS]
+        if target.question:
+            found.rows.append(row(label, count_name(10), 1, rate / 3))
+    found.engines = {name: {"p50_ms": 20.0, "p95_ms": 25.0} for name in ("rival", "tensorflow", "onnx")}
+    found.engines |= {
+        f"{name} {way}": {"p50_ms": 20.5, "p95_ms": 26.0} for name in ("tensorflow", "onnx") for way in ("gRPC", "REST")
+    }
+    found.client_ms = dict.fromkeys(TARGETS, 0.1)
+    found.agreement = dict.fromkeys(TARGETS, 1.0)
+    return found
+
+
+def test_every_goal_is_judged_by_the_figures_of_the_run(results: Results) -> None:
+    verdicts = {verdict.goal.text: verdict for verdict in judge(results)}
+    assert len(verdicts) == len(GOALS)
+    faster = verdicts["onnx over REST, requests/s at 16 connections, times flask"]
+    assert faster.figure == pytest.approx(10)
+    assert faster.met
+    assert str(faster) == "met, by 67%"
+    same = verdicts["tensorflow over gRPC, requests/s at 16 connections, times flask"]
+    assert same.figure == pytest.approx(1)
+    assert str(same) == "MISSED, by 57%"
+    assert verdicts["overhead of gRPC beside the onnx engine, ms"].figure == pytest.approx(0.5)
+    assert verdicts["onnx over gRPC, 10 sentences in one request, times one sentence"].figure == pytest.approx(
+        3, rel=0.01
+    )
+    assert verdicts["onnx over gRPC, 10 sentences, times flask's two"].figure == pytest.approx(0.15, rel=0.01)
+
+
+def test_the_rival_counts_at_its_better_setting(results: Results) -> None:
+    results.rows = [
+        replace(row, requests_per_s=Spread.of([80.0])) if row.target == "flask-default" else row for row in results.rows
+    ]
+    [verdict] = [verdict for verdict in judge(results) if verdict.goal.text.startswith("onnx over REST, requests/s")]
+    assert verdict.figure == pytest.approx(5)
+
+
+def test_what_a_run_lacks_is_said_and_not_guessed(results: Results) -> None:
+    results.rows = [row for row in results.rows if TARGETS[row.target].system != "onnx"]
+    del results.systems["onnx"], results.engines["onnx"]
+    verdicts = [verdict for verdict in judge(results) if "onnx" in verdict.goal.text]
+    assert {str(verdict) for verdict in verdicts} == {"not measured"}
+    assert {verdict.met for verdict in verdicts} == {None}
+
+
+def test_a_run_is_read_back_as_it_was_written(results: Results, tmp_path: Path) -> None:
+    results.save(tmp_path / "results.json")
+    assert Results.load(tmp_path / "results.json") == results
+
+
+def test_the_tables_have_every_target_and_are_tables(results: Results) -> None:
+    text = markdown(results)
+    for label in TARGETS:
+        assert f"| {label} |" in text
+    blocks = [block.split("\n") for block in text.strip().split("\n\n") if block.startswith("|")]
+    assert len(blocks) == 7
+    for block in blocks:
+        assert len({line.count("|") for line in block}) == 1, block[0]
+
+
+def test_the_picture_is_drawn(results: Results, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="make bench installs what draws")
+    from loadtest.bench.plots import draw
+
+    draw(results, tmp_path / "results.png")
+    assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from loadtest.sentences import masked_sentences, text_of
+
+TEXT = Path(__file__).parents[2] / "models" / "demo" / "text"
+
+
+def test_the_same_sentences_come_in_the_same_order_and_all_differ() -> None:
+    sentences = masked_sentences(300)
+    assert sentences == masked_sentences(300)
+    assert len(set(sentences)) == 300
+
+
+def test_each_is_a_sentence_of_the_texts_with_one_character_hidden() -> None:
+    texts = "".join((TEXT / name).read_text(encoding="utf-8") for name in ("everyday.txt", "heldout.txt"))
+    for sentence in masked_sentences(100):
+        before, after = sentence.split("[MASK]")
+        place = texts.find(before)
+        while place >= 0 and not texts.startswith(after, place + len(before) + 1):
+            place = texts.find(before, place + 1)
+        assert place >= 0, sentence
+
+
+def test_lengths_are_mixed_and_bounded() -> None:
+    lengths = sorted(len(sentence.replace("[MASK]", "x")) for sentence in masked_sentences(300, longest=80))
+    assert lengths[0] < 10
+    assert 40 < lengths[-1] <= 80
+
+
+def test_more_than_there_are_is_one_clear_sentence() -> None:
+    with pytest.raises(ValueError, match="10000000 sentences are asked for"):
+        masked_sentences(10_000_000)
+
+
+@pytest.mark.parametrize("characters", [1, 6, 14, 510])
+def test_text_of_a_length_has_it_with_its_mask(characters: int) -> None:
+    text = text_of(characters)
+    assert len(text.replace("[MASK]", "x")) == characters
+    assert text.count("[MASK]") == 1

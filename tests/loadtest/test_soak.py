@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from export import find_checkpoint
+from loadtest import soak
+from loadtest.processes import ROOT
+from loadtest.soak import Server
+
+
+@pytest.fixture(scope="module")
+def tiny_servable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from export.savedmodel import export_model
+
+    checkpoint = find_checkpoint(str(ROOT / "tests" / "export" / "tiny"))
+    return export_model(checkpoint, tmp_path_factory.mktemp("tiny") / "bert_mlm", 1).parent
+
+
+def test_a_soak_with_swaps_loses_nothing(
+    tiny_servable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--minutes", "0.1", "--connections", "4", "--swaps", "1", "--work", str(tmp_path)]
+    status = soak.main([*arguments, "--servable", str(tiny_servable)])
+    printed = capsys.readouterr().out
+    summary = json.loads((tmp_path / "soak.json").read_text())
+    assert status == 0, printed
+    assert summary["requests"] == summary["right"] > 20
+    assert summary["swaps"] == 1
+    assert summary["rss_mb"]["most"] > 50
+    assert [folder.name for folder in (tmp_path / "bert_mlm").iterdir()] == ["2"]
+    assert [folder.name for folder in tiny_servable.iterdir()] == ["1"], "the original is left alone"
+    assert "0 wrong, 0 errors, 0 lost; 1 versions swapped" in printed
+
+
+def test_answers_that_differ_are_counted_and_shown(
+    demo_server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--minutes", "0.02", "--connections", "2", "--tolerance", "-1", "--work", str(tmp_path)]
+    assert soak.main([*arguments, "--rest", demo_server.rest, "--grpc", demo_server.grpc]) == 1
+    summary = json.loads((tmp_path / "soak.json").read_text())
+    assert summary["wrong"] > 0
+    assert not summary["clean"]
+    assert "differs by up to" in capsys.readouterr().out
+
+
+def test_a_server_that_is_not_there_is_one_clear_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    addresses = ["--rest", "http://127.0.0.1:1", "--grpc", "grpc://127.0.0.1:1"]
+    assert soak.main([*addresses, "--work", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("soak: no connection")
