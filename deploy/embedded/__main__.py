@@ -1,25 +1,39 @@
 """Start the server, say when it serves, and stop it: ``python -m deploy.embedded --help``."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
+import grpc
 import uvloop
 
-from deploy.embedded import config, flags
+from deploy.embedded import batching, config, flags, metrics, text_proto, tls
+from deploy.embedded.batching.direct import THREADS_A_CORE
+from deploy.embedded.config_pb2 import MonitoringConfig
+from deploy.embedded.config_watch import watch
 from deploy.embedded.engines import Engine
+from deploy.embedded.engines.choose import choose_engine
+from deploy.embedded.engines.onnx import LEFT_OUT, OnnxEngine
 from deploy.embedded.engines.tensorflow import TensorFlowEngine
 from deploy.embedded.errors import StartError
 from deploy.embedded.flags import Settings
 from deploy.embedded.grpc_api import create_server
+from deploy.embedded.health import Health
+from deploy.embedded.lifecycle import Lifecycle
+from deploy.embedded.loader import Loader
+from deploy.embedded.memory import share_one_heap
+from deploy.embedded.model_service import ModelService
 from deploy.embedded.repository import Repository
 from deploy.embedded.rest_api import RestApi
-from deploy.embedded.servers import GrpcServer, RestServer, Server, check_free
+from deploy.embedded.servers import GrpcServer, RestServer, Server, check_free, check_socket
 from deploy.embedded.warmup import warm_up
 
 logger = logging.getLogger("deploy.embedded")
@@ -27,55 +41,105 @@ logger = logging.getLogger("deploy.embedded")
 GRACE_S = 5
 """How long requests in flight may take when the server stops, in seconds."""
 
+_CLOSE_S = 0.5
+
 # TensorFlow Serving ends with -1, which a shell sees as 255.
 _START_FAILED = 255
 
 
-def main() -> int:
-    """Run the server until Ctrl-C or SIGTERM and return the exit status."""
+def main() -> None:
+    """Run the server until Ctrl-C or SIGTERM."""
+    share_one_heap()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = flags.parse(sys.argv[1:])
         models = config.models(settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, models))
+            if not runner.run(_serve(settings, models)):
+                _exit(0)
+        gc.freeze()  # the last collections of an ending interpreter would walk through TensorFlow for a second
     except StartError as error:
+        logger.error("Cannot start: %s", error)  # noqa: TRY400 - what went wrong is the user's to mend, not ours
         print(f"Failed to start server. Error: {error}", flush=True)
-        return _START_FAILED
-    return 0
+        _exit(_START_FAILED)
 
 
-async def _serve(settings: Settings, models: tuple[config.Model, ...]) -> None:
+def _exit(status: int) -> NoReturn:
+    """End at once: a thread may still load or run a model, nothing can interrupt it, and Python would wait for it."""
+    logging.shutdown()
+    os._exit(status)
+
+
+async def _serve(settings: Settings, models: tuple[config.Model, ...]) -> bool:
     """Load the models, open the ports and serve until a signal comes.
 
+    Returns:
+        Whether no model is loading or running any more.
+
     Raises:
-        StartError: a model cannot be loaded or a port is taken.
+        StartError: a model cannot be loaded, a port is taken, or a file is not what it should be.
     """
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, _begin_stop, stop)
     if settings.without_effect:
         logger.info("These flags are accepted and have no effect: --%s.", ", --".join(settings.without_effect))
     _check_ports(settings)
+    credentials = tls.credentials(settings.ssl_config_file) if settings.ssl_config_file else None
+    metrics_path = _metrics_path(settings)
+    conversions = ThreadPoolExecutor(settings.rest_api_num_threads or 4 * _cores(), thread_name_prefix="json")
+    asyncio.get_running_loop().set_default_executor(conversions)
 
-    threads = ThreadPoolExecutor(max(2, _cores()), thread_name_prefix="run")
-    repository = Repository(models, partial(_load, settings), threads)
-    loading = asyncio.create_task(repository.start(settings.file_system_poll_wait_seconds))
+    threads = ThreadPoolExecutor(THREADS_A_CORE * _cores(), thread_name_prefix="run")
+    repository = Repository()
+    lifecycle = _lifecycle(settings, repository, threads)
+    loading = asyncio.create_task(lifecycle.start(models))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not loading.done():
         logger.info("Stopped before the models were loaded.")
-        return
+        return False
     loading.result()
 
-    servers = _servers(settings, repository)
+    servers = _grpc_servers(settings, repository, lifecycle, credentials) + _rest_servers(
+        settings, repository, metrics_path
+    )
     for server in servers:
         await server.start()
     logger.info("Serving %s", " and ".join(server.address for server in servers))
+    reread_s = settings.model_config_file_poll_wait_seconds
+    watching = asyncio.create_task(watch(settings.model_config_file, reread_s, lifecycle))
     await stopping
+    watching.cancel()
+    await lifecycle.stop()
     logger.info("Stopping; requests in flight have %d s.", GRACE_S)
     await asyncio.gather(*(server.stop(GRACE_S) for server in servers))
+    idle = await _close(repository)
     logger.info("Stopped.")
+    return idle
+
+
+def _begin_stop(stop: asyncio.Event) -> None:
+    """Stop in order, and at once when a second signal comes."""
+    stop.set()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+
+
+async def _close(repository: Repository) -> bool:
+    """Free what the versions hold, and return whether that worked in the time that there is."""
+    try:
+        async with asyncio.timeout(_CLOSE_S):
+            for versions in repository.versions.values():
+                for servable in [version.servable for version in versions.values() if version.servable]:
+                    await servable.runner.close()
+                    await asyncio.to_thread(servable.engine.close)
+    except TimeoutError:
+        return False
+    except Exception:
+        logger.exception("A model could not be closed.")
+    return True
 
 
 def _cores() -> int:
@@ -91,45 +155,105 @@ def _check_ports(settings: Settings) -> None:
         check_free(settings.host, settings.port, "--port")
     if settings.rest_api_port:
         check_free(settings.host, settings.rest_api_port, "--rest_api_port")
+    if settings.grpc_socket_path:
+        check_socket(settings.grpc_socket_path)
 
 
-def _servers(settings: Settings, repository: Repository) -> list[Server]:
-    servers: list[Server] = []
-    if settings.port:
-        server = create_server(
-            repository,
-            as_content=settings.enable_serialization_as_tensor_content,
-            channel_arguments=settings.grpc_channel_arguments,
+def _metrics_path(settings: Settings) -> str | None:
+    """Return where Prometheus finds the metrics, if it is to find them."""
+    if settings.monitoring_config_file is None:
+        return None
+    prometheus = text_proto.read(settings.monitoring_config_file, MonitoringConfig()).prometheus_config
+    return (prometheus.path or metrics.DEFAULT_PATH) if prometheus.enable else None
+
+
+def _lifecycle(settings: Settings, repository: Repository, threads: Executor) -> Lifecycle:
+    """Return what loads and unloads versions; their requests run in ``threads``."""
+    loader = Loader(
+        partial(_load, settings),
+        partial(batching.create_runner, options=batching.options(settings, _cores()), threads=threads),
+        max_num_load_retries=settings.max_num_load_retries,
+        retry_interval_s=settings.load_retry_interval_micros / 1e6,
+        num_load_threads=settings.num_load_threads,
+        num_unload_threads=settings.num_unload_threads,
+    )
+    return Lifecycle(
+        repository,
+        loader,
+        poll_s=settings.file_system_poll_wait_seconds,
+        labels_for_unavailable=settings.allow_version_labels_for_unavailable_models,
+    )
+
+
+def _grpc_servers(
+    settings: Settings, repository: Repository, lifecycle: Lifecycle, credentials: grpc.ServerCredentials | None
+) -> list[Server]:
+    if not settings.port and not settings.grpc_socket_path:
+        return []
+    health = Health() if settings.enable_grpc_healthcheck_service else None
+    server = create_server(
+        repository,
+        ModelService(repository, lifecycle),
+        as_content=settings.enable_serialization_as_tensor_content,
+        check_method_names=settings.enable_signature_method_name_check,
+        channel_arguments=settings.grpc_channel_arguments,
+        health=health,
+    )
+    return [
+        GrpcServer(
+            server,
+            host=settings.host,
+            port=settings.port,
+            socket_path=settings.grpc_socket_path,
+            credentials=credentials,
+            health=health,
         )
-        servers.append(GrpcServer(server, settings.host, settings.port))
-    if settings.rest_api_port:
-        app = RestApi(
-            repository, timeout_ms=settings.rest_api_timeout_in_ms, cors=settings.rest_api_enable_cors_support
-        )
-        servers.append(RestServer(app, settings.host, settings.rest_api_port))
-    return servers
+    ]
+
+
+def _rest_servers(settings: Settings, repository: Repository, metrics_path: str | None) -> list[Server]:
+    if not settings.rest_api_port:
+        return []
+    app = RestApi(
+        repository,
+        timeout_ms=settings.rest_api_timeout_in_ms,
+        cors=settings.rest_api_enable_cors_support,
+        metrics_path=metrics_path,
+        check_method_names=settings.enable_signature_method_name_check,
+    )
+    return [RestServer(app, settings.host, settings.rest_api_port)]
 
 
 def _load(settings: Settings, folder: Path) -> Engine:
     """Load a version and run its warmup records."""
-    engine = TensorFlowEngine(
+    engine = _open(settings, folder)
+    if settings.enable_model_warmup:
+        started = time.perf_counter()
+        count = warm_up(
+            engine,
+            folder,
+            settings.num_request_iterations_for_warmup,
+            check_method_names=settings.enable_signature_method_name_check,
+            leave_out=LEFT_OUT if isinstance(engine, OnnxEngine) else (),
+        )
+        if count:
+            metrics.WARMUP_LATENCY.observe((time.perf_counter() - started) * 1e6, str(folder), "OK")
+            metrics.WARMUP_RECORDS_READ.add(str(folder), amount=count)
+            logger.info("Ran %d warmup records of %s.", count, folder)
+    return engine
+
+
+def _open(settings: Settings, folder: Path) -> Engine:
+    if choose_engine(settings.engine, folder) == "onnx":
+        return OnnxEngine(folder, threads=settings.tensorflow_intra_op_parallelism)
+    return TensorFlowEngine(
         folder,
         tags=settings.saved_model_tags,
         intra_op_threads=settings.tensorflow_intra_op_parallelism,
         inter_op_threads=settings.tensorflow_inter_op_parallelism,
         gpu_memory_fraction=settings.per_process_gpu_memory_fraction,
     )
-    if settings.enable_model_warmup:
-        count = warm_up(engine, folder, settings.num_request_iterations_for_warmup)
-        if count:
-            logger.info("Ran %d warmup records of %s.", count, folder)
-    return engine
 
 
 if __name__ == "__main__":
-    status = main()
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(
-        status
-    )  # a run that outlives its grace holds a thread that nothing can interrupt, and exit would wait for it
+    main()

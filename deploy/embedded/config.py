@@ -1,16 +1,51 @@
-"""Which models to serve: from ``--model_name`` and ``--model_base_path``, or from ``--model_config_file``."""
+"""Which models to serve: from ``--model_name`` and ``--model_base_path``, or from a ModelServerConfig.
 
-import logging
-from dataclasses import dataclass
+Checks, their order and their texts are those of tensorflow_serving/model_servers/server_core.cc.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from google.protobuf import text_format
-
-from deploy.embedded.config_pb2 import ModelConfig, ModelServerConfig, ModelType
-from deploy.embedded.errors import StartError
+from deploy.embedded import text_proto
+from deploy.embedded.config_pb2 import ModelConfig, ModelServerConfig, ModelType, ServableVersionPolicy
+from deploy.embedded.errors import Code, ServingError, StartError, invalid
 from deploy.embedded.flags import Settings
 
-logger = logging.getLogger(__name__)
+_PLATFORM = "tensorflow"
+_URI = re.compile(r"[a-zA-Z][0-9a-zA-Z.]*://")
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """Serve the versions with the highest numbers."""
+
+    count: int = 1
+
+    def choose(self, numbers: Collection[int]) -> set[int]:
+        """Return the version numbers to serve, among those that are there."""
+        return set(sorted(numbers)[-self.count :])
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Serve every version."""
+
+    def choose(self, numbers: Collection[int]) -> set[int]:
+        """Return the version numbers to serve, among those that are there."""
+        return set(numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Specific:
+    """Serve the versions listed."""
+
+    numbers: frozenset[int]
+
+    def choose(self, numbers: Collection[int]) -> set[int]:
+        """Return the version numbers to serve, among those that are there."""
+        return set(numbers) & self.numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +54,10 @@ class Model:
 
     name: str
     base_path: Path
+    policy: Latest | All | Specific = Latest()
+    labels: Mapping[str, int] = field(default_factory=dict)
+    """Names for versions, which a request may give instead of a number."""
+    logs_requests: bool = False
 
 
 def models(settings: Settings) -> tuple[Model, ...]:
@@ -36,50 +75,96 @@ def models(settings: Settings) -> tuple[Model, ...]:
 
 
 def read_models(path: Path) -> tuple[Model, ...]:
-    """Read a ModelServerConfig in text format.
+    """Read a ModelServerConfig in text format; one that says nothing lists no models.
 
     Raises:
-        StartError: the file is missing or malformed, or lists a model twice, without a name, with a relative base path
-            or of a platform other than TensorFlow.
+        StartError: the file is missing or malformed, or lists what cannot be served (see ``listed_models``).
     """
+    config = text_proto.read(path, ModelServerConfig())
+    if config.WhichOneof("config") is None:
+        return ()
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"The model config file {path} cannot be read: {error}."
-        raise StartError(msg) from error
-    try:
-        parsed = text_format.Parse(text, ModelServerConfig())
-    except text_format.ParseError as error:
-        msg = f"Invalid protobuf file: '{path}': {error}"
-        raise StartError(msg) from error
-    listed = parsed.model_config_list.config
-    if not listed:
-        msg = f"The model config file {path} lists no model; add a config {{ ... }} to its model_config_list."
-        raise StartError(msg)
-    names = [entry.name for entry in listed]
-    for name in names:
-        if names.count(name) > 1:
-            msg = f"Illegal to list model {name} multiple times in config list"
-            raise StartError(msg)
-    return tuple(_model(entry, path) for entry in listed)
+        return listed_models(config)
+    except ServingError as error:
+        raise StartError(error.text) from error
 
 
-def _model(entry: ModelConfig, path: Path) -> Model:
-    if not entry.name:
-        msg = f"A model in {path} has no name; give it one."
-        raise StartError(msg)
-    if not Path(entry.base_path).is_absolute():
-        msg = f"Expected model {entry.name} to have an absolute path or URI; got base_path()={entry.base_path}"
-        raise StartError(msg)
-    if entry.model_platform != "tensorflow" and not (
-        entry.model_type == ModelType.TENSORFLOW and not entry.model_platform
-    ):
-        msg = f'Model {entry.name} in {path} needs model_platform: "tensorflow"; got "{entry.model_platform}".'
-        raise StartError(msg)
-    if entry.HasField("model_version_policy") or entry.version_labels:
-        logger.warning(
-            "%s: model_version_policy and version_labels of %s have no effect; its latest version is served.",
-            path,
-            entry.name,
+def listed_models(config: ModelServerConfig, served: Collection[str] = ()) -> tuple[Model, ...]:
+    """Return the models of a configuration.
+
+    Args:
+        config: what is to be served from now on.
+        served: the names of the models that are served at present; their platform cannot change.
+
+    Raises:
+        ServingError: FAILED_PRECONDITION if it is no list; INVALID_ARGUMENT if a model is listed twice, or has no name,
+            a relative base path or a platform other than TensorFlow.
+    """
+    if config.WhichOneof("config") != "model_config_list":
+        msg = (
+            "Cannot transition to requested config. It is only legal to transition from one ModelConfigList to another."
         )
-    return Model(entry.name, Path(entry.base_path))
+        raise ServingError(Code.FAILED_PRECONDITION, msg)
+    listed = config.model_config_list.config
+    names: set[str] = set()
+    for entry in listed:
+        if entry.name in names:
+            msg = f"Illegal to list model {entry.name} multiple times in config list"
+            raise invalid(msg)
+        names.add(entry.name)
+    for entry in listed:
+        if not _URI.match(entry.base_path) and not entry.base_path.startswith("/"):
+            msg = f"Expected model {entry.name} to have an absolute path or URI; got base_path()={entry.base_path}"
+            raise invalid(msg)
+    for entry in listed:
+        if entry.name in served and (platform := _platform(entry)) != _PLATFORM:
+            msg = (
+                f"Illegal to change a model's platform. For model {entry.name} platform was {_PLATFORM} and new "
+                f"platform requested is {platform}"
+            )
+            raise invalid(msg)
+    return tuple(_model(entry) for entry in listed)
+
+
+def _model(entry: ModelConfig) -> Model:
+    if not entry.name:
+        msg = f"The model in {entry.base_path} has no name; give it one."
+        raise invalid(msg)
+    if (platform := _platform(entry)) != _PLATFORM:
+        msg = f"Model {entry.name} requests unsupported platform {platform}"
+        raise invalid(msg)
+    return Model(
+        name=entry.name,
+        base_path=Path(entry.base_path.removeprefix("file://")),
+        policy=_policy(entry.model_version_policy),
+        labels=dict(entry.version_labels),
+        logs_requests=entry.HasField("logging_config"),
+    )
+
+
+def _platform(entry: ModelConfig) -> str:
+    if entry.model_type == ModelType.MODEL_TYPE_UNSPECIFIED:
+        if not entry.model_platform:
+            msg = (
+                "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+                "ModelServerConfig::model_platform."
+            )
+            raise invalid(msg)
+        return entry.model_platform
+    if entry.model_platform:
+        msg = "Illegal setting both ModelServerConfig::model_type (deprecated) and ModelServerConfig::model_platform."
+        raise invalid(msg)
+    if entry.model_type != ModelType.TENSORFLOW:
+        msg = f"ModelServerConfig::model_type choice {entry.model_type} not supported."
+        raise invalid(msg)
+    return _PLATFORM
+
+
+def _policy(policy: ServableVersionPolicy) -> Latest | All | Specific:
+    match policy.WhichOneof("policy_choice"):
+        case "all":
+            return All()
+        case "specific":
+            return Specific(frozenset(policy.specific.versions))
+        case _:
+            return Latest(max(1, policy.latest.num_versions))

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x65ploy/embedded/config.proto\x12\x16\x64\x65ploy.embedded.config\x1a\x1egoogle/protobuf/wrappers.proto\"\xc3\x02\n\x15ServableVersionPolicy\x12\x46\n\x06latest\x18\x64 \x01(\x0b\x32\x34.deploy.embedded.config.ServableVersionPolicy.LatestH\x00\x12@\n\x03\x61ll\x18\x65 \x01(\x0b\x32\x31.deploy.embedded.config.ServableVersionPolicy.AllH\x00\x12J\n\x08specific\x18\x66 \x01(\x0b\x32\x36.deploy.embedded.config.ServableVersionPolicy.SpecificH\x00\x1a\x1e\n\x06Latest\x12\x14\n\x0cnum_versions\x18\x01 \x01(\r\x1a\x05\n\x03\x41ll\x1a\x1c\n\x08Specific\x12\x10\n\x08versions\x18\x01 \x03(\x03\x42\x0f\n\rpolicy_choice\"\xd0\x02\n\x0bModelConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tbase_path\x18\x02 \x01(\t\x12\x35\n\nmodel_type\x18\x03 \x01(\x0e\x32!.deploy.embedded.config.ModelType\x12\x16\n\x0emodel_platform\x18\x04 \x01(\t\x12K\n\x14model_version_policy\x18\x07 \x01(\x0b\x32-.deploy.embedded.config.ServableVersionPolicy\x12N\n\x0eversion_labels\x18\x08 \x03(\x0b\x32\x36.deploy.embedded.config.ModelConfig.VersionLabelsEntry\x1a\x34\n\x12VersionLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"F\n\x0fModelConfigList\x12\x33\n\x06\x63onfig\x18\x01 \x03(\x0b\x32#.deploy.embedded.config.ModelConfig\"c\n\x11ModelServerConfig\x12\x44\n\x11model_config_list\x18\x01 \x01(\x0b\x32\'.deploy.embedded.config.ModelConfigListH\x00\x42\x08\n\x06\x63onfig\"\xf1\x03\n\x12\x42\x61tchingParameters\x12\x33\n\x0emax_batch_size\x18\x01 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14\x62\x61tch_timeout_micros\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14max_enqueued_batches\x18\x03 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x11num_batch_threads\x18\x04 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x10thread_pool_name\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.StringValue\x12\x1b\n\x13\x61llowed_batch_sizes\x18\x06 \x03(\x03\x12\"\n\x1apad_variable_length_inputs\x18\x07 \x01(\x08\x12@\n\x1c\x65nable_large_batch_splitting\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12=\n\x18max_execution_batch_size\x18\t \x01(\x0b\x32\x1b.google.protobuf.Int64Value\"0\n\x10PrometheusConfig\x12\x0e\n\x06\x65nable\x18\x01 \x01(\x08\x12\x0c\n\x04path\x18\x02 \x01(\t\"W\n\x10MonitoringConfig\x12\x43\n\x11prometheus_config\x18\x01 \x01(\x0b\x32(.deploy.embedded.config.PrometheusConfig*B\n\tModelType\x12\x1a\n\x16MODEL_TYPE_UNSPECIFIED\x10\x00\x12\x0e\n\nTENSORFLOW\x10\x01\x12\t\n\x05OTHER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x65ploy/embedded/config.proto\x12\x16\x64\x65ploy.embedded.config\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/wrappers.proto\"\xc3\x02\n\x15ServableVersionPolicy\x12\x46\n\x06latest\x18\x64 \x01(\x0b\x32\x34.deploy.embedded.config.ServableVersionPolicy.LatestH\x00\x12@\n\x03\x61ll\x18\x65 \x01(\x0b\x32\x31.deploy.embedded.config.ServableVersionPolicy.AllH\x00\x12J\n\x08specific\x18\x66 \x01(\x0b\x32\x36.deploy.embedded.config.ServableVersionPolicy.SpecificH\x00\x1a\x1e\n\x06Latest\x12\x14\n\x0cnum_versions\x18\x01 \x01(\r\x1a\x05\n\x03\x41ll\x1a\x1c\n\x08Specific\x12\x10\n\x08versions\x18\x01 \x03(\x03\x42\x0f\n\rpolicy_choice\";\n\x12LogCollectorConfig\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x17\n\x0f\x66ilename_prefix\x18\x02 \x01(\t\"N\n\x15PerTaskSamplingConfig\x12\n\n\x02\x64\x63\x18\x01 \x01(\t\x12\x12\n\ntask_index\x18\x02 \x01(\x05\x12\x15\n\rsampling_rate\x18\x03 \x01(\x01\"\x8d\x01\n\x0eSamplingConfig\x12\x15\n\rsampling_rate\x18\x01 \x01(\x01\x12\x12\n\nattributes\x18\x02 \x01(\x05\x12P\n\x19per_task_sampling_configs\x18\x03 \x03(\x0b\x32-.deploy.embedded.config.PerTaskSamplingConfig\"\xcf\x01\n\rLoggingConfig\x12H\n\x14log_collector_config\x18\x01 \x01(\x0b\x32*.deploy.embedded.config.LogCollectorConfig\x12?\n\x0fsampling_config\x18\x02 \x01(\x0b\x32&.deploy.embedded.config.SamplingConfig\x12\x33\n\x15\x63ustom_logging_config\x18\x03 \x01(\x0b\x32\x14.google.protobuf.Any\"\x8f\x03\n\x0bModelConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tbase_path\x18\x02 \x01(\t\x12\x35\n\nmodel_type\x18\x03 \x01(\x0e\x32!.deploy.embedded.config.ModelType\x12\x16\n\x0emodel_platform\x18\x04 \x01(\t\x12=\n\x0elogging_config\x18\x06 \x01(\x0b\x32%.deploy.embedded.config.LoggingConfig\x12K\n\x14model_version_policy\x18\x07 \x01(\x0b\x32-.deploy.embedded.config.ServableVersionPolicy\x12N\n\x0eversion_labels\x18\x08 \x03(\x0b\x32\x36.deploy.embedded.config.ModelConfig.VersionLabelsEntry\x1a\x34\n\x12VersionLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"F\n\x0fModelConfigList\x12\x33\n\x06\x63onfig\x18\x01 \x03(\x0b\x32#.deploy.embedded.config.ModelConfig\"\x98\x01\n\x11ModelServerConfig\x12\x44\n\x11model_config_list\x18\x01 \x01(\x0b\x32\'.deploy.embedded.config.ModelConfigListH\x00\x12\x33\n\x13\x63ustom_model_config\x18\x02 \x01(\x0b\x32\x14.google.protobuf.AnyH\x00\x42\x08\n\x06\x63onfig\"P\n\x13ReloadConfigRequest\x12\x39\n\x06\x63onfig\x18\x01 \x01(\x0b\x32).deploy.embedded.config.ModelServerConfig\"\x90\x01\n\x14ReloadConfigResponse\x12\x43\n\x06status\x18\x01 \x01(\x0b\x32\x33.deploy.embedded.config.ReloadConfigResponse.Status\x1a\x33\n\x06Status\x12\x12\n\nerror_code\x18\x01 \x01(\x05\x12\x15\n\rerror_message\x18\x02 \x01(\t\"\xf1\x03\n\x12\x42\x61tchingParameters\x12\x33\n\x0emax_batch_size\x18\x01 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14\x62\x61tch_timeout_micros\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14max_enqueued_batches\x18\x03 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x11num_batch_threads\x18\x04 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x10thread_pool_name\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.StringValue\x12\x1b\n\x13\x61llowed_batch_sizes\x18\x06 \x03(\x03\x12\"\n\x1apad_variable_length_inputs\x18\x07 \x01(\x08\x12@\n\x1c\x65nable_large_batch_splitting\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12=\n\x18max_execution_batch_size\x18\t \x01(\x0b\x32\x1b.google.protobuf.Int64Value\"0\n\x10PrometheusConfig\x12\x0e\n\x06\x65nable\x18\x01 \x01(\x08\x12\x0c\n\x04path\x18\x02 \x01(\t\"W\n\x10MonitoringConfig\x12\x43\n\x11prometheus_config\x18\x01 \x01(\x0b\x32(.deploy.embedded.config.PrometheusConfig\"^\n\tSSLConfig\x12\x12\n\nserver_key\x18\x01 \x01(\t\x12\x13\n\x0bserver_cert\x18\x02 \x01(\t\x12\x11\n\tcustom_ca\x18\x03 \x01(\t\x12\x15\n\rclient_verify\x18\x04 \x01(\x08*B\n\tModelType\x12\x1a\n\x16MODEL_TYPE_UNSPECIFIED\x10\x00\x12\x0e\n\nTENSORFLOW\x10\x01\x12\t\n\x05OTHER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,28 +35,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODELCONFIG_VERSIONLABELSENTRY']._loaded_options = None
   _globals['_MODELCONFIG_VERSIONLABELSENTRY']._serialized_options = b'8\001'
-  _globals['_MODELTYPE']._serialized_start=1565
-  _globals['_MODELTYPE']._serialized_end=1631
-  _globals['_SERVABLEVERSIONPOLICY']._serialized_start=89
-  _globals['_SERVABLEVERSIONPOLICY']._serialized_end=412
-  _globals['_SERVABLEVERSIONPOLICY_LATEST']._serialized_start=328
-  _globals['_SERVABLEVERSIONPOLICY_LATEST']._serialized_end=358
-  _globals['_SERVABLEVERSIONPOLICY_ALL']._serialized_start=360
-  _globals['_SERVABLEVERSIONPOLICY_ALL']._serialized_end=365
-  _globals['_SERVABLEVERSIONPOLICY_SPECIFIC']._serialized_start=367
-  _globals['_SERVABLEVERSIONPOLICY_SPECIFIC']._serialized_end=395
-  _globals['_MODELCONFIG']._serialized_start=415
-  _globals['_MODELCONFIG']._serialized_end=751
-  _globals['_MODELCONFIG_VERSIONLABELSENTRY']._serialized_start=699
-  _globals['_MODELCONFIG_VERSIONLABELSENTRY']._serialized_end=751
-  _globals['_MODELCONFIGLIST']._serialized_start=753
-  _globals['_MODELCONFIGLIST']._serialized_end=823
-  _globals['_MODELSERVERCONFIG']._serialized_start=825
-  _globals['_MODELSERVERCONFIG']._serialized_end=924
-  _globals['_BATCHINGPARAMETERS']._serialized_start=927
-  _globals['_BATCHINGPARAMETERS']._serialized_end=1424
-  _globals['_PROMETHEUSCONFIG']._serialized_start=1426
-  _globals['_PROMETHEUSCONFIG']._serialized_end=1474
-  _globals['_MONITORINGCONFIG']._serialized_start=1476
-  _globals['_MONITORINGCONFIG']._serialized_end=1563
+  _globals['_MODELTYPE']._serialized_start=2529
+  _globals['_MODELTYPE']._serialized_end=2595
+  _globals['_SERVABLEVERSIONPOLICY']._serialized_start=116
+  _globals['_SERVABLEVERSIONPOLICY']._serialized_end=439
+  _globals['_SERVABLEVERSIONPOLICY_LATEST']._serialized_start=355
+  _globals['_SERVABLEVERSIONPOLICY_LATEST']._serialized_end=385
+  _globals['_SERVABLEVERSIONPOLICY_ALL']._serialized_start=387
+  _globals['_SERVABLEVERSIONPOLICY_ALL']._serialized_end=392
+  _globals['_SERVABLEVERSIONPOLICY_SPECIFIC']._serialized_start=394
+  _globals['_SERVABLEVERSIONPOLICY_SPECIFIC']._serialized_end=422
+  _globals['_LOGCOLLECTORCONFIG']._serialized_start=441
+  _globals['_LOGCOLLECTORCONFIG']._serialized_end=500
+  _globals['_PERTASKSAMPLINGCONFIG']._serialized_start=502
+  _globals['_PERTASKSAMPLINGCONFIG']._serialized_end=580
+  _globals['_SAMPLINGCONFIG']._serialized_start=583
+  _globals['_SAMPLINGCONFIG']._serialized_end=724
+  _globals['_LOGGINGCONFIG']._serialized_start=727
+  _globals['_LOGGINGCONFIG']._serialized_end=934
+  _globals['_MODELCONFIG']._serialized_start=937
+  _globals['_MODELCONFIG']._serialized_end=1336
+  _globals['_MODELCONFIG_VERSIONLABELSENTRY']._serialized_start=1284
+  _globals['_MODELCONFIG_VERSIONLABELSENTRY']._serialized_end=1336
+  _globals['_MODELCONFIGLIST']._serialized_start=1338
+  _globals['_MODELCONFIGLIST']._serialized_end=1408
+  _globals['_MODELSERVERCONFIG']._serialized_start=1411
+  _globals['_MODELSERVERCONFIG']._serialized_end=1563
+  _globals['_RELOADCONFIGREQUEST']._serialized_start=1565
+  _globals['_RELOADCONFIGREQUEST']._serialized_end=1645
+  _globals['_RELOADCONFIGRESPONSE']._serialized_start=1648
+  _globals['_RELOADCONFIGRESPONSE']._serialized_end=1792
+  _globals['_RELOADCONFIGRESPONSE_STATUS']._serialized_start=1741
+  _globals['_RELOADCONFIGRESPONSE_STATUS']._serialized_end=1792
+  _globals['_BATCHINGPARAMETERS']._serialized_start=1795
+  _globals['_BATCHINGPARAMETERS']._serialized_end=2292
+  _globals['_PROMETHEUSCONFIG']._serialized_start=2294
+  _globals['_PROMETHEUSCONFIG']._serialized_end=2342
+  _globals['_MONITORINGCONFIG']._serialized_start=2344
+  _globals['_MONITORINGCONFIG']._serialized_end=2431
+  _globals['_SSLCONFIG']._serialized_start=2433
+  _globals['_SSLCONFIG']._serialized_end=2527
 # @@protoc_insertion_point(module_scope)

@@ -5,45 +5,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.embedded.engines.choose import ENGINES
 from deploy.embedded.errors import StartError
 
 API_VERSION = "2.20.0"
 
-# Every other flag of tensorflow_model_server 2.20: a command line written for it works here, though these do nothing.
-_SWITCHES_WITHOUT_EFFECT = (
-    "allow_version_labels_for_unavailable_models",
-    "enable_batching",
-    "enable_grpc_healthcheck_service",
-    "enable_per_model_batching_parameters",
-    "enable_profiler",
-    "enable_signature_method_name_check",
-    "flush_filesystem_caches",
-    "prefer_tflite_model",
-    "remove_unused_fields_from_bundle_metagraph",
-    "skip_initialize_tpu",
-    "use_alts_credentials",
-    "xla_cpu_compilation_enabled",
-    "xla_gpu_compilation_enabled",
-)
-_VALUES_WITHOUT_EFFECT = (
-    "batching_parameters_file",
-    "grpc_max_threads",
-    "grpc_socket_path",
-    "load_retry_interval_micros",
-    "max_num_load_retries",
-    "mixed_precision",
-    "model_config_file_poll_wait_seconds",
-    "monitoring_config_file",
-    "num_load_threads",
-    "num_tflite_interpreters_per_pool",
-    "num_tflite_pools",
-    "num_unload_threads",
-    "platform_config_file",
-    "rest_api_num_threads",
-    "ssl_config_file",
-    "tensorflow_session_config_file",
-    "thread_pool_factory_config_file",
-)
+# Every other flag of tensorflow_model_server 2.20 and why it does nothing here: a command line written for it works.
+_SWITCHES_WITHOUT_EFFECT = {
+    "enable_profiler": "there is no profiler service",
+    "flush_filesystem_caches": "the caches are left to the system",
+    "prefer_tflite_model": "only SavedModels are loaded",
+    "remove_unused_fields_from_bundle_metagraph": "the graph is not kept",
+    "skip_initialize_tpu": "there is no TPU",
+    "xla_cpu_compilation_enabled": "the graph is run as exported",
+    "xla_gpu_compilation_enabled": "the graph is run as exported",
+}
+_VALUES_WITHOUT_EFFECT = {
+    "grpc_max_threads": "one thread talks gRPC; runs have threads of their own",
+    "mixed_precision": "the graph is run as exported",
+    "num_tflite_interpreters_per_pool": "only SavedModels are loaded",
+    "num_tflite_pools": "only SavedModels are loaded",
+    "platform_config_file": "only SavedModels are loaded",
+    "tensorflow_session_config_file": "use the tensorflow_*_parallelism flags",
+    "thread_pool_factory_config_file": "use the tensorflow_*_parallelism flags",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +43,18 @@ class Settings:
     model_name: str
     model_base_path: str
     model_config_file: Path | None
+    model_config_file_poll_wait_seconds: int
     file_system_poll_wait_seconds: int
+    allow_version_labels_for_unavailable_models: bool
+    max_num_load_retries: int
+    load_retry_interval_micros: int
+    num_load_threads: int
+    num_unload_threads: int
+    enable_batching: bool | None
+    """None if it is not given: then only signatures that are safe to batch run in batches."""
+    batching_parameters_file: Path | None
+    enable_per_model_batching_parameters: bool
+    engine: str
     saved_model_tags: tuple[str, ...]
     tensorflow_intra_op_parallelism: int
     tensorflow_inter_op_parallelism: int
@@ -66,7 +62,13 @@ class Settings:
     enable_model_warmup: bool
     num_request_iterations_for_warmup: int
     enable_serialization_as_tensor_content: bool
+    enable_signature_method_name_check: bool
     grpc_channel_arguments: tuple[tuple[str, int | str], ...]
+    grpc_socket_path: str
+    ssl_config_file: Path | None
+    enable_grpc_healthcheck_service: bool
+    monitoring_config_file: Path | None
+    rest_api_num_threads: int
     without_effect: tuple[str, ...]
     """The flags given that this server knows and does not act on."""
 
@@ -93,12 +95,16 @@ def parse(arguments: Sequence[str]) -> Settings:
     if given.batching_parameters_file is not None and not given.enable_batching:
         msg = "--batching_parameters_file is given without --enable_batching; add --enable_batching or drop the file."
         raise StartError(msg)
-    for flag in ("ssl_config_file", "use_alts_credentials"):
-        if getattr(given, flag):
-            msg = f"--{flag} is not supported, and without it gRPC would go unencrypted; put a TLS proxy in front."
-            raise StartError(msg)
-    if given.rest_api_port == given.port:
+    if given.use_alts_credentials:
+        msg = (
+            "--use_alts_credentials works only on Google Cloud; give gRPC a key and a certificate by --ssl_config_file."
+        )
+        raise StartError(msg)
+    if given.rest_api_port == given.port != 0:
         msg = f"--rest_api_port and --port are both {given.port}; give each API a port of its own."
+        raise StartError(msg)
+    if not (given.port or given.rest_api_port or given.grpc_socket_path):
+        msg = "There is nothing to listen on; give --port, --rest_api_port or --grpc_socket_path."
         raise StartError(msg)
     return Settings(
         host=given.host,
@@ -109,7 +115,17 @@ def parse(arguments: Sequence[str]) -> Settings:
         model_name=given.model_name,
         model_base_path=given.model_base_path,
         model_config_file=given.model_config_file,
+        model_config_file_poll_wait_seconds=given.model_config_file_poll_wait_seconds,
         file_system_poll_wait_seconds=given.file_system_poll_wait_seconds,
+        allow_version_labels_for_unavailable_models=given.allow_version_labels_for_unavailable_models,
+        max_num_load_retries=given.max_num_load_retries,
+        load_retry_interval_micros=given.load_retry_interval_micros,
+        num_load_threads=given.num_load_threads,
+        num_unload_threads=given.num_unload_threads,
+        enable_batching=given.enable_batching,
+        batching_parameters_file=given.batching_parameters_file,
+        enable_per_model_batching_parameters=given.enable_per_model_batching_parameters,
+        engine=given.engine,
         saved_model_tags=tuple(given.saved_model_tags.split(",")),
         tensorflow_intra_op_parallelism=intra or session,
         tensorflow_inter_op_parallelism=inter or session,
@@ -117,11 +133,15 @@ def parse(arguments: Sequence[str]) -> Settings:
         enable_model_warmup=given.enable_model_warmup,
         num_request_iterations_for_warmup=max(1, given.num_request_iterations_for_warmup),
         enable_serialization_as_tensor_content=given.enable_serialization_as_tensor_content,
+        enable_signature_method_name_check=given.enable_signature_method_name_check,
         grpc_channel_arguments=given.grpc_channel_arguments,
+        grpc_socket_path=given.grpc_socket_path,
+        ssl_config_file=given.ssl_config_file,
+        enable_grpc_healthcheck_service=given.enable_grpc_healthcheck_service,
+        monitoring_config_file=given.monitoring_config_file,
+        rest_api_num_threads=given.rest_api_num_threads,
         without_effect=tuple(
-            name
-            for name in sorted(_SWITCHES_WITHOUT_EFFECT + _VALUES_WITHOUT_EFFECT)
-            if getattr(given, name) is not None
+            name for name in sorted({**_SWITCHES_WITHOUT_EFFECT, **_VALUES_WITHOUT_EFFECT}) if name in given
         ),
     )
 
@@ -130,7 +150,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m deploy.embedded",
         description="Serve SavedModels with TensorFlow Serving's REST and gRPC APIs.",
-        epilog="TensorFlow Serving's other flags are accepted and have no effect.",
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -145,17 +164,57 @@ def _parser() -> argparse.ArgumentParser:
     switch(parser, "rest_api_enable_cors_support", default=False, text="answer browsers of other origins")
     value("--model_name", default="default", help="name of the model under --model_base_path")
     value("--model_base_path", default="", help="folder whose numbered subfolders are the versions")
-    value("--model_config_file", type=Path, help="ModelServerConfig in text format; replaces name and base path")
+    value("--model_config_file", type=_file, help="ModelServerConfig in text format; replaces name and base path")
     value(
         "--file_system_poll_wait_seconds",
         type=int,
         default=1,
-        help="how often to look for a first version; 0 looks once and fails without one",
+        help="seconds between two looks for new and removed versions; 0 looks once, less never",
+    )
+    value(
+        "--model_config_file_poll_wait_seconds",
+        type=int,
+        default=0,
+        help="seconds between two reads of the model config file; 0 reads it once",
+    )
+    switch(
+        parser,
+        "allow_version_labels_for_unavailable_models",
+        default=False,
+        text="let new version labels name versions that are not loaded, as at the start",
+    )
+    value("--max_num_load_retries", type=int, default=5, help="how often to load again after a failure")
+    value("--load_retry_interval_micros", type=int, default=60_000_000, help="wait before that, in microseconds")
+    value("--num_load_threads", type=int, default=0, help="versions that load at a time; 0 is one")
+    value(
+        "--num_unload_threads",
+        type=int,
+        default=0,
+        help="versions that unload at a time; 0 is one, and if both are 0, one loads or unloads at a time",
+    )
+    switch(
+        parser,
+        "enable_batching",
+        default=None,
+        text="run requests in batches; if not given, only signatures with `lengths`, and if false, none",
+    )
+    value("--batching_parameters_file", type=_file, help="BatchingParameters in text format, needs --enable_batching")
+    switch(
+        parser,
+        "enable_per_model_batching_parameters",
+        default=False,
+        text="take them from batching_params.pbtxt in each version's folder instead",
+    )
+    value(
+        "--engine",
+        choices=ENGINES,
+        default="auto",
+        help="what runs the models: TensorFlow, or ONNX Runtime in 8-bit integers; auto is TensorFlow where it can be",
     )
     value("--saved_model_tags", default="serve", help="comma-separated tags of the MetaGraph to load")
     value("--tensorflow_session_parallelism", type=int, default=0, help="threads, both within and between operations")
     value("--tensorflow_intra_op_parallelism", type=int, default=0, help="threads within an operation; 0 is one a core")
-    value("--tensorflow_inter_op_parallelism", type=int, default=0, help="operations at a time; 0 is one a core")
+    value("--tensorflow_inter_op_parallelism", type=int, default=0, help="operations at a time; 0 is one a request")
     value("--per_process_gpu_memory_fraction", type=float, default=0.0, help="share of GPU memory; 0 is as needed")
     switch(parser, "enable_model_warmup", default=True, text="run a version's warmup records before it serves")
     value("--num_request_iterations_for_warmup", type=int, default=0, help="how often each warmup record runs; 0 is 1")
@@ -163,15 +222,27 @@ def _parser() -> argparse.ArgumentParser:
         parser, "enable_serialization_as_tensor_content", default=False, text="answer gRPC with raw bytes, not lists"
     )
     value("--grpc_channel_arguments", type=_channel_arguments, default=(), help="key=value,... for the gRPC server")
-    for name in _SWITCHES_WITHOUT_EFFECT:
-        parser.add_argument(f"--{name}", nargs="?", const=True, type=_boolean, help=argparse.SUPPRESS)
-    for name in _VALUES_WITHOUT_EFFECT:
-        parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
+    value("--grpc_socket_path", default="", help="Unix socket on which gRPC listens, too; --port=0 leaves only this")
+    value("--ssl_config_file", type=_file, help="SSLConfig in text format, key and certificate of the gRPC port")
+    switch(parser, "use_alts_credentials", default=False, text="refused: ALTS works only on Google Cloud")
+    switch(parser, "enable_signature_method_name_check", default=False, text="hold signatures to their export's method")
+    switch(parser, "enable_grpc_healthcheck_service", default=False, text="answer grpc.health.v1 on the gRPC port")
+    value("--monitoring_config_file", type=_file, help="MonitoringConfig in text format, turns on Prometheus's metrics")
+    value("--rest_api_num_threads", type=int, default=0, help="threads that convert large JSON bodies; 0 is 4 a core")
+    idle = parser.add_argument_group(
+        "accepted without effect, since command lines made for TensorFlow Serving have them"
+    )
+    for name, reason in _SWITCHES_WITHOUT_EFFECT.items():
+        idle.add_argument(
+            f"--{name}", nargs="?", const=True, type=_boolean, default=argparse.SUPPRESS, metavar="BOOL", help=reason
+        )
+    for name, reason in _VALUES_WITHOUT_EFFECT.items():
+        idle.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=reason)
     return parser
 
 
-def _switch(parser: argparse.ArgumentParser, name: str, *, default: bool, text: str) -> None:
-    parser.add_argument(f"--{name}", nargs="?", const=True, type=_boolean, default=default, help=text)
+def _switch(parser: argparse.ArgumentParser, name: str, *, default: bool | None, text: str) -> None:
+    parser.add_argument(f"--{name}", nargs="?", const=True, type=_boolean, default=default, metavar="BOOL", help=text)
 
 
 def _boolean(text: str) -> bool:
@@ -180,6 +251,10 @@ def _boolean(text: str) -> bool:
         msg = f"{text!r} is neither true nor false"
         raise argparse.ArgumentTypeError(msg)
     return values[text.lower()]
+
+
+def _file(text: str) -> Path | None:
+    return Path(text) if text else None  # scripts pass on variables that nobody has set
 
 
 def _port(text: str) -> int:

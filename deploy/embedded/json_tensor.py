@@ -18,7 +18,7 @@ from deploy.embedded.json_parse import UNDECODABLE
 from deploy.embedded.json_write import describe
 
 _MAX_RANK = 64  # numpy's own limit
-_NAMES = {
+JSON_TYPES = {
     bool: "True",
     float: "Number",
     int: "Number",
@@ -71,6 +71,8 @@ def to_array(value: Any, data_type: messages.DataType) -> Array:
     kind = _KINDS.get(data_type)
     if kind is None:
         name = messages.DataType.Name(data_type).removeprefix("DT_").lower()
+        while isinstance(value, list) and value:
+            value = value[0]
         msg = f"Conversion of JSON Value: {describe(value)} to type: {name}"
         raise ServingError(Code.UNIMPLEMENTED, msg)
     shape = _dense_shape(value)
@@ -81,13 +83,32 @@ def to_array(value: Any, data_type: messages.DataType) -> Array:
     _collect(value, 0, shape, kind, elements)
     if kind.final.hasobject:
         array = np.empty(len(elements), kind.final)
-        array[:] = [_string(element) for element in elements]
+        array[:] = [to_bytes(element) for element in elements]
         return array.reshape(shape)
     try:
         with np.errstate(over="ignore"):  # a number too large for a float is infinite
             return np.array(elements, kind.checked).astype(kind.final, copy=False).reshape(shape)
     except OverflowError as error:
         raise _out_of_range(elements, kind) from error
+
+
+def to_bytes(value: Any) -> bytes:
+    """Return the bytes of a JSON string or of ``{"b64": "..."}``.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, the value is neither.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", UNDECODABLE)
+    if not is_base64(value):
+        msg = f"JSON Value: {describe(value)} not formatted correctly for base64 data"
+        raise invalid(msg)
+    packed = "".join(value["b64"].split()).replace(".", "=")  # both pad; padding may be left out
+    try:
+        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        msg = "Unable to base64 decode"
+        raise invalid(msg) from error
 
 
 def is_base64(value: Any) -> bool:
@@ -133,26 +154,8 @@ def _collect(value: Any, level: int, shape: tuple[int, ...], kind: _Kind, elemen
         _collect(element, level + 1, shape, kind, elements)
 
 
-def _string(value: Any) -> bytes:
-    if isinstance(value, str):
-        try:
-            return value.encode("utf-8", UNDECODABLE)
-        except UnicodeEncodeError as error:
-            msg = "JSON Parse error: The surrogate pair in string is invalid."
-            raise invalid(msg) from error
-    if not is_base64(value):
-        msg = f"JSON Value: {describe(value)} not formatted correctly for base64 data"
-        raise invalid(msg)
-    packed = "".join(value["b64"].split())
-    try:
-        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
-        msg = "Unable to base64 decode"
-        raise invalid(msg) from error
-
-
 def _type_error(value: Any, kind: _Kind) -> ServingError:
-    name = "False" if value is False else _NAMES[type(value)]
+    name = "False" if value is False else JSON_TYPES[type(value)]
     return invalid(f"JSON Value: {describe(value)} Type: {name} is not of expected type: {kind.name}")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from deploy.embedded.engines import Array
-from deploy.embedded.errors import invalid
+from deploy.embedded.errors import ServingError, invalid
+from deploy.embedded.inference_pb2 import ClassificationResult, RegressionResult
 from deploy.embedded.json_parse import UNDECODABLE
 
 _INDENT = " " * 4
@@ -35,6 +36,8 @@ def rows(outputs: Mapping[str, Array]) -> bytes:
             msg = f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {batch}"
             raise invalid(msg)
         batch = len(array)
+    if not outputs:
+        raise _empty()
     columns = {name: _nested(_elements(name, array), array.shape, 1) for name, array in outputs.items()}
     if batch == 0:
         written = "[]"
@@ -54,7 +57,13 @@ def rows(outputs: Mapping[str, Array]) -> bytes:
 
 
 def columns(outputs: Mapping[str, Array]) -> bytes:
-    """Write ``{"outputs": ...}``: a bare tensor, or an object of several."""
+    """Write ``{"outputs": ...}``: a bare tensor, or an object of several.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, there is no output.
+    """
+    if not outputs:
+        raise _empty()
     depth = 1 if len(outputs) == 1 else 2
     tensors = {name: _nested(_elements(name, array), array.shape, 0, depth)[0] for name, array in outputs.items()}
     if len(tensors) == 1:
@@ -67,24 +76,40 @@ def columns(outputs: Mapping[str, Array]) -> bytes:
     return _encode(f'{{\n{_INDENT}"outputs": {written}\n}}')
 
 
+def classifications(result: ClassificationResult) -> bytes:
+    """Write ``{"results": [...]}`` with ``[label, score]`` pairs for each example."""
+    rows = []
+    for row in result.classifications:
+        scores = decimals(np.array([element.score for element in row.classes], np.float32))
+        labels = [_string(element.label) for element in row.classes]
+        rows.append("[" + ", ".join(f"[{label}, {score}]" for label, score in zip(labels, scores, strict=True)) + "]")
+    return _encode(f'{{\n{_INDENT}"results": [{", ".join(rows)}\n{_INDENT}]\n}}')
+
+
+def regressions(result: RegressionResult) -> bytes:
+    """Write ``{"results": [...]}`` with a number for each example."""
+    values = decimals(np.array([element.value for element in result.regressions], np.float32))
+    return _encode(f'{{\n{_INDENT}"results": [{", ".join(values)}]\n}}')
+
+
 def error_body(message: str) -> bytes:
     """Write ``{"error": message}``."""
-    text = json.dumps({"error": message}, ensure_ascii=False, indent=4)
-    try:
-        return _encode(text)
-    except UnicodeEncodeError:  # the request had half a surrogate pair, and the message repeats it
-        return text.encode("utf-8", "replace")
+    return _encode(json.dumps({"error": message}, ensure_ascii=False, indent=4))
 
 
 def describe(value: Any) -> str:
     """Write a parsed JSON value for an error text, cut if it is long."""
     if isinstance(value, float):
-        return decimals(np.array([value]))[0]
+        fits = abs(value) <= float(np.finfo(np.float32).max)
+        return decimals(np.array([value], np.float32 if fits else np.float64))[0]
     text = ""
-    for piece in _PRETTY.iterencode(value):
-        text += piece
-        if len(text) > _LONGEST_DESCRIPTION:
-            return text[:_LONGEST_DESCRIPTION] + "..."
+    try:
+        for piece in _PRETTY.iterencode(value):
+            text += piece
+            if len(text) > _LONGEST_DESCRIPTION:
+                return text[:_LONGEST_DESCRIPTION] + "..."
+    except RecursionError:  # deeper than Python writes, though it could be read
+        return text[:_LONGEST_DESCRIPTION] + "..."
     return text
 
 
@@ -114,9 +139,17 @@ def _elements(name: str, array: Array) -> list[str]:
             values = array.ravel().tolist()
             if name.endswith("_bytes"):
                 return [f'{{"b64": "{base64.b64encode(value).decode()}"}}' for value in values]
-            return [json.dumps(value.decode("utf-8", UNDECODABLE), ensure_ascii=False) for value in values]
+            return [_string(value) for value in values]
     msg = f"Failed to write JSON value for tensor type: {array.dtype}"
     raise invalid(msg)
+
+
+def _string(value: bytes) -> str:
+    return json.dumps(value.decode("utf-8", UNDECODABLE), ensure_ascii=False)
+
+
+def _empty() -> ServingError:
+    return invalid("Cannot convert empty tensor map to JSON")
 
 
 def _nested(texts: list[str], shape: Sequence[int], first: int, depth: int | None = None) -> list[str]:

@@ -1,50 +1,133 @@
 """The Predict call, the same for both APIs: check the request against the signature, then run it within its time.
 
-Texts and codes are those of tensorflow_serving/servables/tensorflow/predict_util.cc and
-tensorflow/cc/saved_model/util.cc.
+Texts and codes are those of tensorflow_serving/servables/tensorflow/predict_util.cc,
+tensorflow/cc/saved_model/util.cc and tensorflow/core/framework/function.cc.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 
-from bert_mlm_client.wire import messages
+import numpy as np
+from bert_mlm_client.wire import decode_tensor, messages
 
+from deploy.embedded import metrics
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import Code, ServingError, invalid
 from deploy.embedded.repository import Servable
 
 DEFAULT_SIGNATURE = "serving_default"
 
+_METHODS = ("tensorflow/serving/predict", "tensorflow/serving/classify", "tensorflow/serving/regress")
+_DATA_TYPES = {number: name.removeprefix("DT_").lower() for name, number in messages.DataType.items() if number}
+# TensorFlow's names of types, where numpy has others.
+_TYPE_NAMES = {"float32": "float", "float64": "double", "float16": "half", "object": "string"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of a version that a request asks for (see ``Engine.run``)."""
+
+    signature: str
+    inputs: Mapping[str, Array]
+    outputs: tuple[str, ...]
+
 
 async def predict(
     servable: Servable,
     signature_name: str,
-    inputs: Mapping[str, Array],
+    inputs: Mapping[str, Array] | Mapping[str, messages.TensorProto],
     *,
     output_filter: Sequence[str] = (),
+    check_method_name: bool = False,
     timeout_s: float | None = None,
 ) -> dict[str, Array]:
-    """Answer one Predict request.
-
-    Args:
-        servable: the version to run.
-        signature_name: a signature of it.
-        inputs: the request's arrays by input name.
-        output_filter: the outputs wanted; none means all.
-        timeout_s: the time that is left for the request, in seconds; None is no limit.
+    """Answer one Predict request (see ``prepare``) within the time that is left for it; None is no limit.
 
     Raises:
         ServingError: the request does not fit the signature, the run failed, or the time is over.
     """
-    signature = find_signature(servable.signatures, signature_name)
-    check_inputs(signature, inputs)
-    outputs = choose_outputs(signature, output_filter)
+    call = prepare(
+        servable.signatures,
+        signature_name,
+        inputs,
+        output_filter=output_filter,
+        check_method_name=check_method_name,
+    )
+    return await run(servable, call, timeout_s=timeout_s)
+
+
+async def run(servable: Servable, call: Call, *, timeout_s: float | None, method: str = "Predict") -> dict[str, Array]:
+    """Run one call on a version, within the time that is left for its request; None is no limit.
+
+    Args:
+        servable: the version.
+        call: what to run.
+        timeout_s: the time that is left, in seconds.
+        method: the API's name in the metrics.
+
+    Raises:
+        ServingError: the run failed, or the time is over.
+    """
+    started = time.perf_counter()
+    async with time_limit(timeout_s):
+        outputs = await servable.runner.run(call.signature, call.inputs, call.outputs)
+    metrics.RUNTIME_LATENCY.observe((time.perf_counter() - started) * 1e6, servable.name, method, "TF1")
+    return outputs
+
+
+@asynccontextmanager
+async def time_limit(timeout_s: float | None) -> AsyncIterator[None]:
+    """End what runs inside after so many seconds; None is no limit.
+
+    Raises:
+        ServingError: DEADLINE_EXCEEDED, the time is over.
+    """
+    msg = "Timed out waiting for notification"
+    if timeout_s is not None and timeout_s <= 0:
+        raise ServingError(Code.DEADLINE_EXCEEDED, msg)
     try:
         async with asyncio.timeout(timeout_s):
-            return await servable.runner.run(signature_name, inputs, outputs)
+            yield
     except TimeoutError as error:
-        msg = "Timed out waiting for notification"
         raise ServingError(Code.DEADLINE_EXCEEDED, msg) from error
+
+
+def prepare(
+    signatures: Mapping[str, messages.SignatureDef],
+    name: str,
+    inputs: Mapping[str, Array] | Mapping[str, messages.TensorProto],
+    *,
+    output_filter: Sequence[str] = (),
+    check_method_name: bool = False,
+) -> Call:
+    """Return the run that answers a Predict request.
+
+    Args:
+        signatures: the version's signatures by name.
+        name: the signature that the request names.
+        inputs: the request's tensors by input name, as arrays or still as messages.
+        output_filter: the outputs wanted; none means all.
+        check_method_name: refuse a signature that was exported for none of TensorFlow Serving's methods.
+
+    Raises:
+        ServingError: the request does not fit the signature.
+    """
+    signature = find_signature(signatures, name)
+    if check_method_name and signature.method_name not in _METHODS:
+        msg = (
+            f"Expected prediction signature method_name to be one of {{{', '.join(_METHODS)}}}. "
+            f"Was: {signature.method_name}"
+        )
+        raise ServingError(Code.INTERNAL, msg)
+    check_inputs(signature, inputs)
+    arrays = {alias: _to_array(alias, tensor) for alias, tensor in inputs.items()}
+    outputs = choose_outputs(signature, output_filter)
+    check_types(signature, arrays)
+    return Call(name, arrays, outputs)
 
 
 def find_signature(signatures: Mapping[str, messages.SignatureDef], name: str) -> messages.SignatureDef:
@@ -107,6 +190,45 @@ def choose_outputs(signature: messages.SignatureDef, output_filter: Sequence[str
             raise invalid(msg)
         chosen.append(alias)
     return tuple(chosen or sorted(signature.outputs))
+
+
+def check_types(signature: messages.SignatureDef, inputs: Mapping[str, Array]) -> None:
+    """Check that the arrays have the types of the signature's inputs, as a session does before it runs.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, one has another type.
+    """
+    for number, alias in enumerate(sorted(inputs)):
+        expected = _DATA_TYPES.get(signature.inputs[alias].dtype)  # None is a type that only the graph can judge
+        given = _type_name(inputs[alias].dtype)
+        if expected not in {None, given}:
+            msg = f"Expects arg[{number}] to be {expected} but {given} is provided"
+            raise invalid(msg)
+
+
+def type_name(array: Array) -> str:
+    """Return the name of an array's type in TensorFlow's enumeration, such as ``DT_FLOAT``."""
+    return "DT_" + _type_name(array.dtype).upper()
+
+
+def written_shape(array: Array) -> str:
+    """Return an array's shape as C++ writes one: ``[2,3]``."""
+    return f"[{','.join(map(str, array.shape))}]"
+
+
+@lru_cache
+def _type_name(dtype: np.dtype[np.generic]) -> str:
+    return _TYPE_NAMES.get(dtype.name, dtype.name)
+
+
+def _to_array(alias: str, tensor: Array | messages.TensorProto) -> Array:
+    if isinstance(tensor, np.ndarray):
+        return tensor
+    try:
+        return decode_tensor(tensor)
+    except ValueError as error:
+        msg = f"tensor parsing error: {alias}"
+        raise invalid(msg) from error
 
 
 def _listed(names: Collection[str]) -> str:

@@ -1,24 +1,16 @@
-"""The models, their numbered versions and the state of each."""
+"""The models, their numbered versions and the state of each; and the one that a request asks for."""
 
 import asyncio
-import logging
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
 from bert_mlm_client.wire import messages
 
-from deploy.embedded.batching import Direct, Runner
-from deploy.embedded.config import Model
-from deploy.embedded.engines import Engine, Load
-from deploy.embedded.errors import Code, ServingError, StartError, invalid
-
-logger = logging.getLogger(__name__)
-
-_LARGEST_VERSION = 2**63 - 1
+from deploy.embedded.batching import Runner
+from deploy.embedded.engines import Engine
+from deploy.embedded.errors import Code, ServingError, invalid
 
 
 class State(IntEnum):
@@ -31,9 +23,12 @@ class State(IntEnum):
     END = 50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Servable:
-    """One version that answers requests."""
+    """One version that answers requests.
+
+    Whoever holds one may run it: a version is unloaded only when the last request has let go of its servable.
+    """
 
     name: str
     version: int
@@ -46,38 +41,33 @@ class Servable:
         return self.engine.signatures
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Version:
-    """A version of a model, loaded or not; ``error`` says why it is not."""
+    """A version of a model, from when it is found until after it is gone; ``error`` says why it did not load."""
 
     number: int
+    folder: Path
     state: State = State.START
     error: ServingError | None = None
     servable: Servable | None = None
+    """There while the version is AVAILABLE."""
+    dropped: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the version is not to be served any more."""
+    job: asyncio.Task[None] | None = None
+    """Its load or its unload, running or done."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the version is to be served."""
+        return not self.dropped.is_set()
 
 
 class Repository:
-    """Loads versions, and finds the one that a request asks for."""
+    """Every version that there is or was since the start, by model and number, and the labels of the models."""
 
-    def __init__(self, models: Sequence[Model], load: Load, threads: Executor) -> None:
-        """Serve these models, each version loaded by ``load`` and run in ``threads``."""
-        self._models = tuple(models)
-        self._load = load
-        self._threads = threads
-        self._versions: dict[str, dict[int, Version]] = {model.name: {} for model in models}
-
-    async def start(self, poll_s: float) -> None:
-        """Load the latest version of every model.
-
-        Args:
-            poll_s: seconds between two looks into a base path that has no version yet; 0 or less looks once.
-
-        Raises:
-            StartError: a base path is missing or without a version, or a version cannot be loaded.
-        """
-        for model in self._models:
-            number, folder = await _first_version(model, poll_s)
-            await self._load_version(model, number, folder)
+    def __init__(self) -> None:
+        self.versions: dict[str, dict[int, Version]] = {}
+        self.labels: dict[str, dict[str, int]] = {}
 
     def find(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
         """Return the version that a request names, or else the latest one that is available.
@@ -85,23 +75,20 @@ class Repository:
         Raises:
             ServingError: INVALID_ARGUMENT for an unknown label or no name, NOT_FOUND for the rest.
         """
-        if label is not None:
-            msg = f"Unrecognized servable version label: {label}"
-            raise invalid(msg)
         if not name:
             msg = "ModelSpec has no name specified."
             raise invalid(msg)
-        available = {
-            number: held.servable
-            for number, held in self._versions.get(name, {}).items()
-            if held.servable is not None and held.state is State.AVAILABLE
-        }
-        wanted = max(available, default=None) if version is None else version
-        if wanted not in available:
-            request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            msg = f"Servable not found for request: {request}"
-            raise ServingError(Code.NOT_FOUND, msg)
-        return available[wanted]
+        if label is not None:
+            version = self.labels.get(name, {}).get(label)
+            if version is None:
+                msg = f"Unrecognized servable version label: {label}"
+                raise invalid(msg)
+        for held in self.newest_first(name):
+            if held.servable is not None and version in (None, held.number):
+                return held.servable
+        request = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+        msg = f"Servable not found for request: {request}"
+        raise ServingError(Code.NOT_FOUND, msg)
 
     def status(self, name: str, version: int | None = None) -> list[Version]:
         """Return the state of a model's versions, the newest first, or of the one version asked for.
@@ -109,63 +96,14 @@ class Repository:
         Raises:
             ServingError: NOT_FOUND, there is no such model or version.
         """
-        held = self._versions.get(name, {})
-        if version is not None and version not in held:
-            msg = f"Could not find version {version} of model {name}"
+        versions = [held for held in self.newest_first(name) if version in (None, held.number)]
+        if not versions:
+            which = "any versions" if version is None else f"version {version}"
+            msg = f"Could not find {which} of model {name}"
             raise ServingError(Code.NOT_FOUND, msg)
-        if not held:
-            msg = f"Could not find any versions of model {name}"
-            raise ServingError(Code.NOT_FOUND, msg)
-        numbers = sorted(held, reverse=True) if version is None else [version]
-        return [held[number] for number in numbers]
+        return versions
 
-    async def _load_version(self, model: Model, number: int, folder: Path) -> None:
-        version = self._versions[model.name][number] = Version(number)
-        version.state = State.LOADING
-        started = time.perf_counter()
-        try:
-            engine = await asyncio.get_running_loop().run_in_executor(self._threads, self._load, folder)
-        except Exception as error:  # a loader raises anything, and all of it means: this version does not serve
-            if isinstance(error, ServingError):
-                version.error, reason = error, error.text
-            else:
-                version.error = ServingError(Code.UNKNOWN, str(error))
-                reason = f"{type(error).__name__}: {error} (is the folder complete?)"
-            version.state = State.END
-            msg = f"Version {number} of model {model.name} in {folder} cannot be loaded: {' '.join(reason.split())}"
-            raise StartError(msg) from error
-        version.servable = Servable(model.name, number, engine, Direct(engine, self._threads))
-        version.state = State.AVAILABLE
-        took_ms = (time.perf_counter() - started) * 1000
-        logger.info("Loaded model %s version %d from %s in %.0f ms.", model.name, number, folder, took_ms)
-
-
-async def _first_version(model: Model, poll_s: float) -> tuple[int, Path]:
-    """Return the model's latest version, and wait for a first one if the server polls."""
-    while not (found := scan(model.base_path, model.name)):
-        msg = (
-            f"No versions of servable {model.name} found under base path {model.base_path}. "
-            "Did you forget to name your leaf directory as a number (eg. '/1/')?"
-        )
-        if poll_s <= 0:
-            raise StartError(msg)
-        logger.warning(msg)
-        await asyncio.sleep(poll_s)
-    number = max(found)
-    return number, found[number]
-
-
-def scan(base_path: Path, name: str) -> dict[int, Path]:
-    """Return the version folders under a base path: those whose names are numbers.
-
-    Raises:
-        StartError: the base path is missing or is no folder.
-    """
-    if not base_path.is_dir():
-        msg = f"Could not find base path {base_path} for servable {name}; it must be a folder of numbered versions."
-        raise StartError(msg)
-    return {
-        int(folder.name): folder
-        for folder in sorted(base_path.iterdir())
-        if folder.name.isascii() and folder.name.isdigit() and int(folder.name) <= _LARGEST_VERSION and folder.is_dir()
-    }
+    def newest_first(self, name: str) -> list[Version]:
+        """Return a model's versions, by falling number."""
+        versions = self.versions.get(name, {})
+        return [versions[number] for number in sorted(versions, reverse=True)]

@@ -8,18 +8,23 @@ import asyncio
 import json
 import logging
 import re
+import time
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar, TypeVarTuple
 from urllib.parse import unquote_to_bytes
 
 from bert_mlm_client.wire import messages
 from google.protobuf import json_format
 
+from deploy.embedded import classify, examples, json_write, metrics, regress
 from deploy.embedded.errors import Code, ServingError, invalid
+from deploy.embedded.inference_pb2 import Input
+from deploy.embedded.json_examples import read_examples
 from deploy.embedded.json_write import error_body
-from deploy.embedded.predict import DEFAULT_SIGNATURE, predict
+from deploy.embedded.predict import DEFAULT_SIGNATURE, predict, run
 from deploy.embedded.repository import Repository, Servable
 from deploy.embedded.rest_json import read_document, read_inputs, read_signature_name, write_outputs
 
@@ -42,6 +47,7 @@ _PREDICTION = re.compile(
 _INFORMATION = re.compile(
     rf"/v1/models(?:/(?P<name>[^/:]+))?{_CHOICE}(?P<metadata>/metadata)?", re.IGNORECASE | re.ASCII
 )
+_VERBS = ("classify", "regress", "predict")
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-f]{2})", re.IGNORECASE)
 _CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -60,6 +66,18 @@ class Answer:
     close: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a URL asks for."""
+
+    name: str = ""
+    version: int | None = None
+    label: str | None = None
+    verb: str = ""
+    """``predict``, ``classify`` or ``regress`` as the URL writes it; empty for what is asked by GET."""
+    metadata: bool = False
+
+
 class _Refused(Exception):  # noqa: N818 - an answer that ends the request early, and no error text
     """Raised with the answer for a request that is over before its time."""
 
@@ -70,17 +88,29 @@ class _Refused(Exception):  # noqa: N818 - an answer that ends the request early
 class RestApi:
     """Serves a repository over HTTP."""
 
-    def __init__(self, repository: Repository, *, timeout_ms: int, cors: bool = False) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        timeout_ms: int,
+        cors: bool = False,
+        metrics_path: str | None = None,
+        check_method_names: bool = False,
+    ) -> None:
         """Serve a repository.
 
         Args:
             repository: the models.
             timeout_ms: longest time for the run of a request; 0 or less is no limit.
             cors: let browsers ask from pages of other origins.
+            metrics_path: where Prometheus finds the metrics; None is nowhere.
+            check_method_names: hold a signature to the method that it was exported for.
         """
         self._repository = repository
         self._timeout_s = timeout_ms / 1000 if timeout_ms > 0 else None
         self._cors = cors
+        self._metrics_path = metrics_path
+        self._check_method_names = check_method_names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -88,41 +118,51 @@ class RestApi:
         path = scope["raw_path"].decode("latin-1")
         if scope["query_string"]:
             path += "?" + scope["query_string"].decode("latin-1")
-        try:
-            answer = await self._answer(scope["method"], path, headers, receive)
-        except _Refused as refused:
-            answer = refused.answer
-        except ServingError as error:
-            answer = Answer(error.http_status, error_body(error.message))
-        except asyncio.CancelledError:  # the server stops, and this request has outlived its grace
-            answer = Answer(503, error_body("The server is stopping."), close=True)
-        except Exception:
-            logger.exception("%s %s failed for a reason that the server does not know.", scope["method"], path)
-            answer = Answer(500, error_body("Internal error; the server's log says more."))
+        if path == self._metrics_path:
+            answer = Answer(200, metrics.write(), content_type=metrics.CONTENT_TYPE)
+        elif path[:4].lower() != "/v1/":
+            answer = Answer(404, content_type=b"text/html", close=True)
+        elif scope["method"] == "OPTIONS":
+            answer = Answer(200) if b"origin" in headers else Answer(400, content_type=b"text/html")
+        else:
+            answer = await self._count(scope["method"], path, headers, receive)
         await self._send(answer, send)
 
-    async def _answer(self, method: str, path: str, headers: dict[bytes, bytes], receive: Receive) -> Answer:
-        if not path.lower().startswith("/v1/"):
-            return Answer(404, content_type=b"text/html", close=True)
-        if method == "OPTIONS":
-            return Answer(200) if b"origin" in headers else Answer(400, content_type=b"text/html")
-        body = await read_body(headers, receive)
-        if method == "POST" and (route := _PREDICTION.fullmatch(path)):
-            name, version, label = _model(route)
-            if route["verb"].lower() != "predict":
-                msg = f"{route['verb']} is not supported; use predict"
-                raise ServingError(Code.UNIMPLEMENTED, msg)
-            return await self._predict(name, version, label, body)
-        if method == "GET" and (route := _INFORMATION.fullmatch(path)):
-            name, version, label = _model(route)
-            if not name:
-                msg = "Missing model name in request."
-                raise invalid(msg)
-            if route["metadata"]:
-                return Answer(200, metadata_body(self._repository.find(name, version, label)))
-            return Answer(200, status_body(self._repository, name, version))
-        msg = f"Malformed request: {method} {path}"
-        raise invalid(msg)
+    async def _count(self, method: str, path: str, headers: dict[bytes, bytes], receive: Receive) -> Answer:
+        """Answer a request for a model, and count it as TensorFlow Serving does (model_servers/http_server.cc)."""
+        started = time.perf_counter()
+        route, code = Route(), Code.OK
+        try:
+            route = find_route(method, path)
+            answer = await self._answer(route, await read_body(headers, receive))
+        except _Refused as refused:
+            answer, code = refused.answer, Code.INVALID_ARGUMENT
+        except ServingError as error:
+            answer, code = Answer(error.http_status, error_body(error.message)), error.code
+        except asyncio.CancelledError:  # the client is gone, or the request has outlived the server's grace
+            answer, code = Answer(503, error_body("The server is stopping."), close=True), Code.CANCELLED
+        except Exception:
+            logger.exception("%s %s failed for a reason that the server does not know.", method, path)
+            answer, code = Answer(500, error_body("Internal error; the server's log says more.")), Code.INTERNAL
+        metrics.REQUEST_COUNT.add(route.name, code.name)
+        if code is Code.OK:
+            metrics.REQUEST_LATENCY.observe((time.perf_counter() - started) * 1e6, route.name, route.verb, "REST")
+        return answer
+
+    async def _answer(self, route: Route, body: bytes) -> Answer:
+        match route.verb:
+            case "predict":
+                return await self._predict(route.name, route.version, route.label, body)
+            case "classify":
+                return await self._classify(route, body)
+            case "regress":
+                return await self._regress(route, body)
+        if not route.name:
+            msg = "Missing model name in request."
+            raise invalid(msg)
+        if route.metadata:
+            return Answer(200, metadata_body(self._repository.find(route.name, route.version, route.label)))
+        return Answer(200, status_body(self._repository, route.name, route.version))
 
     async def _predict(self, name: str, version: int | None, label: str | None, body: bytes) -> Answer:
         document = await _convert(len(body), read_document, body)
@@ -133,12 +173,36 @@ class RestApi:
             msg = f'Serving signature name: "{signature_name}" not found in signature def'
             raise invalid(msg)
         if not signature.inputs:
-            msg = f"Failed to get input map for signature: {signature_name}"
+            msg = f"Failed to get input map for signature: {read_signature_name(document) or 'DEFAULT'}"
             raise invalid(msg)
         inputs = await _convert(len(body), read_inputs, document, signature.inputs)
-        outputs = await predict(servable, signature_name, inputs, timeout_s=self._timeout_s)
+        outputs = await predict(
+            servable,
+            signature_name,
+            inputs,
+            check_method_name=self._check_method_names,
+            timeout_s=self._timeout_s,
+        )
         size = sum(array.size for array in outputs.values())
         return Answer(200, await _convert(size, write_outputs, outputs, "instances" in document))
+
+    async def _classify(self, route: Route, body: bytes) -> Answer:
+        name, given = await _convert(len(body), _read_examples, body)
+        servable = self._repository.find(route.name, route.version, route.label)
+        call = classify.prepare(servable.signatures, name, given, check_method_name=self._check_method_names)
+        outputs = await run(servable, call, timeout_s=self._timeout_s, method="Classify")
+        examples.count(servable.name, call.inputs[classify.INPUTS])
+        size = sum(array.size for array in outputs.values())
+        return Answer(200, await _convert(size, lambda: json_write.classifications(classify.to_result(call, outputs))))
+
+    async def _regress(self, route: Route, body: bytes) -> Answer:
+        name, given = await _convert(len(body), _read_examples, body)
+        servable = self._repository.find(route.name, route.version, route.label)
+        call = regress.prepare(servable.signatures, name, given, check_method_name=self._check_method_names)
+        outputs = await run(servable, call, timeout_s=self._timeout_s, method="Regress")
+        examples.count(servable.name, call.inputs[regress.INPUTS])
+        size = sum(array.size for array in outputs.values())
+        return Answer(200, await _convert(size, lambda: json_write.regressions(regress.to_result(call, outputs))))
 
     async def _send(self, answer: Answer, send: Send) -> None:
         headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
@@ -150,6 +214,33 @@ class RestApi:
         await send({"type": "http.response.body", "body": answer.body})
 
 
+@lru_cache(256)
+def find_route(method: str, path: str) -> Route:
+    """Return what a URL asks for.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, nothing that this server knows.
+        _Refused: with an empty body, for an escape that is none and for a version beyond 63 bits.
+    """
+    pattern = {"POST": _PREDICTION, "GET": _INFORMATION}.get(method)
+    match = pattern.fullmatch(path) if pattern else None
+    parts = match.groupdict() if match else {}
+    if match is None or parts.get("verb", "predict") not in _VERBS:  # in small letters, unlike the rest of the path
+        msg = f"Malformed request: {method} {path}"
+        raise invalid(msg)
+    name, version, label = parts["name"] or "", parts["version"], parts["label"]
+    too_large = version is not None and (len(version) > 100 or int(version) >= 2**63)
+    if too_large or _BAD_ESCAPE.search(name + (label or "")):
+        raise _Refused(Answer(400))
+    return Route(
+        _unquoted(name),
+        int(version) if version else None,
+        _unquoted(label) if label else None,
+        parts.get("verb", ""),
+        parts.get("metadata") == "/metadata",
+    )
+
+
 async def read_body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
     """Return a request's body, unpacked if it is gzipped; a broken gzip stream is an empty body.
 
@@ -158,7 +249,7 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
     """
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        raise _too_large()
+        raise _too_large(close=b"expect" in headers)
     chunks = []
     size = 0
     more = True
@@ -208,24 +299,17 @@ def metadata_body(servable: Servable) -> bytes:
     return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
 
 
+def _read_examples(body: bytes) -> tuple[str, Input]:
+    """Return the signature's name and the examples of a body."""
+    document = read_document(body)
+    return read_signature_name(document) or DEFAULT_SIGNATURE, read_examples(document)
+
+
 async def _convert(size: int, work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
     """Do the work at once, or in a thread if it is long, so that other requests are answered meanwhile."""
     if size < _LONG_CONVERSION:
         return work(*args)
     return await asyncio.to_thread(work, *args)
-
-
-def _model(route: re.Match[str]) -> tuple[str, int | None, str | None]:
-    """Return the name, version and label of a URL.
-
-    Raises:
-        _Refused: with an empty body, for an escape that is none and for a version beyond 63 bits.
-    """
-    name, version, label = route["name"] or "", route["version"], route["label"]
-    too_large = version is not None and (len(version) > 100 or int(version) >= 2**63)
-    if too_large or _BAD_ESCAPE.search(name + (label or "")):
-        raise _Refused(Answer(400))
-    return _unquoted(name), int(version) if version else None, _unquoted(label) if label else None
 
 
 def _unquoted(text: str) -> str:
@@ -243,6 +327,11 @@ def _unpacked(body: bytes) -> bytes:
     return unpacked if unpacker.eof else b""
 
 
-def _too_large() -> _Refused:
+def _too_large(*, close: bool = False) -> _Refused:
+    """Return the answer to a body over the limit.
+
+    The connection drops the rest of the body and stays, since most clients read no answer before they have sent all;
+    one who expects a word before the body may not send it at all, and then only a new connection is in step again.
+    """
     message = f"The request body is larger than {MAX_BODY_BYTES} bytes; send fewer rows at a time, or use gRPC."
-    return _Refused(Answer(413, error_body(message), close=True))
+    return _Refused(Answer(413, error_body(message), close=close))

@@ -56,7 +56,7 @@ def read_inputs(document: dict[str, Any], inputs: Inputs) -> dict[str, Array]:
     if "instances" in document:
         instances = document["instances"]
         if not isinstance(instances, list):
-            raise _misformed(document, "Excepting 'instances' to be an list/array")
+            raise _misformed(document, "Expecting 'instances' to be an list/array")
         if not instances:
             raise _misformed(document, "No values in 'instances' array")
         return _from_rows(instances, inputs)

@@ -1,26 +1,41 @@
 """Warmup records: requests that a version answers before it serves, so that no client pays for first-run work.
 
 The file is ``assets.extra/tf_serving_warmup_requests`` in the version folder, a TFRecord of PredictionLog
-(tensorflow_serving/servables/tensorflow/saved_model_warmup.cc).
+(tensorflow_serving/servables/tensorflow/saved_model_warmup.cc and saved_model_warmup_util.cc).
 """
 
-import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bert_mlm_client.wire import decode_tensor, messages
 from google.protobuf.message import DecodeError
 
-from deploy.embedded.engines import Engine
-from deploy.embedded.errors import ServingError, invalid
-from deploy.embedded.predict import DEFAULT_SIGNATURE, check_inputs, choose_outputs, find_signature
+from deploy.embedded import classify, multi_inference, predict, regress
+from deploy.embedded.engines import Array, Engine
+from deploy.embedded.errors import Code, ServingError, invalid
+from deploy.embedded.inference_pb2 import PredictionLog
+from deploy.embedded.predict import DEFAULT_SIGNATURE, Call
+from deploy.embedded.tfrecord import read_records
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 MAX_RECORDS = 1000
 
 
-def warm_up(engine: Engine, folder: Path, iterations: int) -> int:
+def warm_up(
+    engine: Engine,
+    folder: Path,
+    iterations: int,
+    *,
+    check_method_names: bool = False,
+    leave_out: Collection[str] = (),
+) -> int:
     """Run the version's warmup records, if it has any, and return their number.
+
+    Args:
+        engine: the version.
+        folder: where it lies.
+        iterations: how often each record runs.
+        check_method_names: hold a signature to the method that it was exported for.
+        leave_out: signatures of the version that this engine does not have; their records are passed over.
 
     Raises:
         ServingError: a record cannot be read or fails, or there are too many; the version must not serve.
@@ -29,56 +44,77 @@ def warm_up(engine: Engine, folder: Path, iterations: int) -> int:
     if not path.is_file():
         return 0
     count = 0
-    for count, record in enumerate(read_records(path.read_bytes()), 1):
-        if count > MAX_RECORDS:
-            msg = f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) in {path}"
-            raise invalid(msg)
-        try:
-            request = _parse(record)
-            for _ in range(iterations):
-                _run(engine, request)
-        except ServingError as error:
-            msg = f"Warmup record {count} of {path} failed: {error.message}"
-            raise ServingError(error.code, msg) from error
+    try:
+        for count, record in enumerate(read_records(path.read_bytes()), 1):
+            if count > MAX_RECORDS:
+                msg = f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {path}"
+                raise invalid(msg)
+            log = _parse(record, count, path)
+            if log.predict_log.request.model_spec.signature_name not in leave_out:
+                _answer(engine, log, iterations, count, path, check_method_names=check_method_names)
+    except ServingError as error:
+        if error.code is not Code.DATA_LOSS:
+            raise
+        msg = f"{error.message}. Please verify your warmup data is in TFRecord format. ({path})"
+        raise ServingError(Code.DATA_LOSS, msg) from error
     return count
 
 
-def read_records(data: bytes) -> Iterator[bytes]:
-    """Yield the records of a TFRecord file: length (8 bytes), its checksum (4), the record, its checksum (4).
-
-    Raises:
-        ServingError: the file ends within a record.
-    """
-    start = 0
-    while start < len(data):
-        head = data[start : start + 12]
-        length = struct.unpack("<Q", head[:8])[0] if len(head) == 12 else len(data)
-        end = start + 12 + length
-        if end + 4 > len(data):
-            msg = f"The warmup file is truncated within the record at byte {start}"
-            raise invalid(msg)
-        yield data[start + 12 : end]
-        start = end + 4
-
-
-def _parse(record: bytes) -> messages.PredictRequest:
+def _parse(record: bytes, number: int, path: Path) -> PredictionLog:
     try:
-        log = messages.PredictionLog.FromString(record)
+        return PredictionLog.FromString(record)
     except DecodeError as error:
-        msg = "it is no PredictionLog"
+        msg = f"Failed to parse warmup record: number {number} from {path}"
         raise invalid(msg) from error
-    if not log.HasField("predict_log"):
-        msg = "only records with a predict_log are supported"
-        raise invalid(msg)
-    return log.predict_log.request
 
 
-def _run(engine: Engine, request: messages.PredictRequest) -> None:
-    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    signature = find_signature(engine.signatures, name)
+def _answer(
+    engine: Engine, log: PredictionLog, iterations: int, number: int, path: Path, *, check_method_names: bool
+) -> None:
     try:
-        inputs = {alias: decode_tensor(tensor) for alias, tensor in request.inputs.items()}
-    except ValueError as error:
-        raise invalid(str(error)) from error
-    check_inputs(signature, inputs)
-    engine.run(name, inputs, choose_outputs(signature, request.output_filter))
+        for _ in range(iterations):
+            _run(engine, log, check_method_names=check_method_names)
+    except ServingError as error:
+        msg = f"Warmup record {number} of {path} failed: {error.message}"
+        raise ServingError(error.code, msg) from error
+
+
+def _run(engine: Engine, log: PredictionLog, *, check_method_names: bool) -> None:
+    """Answer a record's request as the API would, without its model's name and version, and drop the answer."""
+    signatures = engine.signatures
+    match log.WhichOneof("log_type"):
+        case "predict_log":
+            asked = log.predict_log.request
+            name = asked.model_spec.signature_name or DEFAULT_SIGNATURE
+            _fetch(
+                engine,
+                predict.prepare(
+                    signatures,
+                    name,
+                    asked.inputs,
+                    output_filter=asked.output_filter,
+                    check_method_name=check_method_names,
+                ),
+            )
+        case "classify_log":
+            classification = log.classify_log.request
+            name = classification.model_spec.signature_name or DEFAULT_SIGNATURE
+            call = classify.prepare(signatures, name, classification.input, check_method_name=check_method_names)
+            classify.to_result(call, _fetch(engine, call))
+        case "regress_log":
+            regression = log.regress_log.request
+            name = regression.model_spec.signature_name or DEFAULT_SIGNATURE
+            call = regress.prepare(signatures, name, regression.input, check_method_name=check_method_names)
+            regress.to_result(call, _fetch(engine, call))
+        case "multi_inference_log":
+            several = log.multi_inference_log.request
+            calls = multi_inference.prepare(signatures, several, check_method_name=check_method_names)
+            multi_inference.to_results(several.tasks, calls, engine.run_several(calls.inputs, calls.outputs))
+        case str(kind):
+            number = PredictionLog.DESCRIPTOR.fields_by_name[kind].number
+            msg = f"Unsupported log_type for warmup: {number}"
+            raise ServingError(Code.UNIMPLEMENTED, msg)
+
+
+def _fetch(engine: Engine, call: Call) -> Mapping[str, Array]:
+    return engine.run(call.signature, call.inputs, call.outputs)

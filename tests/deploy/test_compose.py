@@ -16,7 +16,7 @@ from deploy.embedded.config import read_models
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(ROOT.glob("docker-compose*.yml"))
-VARIANTS = ["", "gpu", "embedded"]
+VARIANTS = ["", "gpu", "embedded", "light"]
 REPLACED_WHEN_MERGED = {"command", "entrypoint", "test"}
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 

@@ -45,7 +45,18 @@ _KINDS: dict[np.dtype[Any], _Kind] = {
     np.dtype(np.uint64): _kind(DataType.DT_UINT64, "uint64_val", "<u8"),
     np.dtype(np.bool_): _kind(DataType.DT_BOOL, "bool_val", "?"),
     np.dtype(np.float16): _kind(DataType.DT_HALF, "half_val", "<i4"),
+    np.dtype(np.complex64): _kind(DataType.DT_COMPLEX64, "scomplex_val", "<f4"),
+    np.dtype(np.complex128): _kind(DataType.DT_COMPLEX128, "dcomplex_val", "<f8"),
     np.dtype(np.object_): _kind(DataType.DT_STRING, "string_val", "O"),
+}
+# numpy has this type only where ml_dtypes is loaded, which TensorFlow does.
+_BFLOAT16 = _kind(DataType.DT_BFLOAT16, "half_val", "<i4")
+# Types whose list holds something else than their values: the bits of 16-bit floats, the parts of complex numbers.
+_LISTED_AS: dict[DataType, np.dtype[Any]] = {
+    DataType.DT_HALF: np.dtype(np.uint16),
+    DataType.DT_BFLOAT16: np.dtype(np.uint16),
+    DataType.DT_COMPLEX64: np.dtype(np.float32),
+    DataType.DT_COMPLEX128: np.dtype(np.float64),
 }
 _DTYPES: dict[DataType, np.dtype[Any]] = {kind.data_type: dtype for dtype, kind in _KINDS.items()}
 
@@ -53,23 +64,26 @@ _DTYPES: dict[DataType, np.dtype[Any]] = {kind.data_type: dtype for dtype, kind 
 _FIXED_WIDTH_TAGS = {DataType.DT_FLOAT: 5 << 3 | 2, DataType.DT_DOUBLE: 6 << 3 | 2}
 
 
-def encode_tensor(array: Array, *, as_content: bool = True) -> TensorProto:
+def encode_tensor(array: Array, *, as_content: bool = True, into: TensorProto | None = None) -> TensorProto:
     """Convert an array to a TensorProto.
 
     Args:
         array: numbers, booleans, or an object array of ``bytes`` (strings travel as bytes).
         as_content: write ``tensor_content`` (a copy of the memory) rather than the ``*_val`` list that TensorFlow
             Serving answers with by default. Strings always travel as a list.
+        into: an empty message to fill, say one inside an answer; copying a large one costs several times its making.
 
     Raises:
         TypeError: the array's type has no counterpart in TensorFlow.
     """
-    kind = _KINDS.get(array.dtype)
+    kind = _BFLOAT16 if array.dtype.name == "bfloat16" else _KINDS.get(array.dtype)
     if kind is None:
         known = ", ".join(map(str, _KINDS))
         msg = f"numpy type {array.dtype} cannot travel in a TensorProto; convert it to one of {known}"
         raise TypeError(msg)
-    proto = TensorProto(dtype=kind.data_type)
+    proto = TensorProto() if into is None else into
+    proto.dtype = kind.data_type
+    proto.tensor_shape.SetInParent()  # a scalar's shape is there, too, without sides
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     if kind.data_type == DataType.DT_STRING:
@@ -80,21 +94,23 @@ def encode_tensor(array: Array, *, as_content: bool = True) -> TensorProto:
         raw = array.astype(kind.stored, copy=False).tobytes()
         proto.MergeFromString(bytes([_FIXED_WIDTH_TAGS[kind.data_type]]) + _varint(len(raw)) + raw)
     else:
-        values = array.view(np.uint16) if kind.data_type == DataType.DT_HALF else array
-        getattr(proto, kind.field).extend(values.ravel().astype(kind.stored, copy=False).tolist())
+        values = array.ravel()
+        if kind.data_type in _LISTED_AS:
+            values = values.view(_LISTED_AS[kind.data_type])
+        getattr(proto, kind.field).extend(values.astype(kind.stored, copy=False).tolist())
     return proto
 
 
 def decode_tensor(proto: TensorProto) -> Array:
     """Convert a TensorProto to an array (strings to an object array of ``bytes``).
 
-    A list shorter than the shape repeats its last value, as TensorFlow reads it; a few bytes can ask for any amount of
-    memory that way, so the repetition has a limit.
+    A list longer than the shape is cut and a shorter one repeats its last value, as TensorFlow reads them; a few bytes
+    can ask for any amount of memory that way, so the repetition has a limit.
 
     Raises:
         ValueError: the values do not fit the shape, or the type is one that this module does not carry.
     """
-    dtype = _DTYPES.get(proto.dtype)
+    dtype = _bfloat16() if proto.dtype == DataType.DT_BFLOAT16 else _DTYPES.get(proto.dtype)
     if dtype is None:
         name = DataType.Name(proto.dtype) if proto.dtype in DataType.values() else str(proto.dtype)
         msg = f"tensors of type {name} are not supported"
@@ -112,6 +128,13 @@ def decode_tensor(proto: TensorProto) -> Array:
     return _decode_list(proto, dtype, size).reshape(shape)
 
 
+def _bfloat16() -> np.dtype[np.generic] | None:
+    try:
+        return np.dtype("bfloat16")
+    except TypeError:
+        return None
+
+
 def _varint(number: int) -> bytes:
     """Return a number as protobuf writes it: seven bits a byte, lowest first."""
     groups = bytearray()
@@ -122,22 +145,22 @@ def _varint(number: int) -> bytes:
 
 
 def _decode_list(proto: TensorProto, dtype: np.dtype[np.generic], size: int) -> Array:
-    kind = _KINDS[dtype]
+    kind = _BFLOAT16 if proto.dtype == DataType.DT_BFLOAT16 else _KINDS[dtype]
     listed = getattr(proto, kind.field)
-    if len(listed) > size or (size and not listed and dtype.hasobject):
-        msg = f"{len(listed)} values in {kind.field} do not fill a tensor of {size} elements"
-        raise ValueError(msg)
-    if size - len(listed) > MAX_REPEATED:
-        msg = f"{len(listed)} values in {kind.field} cannot stand for {size} elements; send all of them"
-        raise ValueError(msg)
-    values = np.empty(len(listed), kind.stored)
+    values: Array = np.empty(len(listed), kind.stored)
     values[:] = listed
-    if kind.data_type == DataType.DT_HALF:
-        values = values.astype(np.uint16).view(np.float16)
+    if kind.data_type in _LISTED_AS:
+        values = values.astype(_LISTED_AS[kind.data_type], copy=False)
+        parts = dtype.itemsize // values.itemsize
+        values = values[: len(values) // parts * parts].view(dtype)
     values = values.astype(dtype, copy=False)
-    if len(values) == size:
-        return values
-    filled = np.zeros(size, dtype)
+    if len(values) >= size:
+        return values[:size]
+    if size - len(values) > MAX_REPEATED:
+        msg = f"{len(values)} values in {kind.field} cannot stand for {size} elements; send all of them"
+        raise ValueError(msg)
+    filled = np.full(size, b"" if dtype.hasobject else 0, dtype)
     filled[: len(values)] = values
-    filled[len(values) :] = values[-1] if len(values) else 0
+    if len(values):
+        filled[len(values) :] = values[-1]
     return filled

@@ -35,6 +35,25 @@ class Engine(Protocol):
             ServingError: the runtime refused the arrays or failed.
         """
 
+    def run_several(
+        self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
+    ) -> dict[str, dict[str, Array]]:
+        """Run several signatures that read the same inputs, in one run where the runtime can.
+
+        Args:
+            inputs: as for ``run``; an input's name means the same to each of the signatures.
+            outputs: for each signature, names among its outputs.
+
+        Returns:
+            The outputs by signature and name.
+
+        Raises:
+            ServingError: as for ``run``.
+        """
+
+    def close(self) -> None:
+        """Free what the version holds; nothing runs any more."""
+
 
 class Load(Protocol):
     """Loads the version in a folder, or raises what went wrong."""

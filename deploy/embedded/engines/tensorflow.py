@@ -5,7 +5,10 @@ shapes in Python, costs 20 instead of 110 microseconds a call, releases the GIL 
 """
 
 import contextlib
+import gc
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +21,12 @@ from deploy.embedded.errors import Code, ServingError
 
 # A client chooses inputs and outputs freely; only this many combinations stay compiled.
 _COMBINATIONS_KEPT = 64
+
+# A run stays in the thread that asks for it: TensorFlow's pool for this has a thread for each core and is one for all
+# models, so as many runs that nobody waits for any more would hold up everybody.
+_CALLERS_THREAD = -1
+
+_importing = threading.Lock()
 
 
 class TensorFlowEngine:
@@ -32,10 +41,19 @@ class TensorFlowEngine:
         inter_op_threads: int = 0,
         gpu_memory_fraction: float = 0.0,
     ) -> None:
-        """Load the MetaGraph with these tags; 0 leaves the number of threads or the share of GPU memory to TensorFlow.
+        """Load the MetaGraph with these tags.
+
+        Args:
+            folder: the version.
+            tags: the MetaGraph's tags, all of them.
+            intra_op_threads: how many threads one operation uses; 0 is one for each core.
+            inter_op_threads: how many threads all operations share that can run side by side; 0 has each run keep to
+                the thread that asks for it.
+            gpu_memory_fraction: the share of each GPU's memory to take at once; 0 leaves that to TensorFlow.
 
         Raises:
-            Exception: whatever TensorFlow's loader raises; its types differ from fault to fault.
+            ServingError: the SavedModel is not there, or not whole.
+            Exception: whatever else TensorFlow raises; its own errors have a code.
         """
         tf = _tensorflow()
         self._failures = tf.errors.OpError
@@ -45,9 +63,10 @@ class TensorFlowEngine:
             allow_soft_placement=True,
         )
         config.gpu_options.per_process_gpu_memory_fraction = gpu_memory_fraction
+        self._inter_op_pool = 0 if inter_op_threads else _CALLERS_THREAD
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         with self._session.graph.as_default():
-            meta_graph = tf.compat.v1.saved_model.load(self._session, list(tags), str(folder))
+            meta_graph = _load(tf, self._session, tags, folder)
         self.signatures: Mapping[str, messages.SignatureDef] = {
             name: messages.SignatureDef.FromString(signature.SerializeToString())
             for name, signature in meta_graph.signature_def.items()
@@ -56,45 +75,97 @@ class TensorFlowEngine:
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
         """Run a signature (see ``Engine.run``)."""
-        definition = self.signatures[signature]
-        fed = {
-            name: inputs[name] if name in inputs else decode_tensor(definition.defaults[name])
-            for name in definition.inputs
-        }
-        names = sorted(outputs)
+        return self.run_several(inputs, {signature: outputs})[signature]
+
+    def run_several(
+        self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
+    ) -> dict[str, dict[str, Array]]:
+        """Run several signatures in one run (see ``Engine.run_several``)."""
+        fed: dict[str, Array] = {}  # by the tensor's name in the graph, as are the values
+        tensors: dict[str, dict[str, str]] = {}
+        for signature, names in outputs.items():
+            definition = self.signatures[signature]
+            for name, info in definition.inputs.items():
+                fed[info.name] = inputs[name] if name in inputs else decode_tensor(definition.defaults[name])
+            tensors[signature] = {name: definition.outputs[name].name for name in names}
+        fetched = tuple(sorted({tensor for chosen in tensors.values() for tensor in chosen.values()}))
         try:
-            values = self._callable(signature, tuple(fed), tuple(names))(*fed.values())
+            found = self._callable(tuple(fed), fetched)(*fed.values())
         except self._failures as error:
             raise ServingError(Code(error.error_code), error.message) from error
-        return dict(zip(names, values, strict=True))
+        values = dict(zip(fetched, found, strict=True))
+        return {
+            signature: {name: values[tensor] for name, tensor in chosen.items()}
+            for signature, chosen in tensors.items()
+        }
 
-    def _make_callable(
-        self, signature: str, inputs: tuple[str, ...], outputs: tuple[str, ...]
-    ) -> Callable[..., list[Array]]:
-        definition = self.signatures[signature]
+    def close(self) -> None:
+        """Close the session and free its weights (see ``Engine.close``)."""
+        self._callable.cache_clear()  # each callable holds the session
+        self._session.close()
+        del self._session
+
+    def _make_callable(self, feed: tuple[str, ...], fetch: tuple[str, ...]) -> Callable[..., list[Array]]:
         from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
-        options = CallableOptions(
-            feed=[definition.inputs[name].name for name in inputs],
-            fetch=[definition.outputs[name].name for name in outputs],
-        )
+        options = CallableOptions(feed=feed, fetch=fetch)
+        options.run_options.inter_op_thread_pool = self._inter_op_pool
         call: Callable[..., list[Array]] = self._session._make_callable_from_options(options)  # noqa: SLF001 - see the module
         return call
 
 
+def _load(tf: Any, session: Any, tags: Sequence[str], folder: Path) -> Any:
+    """Load a MetaGraph into a session; what Python's loader says in its own way is told as the C++ loader tells it.
+
+    Raises:
+        ServingError: NOT_FOUND, there is no MetaGraph with these tags, or there are no values for its variables;
+            DATA_LOSS, the SavedModel cannot be parsed (tensorflow/cc/saved_model/reader.cc, core/platform/env.cc).
+        Exception: whatever else TensorFlow raises; its own errors have a code.
+    """
+    try:
+        return tf.compat.v1.saved_model.load(session, list(tags), str(folder))
+    except OSError as error:
+        binary = (folder / "saved_model.pb").is_file()
+        msg = f"Can't parse {folder}/saved_model.{'pb as binary' if binary else 'pbtxt as text'} proto"
+        raise ServingError(Code.DATA_LOSS, msg) from error
+    except RuntimeError as error:
+        if not str(error).startswith("MetaGraphDef associated with tags"):
+            raise
+        msg = (
+            f"Could not find meta graph def matching supplied tags: {{ {' '.join(tags)} }}. To inspect available "
+            "tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
+        )
+        raise ServingError(Code.NOT_FOUND, msg) from error
+    except ValueError as error:  # the C++ loader would serve, and fail every request
+        if not str(error).startswith("The passed save_path is not a valid checkpoint"):
+            raise
+        msg = f"Could not find the values of the variables: {folder / 'variables' / 'variables.index'}"
+        raise ServingError(Code.NOT_FOUND, msg) from error
+
+
 def _tensorflow() -> Any:
     """Import TensorFlow without its start-up chatter; what goes wrong is raised, not printed."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _silent_stderr():
-        import tensorflow as tf
+    with _importing:
+        if "tensorflow" in sys.modules:
+            import tensorflow as tf
 
-    tf.get_logger().setLevel("ERROR")
-    return tf
+            return tf
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        with _silent_stderr():
+            import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
+        gc.collect()
+        gc.freeze()  # TensorFlow's own 300,000 objects stay; no later collection needs to look at them
+        return tf
 
 
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Close standard error to C++ code, which writes its first lines before any setting of its log counts."""
+    """Close standard error to C++ code, which writes its first lines before any setting of its log counts.
+
+    It is the whole process's: one thread at a time may do this, and what others write meanwhile is lost.
+    """
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

@@ -1,5 +1,6 @@
 """Small SavedModels, and real server processes that serve them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import pytest
 import tensorflow as tf
 
 ROOT = Path(__file__).parents[3]
+TINY = ROOT / "tests" / "export" / "tiny"
 v1 = tf.compat.v1
 
 Tensors = dict[str, Any]
@@ -85,6 +87,11 @@ class Server:
                 return
         pytest.fail(f"{model} did not become AVAILABLE")
 
+    def read_log_until(self, text: str) -> str:
+        """Return the next line of the log that has this text in it."""
+        assert self.process.stderr is not None
+        return next(line for line in self.process.stderr if text in line)
+
     def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         """Send a signal; return the exit status and the log."""
         self.process.send_signal(number)
@@ -118,12 +125,12 @@ def run(*flags: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _start(*flags: str) -> Server:
+def _start(*flags: str, env: dict[str, str] | None = None) -> Server:
     ports = free_port(), free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "deploy.embedded", f"--port={ports[0]}", "--rest_api_port", str(ports[1]), *flags],
         cwd=ROOT,
-        env=environment(),
+        env={**environment(), **(env or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -142,13 +149,41 @@ def start() -> Iterator[Start]:
     """Start servers that the test stops, or this fixture does."""
     started: list[Server] = []
 
-    def starter(*flags: str) -> Server:
-        started.append(_start(*flags))
+    def starter(*flags: str, env: dict[str, str] | None = None) -> Server:
+        started.append(_start(*flags, env=env))
         return started[-1]
 
     yield starter
     for server in started:
         _end(server)
+
+
+@contextlib.contextmanager
+def _serving(*flags: str) -> Iterator[Server]:
+    running = _start(*flags)
+    try:
+        yield running
+    finally:
+        _end(running)
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., contextlib.AbstractContextManager[Server]]:
+    """Run a server for as long as a with statement lasts."""
+    return _serving
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], object]], None]:
+    """Wait until a condition holds, half a minute at most."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, "the condition did not come to hold"
+            time.sleep(0.02)  # between two looks
+
+    return wait
 
 
 @pytest.fixture(scope="session")
@@ -171,6 +206,15 @@ def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 @pytest.fixture(scope="session")
 def runner() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A version of this project's own export, of the tiny checkpoint."""
+    from export import find_checkpoint
+    from export.savedmodel import export_model
+
+    return export_model(find_checkpoint(str(TINY)), tmp_path_factory.mktemp("exported") / "bert_mlm", 1)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,13 @@
 """Command lines and configuration files."""
 
-import logging
 from pathlib import Path
 
 import pytest
+from google.protobuf import text_format
 
-from deploy.embedded.config import Model, models, read_models
-from deploy.embedded.errors import StartError
+from deploy.embedded.config import All, Latest, Model, Specific, listed_models, models, read_models
+from deploy.embedded.config_pb2 import ModelServerConfig
+from deploy.embedded.errors import ServingError, StartError
 from deploy.embedded.flags import parse
 
 # tensorflow_model_server 2.20 --help
@@ -62,20 +63,25 @@ ALL_FLAGS = [
 ]
 
 
-ENCRYPTION = ("ssl_config_file", "use_alts_credentials")
-
-
-@pytest.mark.parametrize("name", ENCRYPTION)
-def test_encryption_that_is_not_there_is_not_passed_over_in_silence(name: str) -> None:
-    with pytest.raises(StartError, match=f"--{name} is not supported"):
-        parse([f"--{name}=1"])
+def test_encryption_that_is_not_there_is_not_passed_over_in_silence() -> None:
+    with pytest.raises(StartError, match="--use_alts_credentials works only on Google Cloud"):
+        parse(["--use_alts_credentials=1"])
 
 
 def test_every_flag_of_tensorflow_serving_is_known() -> None:
     assert len(ALL_FLAGS) == 48
     separate = {"rest_api_port": "1", "tensorflow_session_parallelism": "0", "grpc_channel_arguments": "a=1"}
-    for name in set(ALL_FLAGS) - {"version", *ENCRYPTION}:
+    for name in set(ALL_FLAGS) - {"version", "use_alts_credentials"}:
         assert parse([f"--{name}={separate.get(name, '1')}", "--enable_batching"])
+
+
+def test_help_says_of_every_flag_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    for name in ALL_FLAGS:
+        assert f"--{name} " in printed
+    assert "accepted without effect" in printed
 
 
 def test_defaults_are_tensorflow_servings() -> None:
@@ -83,6 +89,13 @@ def test_defaults_are_tensorflow_servings() -> None:
     assert (settings.host, settings.port, settings.rest_api_port) == ("127.0.0.1", 8500, 0)
     assert (settings.model_name, settings.rest_api_timeout_in_ms) == ("default", 30000)
     assert (settings.file_system_poll_wait_seconds, settings.saved_model_tags) == (1, ("serve",))
+    assert (settings.model_config_file_poll_wait_seconds, settings.num_load_threads, settings.num_unload_threads) == (
+        0,
+        0,
+        0,
+    )
+    assert (settings.max_num_load_retries, settings.load_retry_interval_micros) == (5, 60_000_000)
+    assert settings.allow_version_labels_for_unavailable_models is False
     assert (settings.enable_model_warmup, settings.enable_serialization_as_tensor_content) == (True, False)
     assert settings.without_effect == ()
 
@@ -90,6 +103,13 @@ def test_defaults_are_tensorflow_servings() -> None:
 @pytest.mark.parametrize("written", [["--port=1234"], ["--port", "1234"]])
 def test_values_follow_a_sign_or_a_space(written: list[str]) -> None:
     assert parse(written).port == 1234
+
+
+@pytest.mark.parametrize(
+    "name", ["model_config_file", "batching_parameters_file", "ssl_config_file", "monitoring_config_file"]
+)
+def test_an_empty_file_name_is_none(name: str) -> None:
+    assert getattr(parse([f"--{name}="]), name) is None
 
 
 @pytest.mark.parametrize(
@@ -141,34 +161,75 @@ def test_a_relative_base_path_is_meant_from_here(tmp_path: Path, monkeypatch: py
     assert models(parse(["--model_base_path=models/m"])) == (Model("default", tmp_path / "models" / "m"),)
 
 
-def test_a_config_file_lists_models_and_says_what_it_cannot_do(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_config_file_lists_models_with_their_policies_and_labels(tmp_path: Path) -> None:
     path = tmp_path / "models.config"
     path.write_text("""
         model_config_list {
           config { name: "a" base_path: "/models/a" model_platform: "tensorflow" }
           config {
-            name: "b" base_path: "/models/b" model_type: TENSORFLOW
+            name: "b" base_path: "file:///models/b" model_type: TENSORFLOW
             model_version_policy { specific { versions: 1 versions: 2 } }
             version_labels { key: "stable" value: 1 }
+            version_labels { key: "canary" value: 2 }
+          }
+          config {
+            name: "c" base_path: "/models/c" model_platform: "tensorflow"
+            model_version_policy { latest { num_versions: 2 } }
+          }
+          config {
+            name: "d" base_path: "/models/d" model_platform: "tensorflow"
+            model_version_policy { all {} }
+            logging_config {
+              log_collector_config { type: "file" filename_prefix: "/logs/d" } sampling_config { sampling_rate: 0.1 }
+            }
           }
         }""")
-    with caplog.at_level(logging.WARNING):
-        assert read_models(path) == (Model("a", Path("/models/a")), Model("b", Path("/models/b")))
-    assert caplog.messages == [
-        f"{path}: model_version_policy and version_labels of b have no effect; its latest version is served."
-    ]
+    assert read_models(path) == (
+        Model("a", Path("/models/a"), Latest(1), {}, logs_requests=False),
+        Model("b", Path("/models/b"), Specific(frozenset({1, 2})), {"stable": 1, "canary": 2}),
+        Model("c", Path("/models/c"), Latest(2)),
+        Model("d", Path("/models/d"), All(), logs_requests=True),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "model_config_list {}"])
+def test_a_config_file_may_list_no_model(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "models.config"
+    path.write_text(text)
+    assert read_models(path) == ()
 
 
 @pytest.mark.parametrize(
     ("entries", "sentence"),
     [
-        ("", "lists no model"),
-        ('config { name: "a" base_path: "/a" model_platform: "tensorflow" } ' * 2, "Illegal to list model a multiple"),
-        ('config { name: "a" base_path: "a" model_platform: "tensorflow" }', "URI; got base_path()=a"),
-        ('config { name: "a" base_path: "/a" }', 'needs model_platform: "tensorflow"'),
-        ('config { base_path: "/a" model_platform: "tensorflow" }', "has no name"),
+        (
+            'config { name: "a" base_path: "/a" model_platform: "tensorflow" } ' * 2,
+            "INVALID_ARGUMENT: Illegal to list model a multiple times in config list",
+        ),
+        (
+            'config { name: "a" base_path: "a" model_platform: "tensorflow" }',
+            "INVALID_ARGUMENT: Expected model a to have an absolute path or URI; got base_path()=a",
+        ),
+        (
+            'config { name: "a" base_path: "/a" }',
+            "INVALID_ARGUMENT: Illegal setting neither ModelServerConfig::model_type (deprecated) nor",
+        ),
+        (
+            'config { name: "a" base_path: "/a" model_platform: "tensorflow" model_type: TENSORFLOW }',
+            "INVALID_ARGUMENT: Illegal setting both ModelServerConfig::model_type (deprecated) and",
+        ),
+        (
+            'config { name: "a" base_path: "/a" model_type: OTHER }',
+            "INVALID_ARGUMENT: ModelServerConfig::model_type choice 2 not supported.",
+        ),
+        (
+            'config { name: "a" base_path: "/a" model_platform: "other" }',
+            "INVALID_ARGUMENT: Model a requests unsupported platform other",
+        ),
+        (
+            'config { base_path: "/a" model_platform: "tensorflow" }',
+            "INVALID_ARGUMENT: The model in /a has no name; give it one.",
+        ),
         ("config { nmae: 1 }", "Invalid protobuf file"),
     ],
 )
@@ -177,4 +238,39 @@ def test_impossible_config_files_are_explained(tmp_path: Path, entries: str, sen
     path.write_text(f"model_config_list {{ {entries} }}")
     with pytest.raises(StartError) as refused:
         read_models(path)
-    assert sentence in str(refused.value)
+    assert str(refused.value).startswith(sentence)
+
+
+def test_a_missing_config_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="/none cannot be read: "):
+        read_models(tmp_path / "none")
+
+
+def test_a_custom_model_config_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "models.config"
+    path.write_text("custom_model_config {}")
+    with pytest.raises(StartError, match=r"^FAILED_PRECONDITION: Cannot transition to requested config"):
+        read_models(path)
+
+
+def test_the_platform_of_a_served_model_cannot_change() -> None:
+    config = ModelServerConfig()
+    config.model_config_list.config.add(name="a", base_path="/a", model_platform="other")
+    with pytest.raises(ServingError) as refused:
+        listed_models(config, served=["a"])
+    assert refused.value.message == (
+        "Illegal to change a model's platform. For model a platform was tensorflow and new platform requested is other"
+    )
+
+
+@pytest.mark.filterwarnings("ignore")  # TensorFlow's, which the official messages import
+def test_configurations_are_the_same_bytes_as_the_official_ones() -> None:
+    from tensorflow_serving.config import model_server_config_pb2
+
+    official = model_server_config_pb2.ModelServerConfig()
+    entry = official.model_config_list.config.add(name="a", base_path="/a", model_platform="tensorflow")
+    entry.model_version_policy.specific.versions.extend([1, 2])
+    entry.version_labels["stable"] = 1
+    entry.logging_config.sampling_config.sampling_rate = 0.5
+    ours = ModelServerConfig.FromString(official.SerializeToString())
+    assert text_format.MessageToString(ours) == text_format.MessageToString(official)

@@ -70,6 +70,16 @@ def test_every_type_travels(predictions: Any) -> None:
     assert tf.make_ndarray(answer.outputs["text"]).tolist() == [b"\xff", "天".encode()]
 
 
+def test_bytes_that_are_no_request_are_said_to_be_none(channel: grpc.Channel) -> None:
+    call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict", bytes, bytes)
+    assert failure(call, b"\xff", timeout=10) == (grpc.StatusCode.INTERNAL, "The request is no PredictRequest.")
+
+
+def test_a_scalar_has_the_shape_of_a_scalar(predictions: Any) -> None:
+    answer = predictions.Predict(request("half", x=2.0), timeout=10)
+    assert answer.outputs["y"] == tf.make_tensor_proto(3.0, tf.float32)
+
+
 def test_our_own_messages_are_the_same_bytes(channel: grpc.Channel) -> None:
     call = channel.unary_unary(
         "/tensorflow.serving.PredictionService/Predict",
@@ -111,7 +121,7 @@ def test_inputs_are_checked(predictions: Any) -> None:
 def test_types_are_checked_by_tensorflow(predictions: Any) -> None:
     code, text = failure(predictions.Predict, request("half", x=[[1]]))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert text.startswith("Type mismatch: actual int32 vs. expect float")
+    assert text == "Expects arg[0] to be float but int32 is provided"
 
 
 def test_a_tensor_that_is_none_is_told(predictions: Any) -> None:

@@ -45,7 +45,7 @@ def test_ctrl_c_leaves_no_process_and_no_port(start: Callable[..., Any], models:
     folder = copy(models / "half" / "1", tmp_path / "half" / "1")
     warmup(folder, predict_log(x=[[1.0]]), predict_log(x=[[1.0], [2.0]]))
     server = start(
-        "--model_name=half", f"--model_base_path={tmp_path / 'half'}", "--enable_batching", "--num_load_threads=2"
+        "--model_name=half", f"--model_base_path={tmp_path / 'half'}", "--enable_profiler", "--num_tflite_pools=2"
     )
     server.wait_for("half")
     began = time.monotonic()
@@ -53,9 +53,11 @@ def test_ctrl_c_leaves_no_process_and_no_port(start: Callable[..., Any], models:
     assert status == 0
     assert time.monotonic() - began < 1
     assert "Traceback" not in log
-    assert "have no effect: --enable_batching, --num_load_threads." in log
+    assert "have no effect: --enable_profiler, --num_tflite_pools." in log
     assert "Ran 2 warmup records" in log
     assert f"Loaded model half version 1 from {folder} in " in log
+    assert f"Running gRPC ModelServer at 127.0.0.1:{server.grpc_port} ...\n" in log
+    assert f"Exporting HTTP/REST API at:127.0.0.1:{server.rest_port} ...\n" in log
     assert f"Serving gRPC on 127.0.0.1:{server.grpc_port} and REST on http://127.0.0.1:{server.rest_port}\n" in log
     for port in (server.grpc_port, server.rest_port):
         with socket.socket() as listener:
@@ -188,11 +190,14 @@ def test_a_version_that_does_not_load_ends_the_server(
         graph.write_bytes(graph.read_bytes()[:100])
     else:
         warmup(folder, predict_log(x=[["text"]]))
-    done = runner("--model_name=half", f"--model_base_path={tmp_path / 'half'}")
+    flags = ["--max_num_load_retries=1", "--load_retry_interval_micros=1000"]
+    done = runner("--model_name=half", f"--model_base_path={tmp_path / 'half'}", *flags)
     assert done.returncode == 255
     assert done.stdout.startswith(
-        f"Failed to start server. Error: Version 1 of model half in {folder} cannot be loaded: "
+        "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: "
+        "{{{name: half version: 1} due to error: "
     )
+    assert done.stderr.count(f"Version 1 of model half in {folder} cannot be loaded: ") == 2
     assert done.stdout.count("\n") == 1
     assert "Traceback" not in done.stderr
     if damage == "warmup fails":
@@ -203,8 +208,11 @@ def test_a_version_that_does_not_load_ends_the_server(
     ("flags", "sentence"),
     [
         ([], "There is no model to serve; give --model_base_path (and --model_name) or --model_config_file."),
-        (["--model_base_path=/no/such"], "Could not find base path /no/such for servable default; it must be a folder"),
-        (["--model_config_file=/no/such"], "The model config file /no/such cannot be read: "),
+        (
+            ["--model_base_path=/no/such", "--file_system_poll_wait_seconds=0"],
+            "Could not find base path /no/such for servable default with error NOT_FOUND: /no/such not found",
+        ),
+        (["--model_config_file=/no/such"], "The file /no/such cannot be read: "),
         (["--model_base_path=/tmp", "--batching_parameters_file=f"], "is given without --enable_batching"),
     ],
 )
@@ -216,6 +224,16 @@ def test_what_cannot_be_served_is_said_in_a_sentence(
     assert done.stdout.startswith("Failed to start server. Error: ")
     assert sentence in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_a_misspelt_config_file_is_named_on_both_outputs(runner: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "models.config"
+    path.write_text("improper")
+    done = runner(f"--model_config_file={path}")
+    reason = f"Invalid protobuf file: '{path}': Error parsing text-format tensorflow.serving.ModelServerConfig: 1:1"
+    assert done.returncode == 255
+    assert done.stdout.startswith(f"Failed to start server. Error: {reason}")
+    assert f"Cannot start: {reason}" in done.stderr
 
 
 def test_an_unknown_flag_is_an_error(runner: Callable[..., Any]) -> None:

@@ -1,78 +1,101 @@
-"""Versions and their states, with an engine that only pretends."""
+"""Finding the version that a request asks for."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from bert_mlm_client.wire import messages
 
-from deploy.embedded.config import Model
 from deploy.embedded.engines import Array
-from deploy.embedded.errors import Code, ServingError, StartError
-from deploy.embedded.repository import Repository, State, scan
+from deploy.embedded.errors import Code, ServingError
+from deploy.embedded.repository import Repository, Servable, State, Version
 
 
-class EmptyEngine:
+class Nothing:
+    """Engine and runner of a version that nobody runs."""
+
     signatures: Mapping[str, messages.SignatureDef] = {}
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
         raise NotImplementedError
 
+    def run_several(
+        self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
+    ) -> dict[str, dict[str, Array]]:
+        raise NotImplementedError
 
-def load(folder: Path) -> EmptyEngine:
-    if folder.parent.name == "broken":
-        msg = f"no graph in {folder.name}"
-        raise OSError(msg)
-    return EmptyEngine()
-
-
-def repository(*base_paths: Path) -> Repository:
-    return Repository([Model(path.name, path) for path in base_paths], load, ThreadPoolExecutor(1))
+    def close(self) -> None:
+        raise NotImplementedError
 
 
-def folder(base: Path, *versions: str) -> Path:
-    for version in versions:
-        (base / version).mkdir(parents=True)
-    return base
+class NoRunner:
+    async def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+        raise NotImplementedError
+
+    async def run_several(
+        self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
+    ) -> dict[str, dict[str, Array]]:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
 
 
-def test_versions_are_folders_with_numbers_for_names(tmp_path: Path) -> None:
-    base = folder(tmp_path, "1", "00000123", "v1", "0.1", "-1", ".tmp-2", "１", "9" * 30)
-    (base / "7").write_text("no folder")
-    assert scan(base, "m") == {1: base / "1", 123: base / "00000123"}
+@pytest.fixture
+def repository() -> Repository:
+    """A model m: 1 and 2 are available, 3 could not be loaded, 0 has been unloaded."""
+    repository = Repository()
+    versions = repository.versions["m"] = {number: Version(number, Path(f"/m/{number}")) for number in (2, 0, 3, 1)}
+    for number in (1, 2):
+        versions[number].servable = Servable("m", number, Nothing(), NoRunner())
+        versions[number].state = State.AVAILABLE
+    versions[0].state = versions[3].state = State.END
+    versions[3].error = ServingError(Code.DATA_LOSS, "no graph")
+    repository.labels = {"m": {"stable": 1, "canary": 3}}
+    return repository
 
 
-def test_a_missing_base_path_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match=r"Could not find base path .*/none for servable m"):
-        scan(tmp_path / "none", "m")
+def test_the_latest_available_version_answers(repository: Repository) -> None:
+    assert repository.find("m").version == 2
 
 
-async def test_the_latest_version_is_served(tmp_path: Path) -> None:
-    models = repository(folder(tmp_path / "m", "9", "10"))
-    await models.start(0)
-    assert models.find("m").version == 10
-    assert models.find("m", 10).version == 10
-    assert [(version.number, version.state) for version in models.status("m")] == [(10, State.AVAILABLE)]
+def test_a_version_is_found_by_number_and_by_label(repository: Repository) -> None:
+    assert repository.find("m", 1).version == 1
+    assert repository.find("m", label="stable").version == 1
 
 
-async def test_what_is_not_served_is_not_found(tmp_path: Path) -> None:
-    models = repository(folder(tmp_path / "m", "1"))
-    await models.start(0)
-    with pytest.raises(ServingError, match=r"^Servable not found for request: Specific\(m, 2\)$"):
-        models.find("m", 2)
-    with pytest.raises(ServingError, match=r"^Could not find version 2 of model m$"):
-        models.status("m", 2)
-
-
-async def test_a_broken_version_ends_with_its_error_in_the_status(tmp_path: Path) -> None:
-    models = repository(folder(tmp_path / "broken", "3"))
-    with pytest.raises(StartError, match=r"Version 3 of model broken in .*/broken/3 cannot be loaded: .*no graph in 3"):
-        await models.start(0)
-    (version,) = models.status("broken")
-    assert version.state is State.END
-    assert version.error is not None
-    assert (version.error.code, version.error.message) == (Code.UNKNOWN, "no graph in 3")
+@pytest.mark.parametrize(
+    ("spec", "code", "text"),
+    [
+        (("",), Code.INVALID_ARGUMENT, "ModelSpec has no name specified."),
+        (("", None, "stable"), Code.INVALID_ARGUMENT, "ModelSpec has no name specified."),
+        (("none",), Code.NOT_FOUND, "Servable not found for request: Latest(none)"),
+        (("m", 3), Code.NOT_FOUND, "Servable not found for request: Specific(m, 3)"),
+        (("m", 0), Code.NOT_FOUND, "Servable not found for request: Specific(m, 0)"),
+        (("m", None, "canary"), Code.NOT_FOUND, "Servable not found for request: Specific(m, 3)"),
+        (("m", None, "none"), Code.INVALID_ARGUMENT, "Unrecognized servable version label: none"),
+        (("none", None, "stable"), Code.INVALID_ARGUMENT, "Unrecognized servable version label: stable"),
+    ],
+)
+def test_what_is_not_served_is_not_found(repository: Repository, spec: tuple[str], code: Code, text: str) -> None:
     with pytest.raises(ServingError) as missing:
-        models.find("broken")
-    assert missing.value.code is Code.NOT_FOUND
+        repository.find(*spec)
+    assert (missing.value.code, missing.value.message) == (code, text)
+
+
+def test_status_lists_every_version_there_was_with_the_newest_first(repository: Repository) -> None:
+    states = [(version.number, version.state) for version in repository.status("m")]
+    assert states == [(3, State.END), (2, State.AVAILABLE), (1, State.AVAILABLE), (0, State.END)]
+    (one,) = repository.status("m", 3)
+    assert one.error is not None
+    assert one.error.text == "DATA_LOSS: no graph"
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [(("m", 7), "Could not find version 7 of model m"), (("none",), "Could not find any versions of model none")],
+)
+def test_status_of_what_never_was_is_not_found(repository: Repository, spec: tuple[str], text: str) -> None:
+    with pytest.raises(ServingError) as missing:
+        repository.status(*spec)
+    assert (missing.value.code, missing.value.message) == (Code.NOT_FOUND, text)

@@ -47,8 +47,11 @@ def test_the_signature_and_the_version_can_be_chosen(server: Any) -> None:
     assert answer.json == {"predictions": [2.5]}
 
 
-def test_routes_ignore_case(server: Any) -> None:
-    assert server.ask("POST", "/V1/Models/half:PREDICT", '{"instances": [1]}').status == 200
+def test_routes_ignore_case_but_verbs_do_not(server: Any) -> None:
+    assert server.ask("POST", "/V1/Models/half:predict", '{"instances": [1]}').status == 200
+    answer = server.ask("POST", "/v1/models/half:PREDICT", '{"instances": [1]}')
+    assert (answer.status, answer.error) == (400, "Malformed request: POST /v1/models/half:PREDICT")
+    assert "model_version_status" in server.ask("GET", "/v1/models/half/METADATA").json
 
 
 def test_names_are_percent_decoded(server: Any) -> None:
@@ -115,6 +118,8 @@ def test_numbers_are_written_in_few_digits_that_bring_them_back(
         ("single", '"x"', 'JSON Value: "x" Type: String is not of expected type: float'),
         ("single", "true", "JSON Value: true Type: True is not of expected type: float"),
         ("single", "null", "JSON Value: null Type: Null is not of expected type: float"),
+        ("small", "1.23456789", "JSON Value: 1.23456788 Type: Number is not of expected type: int8"),
+        ("small", "1e39", "JSON Value: 1e+39 Type: Number is not of expected type: int8"),
         ("small", "1.0", "JSON Value: 1.0 Type: Number is not of expected type: int8"),
         ("small", "2147483648", "JSON Value: 2147483648 Type: Number is not of expected type: int8"),
         ("big", "9223372036854775808", "JSON Value: 9223372036854775808 Type: Number is not of expected type: int64"),
@@ -167,7 +172,7 @@ def test_types_are_strict(server: Any, signature: str, given: str, text: str) ->
             {"instances": [1], "inputs": [1]},
             "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist",
         ),
-        ("half", {"instances": 1}, "Excepting 'instances' to be an list/array"),
+        ("half", {"instances": 1}, "Expecting 'instances' to be an list/array"),
         ("half", {"instances": []}, "No values in 'instances' array"),
         ("half", {"other": 1}, "Missing 'inputs' or 'instances' key"),
         ("half", [1], "Is not object"),
@@ -232,11 +237,8 @@ def test_faults_of_the_json_come_before_the_model(server: Any, body: str, text: 
 
 def test_half_a_surrogate_pair_is_no_string(server: Any) -> None:
     answer = server.predict("text", b'{"instances": ["\\ud800"]}')
-    assert answer.status == 400
-    assert "surrogate pair" in answer.error
-    answer = server.predict("half", b'{"instances": ["\\ud800"]}')
-    assert answer.status == 400
-    assert "Type: String is not of expected type: float" in answer.error
+    text = "JSON Parse error: The surrogate pair in string is invalid. at offset: 16"
+    assert (answer.status, answer.error) == (400, text)
 
 
 def test_more_dimensions_than_arrays_have_are_refused(server: Any) -> None:
@@ -244,11 +246,17 @@ def test_more_dimensions_than_arrays_have_are_refused(server: Any) -> None:
     assert (answer.status, answer.error) == (400, "A tensor of 900 dimensions is not supported; at most 64 are.")
 
 
+def test_a_deep_document_is_not_repeated_in_the_error(server: Any) -> None:
+    answer = server.predict("half", '{"instances": {"a": ' + "[" * 900 + "]" * 900 + "}}")
+    assert answer.status == 400
+    assert answer.error.endswith("... Expecting 'instances' to be an list/array")
+
+
 def test_a_long_document_is_not_repeated_in_the_error(server: Any) -> None:
     answer = server.predict("half", {"instances": 1, "other": list(range(1_000_000))})
     assert answer.status == 400
     assert len(answer.body) < 10_000
-    assert answer.error.endswith("... Excepting 'instances' to be an list/array")
+    assert answer.error.endswith("... Expecting 'instances' to be an list/array")
 
 
 def test_large_tensors_pass(server: Any) -> None:

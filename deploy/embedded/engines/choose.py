@@ -1,0 +1,38 @@
+"""Choose the engine of a version."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from deploy.embedded.engines.onnx import ONNX_FILE
+from deploy.embedded.errors import Code, ServingError
+
+EngineName = Literal["tensorflow", "onnx"]
+
+ENGINES = ("auto", "tensorflow", "onnx")
+
+_SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
+
+
+def choose_engine(wanted: str, folder: Path) -> EngineName:
+    """Return the engine for the version in a folder.
+
+    Args:
+        wanted: one of ``ENGINES``; ``auto`` is TensorFlow where it is installed, unless the version has only the light
+            file.
+        folder: the version.
+
+    Raises:
+        ServingError: NOT_FOUND, the version has no SavedModel for TensorFlow.
+    """
+    has_saved_model = any((folder / name).is_file() for name in _SAVED_MODEL)
+    light_only = not has_saved_model and (folder / ONNX_FILE).is_file()
+    if wanted == "onnx" or (wanted == "auto" and (light_only or not find_spec("tensorflow"))):
+        return "onnx"
+    if not has_saved_model:
+        msg = (
+            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {folder}. Check that the "
+            "directory exists and that you have the right permissions for accessing it."
+        )
+        raise ServingError(Code.NOT_FOUND, msg)
+    return "tensorflow"

@@ -1,0 +1,88 @@
+"""The Regress call: examples in, a number for each out.
+
+Checks and texts are those of tensorflow_serving/servables/tensorflow/regressor.cc.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from bert_mlm_client.wire import messages
+
+from deploy.embedded import examples
+from deploy.embedded.engines import Array
+from deploy.embedded.errors import invalid
+from deploy.embedded.inference_pb2 import Input, Regression, RegressionResult
+from deploy.embedded.predict import Call, check_types, type_name, written_shape
+
+METHOD = "tensorflow/serving/regress"
+INPUTS = "inputs"
+OUTPUTS = "outputs"
+
+
+def prepare(
+    signatures: Mapping[str, messages.SignatureDef], name: str, given: Input, *, check_method_name: bool
+) -> Call:
+    """Return the run that answers a Regress request.
+
+    Args:
+        signatures: the version's signatures by name.
+        name: the signature that the request names.
+        given: the request's examples.
+        check_method_name: refuse a signature that was not exported for Regress, as those of TensorFlow 2 never are.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, the signature is missing or is no regression, or there is no example.
+    """
+    if name not in signatures:
+        msg = f"No signature was found with the name: {name}"
+        raise invalid(msg)
+    outputs = choose_outputs(signatures[name], check_method_name=check_method_name)
+    inputs = {INPUTS: examples.to_array(given)}
+    check_types(signatures[name], inputs)
+    return Call(name, inputs, outputs)
+
+
+def choose_outputs(signature: messages.SignatureDef, *, check_method_name: bool) -> tuple[str, ...]:
+    """Return the one output of a regression signature.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, it is none.
+    """
+    if check_method_name and signature.method_name != METHOD:
+        msg = f"Expected regression signature method_name to be {METHOD}. Was: {signature.method_name}"
+        raise invalid(msg)
+    if len(signature.inputs) != 1:
+        msg = "Expected one input Tensor."
+        raise invalid(msg)
+    if len(signature.outputs) != 1:
+        msg = "Expected one output Tensor."
+        raise invalid(msg)
+    if INPUTS not in signature.inputs:
+        msg = f"No regression inputs found in SignatureDef: {signature}"
+        raise invalid(msg)
+    if OUTPUTS not in signature.outputs:
+        msg = f"No regression outputs found in SignatureDef: {signature}"
+        raise invalid(msg)
+    return (OUTPUTS,)
+
+
+def to_result(call: Call, outputs: Mapping[str, Array]) -> RegressionResult:
+    """Return what a run found: one value for each example.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, the graph's output is not one float for each example.
+    """
+    count = len(call.inputs[INPUTS])
+    values = outputs[OUTPUTS]
+    if not (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)):
+        msg = (
+            f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {written_shape(values)}"
+        )
+        raise invalid(msg)
+    if len(values) != count:
+        msg = f"Input batch size did not match output batch size: {count} vs. {len(values)}"
+        raise invalid(msg)
+    if values.dtype != np.float32:
+        msg = f"Expected output Tensor of DT_FLOAT.  Got: {type_name(values)}"
+        raise invalid(msg)
+    return RegressionResult(regressions=[Regression(value=value) for value in values.ravel().tolist()])

@@ -1,0 +1,64 @@
+"""Requests that wait for their threads, end early or come too late."""
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from deploy.embedded.batching import Direct, Way
+from deploy.embedded.batching.contract import ContractRunner
+from deploy.embedded.config_pb2 import BatchingParameters
+from deploy.embedded.errors import Code, ServingError
+from tests.deploy.embedded.batching.scripted import Busy, Scripted, ask, concat, plain, queued, sentences
+
+
+async def test_a_cancelled_run_is_finished_and_its_answer_dropped(busy: Busy, engine: Scripted) -> None:
+    runner, running = busy
+    mate = ask(runner, sentences(3))
+    await queued()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    engine.free()
+    assert (await mate)["cls"].tolist() == [[1]]
+
+
+@pytest.mark.parametrize("way", ["contract", "concat", "direct"])
+async def test_closing_finishes_what_was_accepted_and_accepts_nothing_more(engine: Scripted, way: str) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        ways: dict[str, Callable[[], Way]] = {
+            "contract": lambda: ContractRunner(engine, BatchingParameters()),
+            "concat": lambda: concat(engine, max_batch_size=2),
+            "direct": lambda: Direct(engine, threads),
+        }
+        runner = ways[way]()
+        name, inputs = ("plain", plain(1)) if way == "concat" else ("features", sentences(1))
+        accepted = [ask(runner, inputs, name) for _ in range(3)]  # of the second batch of two, one never comes
+        await engine.wait_for_run()
+        closing = asyncio.create_task(runner.close())
+        await queued()
+        with pytest.raises(ServingError, match="is being unloaded") as refused:
+            await runner.run(name, inputs, ["cls"])
+        assert refused.value.code is Code.UNAVAILABLE
+        assert not closing.done()
+        engine.free()
+        await closing
+        assert len(await asyncio.gather(*accepted)) == 3
+
+
+async def test_an_idle_runner_holds_nothing_of_the_requests_it_has_answered(engine: Scripted) -> None:
+    engine.free()
+    runner = ContractRunner(engine, BatchingParameters())
+    held = []
+    for first in (1, 666):
+        inputs = sentences(4, first=first)
+        held.append(weakref.ref(inputs["lengths"]))
+        with contextlib.suppress(ServingError):
+            await runner.run("features", inputs, ["cls"])
+    del inputs
+    engine.runs.clear()
+    await runner.close()  # its thread answers before it lets go
+    assert [reference() for reference in held] == [None, None]

@@ -1,0 +1,195 @@
+"""Metrics, as Prometheus's own client library parses them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import tensorflow as tf
+from prometheus_client.parser import text_string_to_metric_families
+from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc, predict_pb2
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+from deploy.embedded import metrics
+from deploy.embedded.metrics import Counter, Histogram
+
+PATH = "/monitoring/prometheus/metrics"
+PREFIX = ":tensorflow:serving:"
+Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@pytest.fixture(autouse=True)
+def registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the metrics that a test makes to that test."""
+    monkeypatch.setattr(metrics, "_metrics", dict(metrics._metrics))
+
+
+@pytest.fixture(scope="module")
+def monitored(models: Path, tmp_path_factory: pytest.TempPathFactory, serve: Callable[..., Any]) -> Iterator[Any]:
+    config = tmp_path_factory.mktemp("monitoring") / "monitoring.config"
+    config.write_text("prometheus_config { enable: true }")
+    with serve("--model_name=half", f"--model_base_path={models / 'half'}", f"--monitoring_config_file={config}") as it:
+        it.wait_for("half")
+        yield it
+
+
+def parse(text: str) -> tuple[dict[str, str], Samples]:
+    """Return the types of the metrics and the values of their samples."""
+    types: dict[str, str] = {}
+    samples = {}
+    for family in text_string_to_metric_families(text):
+        types[family.name] = family.type
+        for sample in family.samples:
+            # The parser gives every counter the suffix that OpenMetrics wants.
+            name = sample.name if sample.name in text else sample.name.removesuffix("_total")
+            samples[name, frozenset(sample.labels.items())] = sample.value
+    return types, samples
+
+
+def scrape(server: Any) -> Samples:
+    answer = server.ask("GET", PATH)
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return parse(answer.body.decode())[1]
+
+
+def grown(before: Samples, after: Samples, name: str, **labels: str) -> float:
+    key = name, frozenset(labels.items())
+    return after.get(key, 0) - before.get(key, 0)
+
+
+def predict_request(name: str) -> Any:
+    message = predict_pb2.PredictRequest(model_spec={"name": name})
+    message.inputs["x"].CopyFrom(tf.make_tensor_proto([[1.0]]))
+    return message
+
+
+def test_requests_of_both_apis_are_counted_and_timed(monitored: Any) -> None:
+    before = scrape(monitored)
+    assert monitored.predict("half", {"instances": [1.0]}).status == 200
+    assert monitored.predict("half", {"instances": [1.0]}).status == 200
+    assert monitored.predict("half", {"instances": ["a"]}).status == 400
+    assert monitored.predict("none", {"instances": [1.0]}).status == 404
+    assert monitored.ask("GET", "/v1/models/half").status == 200
+    assert monitored.ask("GET", "/v1/nothing").status == 400
+    with monitored.channel() as channel:
+        stub = PredictionServiceStub(channel)
+        stub.Predict(predict_request("half"))
+        with pytest.raises(grpc.RpcError):
+            stub.Predict(predict_request("none"))
+        status = model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus
+        status(get_model_status_pb2.GetModelStatusRequest(model_spec={"name": "half"}))  # not counted
+    after = scrape(monitored)
+
+    count = PREFIX + "request_count"
+    assert grown(before, after, count, model_name="half", status="OK") == 4  # both APIs, and the status by GET
+    assert grown(before, after, count, model_name="half", status="INVALID_ARGUMENT") == 1
+    assert grown(before, after, count, model_name="none", status="NOT_FOUND") == 2
+    assert grown(before, after, count, model_name="", status="INVALID_ARGUMENT") == 1
+    latency = PREFIX + "request_latency"
+    for api, entrypoint, expected in (("predict", "REST", 2), ("", "REST", 1), ("Predict", "GRPC", 1)):
+        labels = {"model_name": "half", "API": api, "entrypoint": entrypoint}
+        assert grown(before, after, latency + "_count", **labels) == expected
+        assert grown(before, after, latency + "_bucket", **labels, le="+Inf") == expected
+        assert 1 < grown(before, after, latency + "_sum", **labels) < 60e6
+    assert grown(before, after, PREFIX + "runtime_latency_count", model_name="half", API="Predict", runtime="TF1") == 3
+
+
+def test_what_the_process_uses_is_told(monitored: Any) -> None:
+    samples = scrape(monitored)
+    assert samples["process_cpu_seconds_total", frozenset()] > 0.1
+    assert samples["process_resident_memory_bytes", frozenset()] > 50e6
+
+
+def test_types_and_buckets_are_tensorflow_servings(monitored: Any) -> None:
+    monitored.predict("half", {"instances": [1.0]})
+    text = monitored.ask("GET", PATH).body.decode()
+    types, samples = parse(text)
+    assert types[PREFIX + "request_count"] == "counter"
+    assert types[PREFIX + "request_latency"] == types[PREFIX + "runtime_latency"] == "histogram"
+    labels = {("model_name", "half"), ("API", "predict"), ("entrypoint", "REST")}
+    limits = [dict(key)["le"] for name, key in samples if name.endswith("request_latency_bucket") and labels <= key]
+    assert limits[:4] == ["10", "18", "32.4", "58.32"]
+    assert len(limits) == 34
+    assert limits[-1] == "+Inf"
+
+
+def test_without_a_monitoring_config_there_are_no_metrics(server: Any) -> None:
+    assert server.ask("GET", PATH).status == 404
+
+
+@pytest.mark.parametrize(("config", "path"), [("enable: true path: '/here'", "/here"), ("enable: false", None)])
+def test_the_config_says_where_the_metrics_are(
+    start: Callable[..., Any], models: Path, tmp_path: Path, config: str, path: str | None
+) -> None:
+    file = tmp_path / "monitoring.config"
+    file.write_text(f"prometheus_config {{ {config} }}")
+    server = start("--model_name=half", f"--model_base_path={models / 'half'}", f"--monitoring_config_file={file}")
+    server.wait_for("half")
+    assert server.ask("GET", PATH).status == 404
+    if path:
+        assert b"request_count" in server.ask("GET", path).body
+
+
+def test_warmups_are_timed(start: Callable[..., Any], models: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "half" / "1"
+    tf.io.gfile.makedirs(str(folder / "variables"))
+    for path in (models / "half" / "1").rglob("*"):
+        if path.is_file():
+            (folder / path.relative_to(models / "half" / "1")).write_bytes(path.read_bytes())
+    (folder / "assets.extra").mkdir()
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.CopyFrom(predict_request("half"))
+    with tf.io.TFRecordWriter(str(folder / "assets.extra" / "tf_serving_warmup_requests")) as writer:
+        writer.write(log.SerializeToString())
+        writer.write(log.SerializeToString())
+    config = tmp_path / "monitoring.config"
+    config.write_text("prometheus_config { enable: true }")
+    server = start("--model_name=half", f"--model_base_path={folder.parent}", f"--monitoring_config_file={config}")
+    server.wait_for("half")
+    samples = scrape(server)
+    labels = frozenset({("model_path", str(folder)), ("status", "OK")})
+    assert samples[PREFIX + "model_warmup_latency_count", labels] == 1
+    assert samples[PREFIX + "model_warmup_records_read", frozenset({("model_path", str(folder))})] == 2
+
+
+def test_a_histogram_counts_a_value_under_each_limit_above_it_as_tensorflow_does() -> None:
+    histogram = Histogram("sizes", ("model",), (1, 2, 4))
+    for value in (0, 1, 2, 3, 100):
+        histogram.observe(value, "m")
+    _, samples = parse(metrics.write().decode())
+    counts = {limit: samples["sizes_bucket", frozenset({("model", "m"), ("le", limit)})] for limit in ("1", "2", "4")}
+    assert counts == {"1": 1, "2": 2, "4": 4}
+    assert samples["sizes_sum", frozenset({("model", "m")})] == 106
+    assert samples["sizes_count", frozenset({("model", "m")})] == 5
+
+
+@pytest.mark.parametrize("value", ['"', "\\", "a\nb", "天", '\\"\\n'])
+def test_label_values_may_be_anything(value: str) -> None:
+    Counter("things", ("name",)).add(value, amount=3)
+    assert parse(metrics.write().decode())[1]["things", frozenset({("name", value)})] == 3
+
+
+def test_a_metric_without_labels_and_one_without_values_are_written() -> None:
+    Counter("plain").add()
+    Counter("unused", ("name",))
+    types, samples = parse(metrics.write().decode())
+    assert samples["plain", frozenset()] == 1
+    assert types["unused"] == "counter"
+
+
+def test_clients_cannot_make_a_metric_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MAX_COMBINATIONS", 2)
+    counter, histogram = Counter("names", ("name",)), Histogram("times", ("name",), (1,))
+    for name in ("a", "b", "c", "a"):
+        counter.add(name)
+        histogram.observe(0.5, name)
+    lines = metrics.write().decode().splitlines()
+    assert [line for line in lines if line.startswith("names")] == ['names{name="a"} 2', 'names{name="b"} 1']
+    assert [line for line in lines if line.startswith("times_count")] == [
+        'times_count{name="a"} 2',
+        'times_count{name="b"} 1',
+    ]
