@@ -11,6 +11,7 @@ lost for more. Each block of query, key and value is one attention head, so thes
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import ml_dtypes
@@ -67,6 +68,43 @@ class _Weight(tf.Module):
             self.read = self._wide.read
 
 
+class _AllSlots:
+    """A table of rows that has every slot of a batch [B, S], padding included."""
+
+    def pack(self, values: Tensor, axis: int = 0) -> Tensor:
+        """Return the rows of what stands in the slots."""
+        del axis
+        return values
+
+    def spread(self, rows: Tensor, axis: int = 0) -> Tensor:
+        """Put rows into their slots."""
+        del axis
+        return rows
+
+
+class _Slots(_AllSlots):
+    """A table of rows without padding: sentences of any lengths run together at no cost but attention's."""
+
+    def __init__(self, visible: Tensor) -> None:
+        flat = tf.reshape(visible, [-1])
+        self._slots_of_rows = tf.squeeze(tf.where(flat), 1)
+        self._rows_of_slots = tf.maximum(tf.cumsum(tf.cast(flat, tf.int32)) - 1, 0)  # padding has some row or other
+
+    def pack(self, values: Tensor, axis: int = 0) -> Tensor:
+        return tf.gather(values, self._slots_of_rows, axis=axis)
+
+    def spread(self, rows: Tensor, axis: int = 0) -> Tensor:
+        return tf.gather(rows, self._rows_of_slots, axis=axis)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Rows [N, H], and which slots they are."""
+
+    rows: Tensor
+    slots: _AllSlots
+
+
 class Bert(tf.Module):
     """BERT's encoder and masked-language-model head over the weights of a checkpoint."""
 
@@ -100,6 +138,8 @@ class Bert(tf.Module):
         visible: Tensor,
         token_type_ids: Tensor | None = None,
         positions: Tensor | None = None,
+        *,
+        packed: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Run the encoder.
 
@@ -108,6 +148,7 @@ class Bert(tf.Module):
             visible: bool [B, S], the tokens that may be attended to.
             token_type_ids: int32 [B, S], or None for the first segment throughout.
             positions: int32 [B, P], where the last layer is wanted (then P stands for S below); None for everywhere.
+            packed: leave what is not visible out of every product; what the answer has there then means nothing.
 
         Returns:
             The last layer's hidden states [B, S, H] and its attention [heads, B, S, tokens].
@@ -116,15 +157,18 @@ class Bert(tf.Module):
         shape = tf.shape(hidden)
         rows = tf.reshape(hidden, [-1, self.config.hidden_size])  # rows all the way: no reshape around each product
         unseen = tf.where(visible, 0.0, _MASKED)[:, None, :]
+        slots = _Slots(visible) if packed else _AllSlots()
+        rows = slots.pack(rows)
         *first, last = (_layer(number) for number in range(self.config.num_hidden_layers))
         for layer in first:
-            rows, _ = self._encode_layer(layer, rows, rows, unseen)
-        wanted = rows
+            table = _Table(rows, slots)
+            rows, _ = self._encode_layer(layer, table, table, unseen)
+        wanted = slots.spread(rows)
         if positions is not None:  # the last layer's queries and all that follows for these alone: -6 % for 8
-            wanted = tf.gather(tf.reshape(rows, shape), positions, batch_dims=1)
+            wanted = tf.gather(tf.reshape(wanted, shape), positions, batch_dims=1)
             shape = tf.shape(wanted)
             wanted = tf.reshape(wanted, [-1, self.config.hidden_size])
-        rows, attention = self._encode_layer(last, wanted, rows, unseen)
+        rows, attention = self._encode_layer(last, _Table(wanted, _AllSlots()), _Table(rows, slots), unseen)
         return tf.reshape(rows, shape), attention
 
     def predict(self, hidden: Tensor) -> Tensor:
@@ -147,26 +191,32 @@ class Bert(tf.Module):
         words = tf.gather(self._read("bert.embeddings.word_embeddings.weight"), input_ids)
         return self._normalise(words + (positions + segment), "bert.embeddings")
 
-    def _encode_layer(self, layer: str, rows: Tensor, all_rows: Tensor, unseen: Tensor) -> tuple[Tensor, Tensor]:
-        """Run a layer for some rows [N, H], which attend to all rows of their sentence."""
-        context, attention = self._attend(f"{layer}.attention.self", rows, all_rows, unseen)
-        attended = self._dense(context, f"{layer}.attention.output.dense")
+    def _encode_layer(self, layer: str, asking: "_Table", asked: "_Table", unseen: Tensor) -> tuple[Tensor, Tensor]:
+        """Run a layer for some rows, which attend to all rows of their sentence; return them and the attention."""
+        name, rows = f"{layer}.attention.self", asking.rows
+        query = asking.slots.spread(self._queries(name, rows), axis=1)
+        # A key's bias adds the same to all scores of a query, which softmax does not see, and is left out. A value's
+        # bias passes through attention, which sums to one, and is added afterwards.
+        key_value = asked.slots.spread(self._multiply(asked.rows, f"{name}.key_value.weight"), axis=1)
+        context, attention = self._attend(query, key_value, unseen)
+        joined = tf.nn.bias_add(_join(asking.slots.pack(context, axis=1)), self._read(f"{name}.value.bias"))
+        attended = self._dense(joined, f"{layer}.attention.output.dense")
         rows = self._normalise(rows + attended, f"{layer}.attention.output")
         inner = _gelu(self._dense(rows, f"{layer}.intermediate.dense"))
         return self._normalise(rows + self._dense(inner, f"{layer}.output.dense"), f"{layer}.output"), attention
 
-    def _attend(self, name: str, rows: Tensor, all_rows: Tensor, unseen: Tensor) -> tuple[Tensor, Tensor]:
+    def _queries(self, name: str, rows: Tensor) -> Tensor:
+        bias = tf.reshape(self._read(f"{name}.query.bias"), [self.config.num_attention_heads, 1, self._head_size])
+        return self._multiply(rows, f"{name}.query.weight") + bias
+
+    def _attend(self, query: Tensor, key_value: Tensor, unseen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the context [heads, B * queries, size] and the attention [heads, B, queries, S]."""
         heads, size = self.config.num_attention_heads, self._head_size
         batch, length = tf.shape(unseen)[0], tf.shape(unseen)[2]
-        query_bias = tf.reshape(self._read(f"{name}.query.bias"), [heads, 1, size])
-        query = tf.reshape(self._multiply(rows, f"{name}.query.weight") + query_bias, [heads, batch, -1, size])
-        # A key's bias adds the same to all scores of a query, which softmax does not see, and is left out. A value's
-        # bias passes through attention, which sums to one, and is added afterwards.
-        key_value = self._multiply(all_rows, f"{name}.key_value.weight")
+        query = tf.reshape(query, [heads, batch, -1, size])
         key, value = tf.unstack(tf.reshape(key_value, [2, heads, batch, length, size]))
         attention = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(size)) + unseen)
-        context = _join(tf.reshape(tf.matmul(attention, value), [heads, -1, size]))
-        return tf.nn.bias_add(context, self._read(f"{name}.value.bias")), attention
+        return tf.reshape(tf.matmul(attention, value), [heads, -1, size]), attention
 
     def _dense(self, rows: Tensor, name: str) -> Tensor:
         """Apply a linear layer to rows [N, inputs]."""

@@ -56,7 +56,8 @@ def _concrete(function: Callable[..., dict[str, Tensor]], *inputs: Any) -> Any:
 
 
 def _encode(bert: Bert, input_ids: Tensor, lengths: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    return bert.encode(input_ids, tf.sequence_mask(lengths, tf.shape(input_ids)[1]), positions=positions)
+    visible = tf.sequence_mask(lengths, tf.shape(input_ids)[1])
+    return bert.encode(input_ids, visible, positions=positions, packed=True)
 
 
 def _logits_at(bert: Bert, input_ids: Tensor, lengths: Tensor, mask_positions: Tensor) -> tuple[Tensor, Tensor]:

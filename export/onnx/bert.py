@@ -12,9 +12,9 @@ others cost little with 1 answer and 1 candidate.
 | ``answers`` | [1] | M, from 1 to P |
 | ``candidate_ids`` | [B, C] | for ``candidate_scores`` |
 
-All sentences lie in one table of rows, so that a product is one product and not B of them: the first token of every
-sentence, then the second, and so on. In that order a row's heads need not be moved for the products of attention
-(``FusedMatMul`` with ``transBatchA``), as they would sentence by sentence.
+The T tokens of all sentences lie in one table of rows without padding: a product is one product and not B of them, and
+sentences of any lengths run together at no cost. Attention alone needs slots [S, B], the first token of every sentence,
+then the second, and so on; in that order a row's heads need not be moved for its products (``FusedMatMul``).
 """
 
 import math
@@ -65,6 +65,7 @@ class OnnxBert:
         self._length = self._size("input_ids", 1)
         self._picked = self._size("positions", 1)
         self._answers = graph.op("Cast", Value("answers"), to=TensorProto.INT64)
+        self._rows, self._slots = self._places()
 
     def outputs(self) -> dict[str, Value]:
         """Build everything and return the outputs by name."""
@@ -93,7 +94,7 @@ class OnnxBert:
             normal = self._products.normalised(rows, f"{layer}.input", (query, key, value))
             keys, values = normal.apply(key), normal.apply(value)
             if last:
-                places = self._flat_positions()
+                places = self._rows_of_positions()
                 rows, normal = graph.op("Gather", rows, places, axis=0), normal.pick(places)
             context, attention = self._attend(normal.apply(query), keys, values, unseen, last=last)
             output = self._products.apply(context, self._output_layer(layer))
@@ -106,44 +107,67 @@ class OnnxBert:
             rows = self._normalise(graph.op("Add", narrowed, rows), f"{layer}.output")
         return rows, graph.op("ReduceMean", attention, graph.constant([1], np.int64), keepdims=0)
 
+    def _places(self) -> tuple[Value, Value]:
+        """Return the slot of each row [T], and the row of each slot [S, B]; padding has some row or other."""
+        graph = self._graph
+        flat = graph.constant([-1], np.int64)
+        axis = graph.constant([1], np.int64)
+        seen = graph.op("Less", graph.op("Unsqueeze", self._range(self._length), axis), Value("lengths"))
+        ones = graph.op("Cast", graph.op("Reshape", seen, flat), to=TensorProto.INT64)
+        counted = graph.op("CumSum", ones, graph.constant(0, np.int64))
+        before = graph.op("Max", graph.op("Sub", counted, graph.constant(1, np.int64)), graph.constant(0, np.int64))
+        rows = graph.op("Reshape", graph.op("NonZero", ones), flat)
+        return rows, graph.op("Reshape", before, graph.op("Concat", self._length, self._batch, axis=0))
+
+    def _range(self, length: Value) -> Value:
+        """Return the int32 numbers below a length."""
+        graph = self._graph
+        end = graph.op("Cast", graph.op("Squeeze", length), to=TensorProto.INT32)
+        return graph.op("Range", graph.constant(0, np.int32), end, graph.constant(1, np.int32))
+
     def _embed(self) -> Value:
-        """Return the embeddings as rows [S*B, H]."""
+        """Return the embeddings as rows [T, H]."""
         graph, weights = self._graph, self._weights
         first_segment = weights["bert.embeddings.token_type_embeddings.weight"][0]
         table = weights["bert.embeddings.position_embeddings.weight"] + first_segment
-        places = graph.weight("embeddings.positions", table[:, np.newaxis])
-        zero = graph.constant([0], np.int64)
-        words = self._products.embed(graph.op("Transpose", Value("input_ids"), perm=[1, 0]))
-        embedded = graph.op("Add", words, graph.op("Slice", places, zero, self._length, zero))
-        return self._normalise(self._as_rows(embedded), "bert.embeddings")
+        slots = graph.op(
+            "Reshape", graph.op("Transpose", Value("input_ids"), perm=[1, 0]), graph.constant([-1], np.int64)
+        )
+        words = self._products.embed(graph.op("Gather", slots, self._rows))
+        places = graph.op(
+            "Gather", graph.weight("embeddings.positions", table), graph.op("Div", self._rows, self._batch)
+        )
+        return self._normalise(graph.op("Add", words, places), "bert.embeddings")
 
     def _unseen(self) -> Value:
         """Return what is added to the attention's scores [B, 1, 1, S]: 0, and for padding next to minus infinity."""
         graph = self._graph
-        length = graph.op("Cast", graph.op("Squeeze", self._length), to=TensorProto.INT32)
-        places = graph.op("Range", graph.constant(0, np.int32), length, graph.constant(1, np.int32))
         axes = graph.constant([1, 2, 3], np.int64)
-        seen = graph.op("Less", places, graph.op("Unsqueeze", Value("lengths"), axes))
+        seen = graph.op("Less", self._range(self._length), graph.op("Unsqueeze", Value("lengths"), axes))
         return graph.op("Where", seen, graph.constant(0), graph.constant(_MASKED))
 
-    def _flat_positions(self) -> Value:
-        """Return where the positions are among all rows [P*B]."""
+    def _rows_of_positions(self) -> Value:
+        """Return which rows the positions are [P*B]."""
         graph = self._graph
         places = graph.op("Cast", graph.op("Transpose", Value("positions"), perm=[1, 0]), to=TensorProto.INT64)
-        one = graph.constant(1, np.int64)
-        sentences = graph.op("Range", graph.constant(0, np.int64), graph.op("Squeeze", self._batch), one)
-        flat = graph.op("Add", graph.op("Mul", places, self._batch), sentences)
-        return graph.op("Reshape", flat, graph.constant([-1], np.int64))
+        return graph.op(
+            "Reshape", graph.op("GatherElements", self._slots, places, axis=0), graph.constant([-1], np.int64)
+        )
 
     def _attend(self, query: Value, key: Value, value: Value, unseen: Value, *, last: bool) -> tuple[Value, Value]:
         """Return the context as rows, and the attention [B, heads, queries, S]."""
         graph = self._graph
-        queries = self._by_head(query, self._picked if last else self._length)
-        keys, values = self._by_head(key, self._length), self._by_head(value, self._length)
+        queries = self._by_head(query, self._picked) if last else self._by_head(self._spread(query), self._length)
+        keys, values = (self._by_head(self._spread(rows), self._length) for rows in (key, value))
         scores = graph.op("FusedMatMul", queries, keys, transBatchA=1, transBatchB=1, transB=1)
         attention = graph.op("Softmax", graph.op("Add", scores, unseen), axis=-1)
         context = graph.op("FusedMatMul", attention, values, transBatchB=1)
-        return self._as_rows(graph.op("Transpose", context, perm=[2, 0, 1, 3])), attention
+        context = self._as_rows(graph.op("Transpose", context, perm=[2, 0, 1, 3]))
+        return context if last else graph.op("Gather", context, self._rows, axis=0), attention
+
+    def _spread(self, rows: Value) -> Value:
+        """Return rows [T, H] in their slots [S, B, H]."""
+        return self._graph.op("Gather", rows, self._slots, axis=0)
 
     def _attention_layers(self, layer: str) -> tuple[Linear, Linear, Linear]:
         """Return query, key and value.

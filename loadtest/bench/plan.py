@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from loadtest.bench.measure import Measurement
 from loadtest.bench.systems import Target
 from loadtest.bench.workloads import ONE_TOKENS, Encode, Workload, mixed, of_count, of_length
+from loadtest.questions import full_logits
 
 _WARM_UP = 0.25
 
@@ -35,14 +36,19 @@ class Plan:
     agreement: int
 
     def measurements(self, targets: Collection[Target], encode: Encode) -> list[Measurement]:
-        """Return what is measured once a round: each kind of load for one target after the other."""
+        """Return what is measured once a round: each kind of load for one target after the other.
+
+        One kind of request at a time goes to the rivals and over gRPC alone, and not to full logits: 512 tokens of
+        those are 43 MB.
+        """
         sentences = mixed(encode)
-        ours = [target for target in targets if target.question is not None]
+        single = [target for target in targets if target.protocol != "rest" and target.question is not full_logits]
+        ours = [target for target in single if target.question is not None]
         lengths = [of_length(encode, tokens) for tokens in self.lengths]
         counts = [of_count(encode, count) for count in self.counts if count > 1 or ONE_TOKENS not in self.lengths]
         return [
             *(self._busy(target, sentences, count) for count in self.connections for target in targets),
-            *self._single(targets, lengths),
+            *self._single(single, lengths),
             *self._single(ours, counts),
         ]
 
