@@ -29,7 +29,7 @@ from deploy.embedded.grpc_api import create_server
 from deploy.embedded.health import Health
 from deploy.embedded.lifecycle import Lifecycle
 from deploy.embedded.loader import Loader
-from deploy.embedded.memory import share_one_heap
+from deploy.embedded.memory import tune_heap
 from deploy.embedded.model_service import ModelService
 from deploy.embedded.repository import Repository
 from deploy.embedded.rest_api import RestApi
@@ -49,7 +49,7 @@ _START_FAILED = 255
 
 def main() -> None:
     """Run the server until Ctrl-C or SIGTERM."""
-    share_one_heap()
+    tune_heap()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = flags.parse(sys.argv[1:])

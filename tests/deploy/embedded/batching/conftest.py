@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from deploy.embedded.batching.contract import ContractRunner
-from deploy.embedded.config_pb2 import BatchingParameters
-from tests.deploy.embedded.batching.scripted import Busy, Scripted, ask, sentences
+from tests.deploy.embedded.batching.scripted import Busy, Scripted, ask, parameters, sentences
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def engine() -> Iterator[Scripted]:
 @pytest.fixture
 async def busy(engine: Scripted) -> AsyncIterator[Busy]:
     """A runner whose one thread is in a run of one sentence of one token."""
-    runner = ContractRunner(engine, BatchingParameters())
+    runner = ContractRunner(engine, parameters())
     running = ask(runner, sentences(1))
     await engine.wait_for_run()
     yield runner, running

@@ -78,8 +78,9 @@ class Scripted:
 
 
 def parameters(**values: Any) -> BatchingParameters:
+    """Return parameters; one batch runs at a time unless they say otherwise, so that a test knows who waits."""
     found = BatchingParameters()
-    for name, value in values.items():
+    for name, value in {"num_batch_threads": 1, **values}.items():
         if name == "allowed_batch_sizes":
             found.allowed_batch_sizes.extend(value)
         elif name == "pad_variable_length_inputs":

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from deploy.embedded.batching.contract import ContractRunner
-from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.errors import Code, ServingError
 from tests.deploy.embedded.batching.scripted import Busy, Scripted, ask, parameters, queued, sentences
 
@@ -103,7 +102,7 @@ async def test_a_request_over_a_given_max_batch_size_is_refused(engine: Scripted
 
 async def test_without_a_limit_a_large_request_is_cut_by_length_and_put_together(engine: Scripted) -> None:
     engine.free()
-    runner = ContractRunner(engine, BatchingParameters())
+    runner = ContractRunner(engine, parameters())
     lengths = [1 + (37 * n) % 90 for n in range(3000)]
     answer = await runner.run("features", sentences(*lengths, first=1000), ["cls"])
     assert answer["cls"][:, 0].tolist() == list(range(1000, 4000))

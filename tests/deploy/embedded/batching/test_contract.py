@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.embedded.batching.contract import ContractRunner, follows_contract
-from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import ServingError
 from tests.deploy.embedded.batching.scripted import (
@@ -32,7 +31,7 @@ from tests.deploy.embedded.batching.scripted import (
 
 
 async def test_a_request_that_finds_a_thread_free_runs_at_once_with_its_own_arrays(engine: Scripted) -> None:
-    runner = ContractRunner(engine, BatchingParameters())
+    runner = ContractRunner(engine, parameters())
     inputs = sentences(5, 5)
     engine.free()
     answer = await runner.run("features", inputs, ["cls"])
@@ -139,7 +138,7 @@ def test_every_request_gets_its_own_rows(requests: list[tuple[list[int], int, bo
         assert np.array_equal(answer, expected)
 
     async def all_of_them() -> None:
-        runner = ContractRunner(engine, BatchingParameters()) if size == 20 else small(engine, size, threads)
+        runner = ContractRunner(engine, parameters()) if size == 20 else small(engine, size, threads)
         await asyncio.gather(*(one(runner, number, *request) for number, request in enumerate(requests)))
         await runner.close()
 
@@ -208,7 +207,7 @@ async def test_an_answer_from_a_mixed_batch_is_the_answer_alone(bert: Any, signa
     shapes = [(1, 5, 1, 3), (1, 16, 2, 1), (3, 9, 1, 7), (2, 16, 3, 2), (70, 14, 1, 2), (1, 4, 0, 0), (1, 12, 2, 5)]
     asked = [request(*shape) for shape in shapes]
     gate: Any = Gate(bert)
-    runner = ContractRunner(gate, BatchingParameters())
+    runner = ContractRunner(gate, parameters())
     blocker = asyncio.create_task(runner.run(signature, asked[0], OUTPUTS[signature]))
     waiting = [asyncio.create_task(runner.run(signature, inputs, OUTPUTS[signature])) for inputs in asked]
     await queued()

@@ -10,9 +10,8 @@ import pytest
 
 from deploy.embedded.batching import Direct, Way
 from deploy.embedded.batching.contract import ContractRunner
-from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.errors import Code, ServingError
-from tests.deploy.embedded.batching.scripted import Busy, Scripted, ask, concat, plain, queued, sentences
+from tests.deploy.embedded.batching.scripted import Busy, Scripted, ask, concat, parameters, plain, queued, sentences
 
 
 async def test_a_cancelled_run_is_finished_and_its_answer_dropped(busy: Busy, engine: Scripted) -> None:
@@ -30,7 +29,7 @@ async def test_a_cancelled_run_is_finished_and_its_answer_dropped(busy: Busy, en
 async def test_closing_finishes_what_was_accepted_and_accepts_nothing_more(engine: Scripted, way: str) -> None:
     with ThreadPoolExecutor(1) as threads:
         ways: dict[str, Callable[[], Way]] = {
-            "contract": lambda: ContractRunner(engine, BatchingParameters()),
+            "contract": lambda: ContractRunner(engine, parameters()),
             "concat": lambda: concat(engine, max_batch_size=2),
             "direct": lambda: Direct(engine, threads),
         }
@@ -51,7 +50,7 @@ async def test_closing_finishes_what_was_accepted_and_accepts_nothing_more(engin
 
 async def test_an_idle_runner_holds_nothing_of_the_requests_it_has_answered(engine: Scripted) -> None:
     engine.free()
-    runner = ContractRunner(engine, BatchingParameters())
+    runner = ContractRunner(engine, parameters())
     held = []
     for first in (1, 666):
         inputs = sentences(4, first=first)
