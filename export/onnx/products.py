@@ -1,7 +1,7 @@
 """The matrix products of the graph: in float32, or in 8-bit integers.
 
 Nearly all the time of BERT goes into products of activations with weights. ``Integer`` runs them as uint8 x int8, which
-a processor with VNNI does four times as fast as float32, on a quarter of the memory:
+a processor with VNNI does nearly four times as fast as float32, on a quarter of the memory:
 
 - weights: one scale for each output, symmetric;
 - what comes out of a layer normalisation: one scale, fixed at export from sample text, after outliers have been

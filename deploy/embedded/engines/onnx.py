@@ -54,7 +54,7 @@ class OnnxEngine:
         options.enable_cpu_mem_arena = False  # it would keep what the largest batch ever needed, and is no faster
         options.log_severity_level = 4  # what goes wrong is raised, not printed
         # Threads that wait awake for more work take the cores from each other and from the APIs: with 16 connections
-        # a sixth more is answered without.
+        # 15 % more is answered without.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session: Any = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         metadata = self._session.get_modelmeta().custom_metadata_map
