@@ -47,7 +47,11 @@ _PREDICTION = re.compile(
 _INFORMATION = re.compile(
     rf"/v1/models(?:/(?P<name>[^/:]+))?{_CHOICE}(?P<metadata>/metadata)?", re.IGNORECASE | re.ASCII
 )
-_VERBS = ("classify", "regress", "predict")
+_INFERENCES: dict[str, tuple[Any, Callable[[Any], bytes]]] = {
+    "classify": (classify, json_write.classifications),
+    "regress": (regress, json_write.regressions),
+}
+_VERBS = (*_INFERENCES, "predict")
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-f]{2})", re.IGNORECASE)
 _CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -153,10 +157,8 @@ class RestApi:
         match route.verb:
             case "predict":
                 return await self._predict(route.name, route.version, route.label, body)
-            case "classify":
-                return await self._classify(route, body)
-            case "regress":
-                return await self._regress(route, body)
+            case "classify" | "regress" as verb:
+                return await self._infer(route, body, verb)
         if not route.name:
             msg = "Missing model name in request."
             raise invalid(msg)
@@ -186,23 +188,16 @@ class RestApi:
         size = sum(array.size for array in outputs.values())
         return Answer(200, await _convert(size, write_outputs, outputs, "instances" in document))
 
-    async def _classify(self, route: Route, body: bytes) -> Answer:
+    async def _infer(self, route: Route, body: bytes, verb: str) -> Answer:
+        """Answer ``:classify`` or ``:regress``."""
+        method, write = _INFERENCES[verb]
         name, given = await _convert(len(body), _read_examples, body)
         servable = self._repository.find(route.name, route.version, route.label)
-        call = classify.prepare(servable.signatures, name, given, check_method_name=self._check_method_names)
-        outputs = await run(servable, call, timeout_s=self._timeout_s, method="Classify")
-        examples.count(servable.name, call.inputs[classify.INPUTS])
+        call = method.prepare(servable.signatures, name, given, check_method_name=self._check_method_names)
+        outputs = await run(servable, call, timeout_s=self._timeout_s, method=verb.capitalize())
+        examples.count(servable.name, call.inputs[method.INPUTS])
         size = sum(array.size for array in outputs.values())
-        return Answer(200, await _convert(size, lambda: json_write.classifications(classify.to_result(call, outputs))))
-
-    async def _regress(self, route: Route, body: bytes) -> Answer:
-        name, given = await _convert(len(body), _read_examples, body)
-        servable = self._repository.find(route.name, route.version, route.label)
-        call = regress.prepare(servable.signatures, name, given, check_method_name=self._check_method_names)
-        outputs = await run(servable, call, timeout_s=self._timeout_s, method="Regress")
-        examples.count(servable.name, call.inputs[regress.INPUTS])
-        size = sum(array.size for array in outputs.values())
-        return Answer(200, await _convert(size, lambda: json_write.regressions(regress.to_result(call, outputs))))
+        return Answer(200, await _convert(size, lambda: write(method.to_result(call, outputs))))
 
     async def _send(self, answer: Answer, send: Send) -> None:
         headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
