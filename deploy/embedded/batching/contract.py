@@ -27,8 +27,6 @@ _OUTPUTS = {
     "attention": ("masks", "tokens"),
 }
 
-_THREADS = 2
-
 
 class ContractRunner:
     """Runs sentences in batches of similar length."""
@@ -39,12 +37,11 @@ class ContractRunner:
         Args:
             engine: the version, loaded.
             parameters: what the operator asks for. Without effect are ``batch_timeout_micros`` (see ``by_length``),
-                ``allowed_batch_sizes`` and ``pad_variable_length_inputs``. ``num_batch_threads`` is 2 by default: a
-                run uses all cores but not all the time. On 2 cores, two at a time answered 10 to 15 % more of a mixed
-                load than one, and 33 % more where all batches were of one shape.
+                ``allowed_batch_sizes`` and ``pad_variable_length_inputs``. ``num_batch_threads`` is the
+                engine's ``runs_at_once`` by default.
         """
         self._limits = Limits.of(parameters)
-        threads = parameters.num_batch_threads.value or _THREADS
+        threads = parameters.num_batch_threads.value or engine.runs_at_once
         self._scheduler = Scheduler(LengthQueue(self._limits), partial(execute, engine), threads)
 
     async def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Answer:

@@ -20,6 +20,10 @@ class Engine(Protocol):
     """One loaded version of a model."""
 
     @property
+    def runs_at_once(self) -> int:
+        """How many batches to run side by side: one that keeps all cores busy all the time needs no other."""
+
+    @property
     def signatures(self) -> Mapping[str, messages.SignatureDef]:
         """The version's signatures by name."""
 

@@ -36,6 +36,7 @@ class Scripted:
     ``short`` with outputs that cannot be split.
     """
 
+    runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {
         "features": FEATURES,
         "plain": PLAIN,

@@ -162,6 +162,7 @@ def small(engine: Any, size: int, threads: int) -> ContractRunner:
 class Echo:
     """An engine whose ``explain`` says for each mask which tokens its sentence has, and adds the mask's position."""
 
+    runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {}
 
     def run(self, _: str, inputs: Mapping[str, Array], __: Sequence[str]) -> Answer:
