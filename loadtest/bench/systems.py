@@ -84,16 +84,18 @@ def _fastapi() -> System:
 
 
 def _embedded(name: str, engine: str, title: str, *, bf16: bool = False) -> System:
+    # The file is TensorFlow Serving's; the light engine has no signature that would need it.
     batching = ("--enable_batching", f"--batching_parameters_file={ROOT / 'models' / 'batching.config'}")
+    settings = batching if engine == "tensorflow" else ()
 
     def command(files: Files, ports: Ports) -> Sequence[str]:
         listening = (f"--port={ports.grpc}", f"--rest_api_port={ports.http}")
         servable = files.bf16 if bf16 else files.servable
         serving = (f"--model_name={MODEL}", f"--model_base_path={servable.resolve()}")
-        return ("-m", "deploy.embedded", *listening, *serving, f"--engine={engine}", *batching)
+        return ("-m", "deploy.embedded", *listening, *serving, f"--engine={engine}", *settings)
 
-    settings = "models/batching.config, one engine thread a core"
-    return System(name, f"this project's server, {title}, {settings}", command)
+    shown = "models/batching.config, one engine thread a core" if settings else "one engine thread a core"
+    return System(name, f"this project's server, {title}, {shown}", command)
 
 
 SYSTEMS = {
