@@ -24,6 +24,7 @@ LIMIT_S = 30
 class Pretender:
     """An engine and its runner; both must be closed once, the runner first."""
 
+    runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {}
 
     def __init__(self, closings: list[str], name: str) -> None:

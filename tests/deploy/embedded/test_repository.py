@@ -14,6 +14,7 @@ from deploy.embedded.repository import Repository, Servable, State, Version
 class Nothing:
     """Engine and runner of a version that nobody runs."""
 
+    runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {}
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:

@@ -21,6 +21,7 @@ INFO = messages.TensorInfo
 class Recorder:
     """An engine that notes what it runs."""
 
+    runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {
         "serving_default": messages.SignatureDef(
             inputs={"x": INFO(name="x:0", dtype=messages.DT_FLOAT)},
