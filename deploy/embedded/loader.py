@@ -17,7 +17,7 @@ from typing import TypeVar, TypeVarTuple
 from deploy.embedded.batching import Runner
 from deploy.embedded.engines import Engine, Load
 from deploy.embedded.errors import Code, ServingError
-from deploy.embedded.memory import free_memory
+from deploy.embedded.memory import free_memory, loading
 from deploy.embedded.repository import Servable, State, Version
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,8 @@ class Loader:
         return Servable(name, version.number, engine, runner)
 
     def _open(self, folder: Path) -> tuple[Engine, Runner]:
-        engine = self._load(folder)
+        with loading():
+            engine = self._load(folder)
         try:
             return engine, self._create_runner(engine, folder)
         except Exception:
