@@ -8,6 +8,7 @@ from pathlib import Path
 from export.errors import ExportError
 from export.quiet import quiet_stderr
 from export.source import find_checkpoint
+from export.whitening import SAMPLE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--lower-case", action=argparse.BooleanOptionalAction, help="override do_lower_case of tokenizer_config.json"
     )
+    parser.add_argument(
+        "--whitening-text",
+        type=Path,
+        default=SAMPLE,
+        metavar="FILE",
+        help="sentences, one a line, to fit the whitening of sentence vectors to (default: a sample of many kinds)",
+    )
     parser.add_argument("--force", action="store_true", help="replace the version if it exists")
     options = parser.parse_args(arguments)
     try:
@@ -38,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             files,
             options.output / options.name,
             options.version,
-            ExportOptions(options.precision, options.lower_case),
+            ExportOptions(options.precision, options.lower_case, options.whitening_text),
             force=options.force,
             report=print,
         )

@@ -3,6 +3,7 @@
 ExportError
 ├── SourceError        the checkpoint cannot be had: no such folder or model, no connection, a digest that differs
 ├── CheckpointError    the checkpoint is not what it should be: a tensor missing, left over, damaged or misshapen
+├── SampleError        the text for the whitening cannot be used
 ├── VersionError       the version folder is there already, or is not complete
 └── ParityError        the exported graph does not answer as the original does
 """
@@ -18,6 +19,10 @@ class SourceError(ExportError):
 
 class CheckpointError(ExportError):
     """The checkpoint's files are there, but damaged, incomplete or of another kind."""
+
+
+class SampleError(ExportError):
+    """The text for the whitening is damaged, or too little to fit anything to."""
 
 
 class VersionError(ExportError):

@@ -22,6 +22,8 @@ class Manifest:
         created: UTC, ISO 8601.
         tensorflow: the TensorFlow version that wrote the graph.
         files: the SHA-256 digest of each file of the version but this one.
+        whitening: what the whitening of sentence vectors was fitted to (the text's SHA-256, how many sentences), how
+            many dimensions it keeps, and its shrinkage.
         quantisation: how the light engine's integers answered the sample sentences, beside float32.
         parity: the figures of ``python -m export.verify``, empty until it has run.
         format: the version of this layout.
@@ -33,6 +35,7 @@ class Manifest:
     created: str
     tensorflow: str
     files: dict[str, str]
+    whitening: dict[str, Any] = field(default_factory=dict)
     quantisation: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT

@@ -21,9 +21,11 @@ from export.checkpoint import Checkpoint, load_checkpoint
 from export.errors import VersionError
 from export.manifest import Manifest, write_manifest
 from export.onnx import ONNX_FILE, SIGNATURES, Agreement, write_onnx
+from export.onnx.calibration import encode_lines
 from export.quiet import quiet_stderr
-from export.signatures import TOP_K, build_signatures, client_config, vocabulary_bytes
+from export.signatures import TOP_K, Whiten, build_signatures, client_config, sentence_vectors, vocabulary_bytes
 from export.source import OPTIONAL, CheckpointFiles, sha256_of
+from export.whitening import SAMPLE, SHRINKAGE, SampleText, Whitening, fit, read_sample
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 _TEMPORARY = ".tmp-"  # no number: a server that polls takes no notice of it
@@ -39,14 +41,16 @@ class ExportOptions:
         precision: how the weights are stored: fp32, or half the size in bf16 or fp16; the arithmetic is float32 in all
             three, while bf16-compute also multiplies by the linear layers' kernels in bfloat16.
         lower_case: overrides ``do_lower_case`` of tokenizer_config.json; None follows it.
+        whitening_text: sentences, one a line, that the whitening of sentence vectors is fitted to.
     """
 
     precision: Precision = "fp32"
     lower_case: bool | None = None
+    whitening_text: Path = SAMPLE
 
     def recorded(self) -> dict[str, Any]:
         """Return the options as the manifest keeps them."""
-        return {**asdict(self), "top_k": TOP_K}
+        return {"precision": self.precision, "lower_case": self.lower_case, "top_k": TOP_K}
 
 
 def export_model(
@@ -71,6 +75,7 @@ def export_model(
     Raises:
         VersionError: the version exists and ``force`` is not set.
         CheckpointError: the checkpoint is damaged or no BERT.
+        SampleError: the text for the whitening cannot be used.
     """
     options = options or ExportOptions()
     target = servable / str(version)
@@ -82,19 +87,25 @@ def export_model(
     checkpoint = load_checkpoint(files.folder, lower_case=options.lower_case)
     weights = sum(tensor.size for tensor in checkpoint.weights.values())
     report(f"Read {weights / 1e6:.1f} million weights from {files.folder}.")
+    sample = read_sample(options.whitening_text)
+    with quiet_stderr():
+        whitening = _fit_whitening(checkpoint, sample)
+    report(f"Fitted the whitening of sentence vectors to {whitening.sentences} sentences.")
     with _put_in_place(target) as folder:
         with quiet_stderr():
             bert = Bert(checkpoint.config, checkpoint.weights, options.precision)
-            tf.saved_model.save(bert, str(folder), signatures=build_signatures(bert, checkpoint))
+            bert.whiten = Whiten(whitening)  # what the signatures use must be part of what is saved
+            tf.saved_model.save(bert, str(folder), signatures=build_signatures(bert, bert.whiten, checkpoint))
         report(f"Built the graph and its signatures, weights stored in {options.precision}.")
         _write_assets(folder / "assets", files.folder, checkpoint, options)
         _write_warmup(folder / WARMUP_FILE, checkpoint)
-        agreement = _write_light(folder, checkpoint)
+        agreement = _write_light(folder, checkpoint, whitening)
         report(
             f"Wrote the light engine's file: on {agreement.masks} sample masks its best token is the same "
             f"in {agreement.same_best:.0%}."
         )
-        write_manifest(folder, _describe(folder, files, checkpoint, options, agreement))
+        fitted = _fitted(whitening, sample)
+        write_manifest(folder, _describe(folder, files, checkpoint, options, whitening=fitted, agreement=agreement))
     report(f"Wrote {target} ({_size_mb(target):.1f} MB).")
     return target
 
@@ -116,6 +127,22 @@ def _put_in_place(target: Path) -> Iterator[Path]:
             folder.rename(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fit_whitening(checkpoint: Checkpoint, sample: SampleText) -> Whitening:
+    """Fit to what the checkpoint says in float32, so that a whitening is the same for every precision."""
+    sentences = [line.input_ids for line in encode_lines(checkpoint, sample.sentences, masks=False)]
+    return fit(sentence_vectors(Bert(checkpoint.config, checkpoint.weights), sentences))
+
+
+def _fitted(whitening: Whitening, sample: SampleText) -> dict[str, Any]:
+    """Return what the manifest says of a whitening."""
+    return {
+        "text_sha256": sample.digest,
+        "sentences": whitening.sentences,
+        "dimensions": whitening.kernel.shape[1],
+        "shrinkage": SHRINKAGE,
+    }
 
 
 def _write_assets(assets: Path, source: Path, checkpoint: Checkpoint, options: ExportOptions) -> None:
@@ -166,7 +193,7 @@ def warmup_requests(checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any
     yield "serving_default", {"input_ids": ids[:, :8], "attention_mask": ones, "token_type_ids": zeros}
 
 
-def _write_light(folder: Path, checkpoint: Checkpoint) -> Agreement:
+def _write_light(folder: Path, checkpoint: Checkpoint, whitening: Whitening) -> Agreement:
     """Write the light engine's file, with the SavedModel's own signatures but the one that it has not."""
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     signatures = messages.SignatureDefMap()
@@ -178,11 +205,17 @@ def _write_light(folder: Path, checkpoint: Checkpoint) -> Agreement:
         "tokenizer": json.dumps(client_config(checkpoint), sort_keys=True),
     }
     top_k = min(TOP_K, checkpoint.config.vocab_size)
-    return write_onnx(folder / ONNX_FILE, checkpoint, metadata, top_k)
+    return write_onnx(folder / ONNX_FILE, checkpoint, whitening, metadata, top_k)
 
 
 def _describe(
-    folder: Path, files: CheckpointFiles, checkpoint: Checkpoint, options: ExportOptions, agreement: Agreement
+    folder: Path,
+    files: CheckpointFiles,
+    checkpoint: Checkpoint,
+    options: ExportOptions,
+    *,
+    whitening: dict[str, Any],
+    agreement: Agreement,
 ) -> Manifest:
     written = sorted(path for path in folder.rglob("*") if path.is_file())
     return Manifest(
@@ -191,6 +224,7 @@ def _describe(
         shape={**asdict(checkpoint.config), "max_length": checkpoint.tokenizer.max_length},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tensorflow=tf.__version__,
+        whitening=whitening,
         quantisation=asdict(agreement),
         files={path.relative_to(folder).as_posix(): sha256_of(path) for path in written},
     )

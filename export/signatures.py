@@ -9,26 +9,45 @@ Face's contract for other clients and must not be batched.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from export.bert import Bert, Tensor
 from export.checkpoint import Checkpoint
+from export.whitening import Whitening
 
 TOP_K = 100
 """How many answers ``fill_mask`` gives for each mask, at most: under 1 kB."""
 
+_ROWS = 64  # sentences that ``sentence_vectors`` runs at once
 
-def build_signatures(bert: Bert, checkpoint: Checkpoint) -> dict[str, Any]:
+
+class Whiten(tf.Module):
+    """A whitening as weights of the graph, float32 whatever the precision of the others."""
+
+    def __init__(self, whitening: Whitening) -> None:
+        super().__init__()
+        self.mean = tf.Variable(whitening.mean, trainable=False, name="whitening.mean")
+        self.kernel = tf.Variable(whitening.kernel, trainable=False, name="whitening.kernel")
+
+    def __call__(self, vectors: Tensor) -> Tensor:
+        """Turn sentence vectors [B, H] into comparable ones [B, D]; their length is left as it comes out."""
+        return tf.matmul(vectors - self.mean, self.kernel)
+
+
+def build_signatures(bert: Bert, whiten: Whiten, checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the concrete functions of a version by signature name."""
     return {
         "fill_mask": _fill_mask(bert),
         "score_tokens": _score_tokens(bert),
-        "features": _features(bert),
+        "features": _features(bert, whiten),
         "explain": _explain(bert),
         "tokenizer": _tokenizer(checkpoint),
         "serving_default": _serving_default(bert),
@@ -45,6 +64,21 @@ def client_config(checkpoint: Checkpoint) -> dict[str, Any]:
 def vocabulary_bytes(checkpoint: Checkpoint) -> bytes:
     """Return vocab.txt without its last line feed."""
     return "\n".join(checkpoint.vocabulary).encode()
+
+
+def sentence_vectors(bert: Bert, sentences: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    """Return what ``features`` gives as ``mean`` for the token ids of sentences: [N, H], in their order."""
+    pool = _concrete(partial(_pool, bert), _ids("input_ids"), _ids("lengths", rank=1))
+    vectors = np.empty((len(sentences), bert.config.hidden_size), np.float32)
+    by_length = np.argsort([len(sentence) for sentence in sentences], kind="stable")
+    for start in range(0, len(sentences), _ROWS):
+        batch = by_length[start : start + _ROWS]
+        lengths = np.array([len(sentences[row]) for row in batch], np.int32)
+        ids = np.zeros((len(batch), lengths.max()), np.int32)
+        for number, row in enumerate(batch):
+            ids[number, : lengths[number]] = sentences[row]
+        vectors[batch] = pool(input_ids=tf.constant(ids), lengths=tf.constant(lengths))["mean"].numpy()
+    return vectors
 
 
 def _ids(name: str, *, rank: int = 2) -> Any:
@@ -92,14 +126,20 @@ def _score_tokens(bert: Bert) -> Any:
     return _concrete(score_tokens, *inputs)
 
 
-def _features(bert: Bert) -> Any:
+def _pool(bert: Bert, input_ids: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+    """Return a sentence's vectors [B, H]: [CLS]'s, and the mean of what stands between [CLS] and [SEP]."""
+    hidden, _ = _encode(bert, input_ids, lengths)
+    longest = tf.shape(input_ids)[1]
+    inside = tf.sequence_mask(lengths - 1, longest) & (tf.range(longest) > 0)
+    weights = tf.cast(inside, tf.float32)[:, :, None]
+    mean = tf.reduce_sum(hidden * weights, axis=1) / tf.maximum(tf.reduce_sum(weights, axis=1), 1.0)
+    return {"cls": hidden[:, 0], "mean": mean}
+
+
+def _features(bert: Bert, whiten: Whiten) -> Any:
     def features(input_ids: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        hidden, _ = _encode(bert, input_ids, lengths)
-        longest = tf.shape(input_ids)[1]
-        inside = tf.sequence_mask(lengths - 1, longest) & (tf.range(longest) > 0)  # without [CLS] and [SEP]
-        weights = tf.cast(inside, tf.float32)[:, :, None]
-        mean = tf.reduce_sum(hidden * weights, axis=1) / tf.maximum(tf.reduce_sum(weights, axis=1), 1.0)
-        return {"cls": hidden[:, 0], "mean": mean}
+        vectors = _pool(bert, input_ids, lengths)
+        return {**vectors, "whitened": whiten(vectors["mean"])}
 
     return _concrete(features, _ids("input_ids"), _ids("lengths", rank=1))
 

@@ -62,6 +62,7 @@ class Parity:
         score_tokens: log-probabilities of chosen candidates.
         logits: log-probabilities of ``serving_default``, over the whole vocabulary.
         features: hidden states.
+        whitened: whitened sentence vectors, in units of their own variance.
         explain: attention.
         same_top: every mask's five best tokens are the original's, in its order.
         rounding: what 16-bit storage changes beside the full weights, as a log-probability; 0 for fp32.
@@ -73,6 +74,7 @@ class Parity:
     score_tokens: float
     logits: float
     features: float
+    whitened: float
     explain: float
     same_top: bool
     rounding: float
@@ -81,7 +83,7 @@ class Parity:
     @property
     def worst(self) -> float:
         """The largest difference between the graphs."""
-        return max(self.fill_mask, self.score_tokens, self.logits, self.features, self.explain)
+        return max(self.fill_mask, self.score_tokens, self.logits, self.features, self.whitened, self.explain)
 
     @property
     def top(self) -> str:
@@ -141,18 +143,23 @@ def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
     with quiet_stderr():
         import tensorflow as tf
 
-    signatures = tf.saved_model.load(str(version)).signatures
+    model = tf.saved_model.load(str(version))
+    if not hasattr(model, "whiten"):
+        msg = f"{version} was exported before `features` had whitened vectors: export it again"
+        raise ParityError(msg)
+    whitening = (model.whiten.mean.numpy(), model.whiten.kernel.numpy())
+    signatures = model.signatures
     sentences = _tokenise(version / "assets", manifest)
     original = _Original(checkpoint, manifest.options["precision"])
     references = [original.answer(sentence) for sentence in sentences]
     rounded = manifest.options["precision"] != "fp32"
     full = _Original(checkpoint, "fp32") if rounded else original
     rounding, same_first = _rounding(sentences, references, full) if rounded else (0.0, 1.0)
-    worst = {"fill_mask": 0.0, "score_tokens": 0.0, "logits": 0.0, "features": 0.0, "explain": 0.0}
+    worst: dict[str, float] = {}
     same_top = _same_top_in_batch(signatures, sentences, references)
     for sentence, reference in zip(sentences, references, strict=True):
-        differences, same = _compare_one(signatures, sentence, reference)
-        worst = {name: max(worst[name], differences[name]) for name in worst}
+        differences, same = _compare_one(signatures, whitening, sentence, reference)
+        worst = {name: max(worst.get(name, 0.0), found) for name, found in differences.items()}
         same_top = same_top and same
     parity = Parity(len(sentences), **worst, same_top=same_top, rounding=rounding, rounding_same_first=same_first)
     coarse = manifest.options["precision"] == "bf16-compute"
@@ -176,7 +183,9 @@ def _tokenise(assets: Path, manifest: Manifest) -> list[_Sentence]:
     return [sentence for sentence in sentences if len(sentence.masks)]
 
 
-def _compare_one(signatures: Any, sentence: _Sentence, reference: Any) -> tuple[dict[str, float], bool]:
+def _compare_one(
+    signatures: Any, whitening: tuple[NDArray[np.float32], ...], sentence: _Sentence, reference: Any
+) -> tuple[dict[str, float], bool]:
     log_probabilities, hidden, attention = reference
     ids, masks = sentence.ids[None], sentence.masks[None]
     alone: dict[str, NDArray[Any]] = {"input_ids": ids, "lengths": np.array([len(sentence.ids)], np.int32)}
@@ -199,11 +208,13 @@ def _compare_one(signatures: Any, sentence: _Sentence, reference: Any) -> tuple[
     largest = logits.max(axis=-1, keepdims=True)
     normalised = logits - largest - np.log(np.exp(logits - largest).sum(axis=-1, keepdims=True))
     inner = hidden[1:-1].mean(axis=0) if len(hidden) > 2 else hidden[0] * 0
+    mean, kernel = whitening
     return {
         "fill_mask": _distance(np.log(scores), np.take_along_axis(at_masks, token_ids, axis=-1)),
         "score_tokens": _distance(np.log(scored), at_masks[:, candidates]),
         "logits": _distance(normalised, log_probabilities),
         "features": max(_distance(features["cls"][0], hidden[0]), _distance(features["mean"][0], inner)),
+        "whitened": _distance(features["whitened"][0], (inner - mean) @ kernel),
         "explain": _distance(explained, attention[sentence.masks]),
     }, _same_best(token_ids, at_masks)
 

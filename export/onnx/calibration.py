@@ -29,13 +29,19 @@ def read_sample(checkpoint: Checkpoint) -> list[Encoded]:
     return list(encode_lines(checkpoint, SAMPLE.read_text(encoding="utf-8").strip().split("\n")))
 
 
-def encode_lines(checkpoint: Checkpoint, lines: Iterable[str]) -> Iterator[Encoded]:
-    """Yield lines as this checkpoint's tokenizer cuts them, without what is longer than it reads."""
+def encode_lines(checkpoint: Checkpoint, lines: Iterable[str], *, masks: bool = True) -> Iterator[Encoded]:
+    """Yield lines as this checkpoint's tokenizer cuts them, without what is longer than it reads.
+
+    Args:
+        checkpoint: whose tokenizer.
+        lines: of text.
+        masks: leave out lines without a [MASK] too.
+    """
     config = TokenizerConfig(**asdict(checkpoint.tokenizer))
     tokenizer = Tokenizer(Vocabulary.parse("\n".join(checkpoint.vocabulary).encode()), config)
     for line in lines:
         with contextlib.suppress(InputError):
-            yield tokenizer.encode(line)
+            yield tokenizer.encode(line, masks=masks)
 
 
 def observe(checkpoint: Checkpoint, sample: Sequence[Encoded]) -> tuple[dict[str, Array], Answers]:

@@ -7,14 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnx.numpy_helper import to_array
 
 from export.checkpoint import load_checkpoint
 from export.errors import ExportError
 from export.manifest import read_manifest
 from export.onnx.calibration import encode_lines, float_session, open_session
-from export.onnx.model import ONNX_FILE
+from export.onnx.model import ONNX_FILE, WHITENING_KERNEL, WHITENING_MEAN
 from export.source import find_checkpoint
 
 HIDDEN_SHARE = 0.15
@@ -34,6 +36,7 @@ class Comparison:
         top1_int8: the same for the light file.
         loss_float32: the mean of -log(probability) of the hidden token.
         loss_int8: the same for the light file.
+        whitened_cosine: the mean cosine between both's whitened vectors of a line.
     """
 
     masks: int
@@ -42,6 +45,7 @@ class Comparison:
     top1_int8: float
     loss_float32: float
     loss_int8: float
+    whitened_cosine: float
 
 
 def compare(version: Path, checkpoint: Path, text: Path, *, seed: int = 0) -> Comparison:
@@ -54,16 +58,21 @@ def compare(version: Path, checkpoint: Path, text: Path, *, seed: int = 0) -> Co
         seed: which tokens are hidden.
     """
     loaded = load_checkpoint(checkpoint)
-    sessions = (float_session(loaded, top_k=1)[0], open_session(version / ONNX_FILE))
+    sessions = exact_session, light_session = float_session(loaded, top_k=1)[0], open_session(version / ONNX_FILE)
     mask = loaded.vocabulary.index("[MASK]")
     lines = (line.rpartition("\t")[2] for line in text.read_text(encoding="utf-8").splitlines())
-    # The client's tokenizer reads no text without a mask, so each line gets one, which is dropped again.
-    encoded = (np.array(line.input_ids, np.int32) for line in encode_lines(loaded, (f"{line}[MASK]" for line in lines)))
+    encoded = [np.array(line.input_ids, np.int32) for line in encode_lines(loaded, lines, masks=False)]
     found: list[list[NDArray[np.float64]]] = [[], []]
-    for ids, positions in _hidden((ids[ids != mask] for ids in encoded), mask, np.random.default_rng(seed)):
+    for ids, positions in _hidden(encoded, mask, np.random.default_rng(seed)):
         for answers, session in zip(found, sessions, strict=True):
             answers.append(_ask(session, ids, positions, mask))
     (exact_best, exact, hidden), (best, rounded, _) = (np.concatenate(answers, axis=1) for answers in found)
+    weights = {tensor.name: to_array(tensor) for tensor in onnx.load(version / ONNX_FILE).graph.initializer}
+    cosines = []
+    for ids in encoded:
+        own = _sentence_vector(light_session, "whitened", ids)
+        original = (_sentence_vector(exact_session, "mean", ids) - weights[WHITENING_MEAN]) @ weights[WHITENING_KERNEL]
+        cosines.append(own @ original / np.linalg.norm(own) / np.linalg.norm(original))
     return Comparison(
         masks=hidden.size,
         same_best=float((best == exact_best).mean()),
@@ -71,10 +80,11 @@ def compare(version: Path, checkpoint: Path, text: Path, *, seed: int = 0) -> Co
         top1_int8=float((best == hidden).mean()),
         loss_float32=float(-np.log(exact).mean()),
         loss_int8=float(-np.log(np.maximum(rounded, 1e-30)).mean()),
+        whitened_cosine=float(np.mean(cosines)),
     )
 
 
-def _hidden(lines: Iterator[Ids], mask: int, random: np.random.Generator) -> Iterator[tuple[Ids, Ids]]:
+def _hidden(lines: Sequence[Ids], mask: int, random: np.random.Generator) -> Iterator[tuple[Ids, Ids]]:
     """Yield the ids of each line that is long enough, and the positions to hide; special tokens have the lowest ids."""
     for ids in lines:
         ordinary = np.flatnonzero(ids > mask)
@@ -99,6 +109,22 @@ def _ask(session: ort.InferenceSession, ids: Ids, positions: Ids, mask: int) -> 
         },
     )
     return np.stack([token_ids[0, :, 0], np.diagonal(scores[0]), hidden]).astype(np.float64)
+
+
+def _sentence_vector(session: ort.InferenceSession, name: str, ids: Ids) -> NDArray[np.float32]:
+    """Return a vector of a whole sentence."""
+    [[vector]] = session.run(
+        [name],
+        {
+            "input_ids": ids[np.newaxis],
+            "lengths": np.array([ids.size], np.int32),
+            "positions": np.arange(ids.size, dtype=np.int32)[np.newaxis],
+            "answers": np.ones(1, np.int32),
+            "candidate_ids": np.zeros((1, 1), np.int32),
+        },
+    )
+    found: NDArray[np.float32] = vector
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

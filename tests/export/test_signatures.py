@@ -103,6 +103,8 @@ def test_a_batch_that_a_server_padded_answers_as_each_sentence_alone(signatures:
         assert np.array_equal(filled["token_ids"][row, :count, :5], np.argsort(-expected, axis=-1)[:, :5])
         assert np.allclose(np.log(filled["scores"][row, :count]), -np.sort(-expected, axis=-1), atol=TOLERANCE)
         assert np.allclose(features["mean"][row], answer["mean"], atol=TOLERANCE)
+        by_itself = ask(signatures["features"], **alone(answer))
+        assert np.allclose(features["whitened"][row], by_itself["whitened"][0], atol=TOLERANCE)
         length = len(answer["input_ids"])
         assert np.allclose(explained["attention"][row, :count, :length], answer["attention"], atol=TOLERANCE)
         assert not explained["attention"][row, :count, length:].any()

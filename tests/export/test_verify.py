@@ -45,6 +45,14 @@ def test_the_command_writes_the_figures_into_the_manifest(
     assert read_manifest(version).parity["same_top"] is True
 
 
+def test_a_version_without_whitened_vectors_is_to_be_exported_again(tmp_path: Path, tiny_version: Path) -> None:
+    import tensorflow as tf
+
+    tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
+    with pytest.raises(ParityError, match="export it again"):
+        compare(tmp_path / "1", TINY, read_manifest(tiny_version))
+
+
 def test_the_command_refuses_another_checkpoint(
     tiny_version: Path, tiny_copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ _OUTPUTS = {
     "scores": ("masks", "candidates"),
     "cls": (),
     "mean": (),
+    "whitened": (),
     "attention": ("masks", "tokens"),
 }
 

@@ -21,7 +21,7 @@ Inputs = dict[str, NDArray[np.int32]]
 OUTPUTS = {
     "fill_mask": ["scores", "token_ids"],
     "score_tokens": ["scores"],
-    "features": ["cls", "mean"],
+    "features": ["cls", "mean", "whitened"],
     "explain": ["attention"],
 }
 

@@ -92,6 +92,20 @@ def test_a_sentence_gets_the_same_answer_alone_and_in_a_batch(
         assert not together["attention"][row, :, length:].any()
 
 
+def test_whitened_is_its_own_mean_vector_by_the_savedmodels_whitening(
+    in_integers: ort.InferenceSession, tiny_version: Path, golden: Golden
+) -> None:
+    import tensorflow as tf
+
+    whiten = tf.saved_model.load(str(tiny_version)).whiten
+    for expected in golden:
+        ids = np.array([expected["input_ids"]], np.int32)
+        feeds = {"input_ids": ids, "lengths": np.array([ids.size], np.int32), "answers": np.ones(1, np.int32)}
+        feeds |= {"positions": np.arange(ids.size, dtype=np.int32)[None], "candidate_ids": np.zeros((1, 1), np.int32)}
+        mean, whitened = in_integers.run(["mean", "whitened"], feeds)
+        assert np.allclose(whitened, (mean - whiten.mean) @ whiten.kernel, atol=TOLERANCE)
+
+
 def test_the_file_holds_the_embeddings_once_and_every_kernel_in_8_bits(tiny_version: Path) -> None:
     model = onnx.load(tiny_version / ONNX_FILE)
     kinds = {tensor.name: (tensor.data_type, tuple(tensor.dims)) for tensor in model.graph.initializer}
@@ -100,6 +114,7 @@ def test_the_file_holds_the_embeddings_once_and_every_kernel_in_8_bits(tiny_vers
         "embeddings",
         "embeddings.scales",
     ]
+    assert kinds.pop("whitening.kernel") == (onnx.TensorProto.FLOAT, (32, 32))
     kernels = [kind for name, (kind, _) in kinds.items() if name.endswith(".kernel")]
     assert len(kernels) == 2 * 6 + 1
     assert set(kernels) == {onnx.TensorProto.INT8}
@@ -144,3 +159,4 @@ def test_the_comparison_on_text_counts_what_it_hid(tiny_version: Path, tmp_path:
     assert found.masks == 2  # 15 % of the 12 tokens of the first line; the second is longer than the model reads
     assert found.loss_float32 > 0
     assert abs(found.loss_int8 - found.loss_float32) < 0.5
+    assert 0.95 < found.whitened_cosine < 1

@@ -7,19 +7,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import find_checkpoint, load_checkpoint
+from export import load_checkpoint
 from models.demo.ten_lines import TEN_LINES
 from models.demo.tokenizer import build_tokenizer, id_of
-
-DEMO = Path(__file__).parents[3] / "models" / "demo"
+from tests.models.demo.conftest import DEMO
 
 
 @pytest.fixture(scope="module")
-def fill_mask(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from export.savedmodel import export_model
-
-    version = export_model(find_checkpoint(str(DEMO)), tmp_path_factory.mktemp("models"), 1)
-    return tf.saved_model.load(str(version)).signatures["fill_mask"]
+def fill_mask(demo_version: Path) -> Any:
+    return tf.saved_model.load(str(demo_version)).signatures["fill_mask"]
 
 
 def test_the_folder_stays_under_14_mb() -> None:

@@ -185,7 +185,7 @@ def bert(tiny_version: Path) -> Any:
 OUTPUTS = {
     "fill_mask": ["scores", "token_ids"],
     "score_tokens": ["scores"],
-    "features": ["cls", "mean"],
+    "features": ["cls", "mean", "whitened"],
     "explain": ["attention"],
 }
 

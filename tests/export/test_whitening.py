@@ -1,0 +1,172 @@
+"""The whitening of sentence vectors: its algebra, its sample text, and its way into a version."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from export import SampleError, find_checkpoint, load_checkpoint, read_manifest
+from export.__main__ import main
+from export.onnx.calibration import encode_lines
+from export.savedmodel import ExportOptions, export_model
+from export.whitening import SAMPLE, Whitening, fit, read_sample
+from tests.export.conftest import TINY
+
+Float = NDArray[np.float64]
+Golden = list[dict[str, Any]]
+
+
+def vectors(count: int, width: int = 12, seed: int = 1) -> Float:
+    """Return vectors whose parts hang together and vary by a factor of 100, around a mean that is far from 0."""
+    random = np.random.default_rng(seed)
+    mixed = random.normal(size=(count, width)) * np.geomspace(1, 0.01, width)
+    directions, _ = np.linalg.qr(random.normal(size=(width, width)))
+    turned: Float = mixed @ directions + 5
+    return turned
+
+
+def apply(whitening: Whitening, values: Float) -> Float:
+    return (values - whitening.mean.astype(np.float64)) @ whitening.kernel.astype(np.float64)
+
+
+def test_whitened_vectors_of_a_large_sample_have_mean_0_variance_1_and_nothing_in_common() -> None:
+    sample = vectors(200_000)
+    whitened = apply(fit(sample, shrinkage=0), sample)
+    assert np.allclose(whitened.mean(axis=0), 0, atol=1e-3)
+    assert np.allclose(np.cov(whitened.T), np.eye(12), atol=1e-3)
+
+
+@pytest.mark.parametrize("shrinkage", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("count", [4, 12, 2000])
+def test_shrinking_whitens_a_covariance_between_the_samples_and_equal_variances(count: int, shrinkage: float) -> None:
+    sample = vectors(count)
+    covariance = np.cov(sample.T, bias=True)
+    shrunk = (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / 12 * np.eye(12)
+    kernel = fit(sample, shrinkage=shrinkage).kernel.astype(np.float64)
+    assert np.allclose(kernel.T @ shrunk @ kernel, np.eye(12), atol=1e-4)
+
+
+def test_fewer_dimensions_are_those_of_the_largest_variance() -> None:
+    sample = vectors(500)
+    every, few = fit(sample), fit(sample, dimensions=3)
+    assert np.array_equal(few.kernel, every.kernel[:, :3])
+    kept = np.linalg.norm(np.linalg.svd(sample - sample.mean(axis=0))[2][:3] @ few.kernel)
+    assert kept == pytest.approx(np.linalg.norm(few.kernel), rel=1e-5)
+
+
+def test_the_order_of_the_sentences_does_not_matter() -> None:
+    sample = vectors(500)
+    assert np.allclose(fit(sample).kernel, fit(sample[::-1]).kernel, rtol=1e-4)
+
+
+def test_a_sample_smaller_than_a_vector_gives_numbers_that_can_be_used() -> None:
+    sample = vectors(3, width=40)
+    whitened = apply(fit(sample), sample)
+    assert np.isfinite(whitened).all()
+    assert np.abs(whitened).max() < 10
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_vectors_that_do_not_differ_are_refused(count: int) -> None:
+    with pytest.raises(SampleError, match=f"gave {count} vectors, none unlike the others"):
+        fit(np.full((count, 4), 0.1, np.float32))
+
+
+def test_the_sample_that_ships_is_small_and_plain() -> None:
+    sample = read_sample(SAMPLE)
+    assert SAMPLE.stat().st_size < 300_000
+    assert len(sample.sentences) == len(SAMPLE.read_text(encoding="utf-8").splitlines()) > 1000
+    assert not set("“”‘’…—ＡＢ[]") & set("".join(sample.sentences))
+
+
+@pytest.fixture(scope="module")
+def model(tiny_version: Path) -> Any:
+    return tf.saved_model.load(str(tiny_version))
+
+
+def ask(model: Any, ids: Any) -> dict[str, NDArray[np.float32]]:
+    lengths = tf.constant([len(row) for row in ids], tf.int32)
+    padded = tf.constant([[*row, *[0] * (64 - len(row))] for row in ids], tf.int32)
+    answer = model.signatures["features"](input_ids=padded, lengths=lengths)
+    return {name: tensor.numpy() for name, tensor in answer.items()}
+
+
+def test_whitened_is_transformers_mean_vector_moved_and_turned(model: Any, golden: Golden) -> None:
+    got = ask(model, [answer["input_ids"] for answer in golden])["whitened"]
+    expected = (np.array([answer["mean"] for answer in golden]) - model.whiten.mean) @ model.whiten.kernel
+    assert got.shape == (len(golden), 32)
+    assert np.allclose(got, expected, atol=1e-4)
+
+
+def test_the_sample_itself_is_white_in_the_graph(model: Any) -> None:
+    sentences = [
+        line.input_ids for line in encode_lines(load_checkpoint(TINY), read_sample(SAMPLE).sentences, masks=False)
+    ]
+    whitened = ask(model, sentences)["whitened"].astype(np.float64)
+    assert np.allclose(whitened.mean(axis=0), 0, atol=1e-3)
+    covariance = np.cov(whitened.T)
+    assert np.allclose(covariance - np.diag(np.diag(covariance)), 0, atol=1e-3)
+    largest = np.sort(np.diag(covariance))[::-1]
+    assert np.allclose(np.diag(covariance), largest, atol=1e-3)
+    assert largest[0] < 2  # shrinking half way at most halves a variance that the kernel divides by
+
+
+def test_the_manifest_says_what_the_whitening_was_fitted_to(tiny_version: Path) -> None:
+    whitening = read_manifest(tiny_version).whitening
+    assert whitening["text_sha256"] == sha256(SAMPLE.read_bytes()).hexdigest()
+    assert whitening["sentences"] == len(read_sample(SAMPLE).sentences)
+    assert whitening["dimensions"] == 32
+    assert whitening["shrinkage"] == 0.5
+
+
+@pytest.mark.parametrize("precision", ["bf16", "bf16-compute"])
+def test_every_precision_has_the_same_whitening(model: Any, tmp_path: Path, precision: Any) -> None:
+    version = export_model(find_checkpoint(str(TINY)), tmp_path, 1, ExportOptions(precision))
+    other = tf.saved_model.load(str(version)).whiten
+    assert np.array_equal(other.kernel, model.whiten.kernel)
+    assert np.array_equal(other.mean, model.whiten.mean)
+
+
+def test_fill_mask_knows_nothing_of_it(model: Any) -> None:
+    graph = model.signatures["fill_mask"].graph.as_graph_def()
+    operations = {node.op for function in graph.library.function for node in function.node_def}
+    assert "MatMul" not in operations  # the whitening's product, alone of all
+
+
+def test_a_text_of_ones_own_is_fitted_to(tmp_path: Path) -> None:
+    text = tmp_path / "mine.txt"
+    text.write_text(
+        "床前明月光。\n\n 疑是地上霜。 \n床前明月光。\n" + "他说你好。" * 40 + "\n春眠不觉晓。\n", encoding="utf-8"
+    )
+    place = ["--output", str(tmp_path), "--whitening-text", str(text)]
+    assert main(["--model", str(TINY), *place]) == 0
+    whitening = read_manifest(tmp_path / "bert_mlm" / "1").whitening
+    assert whitening["sentences"] == 3  # each once, without the one that is too long for the model
+    assert whitening["text_sha256"] == sha256(text.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"", "gave 0 vectors"),
+        ("床前明月光。\n床前明月光。\n".encode(), "gave 1 vectors"),
+        (None, "No such file"),
+    ],
+)
+def test_a_text_that_cannot_be_used_is_one_line_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, told: str
+) -> None:
+    text = tmp_path / "text.txt"
+    if content is not None:
+        text.write_bytes(content)
+    out = tmp_path / "out"
+    assert main(["--model", str(TINY), "--output", str(out), "--whitening-text", str(text)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert told in error
+    assert not out.exists()
