@@ -5,7 +5,9 @@
 [Prediction(score=0.99, token=6963, token_str='都', sequence='中国的首都是北京。')]
 """
 
-from bert_mlm_client.client import AsyncFillMask, FillMask
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from bert_mlm_client.errors import (
     BertMlmError,
     DeadlineError,
@@ -20,28 +22,94 @@ from bert_mlm_client.errors import (
     UnreachableError,
     VocabularyError,
 )
-from bert_mlm_client.results import Prediction, Predictions
-from bert_mlm_client.tokens import Encoded, Tokenizer
+
+if TYPE_CHECKING:
+    from bert_mlm_client.async_client import AsyncFillMask
+    from bert_mlm_client.bulk import ask_all
+    from bert_mlm_client.client import FillMask
+    from bert_mlm_client.results import (
+        Explanation,
+        Features,
+        Filling,
+        ModelStatus,
+        Prediction,
+        Predictions,
+        Similarity,
+        TokenWeight,
+        VersionStatus,
+        ambiguity,
+    )
+    from bert_mlm_client.tokens import Encoded, Tokenizer
+    from bert_mlm_client.transport import (
+        Answer,
+        AsyncInProcess,
+        AsyncTransport,
+        Backend,
+        InProcess,
+        Request,
+        Retry,
+        Transport,
+        trace_context,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "AsyncFillMask",
+    "AsyncInProcess",
+    "AsyncTransport",
+    "Backend",
     "BertMlmError",
     "DeadlineError",
     "Encoded",
+    "Explanation",
+    "Features",
     "FillMask",
+    "Filling",
+    "InProcess",
     "InputError",
     "ModelNotFoundError",
+    "ModelStatus",
     "OverloadedError",
     "Prediction",
     "Predictions",
     "ProtocolError",
+    "Request",
     "RequestError",
+    "Retry",
     "ServerError",
     "ServerTimeoutError",
     "SignatureNotFoundError",
+    "Similarity",
+    "TokenWeight",
     "Tokenizer",
+    "Transport",
     "UnreachableError",
+    "VersionStatus",
     "VocabularyError",
+    "ambiguity",
+    "ask_all",
+    "trace_context",
 ]
+
+# Imported when they are asked for: `bert-mlm --help` needs no numpy, which takes most of the package's import time.
+_MODULES = ("results", "tokens", "transport", "bulk", "client", "async_client")
+
+if not TYPE_CHECKING:  # which would take any name for one of the package's
+
+    def __getattr__(name: str) -> Any:
+        """Return a public name from the first module that has it."""
+        if name in __all__:
+            for module in _MODULES:
+                found = getattr(import_module(f"{__name__}.{module}"), name, None)
+                if found is not None:
+                    globals()[name] = found
+                    return found
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported or not."""
+    return __all__

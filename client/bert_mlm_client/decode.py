@@ -1,4 +1,8 @@
-"""Token ids and scores to predictions."""
+"""Token ids and scores to predictions, tokens to words."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
 
 from bert_mlm_client.errors import InputError, VocabularyError
 from bert_mlm_client.results import Prediction, Predictions
@@ -6,8 +10,18 @@ from bert_mlm_client.tokens import Encoded
 from bert_mlm_client.vocabulary import Vocabulary
 from bert_mlm_client.wire.tensors import Array
 
+_SPECIAL = re.compile(r"\[[A-Za-z]+\d*\]")  # [UNK], [unused12]
 
-def decode(encoded: Encoded, token_ids: Array, scores: Array, *, vocabulary: Vocabulary, top_k: int) -> Predictions:
+
+def decode(
+    encoded: Encoded,
+    token_ids: Array,
+    scores: Array,
+    *,
+    vocabulary: Vocabulary,
+    top_k: int,
+    skip_punctuation: bool = False,
+) -> Predictions:
     """Turn the server's answer for one text into predictions.
 
     Args:
@@ -16,6 +30,7 @@ def decode(encoded: Encoded, token_ids: Array, scores: Array, *, vocabulary: Voc
         scores: their probabilities, of the same shape.
         vocabulary: what the ids stand for.
         top_k: how many candidates to keep.
+        skip_punctuation: leave out what `is_punctuation`; there may then be fewer than top_k.
 
     Returns:
         The candidates of the mask, best first; with several masks a list of them for each, in the text's order.
@@ -25,24 +40,69 @@ def decode(encoded: Encoded, token_ids: Array, scores: Array, *, vocabulary: Voc
         VocabularyError: an id is outside the vocabulary.
     """
     limit = token_ids.shape[-1]
-    if top_k > limit:
-        msg = f"top_k is {top_k}, this model answers with {limit} candidates a mask at most"
-        raise InputError(msg)
-    size = len(vocabulary.tokens)
-    candidates = token_ids[: len(encoded.mask_spans), :top_k].tolist()
-    if strange := [token for ids in candidates for token in ids if not 0 <= token < size]:
-        msg = f"the server answered with token {strange[0]}, the vocabulary has {size}; give the model's own vocab.txt"
-        raise VocabularyError(msg)
-    masks = [
-        [
-            Prediction(float(score), int(token), text := vocabulary.tokens[token], _replace(encoded.text, span, text))
-            for token, score in zip(ids, probabilities, strict=True)
-        ]
-        for span, ids, probabilities in zip(encoded.mask_spans, candidates, scores[:, :top_k].tolist(), strict=False)
-    ]
+    check_top_k(top_k, limit)
+    read = limit if skip_punctuation else top_k
+    masks = []
+    for span, ids, probabilities in zip(
+        encoded.mask_spans, token_ids[:, :read].tolist(), scores[:, :read].tolist(), strict=False
+    ):
+        start, end = encoded.text[: span[0]], encoded.text[span[1] :]
+        candidates = []
+        for token, score in zip(ids, probabilities, strict=True):
+            text = token_text(vocabulary, token)
+            if skip_punctuation and is_punctuation(text):
+                continue
+            candidates.append(Prediction(score, token, text, f"{start}{text.removeprefix('##')}{end}"))
+            if len(candidates) == top_k:
+                break
+        masks.append(candidates)
     return masks[0] if len(masks) == 1 else masks
 
 
-def _replace(text: str, span: tuple[int, int], token: str) -> str:
-    """Return the text with the token in place of a span; in running text a piece of a word has no ``##``."""
-    return text[: span[0]] + token.removeprefix("##") + text[span[1] :]
+def check_top_k(top_k: int, limit: int) -> None:
+    """Check that the model answers with so many candidates.
+
+    Raises:
+        InputError: it does not.
+    """
+    if top_k > limit:
+        msg = f"top_k is {top_k}, this model answers with {limit} candidates a mask at most"
+        raise InputError(msg)
+
+
+def token_text(vocabulary: Vocabulary, token: int) -> str:
+    """Return what an id that the server answered with stands for.
+
+    Raises:
+        VocabularyError: the vocabulary does not go so far.
+    """
+    if not 0 <= token < len(vocabulary.tokens):
+        size = len(vocabulary.tokens)
+        msg = f"the server answered with token {token}, the vocabulary has {size}; give the model's own vocab.txt"
+        raise VocabularyError(msg)
+    return vocabulary.tokens[token]
+
+
+def is_punctuation(token: str) -> bool:
+    """Tell whether a token is no word or part of one: punctuation, symbols, separators, or a special token."""
+    text = token.removeprefix("##")
+    return _SPECIAL.fullmatch(token) is not None or all(unicodedata.category(one)[0] in "PSZC" for one in text)
+
+
+def join_tokens(tokens: Sequence[str]) -> str:
+    """Return the word or words that tokens in a row spell.
+
+    ``##`` marks the continuation of a word, and stays where the first token continues one. Between two words of letters
+    or digits that are not Chinese goes a space.
+    """
+    joined = "".join(tokens[:1])
+    for token in tokens[1:]:
+        if not token.startswith("##") and _is_spaced(joined[-1]) and _is_spaced(token[0]):
+            joined += " "
+        joined += token.removeprefix("##")
+    return joined
+
+
+def _is_spaced(character: str) -> bool:
+    """Tell whether a space divides words of such characters, as it does not in Chinese."""
+    return character.isalnum() and unicodedata.east_asian_width(character) not in "WF"

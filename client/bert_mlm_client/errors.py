@@ -5,7 +5,7 @@
     BertMlmError
     ├── InputError              what the caller gave cannot be asked: text, top_k or address (a ValueError)
     ├── VocabularyError         the vocabulary is damaged, or is not the one the server's model was trained with
-    ├── UnreachableError        no connection: server down, refused, wrong address, unknown host (a ConnectionError)
+    ├── UnreachableError        no connection, or it was lost: server down, wrong address (a ConnectionError)
     ├── ServerTimeoutError      connected or not, nothing came back in time (a TimeoutError)
     ├── ProtocolError           something answered, but not as TensorFlow Serving does
     └── ServerError             TensorFlow Serving answered with an error
@@ -24,6 +24,7 @@ class BertMlmError(Exception):
         address: the server's address as given, or None where no server was involved.
         model: the model's name, with ``/versions/N`` where a version was asked for.
         signature: the signature that was asked.
+        attempts: how often the server was asked before this was raised, retries included.
     """
 
     def __init__(
@@ -33,16 +34,20 @@ class BertMlmError(Exception):
         address: str | None = None,
         model: str | None = None,
         signature: str | None = None,
+        attempts: int = 1,
     ) -> None:
         super().__init__(message)
         self.address = address
         self.model = model
         self.signature = signature
+        self.attempts = attempts
 
     def __str__(self) -> str:
         where = {"": self.address, "model ": self.model, "signature ": self.signature}
-        known = ", ".join(f"{label}{value}" for label, value in where.items() if value)
-        return f"{self.args[0]} ({known})" if known else str(self.args[0])
+        known = [f"{label}{value}" for label, value in where.items() if value]
+        if self.attempts > 1:
+            known.append(f"{self.attempts} attempts")
+        return f"{self.args[0]} ({', '.join(known)})" if known else str(self.args[0])
 
 
 class InputError(BertMlmError, ValueError):
@@ -54,7 +59,7 @@ class VocabularyError(BertMlmError):
 
 
 class UnreachableError(BertMlmError, ConnectionError):
-    """No connection to the server."""
+    """No connection to the server, or it was lost before the answer came."""
 
 
 class ServerTimeoutError(BertMlmError, TimeoutError):
@@ -82,7 +87,13 @@ class SignatureNotFoundError(RequestError):
 
 
 class OverloadedError(ServerError):
-    """The server cannot take the request now; the same request may succeed later."""
+    """The server cannot take the request now; the same request may succeed later.
+
+    Attributes:
+        retry_after_s: how many seconds it asked to wait (HTTP's Retry-After), or None if it did not say.
+    """
+
+    retry_after_s: float | None = None
 
 
 class DeadlineError(ServerError):

@@ -1,6 +1,14 @@
-"""What a fill-mask question is answered with."""
+"""What questions are answered with: plain values that cannot be changed."""
 
+import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +28,152 @@ class Prediction:
     sequence: str
 
 
-Predictions = list[Prediction] | list[list[Prediction]]
+# Any, not list[list[Prediction]]: how many masks a text has is no type, and most have one. A checker then takes both.
+Predictions = list[Prediction] | Any
 """The answer to one text: its candidates, best first, or with several masks a list of them for each mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """Whole words for the masks of a text.
+
+    Attributes:
+        score: how well they fit, from 0 to 1: the geometric mean of their tokens' probabilities, so that words of
+            different lengths compare. A single token's score is its probability.
+        log_likelihood: the sum of the probabilities' natural logarithms. Each is that of the token given the text
+            and, in `FillMask.score` and with ``targets``, the word's tokens before it; with ``joint``, the tokens at
+            all other masks.
+        tokens: the tokens' ids, in the text's order.
+        words: one word for each run of adjacent masks.
+        sequence: the caller's text with the words in place of the masks.
+    """
+
+    score: float
+    log_likelihood: float
+    tokens: tuple[int, ...]
+    words: tuple[str, ...]
+    sequence: str
+
+    @property
+    def token_str(self) -> str:
+        """The words, with a space between them."""
+        return " ".join(self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """How close in meaning the model takes two texts to be.
+
+    Attributes:
+        score: the cosine of the texts' vectors, by ``measure``; 1 for equal texts.
+        measure: ``whitened cosine`` where the model's version has a whitening, else ``cosine``.
+        cosine: the cosine of the mean vectors as the model has them, which is high for any two texts.
+    """
+
+    score: float
+    measure: Literal["whitened cosine", "cosine"]
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """The vectors of one text, of H numbers each; two results are equal only if they are the same object.
+
+    Attributes:
+        text: the caller's text.
+        cls: [H] float32, the last layer's vector of [CLS].
+        mean: [H] float32, the mean of the last layer's vectors without [CLS] and [SEP].
+        whitened: [D] float32, the mean vector whitened; None where the model's version has no whitening.
+    """
+
+    text: str
+    cls: Vector
+    mean: Vector
+    whitened: Vector | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenWeight:
+    """How much an answer leans on one token of the text.
+
+    Attributes:
+        token_str: the token's text in the vocabulary.
+        weight: how much; what it measures is told by the method, see `FillMask.explain`.
+        span: the token's place in the caller's text, its first character and one past the last.
+    """
+
+    token_str: str
+    weight: float
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What an answer leans on.
+
+    Attributes:
+        text: the caller's text.
+        method: how the weights were found, ``occlusion`` or ``attention``.
+        prediction: the answer that is explained, the best candidate for one mask.
+        weights: one for each token of the text in its order, without special tokens and masks.
+    """
+
+    text: str
+    method: Literal["occlusion", "attention"]
+    prediction: Prediction
+    weights: tuple[TokenWeight, ...]
+
+    def top(self, n: int = 3) -> list[TokenWeight]:
+        """Return the n tokens of the largest weights, heaviest first."""
+        return heapq.nlargest(n, self.weights, key=lambda weight: weight.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """One version of a model on the server, with TensorFlow Serving's words.
+
+    Attributes:
+        version: its number.
+        state: START, LOADING, AVAILABLE, UNLOADING, END or UNKNOWN.
+        error_code: OK, or the name of gRPC's status code for what went wrong.
+        error_message: what went wrong; empty if nothing did.
+    """
+
+    version: int
+    state: str
+    error_code: str
+    error_message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """What the server tells about a model.
+
+    Attributes:
+        model: its name.
+        versions: its versions, in the server's order.
+    """
+
+    model: str
+    versions: tuple[VersionStatus, ...]
+
+    @property
+    def available(self) -> tuple[VersionStatus, ...]:
+        """The versions that can be asked."""
+        return tuple(version for version in self.versions if version.state == "AVAILABLE")
+
+
+Candidate = TypeVar("Candidate", Prediction, Filling)
+
+
+def ambiguity(candidates: Iterable[Candidate], within: float = 0.05) -> tuple[Candidate, Candidate] | None:
+    """Return the two best candidates for a mask if neither clearly wins, else None.
+
+    Args:
+        candidates: what `FillMask.fill` or `FillMask.score` answered for one mask or text, in any order.
+        within: how far apart their scores may be, both included: 0.05 is 5 percentage points.
+    """
+    best = heapq.nlargest(2, candidates, key=lambda candidate: candidate.score)
+    if len(best) < 2 or best[0].score - best[1].score > within:
+        return None
+    return best[0], best[1]

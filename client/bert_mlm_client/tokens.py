@@ -1,13 +1,15 @@
-"""Text to token ids, exactly as Hugging Face's BertTokenizer cuts it, and the places of its masks."""
+"""Text to token ids, exactly as Hugging Face's BertTokenizer cuts it, and the places of its masks and tokens."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from bert_mlm_client.errors import InputError, VocabularyError
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 
-UNK, CLS, SEP, MASK, PAD = "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[PAD]"
+UNK, CLS, SEP, MASK = "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+
+Span = tuple[int, int]
+"""A place in a text: its first character and one past its last."""
 
 # What people write when they mean [MASK]: other capitals, spaces, brackets or one bracket missing.
 _MISSPELT = re.compile(
@@ -18,6 +20,8 @@ _MISSPELT = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+# Control characters (category Cc) but tab, line feed and carriage return, and surrogates (Cs), which are no characters.
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,37 +29,47 @@ class Encoded:
     """One text as the model reads it.
 
     Attributes:
-        text: the text as the caller wrote it.
+        text: the text as the caller wrote it, whole also where the model reads a part.
         input_ids: S token ids, from [CLS] to [SEP].
         mask_positions: where in input_ids the M masks stand.
-        mask_spans: where in the text they stand, as M pairs of first character and one past the last.
+        mask_spans: where in the text they stand.
+        token_spans: where in the text each of the S tokens stands; [CLS] and [SEP] are empty, at the text's ends.
+            Characters that the tokenizer drops (spaces, accents, invisible ones) may be in no token's span, and
+            a character that becomes several tokens is in the span of each.
     """
 
     text: str
     input_ids: tuple[int, ...]
     mask_positions: tuple[int, ...]
-    mask_spans: tuple[tuple[int, int], ...]
+    mask_spans: tuple[Span, ...]
+    token_spans: tuple[Span, ...]
 
 
-def check_text(text: str) -> None:
+def check_text(text: str, *, masks: bool = True) -> None:
     """Check what can be checked without a vocabulary.
 
+    Args:
+        text: what the caller wrote.
+        masks: whether it needs a [MASK].
+
     Raises:
-        InputError: the text is empty, has no [MASK] or a misspelt one, or has characters that the tokenizer would
-            drop or cannot read.
+        InputError: the text is empty, has control characters, which the tokenizer would drop, or halves of surrogate
+            pairs, which it cannot read; or it needs a [MASK] and has none or a misspelt one.
         TypeError: it is no string.
     """
     if not isinstance(text, str):
         msg = f"a text is a str, not {type(text).__name__}"
         raise TypeError(msg)
     if not text.strip():
-        msg = "the text is empty; write a sentence with [MASK] where a character is missing"
+        msg = "the text is empty; write a sentence" + (" with [MASK] where a character is missing" if masks else "")
         raise InputError(msg)
-    for place, character in enumerate(text):
-        if unicodedata.category(character) in {"Cc", "Cs"} and character not in "\t\n\r":
-            kind = "a control character" if unicodedata.category(character) == "Cc" else "half of a surrogate pair"
-            msg = f"character {place + 1} of the text is U+{ord(character):04X}, {kind}; remove it"
-            raise InputError(msg)
+    if unreadable := _UNREADABLE.search(text):
+        code = ord(unreadable[0])
+        kind = "half of a surrogate pair" if code >= 0xD800 else "a control character"
+        msg = f"character {unreadable.start() + 1} of the text is U+{code:04X}, {kind}; remove it"
+        raise InputError(msg)
+    if not masks:
+        return
     if misspelt := _MISSPELT.search(text.replace(MASK, " ")):
         msg = f"the text has {misspelt[0]!r}; write a mask as [MASK], in capitals and square brackets"
         raise InputError(msg)
@@ -65,11 +79,13 @@ def check_text(text: str) -> None:
 
 
 class Tokenizer:
-    """Cuts text into the tokens of one vocabulary.
+    """Cuts text into the tokens of one vocabulary. Threads may share one.
 
     The same as Hugging Face's BertTokenizer: clean the text, split off Chinese characters, lower-case and strip accents
-    where the configuration says so, split at spaces and punctuation, then WordPiece; [CLS], [SEP], [MASK], [PAD] and
-    [UNK] are found in the raw text before all that.
+    where the configuration says so, split at spaces and punctuation, then WordPiece (Devlin et al. 2019, and
+    `tokenization.py` of google-research/bert). [MASK] is found in the raw text before all that. It is the only command
+    that a text can have: [CLS], [SEP], [PAD] and [UNK] are cut as the words and brackets that they are, what
+    transformers calls ``split_special_tokens``, so that nobody's text can end a sentence or blank a token.
 
     Args:
         vocabulary: the tokens.
@@ -92,7 +108,7 @@ class Tokenizer:
                 "BERT checkpoint, one token a line, with \\n line ends"
             )
             raise VocabularyError(msg)
-        self._cls, self._sep, self._mask = ids[CLS], ids[SEP], ids[MASK]
+        self._unk, self._cls, self._sep, self._mask = ids[UNK], ids[CLS], ids[SEP], ids[MASK]
         self._backend = Backend(models.WordPiece(ids, unk_token=UNK, max_input_chars_per_word=100))
         self._backend.normalizer = normalizers.BertNormalizer(
             clean_text=True,
@@ -101,28 +117,87 @@ class Tokenizer:
             lowercase=config.do_lower_case,
         )
         self._backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        special = [token for token in (UNK, CLS, SEP, MASK, PAD) if token in ids]
-        self._backend.add_special_tokens([AddedToken(token, normalized=False) for token in special])
+        self._backend.add_special_tokens([AddedToken(MASK, normalized=False)])
 
-    def encode(self, text: str) -> Encoded:
+    def encode(self, text: str, *, truncate: bool = False, masks: bool = True) -> Encoded:
         """Cut one text.
 
+        Args:
+            text: what the model shall read.
+            truncate: keep what is around the masks of a text that is too long, as much on either side as fits; of one
+                without masks its beginning. The spans still count the whole text's characters.
+            masks: whether the text needs a [MASK].
+
         Raises:
-            InputError: see `check_text`; or the text is longer than the model reads.
+            InputError: see `check_text`; or the model reads nothing of the text, or less than all of it, or with
+                ``truncate`` less than all its masks.
+            TypeError: it is no string.
         """
-        check_text(text)
-        pieces = self._backend.encode(text, add_special_tokens=False)
-        length = len(pieces.ids) + 2
-        if length > self.config.max_length:
-            msg = (
-                f"the text is {length} tokens long with [CLS] and [SEP], the model reads {self.config.max_length}; "
-                "shorten it"
-            )
+        check_text(text, masks=masks)
+        ids, spans = self._cut(text)
+        if not ids:
+            msg = "the text has spaces and invisible characters only; write a sentence"
             raise InputError(msg)
-        masks = [place for place, token in enumerate(pieces.ids) if token == self._mask]
-        return Encoded(
-            text,
-            input_ids=(self._cls, *pieces.ids, self._sep),
-            mask_positions=tuple(place + 1 for place in masks),
-            mask_spans=tuple(pieces.offsets[place] for place in masks),
+        room = self.config.max_length - 2
+        if len(ids) > room:
+            if not truncate:
+                msg = (
+                    f"the text is {len(ids) + 2} tokens long with [CLS] and [SEP], {len(ids) - room} more than the "
+                    f"{self.config.max_length} that the model reads; shorten it"
+                )
+                raise InputError(msg + (", or keep what is around the masks with truncate=True" if masks else ""))
+            kept = _around([place for place, token in enumerate(ids) if token == self._mask], len(ids), room)
+            ids, spans = ids[kept], spans[kept]
+        input_ids = (self._cls, *ids, self._sep)
+        token_spans = ((0, 0), *spans, (len(text), len(text)))
+        positions = tuple(place for place, token in enumerate(input_ids) if token == self._mask)
+        return Encoded(text, input_ids, positions, tuple(token_spans[place] for place in positions), token_spans)
+
+    def word_ids(self, word: str) -> tuple[int, ...]:
+        """Cut a word that may stand in place of masks, one token for each of them.
+
+        Args:
+            word: a word of any length, or a piece with ``##`` as `Prediction.token_str` has it.
+
+        Raises:
+            InputError: the word is empty, or has a mask or something that the vocabulary does not.
+            TypeError: it is no string.
+        """
+        if not isinstance(word, str):
+            msg = f"a candidate is a str, not {type(word).__name__}"
+            raise TypeError(msg)
+        if unreadable := _UNREADABLE.search(word):
+            msg = f"the candidate {word!r} has U+{ord(unreadable[0]):04X}, which is no readable character; remove it"
+            raise InputError(msg)
+        if word.startswith("##") and (piece := self._backend.token_to_id(word)) is not None:
+            return (piece,)
+        ids, spans = self._cut(word)
+        if not ids:
+            msg = f"the candidate {word!r} is empty; write a word"
+            raise InputError(msg)
+        if self._mask in ids:
+            msg = f"the candidate {word!r} has a [MASK]; write what shall stand in its place"
+            raise InputError(msg)
+        if self._unk in ids:
+            start, end = spans[ids.index(self._unk)]
+            msg = f"the candidate {word!r} has {word[start:end]!r}, which the model's vocabulary does not have"
+            raise InputError(msg)
+        return tuple(ids)
+
+    def _cut(self, text: str) -> tuple[list[int], list[Span]]:
+        """Return the tokens without [CLS] and [SEP], and their places in the text."""
+        pieces = self._backend.encode(text, add_special_tokens=False)
+        return pieces.ids, pieces.offsets
+
+
+def _around(masks: list[int], length: int, room: int) -> slice:
+    """Choose ``room`` of ``length`` tokens with the masks in the middle, as near as the text's ends allow."""
+    first, last = (masks[0], masks[-1]) if masks else (0, 0)
+    if last - first >= room:
+        msg = (
+            f"the first and the last [MASK] are {last - first} tokens apart, the model reads {room} at once; "
+            "ask about the masks in parts of the text"
         )
+        raise InputError(msg)
+    start = min(max((first + last + 1 - room) // 2, 0), length - room)
+    return slice(start, start + room)

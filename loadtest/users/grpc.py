@@ -5,7 +5,7 @@ from argparse import Namespace
 
 import grpc.experimental.gevent
 from bert_mlm_client import BertMlmError
-from bert_mlm_client.transport import Request, Servable, open_transport
+from bert_mlm_client.transport import Request, open_transport
 from locust import User, task
 
 from loadtest.users.answers import fault
@@ -31,7 +31,7 @@ class GrpcUser(Asking, User):
     def on_start(self) -> None:
         """Open the channel."""
         options = self.environment.parsed_options
-        self._transport = open_transport(Servable.parse(options.grpc, model=options.model, version=None))
+        self._transport = open_transport(options.grpc, model=options.model, retry=None)
         self._requests = self.prepare(options)
         self.begin()
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.client.scripted import ScriptedModel, grpc_server, rest_server
 
+TINY = Path(__file__).parents[1] / "export" / "tiny"
+
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,3 +64,12 @@ def silent_port() -> Iterator[int]:
 def environment() -> dict[str, str]:
     """Environment variables for a process of its own that imports this client."""
     return os.environ | {"PYTHONPATH": str(Path(bert_mlm_client.__file__).parents[1])}
+
+
+@pytest.fixture(scope="session")
+def light_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A version of the tiny checkpoint, with the light engine's file."""
+    from export import find_checkpoint
+    from export.savedmodel import export_model
+
+    return export_model(find_checkpoint(str(TINY)), tmp_path_factory.mktemp("exported") / "bert_mlm", 1)

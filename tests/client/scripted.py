@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,9 +36,9 @@ HTTP_STATUS = {
 class Refusal(Exception):  # noqa: N818  a part of the script, not an error of the test
     """What the model answers with in place of outputs: a message and a gRPC status name."""
 
-    def __init__(self, message: str, status: str) -> None:
+    def __init__(self, message: str, status: str, retry_after: str | None = None) -> None:
         super().__init__(message, status)
-        self.message, self.status = message, status
+        self.message, self.status, self.retry_after = message, status, retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Asked:
     signature: str
     inputs: Mapping[str, Array]
     output_filter: Sequence[str] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)  # or gRPC's metadata; names in lower case
 
 
 @dataclass(slots=True)
@@ -61,6 +63,8 @@ class ScriptedModel:
     extra_masks: int = 0  # as if a longer request had been batched with ours
     without_tokenizer: bool = False
     refusal: Refusal | None = None
+    refusals: list[Refusal] = field(default_factory=list)  # for one fill_mask request each, then it answers
+    state: str = "AVAILABLE"
     answers: dict[str, Array] = field(default_factory=dict)  # outputs to answer with in place of the right ones
     asked: list[Asked] = field(default_factory=list)
 
@@ -84,7 +88,19 @@ class ScriptedModel:
             raise Refusal(msg, "FAILED_PRECONDITION")
         if self.refusal:
             raise self.refusal
+        if self.refusals:
+            raise self.refusals.pop(0)
         return self._fill_mask(asked) | self.answers
+
+    def status(self, name: str, version: int | None) -> list[dict[str, Any]]:
+        """Return the versions' states as REST writes them."""
+        if name != "bert_mlm":
+            msg = f"Could not find any versions of model {name}"
+            raise Refusal(msg, "NOT_FOUND")
+        if version not in {None, 1}:
+            msg = f"Could not find version {version} of model {name}"
+            raise Refusal(msg, "NOT_FOUND")
+        return [{"version": "1", "state": self.state, "status": {"error_code": "OK", "error_message": ""}}]
 
     def _tokenizer(self, asked: Asked) -> dict[str, Array]:
         config = {
@@ -121,7 +137,9 @@ def best_token(input_ids: Sequence[int], position: int, vocab_size: int) -> int:
 
 
 @contextmanager
-def grpc_server(model: ScriptedModel) -> Iterator[str]:
+def grpc_server(
+    model: ScriptedModel, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None
+) -> Iterator[str]:
     """Serve the model over gRPC and yield its URL."""
 
     def predict(raw: bytes, context: grpc.ServicerContext) -> bytes:
@@ -129,26 +147,44 @@ def grpc_server(model: ScriptedModel) -> Iterator[str]:
         spec = request.model_spec
         inputs = {name: decode_tensor(tensor) for name, tensor in request.inputs.items()}
         version = spec.version.value if spec.HasField("version") else None
+        headers = {name: value for name, value in context.invocation_metadata() if isinstance(value, str)}
         try:
             outputs = model.predict(
-                Asked(spec.name, version, spec.signature_name, inputs, tuple(request.output_filter))
+                Asked(spec.name, version, spec.signature_name, inputs, tuple(request.output_filter), headers)
             )
         except Refusal as refusal:
             context.abort(grpc.StatusCode[refusal.status], refusal.message)
         tensors = {name: encode_tensor(array, as_content=False) for name, array in outputs.items()}
         return messages.PredictResponse(model_spec=spec, outputs=tensors).SerializeToString()
 
-    method = grpc.unary_unary_rpc_method_handler(predict)
-    service = grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", {"Predict": method})
-    server = grpc.server(ThreadPoolExecutor(8), handlers=[service])
-    port = server.add_insecure_port("127.0.0.1:0")
+    def status(raw: bytes, context: grpc.ServicerContext) -> bytes:
+        spec = messages.GetModelStatusRequest.FromString(raw).model_spec
+        response = messages.GetModelStatusResponse()
+        try:
+            versions = model.status(spec.name, spec.version.value if spec.HasField("version") else None)
+        except Refusal as refusal:
+            context.abort(grpc.StatusCode[refusal.status], refusal.message)
+        for version in versions:
+            response.model_version_status.add(version=int(version["version"]), state=version["state"])
+        return response.SerializeToString()
+
+    method = grpc.unary_unary_rpc_method_handler
+    services = [
+        grpc.method_handlers_generic_handler(f"tensorflow.serving.{name}", methods)
+        for name, methods in {
+            "PredictionService": {"Predict": method(predict)},
+            "ModelService": {"GetModelStatus": method(status)},
+        }.items()
+    ]
+    server = grpc.server(ThreadPoolExecutor(8), handlers=services)
+    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     server.start()
-    yield f"grpc://127.0.0.1:{port}"
+    yield f"grpc{'s' if credentials else ''}://{address.rpartition(':')[0]}:{port}"
     server.stop(grace=None).wait()
 
 
 @contextmanager
-def rest_server(model: ScriptedModel) -> Iterator[str]:
+def rest_server(model: ScriptedModel, address: str = "127.0.0.1:0", tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve the model over REST and yield its URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -158,36 +194,56 @@ def rest_server(model: ScriptedModel) -> Iterator[str]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             name, _, version = self.path.removeprefix("/v1/models/").removesuffix(":predict").partition("/versions/")
             inputs = {name: np.array(values) for name, values in body["inputs"].items()}
+            headers = {name.lower(): value for name, value in self.headers.items()}
             try:
-                outputs = model.predict(Asked(name, int(version) if version else None, body["signature_name"], inputs))
+                outputs = model.predict(
+                    Asked(name, int(version) if version else None, body["signature_name"], inputs, headers=headers)
+                )
             except Refusal as refusal:
-                return self._answer(HTTP_STATUS[refusal.status], {"error": refusal.message})
+                return self._refuse(refusal)
             values = {name: _json_values(array) for name, array in outputs.items()}
             # A single output comes without its name.
             return self._answer(200, {"outputs": values if len(values) > 1 else next(iter(values.values()))})
 
-        def _answer(self, status: int, body: dict[str, Any]) -> None:
+        def do_GET(self) -> None:
+            name, _, version = self.path.removeprefix("/v1/models/").partition("/versions/")
+            try:
+                self._answer(200, {"model_version_status": model.status(name, int(version) if version else None)})
+            except Refusal as refusal:
+                self._refuse(refusal)
+
+        def _refuse(self, refusal: Refusal) -> None:
+            self._answer(HTTP_STATUS[refusal.status], {"error": refusal.message}, refusal.retry_after)
+
+        def _answer(self, status: int, body: dict[str, Any], retry_after: str | None = None) -> None:
             content = json.dumps(body, ensure_ascii=False, indent=4).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
+            if retry_after is not None:
+                self.send_header("Retry-After", retry_after)
             self.end_headers()
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             """Keep the test's output to itself."""
 
-    with http_server(Handler) as url:
+    with http_server(Handler, address, tls) as url:
         yield url
 
 
 @contextmanager
-def http_server(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def http_server(
+    handler: type[BaseHTTPRequestHandler], address: str = "127.0.0.1:0", tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """Serve with a handler and yield the URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    host, _, port = address.rpartition(":")
+    server = ThreadingHTTPServer((host, int(port)), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield f"http{'s' if tls else ''}://{host}:{server.server_port}"
     server.shutdown()
     server.server_close()
     thread.join()

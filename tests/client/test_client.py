@@ -5,12 +5,16 @@ import hashlib
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
+from types import FunctionType
+from typing import Any, cast, get_overloads
 
 import numpy as np
 import pytest
 from bert_mlm_client import AsyncFillMask, FillMask, InputError, Prediction, ProtocolError, VocabularyError
-from bert_mlm_client.exchange import MAX_ROWS
+from bert_mlm_client.exchanges import MAX_ROWS
+from bert_mlm_client.transport import AsyncInProcess, InProcess
 
+from tests.client.exchanges.table_model import TableModel
 from tests.client.scripted import TOKENS, ScriptedModel, best_token
 
 ONE = "中国的首[MASK]是北京。"
@@ -69,18 +73,18 @@ def test_grpc_requests_are_int32(grpc_url: str, model: ScriptedModel) -> None:
     assert {array.dtype.name for asked in model.asked for array in asked.inputs.values()} == {"int32"}
 
 
-def test_many_texts_are_answered_in_order_with_one_request_a_length(url: str, model: ScriptedModel) -> None:
+def test_many_texts_are_answered_in_order_and_short_ones_share_a_request(url: str, model: ScriptedModel) -> None:
     texts = [ONE, TWO, "北[MASK]", "[MASK]京", "我们去散[MASK]吧", "[MASK][MASK]", "法国首[MASK]是巴黎[MASK]"]
     with FillMask(url) as client:
         together = client.fill(texts, top_k=4)
         requests = model.requests("fill_mask")
         alone = [client.fill(text, top_k=4) for text in texts]
     assert together == alone
-    lengths = {len(ids_of(text)) for text in texts}
-    assert sorted(asked.inputs["input_ids"].shape[1] for asked in requests) == sorted(lengths)
+    [lengths] = [asked.inputs["lengths"].tolist() for asked in requests]
+    assert sorted(lengths) == sorted(len(ids_of(text)) for text in texts)
 
 
-def test_texts_of_one_length_travel_in_requests_of_limited_size(url: str, model: ScriptedModel) -> None:
+def test_many_texts_travel_in_requests_of_limited_size(url: str, model: ScriptedModel) -> None:
     texts = ["北[MASK]"] * (MAX_ROWS + 1)
     with FillMask(url) as client:
         answers = client.fill(texts)
@@ -134,16 +138,89 @@ def test_both_clients_fail_the_same(url: str, texts: str | Sequence[str]) -> Non
     assert str(error.value) == str(expected.value)
 
 
-def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
-    def methods(kind: type) -> dict[str, list[inspect.Parameter]]:
-        return {
-            name: list(inspect.signature(method).parameters.values())
-            for name, method in inspect.getmembers(kind, inspect.isfunction)
-            if not name.startswith("_") or name == "__init__"
-        }
+def signatures(kind: type) -> dict[str, list[str]]:
+    """The signatures of a client's methods, overloads included, without what says that one is asynchronous."""
+    return {
+        name: [
+            str(inspect.signature(variant)).replace("AsyncTransport", "Transport")
+            for variant in (*cast("list[FunctionType]", get_overloads(method)), method)
+        ]
+        for name, method in inspect.getmembers(kind, inspect.isfunction)
+        if not name.startswith("_") or name == "__init__"
+    }
 
-    assert methods(FillMask) == methods(AsyncFillMask)
-    assert set(methods(FillMask)) == {"__init__", "fill", "tokenizer", "close"}
+
+def test_both_clients_have_the_same_methods_with_the_same_parameters_and_answers() -> None:
+    assert signatures(FillMask) == signatures(AsyncFillMask)
+    assert set(signatures(FillMask)) == {
+        "__init__",
+        "close",
+        "explain",
+        "features",
+        "fill",
+        "model_status",
+        "score",
+        "similarity",
+        "tokenizer",
+    }
+
+
+def test_every_method_of_the_async_client_is_a_coroutine() -> None:
+    methods = dict(inspect.getmembers(AsyncFillMask, inspect.isfunction))
+    assert all(inspect.iscoroutinefunction(methods[name]) for name in set(signatures(AsyncFillMask)) - {"__init__"})
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "options"),
+    [
+        ("fill", ["一[MASK]二"], {"skip_punctuation": True}),
+        ("fill", [["一[MASK]", "[MASK][MASK]二"], 2], {"joint": True}),
+        ("fill", ["一[MASK]二"], {"targets": ["三", "四四"]}),
+        ("score", ["一[MASK]二", ["三", "四四"]], {}),
+        ("explain", ["一[MASK]二[MASK]"], {}),
+        ("explain", ["一[MASK]二"], {"method": "attention"}),
+        ("model_status", [], {}),
+    ],
+)
+def test_both_clients_answer_every_question_the_same(
+    method: str, arguments: list[Any], options: dict[str, Any]
+) -> None:
+    table = TableModel()
+
+    async def ask() -> object:
+        async with AsyncFillMask(AsyncInProcess(table)) as client:
+            return await getattr(client, method)(*arguments, **options)
+
+    with FillMask(InProcess(table)) as client:
+        assert getattr(client, method)(*arguments, **options) == asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("一", None), ([("一", "二")], "三"), ([("一", "")], None), ("一", "\0"), ("", "一")]
+)
+def test_what_similarity_cannot_compare_is_refused_before_anything_is_asked(a: Any, b: str | None) -> None:
+    table = TableModel()
+    with FillMask(InProcess(table)) as client, pytest.raises(InputError):
+        client.similarity(a, b)
+    assert not table.asked
+
+
+@pytest.mark.parametrize(
+    ("question", "text"), [("score", "没有"), ("explain", "没有"), ("features", ""), ("features", ["一", "\0"])]
+)
+def test_a_text_that_cannot_be_asked_is_refused_before_anything_is_asked(question: str, text: Any) -> None:
+    table = TableModel()
+    more = [["一"]] if question == "score" else []
+    with FillMask(InProcess(table)) as client, pytest.raises(InputError):
+        getattr(client, question)(text, *more)
+    assert not table.asked
+
+
+def test_a_client_says_whom_it_asks_and_nothing_secret() -> None:
+    assert repr(FillMask("grpc://127.0.0.1:8500", version=2)) == (
+        "FillMask('grpc://127.0.0.1:8500', model='bert_mlm/versions/2')"
+    )
+    assert repr(FillMask(["grpc://a:1", "grpc://b:1"])) == "FillMask('grpc://a:1, grpc://b:1', model='bert_mlm')"
 
 
 def test_an_async_client_can_be_made_before_its_event_loop(url: str) -> None:
@@ -177,7 +254,10 @@ def test_a_bad_text_among_several_is_told_by_its_number(url: str, model: Scripte
 
 
 def test_a_long_text_among_several_is_told_by_its_number(url: str, model: ScriptedModel) -> None:
-    with FillMask(url) as client, pytest.raises(InputError, match=r"^text 3 of 3: .* 42 tokens .* reads 32"):
+    with (
+        FillMask(url) as client,
+        pytest.raises(InputError, match=r"^text 3 of 3: .* 42 tokens .* 32 that the model reads"),
+    ):
         client.fill([ONE, ONE, "[MASK]" * 40])
     assert not model.requests("fill_mask")
 

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from bert_mlm_client.decode import decode
+from bert_mlm_client.decode import decode, is_punctuation, join_tokens
 from bert_mlm_client.errors import InputError, VocabularyError
 from bert_mlm_client.results import Prediction
 from bert_mlm_client.tokens import Encoded
 from bert_mlm_client.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.parse("[PAD]\n都\n##京\nthe\n\u2028".encode())
-ONE = Encoded("The 首[MASK]  是", (), (3,), ((5, 11),))
-TWO = Encoded("[MASK]😀[MASK]", (), (1, 3), ((0, 6), (7, 13)))
+ONE = Encoded("The 首[MASK]  是", (), (3,), ((5, 11),), ())
+TWO = Encoded("[MASK]😀[MASK]", (), (1, 3), ((0, 6), (7, 13)), ())
 
 
 def test_the_sequence_is_the_users_own_text_with_the_token_in_place_of_the_mask() -> None:
@@ -39,6 +39,42 @@ def test_an_id_outside_the_vocabulary_is_refused(token: int) -> None:
         decode(ONE, np.array([[token]]), np.array([[0.5]]), vocabulary=VOCABULARY, top_k=1)
 
 
-def test_predictions_cannot_be_changed() -> None:
-    with pytest.raises(AttributeError):
-        Prediction(0.5, 1, "都", "首都").score = 1.0  # type: ignore[misc]  # which is what is tested
+def test_without_punctuation_the_next_candidates_move_up() -> None:
+    ids, scores = np.array([[0, 1, 4, 3, 2]]), np.array([[0.5, 0.2, 0.1, 0.05, 0.01]])
+    answer = decode(ONE, ids, scores, vocabulary=VOCABULARY, top_k=2, skip_punctuation=True)
+    assert answer == [Prediction(0.2, 1, "都", "The 首都  是"), Prediction(0.05, 3, "the", "The 首the  是")]
+
+
+def test_without_punctuation_there_may_be_fewer_candidates() -> None:
+    answer = decode(
+        ONE, np.array([[0, 4, 1]]), np.array([[0.5, 0.2, 0.1]]), vocabulary=VOCABULARY, top_k=3, skip_punctuation=True
+    )
+    assert [candidate.token_str for candidate in answer if isinstance(candidate, Prediction)] == ["都"]
+
+
+@pytest.mark.parametrize(
+    "token", ["，", "。", "##，", "——", "￥", "+", "[UNK]", "[unused12]", "[MASK]", "\u2028", "…", "##"]
+)
+def test_punctuation_symbols_and_special_tokens_are_no_words(token: str) -> None:
+    assert is_punctuation(token)
+
+
+@pytest.mark.parametrize("token", ["都", "##京", "the", "7", "##0", "ｗ", "、二", "[X", "①", "🀄二"])
+def test_letters_digits_and_characters_are_words(token: str) -> None:
+    assert not is_punctuation(token)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "word"),
+    [
+        (["北", "京"], "北京"),
+        (["iphone", "15"], "iphone 15"),
+        (["play", "##ing"], "playing"),
+        (["北", "the", "京"], "北the京"),
+        (["c", "+", "+"], "c++"),
+        (["##a", "##b"], "##ab"),
+        ([], ""),
+    ],
+)
+def test_tokens_in_a_row_spell_words(tokens: list[str], word: str) -> None:
+    assert join_tokens(tokens) == word

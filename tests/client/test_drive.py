@@ -3,12 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 
 import numpy as np
 import pytest
 from bert_mlm_client.drive import MAX_IN_FLIGHT, drive, drive_async
 from bert_mlm_client.errors import OverloadedError
-from bert_mlm_client.exchange import Exchange
+from bert_mlm_client.exchanges import Exchange
 from bert_mlm_client.transport import Answer, Request
 
 
@@ -85,6 +87,41 @@ def test_threads_are_under_way_together_and_not_too_many() -> None:
         return echo(asked)
 
     assert drive(exchange(), send) == MAX_IN_FLIGHT * 2
+
+
+def test_threads_that_are_kept_carry_one_exchange_after_the_other() -> None:
+    def exchange() -> Exchange[None]:
+        yield [request(number) for number in range(MAX_IN_FLIGHT * 2)]
+
+    seen: list[set[str]] = []
+
+    def send(asked: Request) -> Answer:
+        seen[-1].add(threading.current_thread().name)
+        return echo(asked)
+
+    with ThreadPoolExecutor(MAX_IN_FLIGHT, "kept") as workers:
+        for _ in range(2):
+            seen.append(set())
+            drive(exchange(), send, workers)
+    assert all(name.startswith("kept") for names in seen for name in names)
+
+
+def test_what_the_caller_set_is_seen_wherever_a_request_is_sent(carry: Callable[..., object]) -> None:
+    caller = ContextVar("caller", default="nobody")
+    seen = []
+
+    def exchange() -> Exchange[None]:
+        yield [request(1)]
+        yield [request(number) for number in range(20)]
+
+    def send(asked: Request) -> Answer:
+        seen.append(caller.get())
+        return echo(asked)
+
+    token = caller.set("me")
+    carry(exchange(), send)
+    caller.reset(token)
+    assert seen == ["me"] * 21
 
 
 def test_tasks_are_under_way_together_and_not_too_many() -> None:

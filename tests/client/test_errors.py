@@ -298,6 +298,10 @@ def test_a_server_that_comes_back_is_asked_again(serve: Callable[[ScriptedModel]
 def test_errors_survive_pickling() -> None:
     error = pickle.loads(pickle.dumps(ServerTimeoutError("late", address="grpc://a", model="m", signature="s")))
     assert str(error) == "late (grpc://a, model m, signature s)"
+    later = OverloadedError("busy", attempts=3)
+    later.retry_after_s = 1.5
+    again = pickle.loads(pickle.dumps(later))
+    assert (str(again), again.retry_after_s) == ("busy (3 attempts)", 1.5)
 
 
 def test_the_module_docstring_draws_every_error() -> None:

@@ -1,21 +1,28 @@
 """Text is cut exactly as Hugging Face's BertTokenizer cuts it."""
 
-import warnings
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bert_mlm_client.errors import InputError, VocabularyError
-from bert_mlm_client.tokens import Tokenizer, check_text
+from bert_mlm_client.tokens import MASK, Tokenizer
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.client import tokenizer_equality as equality
 from tests.client.scripted import TOKENS
 
-DEMO = Path(__file__).parents[2] / "models" / "demo" / "vocab.txt"
-VOCABULARIES = {"small": "\n".join(TOKENS).encode()} | ({"demo": DEMO.read_bytes()} if DEMO.exists() else {})
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "models" / "demo"
+REAL = Path(os.environ.get("BERT_BASE_CHINESE", ROOT.parent / "shared" / "bert-base-chinese"))
+CORPORA = REAL.parent / "corpora"
+FOLDERS = {name: folder for name, folder in {"demo": DEMO, "real": REAL}.items() if (folder / "vocab.txt").exists()}
+VOCABULARIES = {"small": "\n".join(TOKENS).encode()} | {
+    name: (folder / "vocab.txt").read_bytes() for name, folder in FOLDERS.items()
+}
 CONFIGS = [
     TokenizerConfig(),
     TokenizerConfig(do_lower_case=False),
@@ -41,37 +48,36 @@ NASTY = [
     "한국어 にほんご カタカナ ไทย עברית العربية [MASK] हिन्दी",
     "[[MASK]] ([MASK])",
     "x\u0300\u0301\u0302[MASK]\u0300y \U000e0001 \ufffd \ue000",
+    "[MASK" + "]" * 3 + "[mask][Mask]ＭＡＳＫ［MASK］<mask>",
+    "控制\x00字\x07符\x1b[0m\x7f\x85[MASK]\x1f",
+    "长" * 600 + "[MASK]" + "句" * 600,
+    "   ",
+    "\u200b",
+    "",
 ]
+
+ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 
 
 @cache
 def ours(name: str, config: TokenizerConfig) -> Tokenizer:
-    return Tokenizer(Vocabulary.parse(VOCABULARIES[name]), config)
+    return equality.tokenizer(VOCABULARIES[name], config)
 
 
 @cache
 def reference(name: str, config: TokenizerConfig) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # whatever transformers says when it is imported
-        from transformers import BertTokenizer
-
-    lines = VOCABULARIES[name].removesuffix(b"\n").decode().split("\n")
-    return BertTokenizer(
-        vocab={token: number for number, token in enumerate(lines)},
-        do_lower_case=config.do_lower_case,
-        strip_accents=config.strip_accents,
-        tokenize_chinese_chars=config.tokenize_chinese_chars,
-    )
+    return equality.reference(VOCABULARIES[name], config)
 
 
 def check_same(name: str, config: TokenizerConfig, text: str) -> None:
-    encoded = ours(name, config).encode(text)
-    expected = reference(name, config)(text)["input_ids"]
-    mask = reference(name, config).mask_token_id
-    assert list(encoded.input_ids) == expected
-    assert list(encoded.mask_positions) == [place for place, token in enumerate(expected) if token == mask]
-    assert [text[start:end] for start, end in encoded.mask_spans] == ["[MASK]"] * text.count("[MASK]")
-    assert list(encoded.mask_spans) == sorted(set(encoded.mask_spans))
+    (ids, spans), taken = equality.actual(ours(name, config), text)
+    assert (ids, spans) == equality.expected(reference(name, config), text)
+    if taken:
+        encoded = ours(name, config).encode(text, masks=False)
+        mask = VOCABULARIES[name].split(b"\n").index(b"[MASK]")
+        assert [encoded.input_ids[place] for place in encoded.mask_positions] == [mask] * text.count(MASK)
+        assert [text[start:end] for start, end in encoded.mask_spans] == [MASK] * text.count(MASK)
+        assert sorted(set(encoded.mask_spans)) == list(encoded.mask_spans)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=repr)
@@ -84,31 +90,65 @@ def test_nasty_text_is_cut_as_hugging_face_cuts_it(name: str, config: TokenizerC
 @given(
     parts=st.lists(
         st.one_of(
-            st.sampled_from([*NASTY, *TOKENS, " ", "##", "[", "]"]),
-            st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20),
-            st.text("中国北京abcABCéÉ０ １[]", max_size=10),
+            st.sampled_from([*NASTY, *equality.PIECES, " ", "[", "]"]),
+            ANY_TEXT,
+            *(st.text(alphabet, max_size=10) for alphabet in equality.ALPHABETS),
         ),
         max_size=8,
     ),
+    between=st.sampled_from([MASK, "", " "]),
     config=st.sampled_from(CONFIGS),
     name=st.sampled_from(sorted(VOCABULARIES)),
 )
-@settings(max_examples=200, deadline=None)
-def test_any_text_is_cut_as_hugging_face_cuts_it(parts: list[str], config: TokenizerConfig, name: str) -> None:
-    text = "[MASK]".join(parts) + "[MASK]"
-    try:
-        check_text(text)
-    except InputError:
-        assume(False)
-    assume(len(text) < 500)
-    check_same(name, config, text)
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_cut_as_hugging_face_cuts_it(
+    parts: list[str], between: str, config: TokenizerConfig, name: str
+) -> None:
+    check_same(name, config, between.join(parts))
 
 
-def test_the_length_counts_cls_and_sep() -> None:
-    tokenizer = Tokenizer(Vocabulary.parse(VOCABULARIES["small"]), TokenizerConfig(max_length=5))
-    assert len(tokenizer.encode("北京[MASK]").input_ids) == 5
-    with pytest.raises(InputError, match="6 tokens long with"):
-        tokenizer.encode("北京[MASK]。")
+@pytest.mark.parametrize("lower", [False, True])
+def test_the_tokenizer_in_hugging_faces_own_folder_cuts_the_same(lower: bool) -> None:
+    if "real" not in FOLDERS:
+        pytest.skip("the folder of bert-base-chinese is not here; name it with BERT_BASE_CHINESE")
+    from transformers import AutoTokenizer
+
+    published = AutoTokenizer.from_pretrained(str(REAL), do_lower_case=lower, local_files_only=True)
+    for text in NASTY:
+        assert equality.actual(ours("real", TokenizerConfig(do_lower_case=lower)), text)[0] == equality.expected(
+            published, text
+        )
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_thousands_of_real_lines_are_cut_the_same(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [*(DEMO / "text").glob("*.txt"), *(CORPORA.glob("[ux]*.txt.xz") if name == "real" else ())]
+    arguments = ["--vocab", FOLDERS[name], *files, "--lines", 500, "--generated", 1000]
+    assert equality.main([str(argument) for argument in arguments]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count(" compared, 0 different") == 2
+    assert int(printed.split("do_lower_case=False: ")[1].split()[0]) > 4000
+
+
+def test_the_comparison_notices_a_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "vocab.txt").write_bytes(VOCABULARIES["small"])
+    (tmp_path / "lines.txt").write_text("Ab\n北京\n")
+    monkeypatch.setattr(equality, "reference", lambda *_: reference("small", TokenizerConfig()))
+    assert equality.main(["--vocab", str(tmp_path), str(tmp_path / "lines.txt"), "--generated", "0"]) == 1
+    assert "'Ab'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("typed", ["[CLS]", "[SEP]", "[PAD]", "[UNK]"])
+def test_special_tokens_that_somebody_types_are_text(typed: str) -> None:
+    tokens = (*TOKENS, "[", "]", "cls", "sep", "pad", "unk")
+    tokenizer = Tokenizer(Vocabulary.parse("\n".join(tokens).encode()), TokenizerConfig())
+    encoded = tokenizer.encode(f"北{typed}[MASK]")
+    assert [tokens[number] for number in encoded.input_ids] == [
+        "[CLS]", "北", "[", typed[1:-1].lower(), "]", "[MASK]", "[SEP]",
+    ]  # fmt: skip
+    assert encoded.token_spans == ((0, 0), (0, 1), (1, 2), (2, 5), (5, 6), (6, 12), (12, 12))
 
 
 @pytest.mark.parametrize("missing", ["[UNK]", "[CLS]", "[SEP]", "[MASK]"])
@@ -126,3 +166,21 @@ def test_a_vocabulary_without_pad_is_enough() -> None:
 def test_a_vocabulary_with_windows_line_ends_is_refused() -> None:
     with pytest.raises(VocabularyError, match="line ends"):
         Tokenizer(Vocabulary.parse("\r\n".join(TOKENS).encode()), TokenizerConfig())
+
+
+@pytest.mark.parametrize("text", ["中国的首都", "中国的首[mask]是北京", "<mask>", "[MASK]", "BERT 是[MASK"])
+def test_a_text_that_needs_no_mask_may_have_none_or_a_misspelt_one(text: str) -> None:
+    assert len(ours("small", TokenizerConfig()).encode(text, masks=False).input_ids) > 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the text is empty; write a sentence$"),
+        ("\x07", "U\\+0007"),
+        ("\u200b", "spaces and invisible characters only"),
+    ],
+)
+def test_a_text_that_needs_no_mask_needs_something_to_read(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ours("small", TokenizerConfig()).encode(text, masks=False)

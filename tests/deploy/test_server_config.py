@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from bert_mlm_client.exchange import MAX_ROWS
+from bert_mlm_client.exchanges import MAX_ROWS
 from google.protobuf import text_format
 
 from deploy.embedded.config import Model, read_models

@@ -1,70 +1,112 @@
-"""Arguments in, answers on standard output, one line about an error on standard error."""
+"""Arguments in, answers on standard output or in a file, one line about an error on standard error."""
 
-import argparse
 import os
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
-from bert_mlm_client import BertMlmError, FillMask, __version__
-from bert_mlm_client.cli.output import print_json, print_table
-
-_FAILED = 1
-_INTERRUPTED = 130  # 128 and SIGINT's number, as shells count
+from bert_mlm_client.cli.arguments import parse
+from bert_mlm_client.cli.exit_status import ExitStatus
+from bert_mlm_client.errors import BertMlmError, InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+    """Run the command and return its exit status.
+
+    Returns:
+        0; 1 after an error; 3 if some lines of the input could not be answered; 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: of status 2 after wrong usage, of status 0 after ``--help`` and ``--version``.
+    """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own log lines would stand beside our one line
-    options = _parser().parse_args(arguments)
+    options = parse(arguments)
     try:
-        status: int = options.run(options)
+        with _caller_trace():
+            status = _RUN.get(options.command, _ask)(options)
         sys.stdout.flush()
-    except BertMlmError as error:
-        print(f"bert-mlm: {error}", file=sys.stderr)
-        return _FAILED
-    except KeyboardInterrupt:
-        return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has gone; what is left in the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILED
+        return ExitStatus.FAILED
+    except (BertMlmError, OSError) as error:
+        print("bert-mlm:", "; ".join([_in_words(error), *getattr(error, "__notes__", [])]), file=sys.stderr)
+        return ExitStatus.FAILED
+    except KeyboardInterrupt:
+        os._exit(ExitStatus.INTERRUPTED)  # an orderly exit waits for threads, and these for the server
     return status
 
 
-def _fill(options: argparse.Namespace) -> int:
-    with FillMask(options.url, options.model, options.version, options.vocab, options.timeout) as client:
-        answers = client.fill(options.texts, options.top_k)
+def _ask(options: Namespace) -> ExitStatus:
+    """Answer what is on the command line, or lines."""
+    from bert_mlm_client.cli.bulk import run
+    from bert_mlm_client.cli.questions import open_client, question
+
+    asked = question(options)
+    with open_client(options) as client:
+        if options.source or options.output is not None:
+            return run(asked, client, options)
+        items = [asked.build(*values) for values in options.given]
+        answers = asked.ask(client, items)
     if options.json:
-        print_json(answers)
+        _print_json(answers[0] if len(answers) == 1 else answers)
+        return ExitStatus.SUCCEEDED
+    from bert_mlm_client.cli.tables import Tables
+
+    shown = Tables(options.command)
+    for item, answer in zip(items, answers, strict=True):
+        shown.show(item, answer, titled=len(items) > 1)
+    return ExitStatus.SUCCEEDED
+
+
+def _status(options: Namespace) -> ExitStatus:
+    """Show the model's versions; no error is only a model that can be asked."""
+    from bert_mlm_client.cli.questions import open_client
+
+    with open_client(options) as client:
+        status = client.model_status()
+    if options.json:
+        _print_json(status)
     else:
-        print_table(options.texts, answers)
-    return 0
+        from bert_mlm_client.cli.tables import Tables
+
+        Tables("status").show("", status)
+    return ExitStatus.SUCCEEDED if status.available else ExitStatus.FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="bert-mlm", description="Ask a Chinese masked language model on TensorFlow Serving."
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+def _completion(options: Namespace) -> ExitStatus:
+    from bert_mlm_client.cli.arguments import build_parser
+    from bert_mlm_client.cli.complete import script
 
-    fill = commands.add_parser("fill", help="fill [MASK] in texts", description="Fill [MASK] in texts.")
-    fill.set_defaults(run=_fill)
-    fill.add_argument("texts", nargs="+", metavar="TEXT", help="a text with one [MASK] or more")
-    fill.add_argument(
-        "--top-k", type=int, default=5, metavar="K", help="candidates for each mask (default: %(default)s)"
-    )
-    fill.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    server = fill.add_argument_group("server")
-    server.add_argument(
-        "--url",
-        default="grpc://127.0.0.1:8500",
-        help="grpc://, grpcs://, http:// or https:// with host and port (default: %(default)s)",
-    )
-    server.add_argument("--model", default="bert_mlm", metavar="NAME", help="the model (default: %(default)s)")
-    server.add_argument("--version", type=int, metavar="N", help="the model's version (default: the latest)")
-    server.add_argument("--vocab", metavar="FILE", help="the model's vocab.txt (default: fetched from the server)")
-    server.add_argument(
-        "--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for an answer (default: %(default)s)"
-    )
-    return parser
+    print(script(build_parser(), options.shell), end="")
+    return ExitStatus.SUCCEEDED
+
+
+_RUN = {"status": _status, "completion": _completion}
+
+
+def _print_json(answer: object) -> None:
+    """Print UTF-8 whatever the locale."""
+    from bert_mlm_client.cli.document import dumps
+
+    sys.stdout.buffer.write(f"{dumps(answer, indent=2)}\n".encode())
+
+
+@contextmanager
+def _caller_trace() -> Iterator[None]:
+    """Pass on the trace that this process was started in, if TRACEPARENT tells one."""
+    with ExitStack() as stack:
+        if traceparent := os.environ.get("TRACEPARENT"):
+            from bert_mlm_client.transport.trace import trace_context
+
+            # Another program's mistake is no reason to answer nothing: the specification restarts such a trace.
+            with suppress(InputError):
+                stack.enter_context(trace_context(traceparent, os.environ.get("TRACESTATE")))
+        yield
+
+
+def _in_words(error: BertMlmError | OSError) -> str:
+    if isinstance(error, OSError) and error.filename is not None and not isinstance(error, BertMlmError):
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

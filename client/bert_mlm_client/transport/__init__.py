@@ -1,28 +1,72 @@
-"""How requests reach a server: gRPC or REST, blocking or for asyncio. Each library is imported when it is used."""
+"""How requests reach a model: over gRPC or REST, from one server or several, or in this process."""
 
+from collections.abc import Sequence
+
+from bert_mlm_client.errors import InputError
 from bert_mlm_client.transport.address import Servable
 from bert_mlm_client.transport.base import Answer, AsyncTransport, Request, Transport
+from bert_mlm_client.transport.inprocess import AsyncInProcess, Backend, InProcess
+from bert_mlm_client.transport.resilient import AsyncResilientTransport, ResilientTransport
+from bert_mlm_client.transport.retry import Retry
+from bert_mlm_client.transport.trace import trace_context
 
-__all__ = ["Answer", "AsyncTransport", "Request", "Servable", "Transport", "open_async_transport", "open_transport"]
+__all__ = [
+    "Answer",
+    "AsyncInProcess",
+    "AsyncTransport",
+    "Backend",
+    "InProcess",
+    "Request",
+    "Retry",
+    "Transport",
+    "open_async_transport",
+    "open_transport",
+    "trace_context",
+]
+
+_RETRY = Retry()
 
 
-def open_transport(servable: Servable) -> Transport:
-    """Return the blocking transport for the address's scheme; it connects at its first request."""
-    if servable.scheme.startswith("grpc"):
-        from bert_mlm_client.transport.grpc import GrpcTransport
+def open_transport(
+    target: str | Sequence[str] | Transport,
+    *,
+    model: str = "bert_mlm",
+    version: int | None = None,
+    retry: Retry | None = _RETRY,
+) -> Transport:
+    """Return the blocking transport to a model; it connects at its first request.
 
-        return GrpcTransport(servable)
-    from bert_mlm_client.transport.rest import RestTransport
+    Args:
+        target: an address, or several that share the work and stand in for each other; or a transport, which is
+            returned as it is.
+        model: the model's name.
+        version: its version, or None for the latest.
+        retry: when to ask again; None: never, so that each request goes to one server only.
 
-    return RestTransport(servable)
+    Raises:
+        InputError: an address is not one, or there is none.
+    """
+    if isinstance(target, (str, Sequence)):
+        return ResilientTransport(_parse(target, model, version), retry)
+    return target
 
 
-def open_async_transport(servable: Servable) -> AsyncTransport:
-    """Return the asyncio transport for the address's scheme; it connects at its first request."""
-    if servable.scheme.startswith("grpc"):
-        from bert_mlm_client.transport.grpc import AsyncGrpcTransport
+def open_async_transport(
+    target: str | Sequence[str] | AsyncTransport,
+    *,
+    model: str = "bert_mlm",
+    version: int | None = None,
+    retry: Retry | None = _RETRY,
+) -> AsyncTransport:
+    """Return the asyncio transport to a model; see `open_transport`."""
+    if isinstance(target, (str, Sequence)):
+        return AsyncResilientTransport(_parse(target, model, version), retry)
+    return target
 
-        return AsyncGrpcTransport(servable)
-    from bert_mlm_client.transport.rest import AsyncRestTransport
 
-    return AsyncRestTransport(servable)
+def _parse(addresses: str | Sequence[str], model: str, version: int | None) -> list[Servable]:
+    urls = [addresses] if isinstance(addresses, str) else addresses
+    if not urls:
+        msg = "there is no address; write grpc://127.0.0.1:8500 or http://127.0.0.1:8501"
+        raise InputError(msg)
+    return [Servable.parse(url, model=model, version=version) for url in urls]

@@ -1,6 +1,7 @@
 """Where a model is served: a URL, a model's name and a version."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Self
 from urllib.parse import quote, urlsplit
 
@@ -21,6 +22,7 @@ class Servable:
         prefix: the path before ``/v1``, for a REST API behind a proxy.
         model: the model's name.
         version: its version, or None for the latest.
+        peer: the ``ip:port`` to connect to where the name stands for several; the name stays in Host and TLS.
     """
 
     url: str
@@ -29,6 +31,7 @@ class Servable:
     prefix: str
     model: str
     version: int | None
+    peer: str | None = None
 
     @classmethod
     def parse(cls, url: str, *, model: str, version: int | None) -> Self:
@@ -55,7 +58,12 @@ class Servable:
             shown = url if parts.username is None else url.rpartition("@")[2]
             msg = f"the address {shown!r} {problem}; {_EXAMPLES}"
             raise InputError(msg)
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        try:
+            name = parts.hostname.encode("idna").decode()
+        except UnicodeError as error:
+            msg = f"the address {url!r} has a host that cannot be ({error}); {_EXAMPLES}"
+            raise InputError(msg) from error
+        host = f"[{name}]" if ":" in name else name
         authority = f"{host}:{port or _PORTS[parts.scheme]}"
         return cls(url, parts.scheme, authority, parts.path.rstrip("/"), model, version)
 
@@ -65,7 +73,41 @@ class Servable:
         return self.model if self.version is None else f"{self.model}/versions/{self.version}"
 
     @property
-    def predict_url(self) -> str:
-        """The REST API's URL of this model's Predict."""
+    def place(self) -> str:
+        """The address as given, with the one of its servers that is meant."""
+        return self.url if self.peer is None else f"{self.url} at {self.peer}"
+
+    @property
+    def host(self) -> str:
+        """The name or IP address, without the brackets of IPv6."""
+        return self.authority.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return int(self.authority.rpartition(":")[2])
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the host is a name, which may stand for several servers."""
+        try:
+            ip_address(self.host.partition("%")[0])
+        except ValueError:
+            return True
+        return False
+
+    @property
+    def connect_to(self) -> str:
+        """Where the connection goes: ``host:port``."""
+        return self.peer or self.authority
+
+    @property
+    def model_path(self) -> str:
+        """The REST API's path of this model: its state; with ``:predict`` its Predict."""
         version = "" if self.version is None else f"/versions/{self.version}"
-        return f"{self.scheme}://{self.authority}{self.prefix}/v1/models/{quote(self.model, safe='')}{version}:predict"
+        return f"{self.prefix}/v1/models/{quote(self.model, safe='')}{version}"
+
+    def at(self, address: str) -> Self:
+        """Return the same model at one of the IP addresses that the name stands for."""
+        host = f"[{address}]" if ":" in address else address
+        return replace(self, peer=f"{host}:{self.port}")

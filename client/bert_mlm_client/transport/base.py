@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bert_mlm_client.results import ModelStatus
 from bert_mlm_client.wire.tensors import Array
 
 Answer = dict[str, Array]
@@ -25,13 +26,20 @@ class Request:
 
 
 class Transport(Protocol):
-    """A connection to a model."""
+    """A connection to a model. Threads may share it."""
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
-        """Ask once and wait for the answer, ``timeout`` seconds at most.
+        """Ask and wait for the answer, ``timeout`` seconds at most.
 
         Raises:
             BertMlmError: any but InputError and VocabularyError.
+        """
+
+    def status(self, *, timeout: float) -> ModelStatus:
+        """Ask which versions of the model there are and how they fare.
+
+        Raises:
+            BertMlmError: as for ``predict``.
         """
 
     def close(self) -> None:
@@ -42,11 +50,10 @@ class AsyncTransport(Protocol):
     """A connection to a model, for asyncio."""
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  a deadline travels with the call
-        """Ask once and wait for the answer, ``timeout`` seconds at most.
+        """Ask and wait for the answer; see `Transport.predict`."""
 
-        Raises:
-            BertMlmError: any but InputError and VocabularyError.
-        """
+    async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109  likewise
+        """Ask how the model's versions fare; see `Transport.status`."""
 
     async def close(self) -> None:
         """Let go of the connection."""

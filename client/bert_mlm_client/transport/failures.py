@@ -40,11 +40,25 @@ _WHAT_AND_CHECK: dict[type[errors.BertMlmError], tuple[str, str]] = {
 }
 
 
-def failure(kind: type[errors.BertMlmError], details: str, servable: Servable, signature: str) -> errors.BertMlmError:
-    """Build an error that says what happened in the other side's words, what to check and where."""
+def failure(
+    kind: type[errors.BertMlmError], details: str, servable: Servable, signature: str | None
+) -> errors.BertMlmError:
+    """Build an error that says what happened in the other side's words, what to check and where.
+
+    Args:
+        kind: the error's class.
+        details: what the other side, or a library, said.
+        servable: where the request went.
+        signature: the signature that was asked; None for the model's status.
+    """
     what, check = _WHAT_AND_CHECK[kind]
     words = " ".join(details.split())[:300].rstrip(".")
-    return kind(f"{what}: {words}; {check}", address=servable.url, model=servable.title, signature=signature)
+    return kind(f"{what}: {words}; {check}", address=servable.place, model=servable.title, signature=signature)
+
+
+def too_late(timeout: float, servable: Servable, signature: str | None) -> errors.BertMlmError:
+    """Build the error for a request that this side gave up."""
+    return failure(errors.ServerTimeoutError, f"nothing came back in {round(timeout, 3):g} s", servable, signature)
 
 
 def refusal(message: str) -> type[errors.RequestError]:

@@ -1,26 +1,32 @@
-"""Predict over gRPC, at the official method path with our own messages."""
+"""Predict and GetModelStatus over gRPC, at the official method paths with our own messages."""
 
 import re
 import ssl
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.protobuf.wrappers_pb2 import Int64Value
 
 from bert_mlm_client import errors
+from bert_mlm_client.results import ModelStatus, VersionStatus
 from bert_mlm_client.transport.address import Servable
 from bert_mlm_client.transport.base import Answer, Request
-from bert_mlm_client.transport.failures import failure, refusal
+from bert_mlm_client.transport.failures import failure, refusal, too_late
+from bert_mlm_client.transport.trace import trace_headers
 from bert_mlm_client.wire import decode_tensor, encode_tensor, messages
 
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
+_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),  # the default of 4 MiB cuts large answers off
     ("grpc.max_send_message_length", -1),
     ("grpc.keepalive_time_ms", 60_000),  # notice a server that vanished, seldom enough for any server's ping limit
     ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.max_reconnect_backoff_ms", 5_000),  # the default of two minutes is long after a server is back
+    ("grpc.initial_reconnect_backoff_ms", 100),  # the defaults are one second and two minutes:
+    ("grpc.max_reconnect_backoff_ms", 500),  # how soon a server is asked again is for Retry and Balancer to say
 )
 
 # UNAVAILABLE is both the server's "later" and gRPC's own "no connection"; only the words tell them apart.
@@ -36,6 +42,8 @@ _KINDS: dict[grpc.StatusCode, type[errors.BertMlmError]] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: errors.OverloadedError,
     grpc.StatusCode.UNIMPLEMENTED: errors.ProtocolError,
 }
+_STATES = {number: name for name, number in messages.ModelVersionStatus.State.items()}
+_CODES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 class GrpcTransport:
@@ -43,26 +51,33 @@ class GrpcTransport:
 
     def __init__(self, servable: Servable) -> None:
         self._servable = servable
-        credentials = _credentials(servable)
+        credentials, options = _credentials(servable), _options(servable)
         if credentials is None:
-            self._channel = grpc.insecure_channel(servable.authority, _OPTIONS)
+            self._channel = grpc.insecure_channel(servable.connect_to, options)
         else:
-            self._channel = grpc.secure_channel(servable.authority, credentials, _OPTIONS)
-        self._predict = self._channel.unary_unary(
-            _PREDICT, None, None
-        )  # bytes both ways: errors in them are ours to explain
+            self._channel = grpc.secure_channel(servable.connect_to, credentials, options)
+        # Bytes both ways: errors in them are ours to explain.
+        self._predict = self._channel.unary_unary(_PREDICT, None, None)
+        self._status = self._channel.unary_unary(_STATUS, None, None)
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
         """Ask once; see `Transport.predict`."""
-        try:
-            raw = self._predict(_encode(request, self._servable), timeout=timeout)
-        except grpc.RpcError as error:
-            raise _explain(error, timeout, self._servable, request) from error
+        raw = self._call(self._predict, _encode(request, self._servable), timeout, request.signature)
         return _decode(raw, self._servable, request)
+
+    def status(self, *, timeout: float) -> ModelStatus:
+        """Ask once; see `Transport.status`."""
+        return _decode_status(self._call(self._status, _encode_status(self._servable), timeout, None), self._servable)
 
     def close(self) -> None:
         """Close the channel."""
         self._channel.close()
+
+    def _call(self, method: Callable[..., bytes], message: bytes, timeout: float, signature: str | None) -> bytes:
+        try:
+            return method(message, timeout=timeout, metadata=trace_headers())
+        except grpc.RpcError as error:
+            raise _explain(error, timeout, self._servable, signature) from error
 
 
 class AsyncGrpcTransport:
@@ -71,28 +86,49 @@ class AsyncGrpcTransport:
     def __init__(self, servable: Servable) -> None:
         self._servable = servable
         self._channel: grpc.aio.Channel | None = None
+        self._methods: dict[str, Callable[..., Awaitable[bytes]]] = {}
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  a gRPC deadline
-        """Ask once; see `AsyncTransport.predict`."""
-        if self._channel is None:
-            self._channel = self._open()
-        call = self._channel.unary_unary(_PREDICT, None, None)  # bytes both ways: errors in them are ours to explain
-        try:
-            raw = await call(_encode(request, self._servable), timeout=timeout)
-        except grpc.RpcError as error:
-            raise _explain(error, timeout, self._servable, request) from error
+        """Ask once; see `Transport.predict`."""
+        raw = await self._call(_PREDICT, _encode(request, self._servable), timeout, request.signature)
         return _decode(raw, self._servable, request)
+
+    async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109  a gRPC deadline
+        """Ask once; see `Transport.status`."""
+        return _decode_status(await self._call(_STATUS, _encode_status(self._servable), timeout, None), self._servable)
 
     async def close(self) -> None:
         """Close the channel."""
         if self._channel is not None:
             await self._channel.close(grace=None)
 
+    async def _call(self, path: str, message: bytes, seconds: float, signature: str | None) -> bytes:
+        if self._channel is None:
+            self._channel = self._open()
+            # Bytes both ways: errors in them are ours to explain.
+            self._methods = {path: self._channel.unary_unary(path, None, None) for path in (_PREDICT, _STATUS)}
+        try:
+            return await self._methods[path](message, timeout=seconds, metadata=trace_headers())
+        except grpc.RpcError as error:
+            raise _explain(error, seconds, self._servable, signature) from error
+
     def _open(self) -> grpc.aio.Channel:
-        credentials = _credentials(self._servable)
+        credentials, options = _credentials(self._servable), _options(self._servable)
         if credentials is None:
-            return grpc.aio.insecure_channel(self._servable.authority, _OPTIONS)
-        return grpc.aio.secure_channel(self._servable.authority, credentials, _OPTIONS)
+            return grpc.aio.insecure_channel(self._servable.connect_to, options)
+        return grpc.aio.secure_channel(self._servable.connect_to, credentials, options)
+
+
+def _options(servable: Servable) -> Sequence[tuple[str, Any]]:
+    """Return the channel's options; gRPC compresses nothing unless it is told to."""
+    if servable.peer is None:
+        return _OPTIONS
+    # The certificate and the authority are those of the name.
+    return (
+        *_OPTIONS,
+        ("grpc.default_authority", servable.authority),
+        ("grpc.ssl_target_name_override", servable.host),
+    )
 
 
 def _credentials(servable: Servable) -> grpc.ChannelCredentials | None:
@@ -103,12 +139,20 @@ def _credentials(servable: Servable) -> grpc.ChannelCredentials | None:
     return grpc.ssl_channel_credentials(Path(roots).read_bytes() if roots else None)
 
 
-def _encode(request: Request, servable: Servable) -> bytes:
-    spec = messages.ModelSpec(name=servable.model, signature_name=request.signature)
+def _model_spec(servable: Servable, signature: str = "") -> messages.ModelSpec:
+    spec = messages.ModelSpec(name=servable.model, signature_name=signature)
     if servable.version is not None:
         spec.version.CopyFrom(Int64Value(value=servable.version))
-    inputs = {name: encode_tensor(array) for name, array in request.inputs.items()}
-    return messages.PredictRequest(model_spec=spec, inputs=inputs, output_filter=request.outputs).SerializeToString()
+    return spec
+
+
+def _encode(request: Request, servable: Servable) -> bytes:
+    message = messages.PredictRequest(
+        model_spec=_model_spec(servable, request.signature), output_filter=request.outputs
+    )
+    for name, array in request.inputs.items():
+        encode_tensor(array, into=message.inputs[name])
+    return message.SerializeToString()
 
 
 def _decode(raw: bytes, servable: Servable, request: Request) -> Answer:
@@ -119,7 +163,28 @@ def _decode(raw: bytes, servable: Servable, request: Request) -> Answer:
         raise failure(errors.ProtocolError, str(error), servable, request.signature) from error
 
 
-def _explain(error: grpc.RpcError, timeout: float, servable: Servable, request: Request) -> errors.BertMlmError:
+def _encode_status(servable: Servable) -> bytes:
+    return messages.GetModelStatusRequest(model_spec=_model_spec(servable)).SerializeToString()
+
+
+def _decode_status(raw: bytes, servable: Servable) -> ModelStatus:
+    try:
+        response = messages.GetModelStatusResponse.FromString(raw)
+    except DecodeError as error:
+        raise failure(errors.ProtocolError, str(error), servable, None) from error
+    versions = (
+        VersionStatus(
+            one.version,
+            _STATES.get(one.state, "UNKNOWN"),
+            _CODES.get(one.status.error_code, "UNKNOWN"),
+            one.status.error_message,
+        )
+        for one in response.model_version_status
+    )
+    return ModelStatus(servable.model, tuple(versions))
+
+
+def _explain(error: grpc.RpcError, timeout: float, servable: Servable, signature: str | None) -> errors.BertMlmError:
     """Say in this package's errors what gRPC's status means."""
     code, details = error.code(), error.details() or ""
     kind = _KINDS.get(code, errors.ServerError)
@@ -129,9 +194,11 @@ def _explain(error: grpc.RpcError, timeout: float, servable: Servable, request: 
         kind = errors.ProtocolError
     elif code is grpc.StatusCode.UNAVAILABLE and _NO_CONNECTION.search(details):
         kind = errors.UnreachableError
+    elif code is grpc.StatusCode.CANCELLED:  # not by this side, which would not be here
+        kind = errors.UnreachableError
+        details = details or "the server let go of the request, as it does when it shuts down"
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        # The words of this side's own timer; a server that gives up says which of its limits ran out.
-        silent = details == "Deadline Exceeded"
-        kind = errors.ServerTimeoutError if silent else errors.DeadlineError
-        details = f"nothing came back in {timeout:g} s" if silent else details
-    return failure(kind, details or code.name, servable, request.signature)
+        if details == "Deadline Exceeded":  # the words of this side's own timer
+            return too_late(timeout, servable, signature)
+        kind = errors.DeadlineError  # a server that gives up says which of its limits ran out
+    return failure(kind, details or code.name, servable, signature)

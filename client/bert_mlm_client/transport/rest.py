@@ -1,19 +1,29 @@
-"""Predict over TensorFlow Serving's REST API, in its columnar format.
+"""Predict and the model's status over TensorFlow Serving's REST API, Predict in its columnar format.
 
 https://www.tensorflow.org/tfx/serving/api_rest
 """
 
+import asyncio
 import json
+import re
 import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import httpx2
+import httpcore2
 import numpy as np
 
 from bert_mlm_client import errors
+from bert_mlm_client.results import ModelStatus, VersionStatus
 from bert_mlm_client.transport.address import Servable
 from bert_mlm_client.transport.base import Answer, Request
-from bert_mlm_client.transport.failures import failure, refusal
+from bert_mlm_client.transport.deadline import DeadlineBackend
+from bert_mlm_client.transport.failures import failure, refusal, too_late
+from bert_mlm_client.transport.trace import trace_headers
 from bert_mlm_client.wire.tensors import Array
 
 # These say the same whoever sends them, be it a proxy with a page of its own.
@@ -22,73 +32,205 @@ _KINDS: dict[int, type[errors.BertMlmError]] = {
     503: errors.OverloadedError,
     504: errors.DeadlineError,
 }
+_LOST = re.compile("disconnected|closed connection")  # as httpcore and h11 call a connection that ended too early
+_TROUBLES = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    httpcore2.TimeoutException,
+)
+
+_MAX_CONNECTIONS = 100
+_IDLE_S = 20.0  # shorter than servers and proxies in between keep an idle connection
 
 
 class RestTransport:
-    """An HTTP connection pool to a model."""
+    """An HTTP/1.1 connection pool to a model."""
 
     def __init__(self, servable: Servable) -> None:
-        self._servable = servable
-        self._client = httpx2.Client(verify=_trust(servable))
+        self._exchange = _Exchange(servable)
+        self._deadline = DeadlineBackend()
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=_trust(servable),
+            proxy=_proxy(servable),
+            max_connections=_MAX_CONNECTIONS,
+            keepalive_expiry=_IDLE_S,
+            network_backend=self._deadline,
+        )
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
-        """Ask once; see `Transport.predict`. The timeout is for each of connecting, sending and receiving."""
-        try:
-            response = self._client.post(self._servable.predict_url, json=_encode(request), timeout=timeout)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise _explain(error, timeout, self._servable, request) from error
-        return _decode(response, self._servable, request)
+        """Ask once; see `Transport.predict`."""
+        return self._exchange.answer(self._send(self._exchange.ask(request), timeout, request.signature), request)
+
+    def status(self, *, timeout: float) -> ModelStatus:
+        """Ask once; see `Transport.status`."""
+        return self._exchange.status(self._send(self._exchange.ask_status(), timeout, None))
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._pool.close()
+
+    def _send(self, request: httpcore2.Request, timeout: float, signature: str | None) -> httpcore2.Response:
+        request.extensions["timeout"] = {"pool": timeout}  # every later wait is the deadline's
+        self._deadline.begin(timeout)
+        try:
+            response = self._pool.handle_request(request)
+            try:
+                response.read()
+            finally:
+                response.close()
+        except _TROUBLES as error:
+            raise self._exchange.explain(error, timeout, signature) from error
+        return response
 
 
 class AsyncRestTransport:
-    """An HTTP connection pool to a model, for asyncio."""
+    """An HTTP/1.1 connection pool to a model, for asyncio."""
 
     def __init__(self, servable: Servable) -> None:
-        self._servable = servable
-        self._client = httpx2.AsyncClient(verify=_trust(servable))
+        self._exchange = _Exchange(servable)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=_trust(servable),
+            proxy=_proxy(servable),
+            max_connections=_MAX_CONNECTIONS,
+            keepalive_expiry=_IDLE_S,
+        )
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  as in the sync twin
-        """Ask once; see `AsyncTransport.predict`. The timeout is for each of connecting, sending and receiving."""
-        try:
-            response = await self._client.post(self._servable.predict_url, json=_encode(request), timeout=timeout)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise _explain(error, timeout, self._servable, request) from error
-        return _decode(response, self._servable, request)
+        """Ask once; see `Transport.predict`."""
+        response = await self._send(self._exchange.ask(request), timeout, request.signature)
+        return self._exchange.answer(response, request)
+
+    async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109  as in the sync twin
+        """Ask once; see `Transport.status`."""
+        return self._exchange.status(await self._send(self._exchange.ask_status(), timeout, None))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._pool.aclose()
+
+    async def _send(self, request: httpcore2.Request, seconds: float, signature: str | None) -> httpcore2.Response:
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._pool.handle_async_request(request)
+                try:
+                    await response.aread()
+                finally:
+                    await response.aclose()
+        except (*_TROUBLES, TimeoutError) as error:
+            raise self._exchange.explain(error, seconds, signature) from error
+        return response
 
 
-def _trust(servable: Servable) -> ssl.SSLContext | bool:
+class _Exchange:
+    """What is sent to a model and how its answers read, the same for both transports."""
+
+    def __init__(self, servable: Servable) -> None:
+        self._servable = servable
+        self._predict = _url(servable, ":predict")
+        self._status = _url(servable, "")
+        self._headers = (("Host", servable.authority), ("User-Agent", "bert-mlm-client"))
+        # The certificate is the name's, wherever the connection goes.
+        self._extensions = {} if servable.peer is None else {"sni_hostname": servable.host}
+
+    def ask(self, request: Request) -> httpcore2.Request:
+        """Return the HTTP request for Predict."""
+        inputs = {name: array.tolist() for name, array in request.inputs.items()}
+        body = json.dumps({"signature_name": request.signature, "inputs": inputs}, separators=(",", ":")).encode()
+        content = (("Content-Type", "application/json"), ("Content-Length", str(len(body))))
+        return self._request("POST", self._predict, content, body)
+
+    def ask_status(self) -> httpcore2.Request:
+        """Return the HTTP request for the model's status."""
+        return self._request("GET", self._status)
+
+    def answer(self, response: httpcore2.Response, request: Request) -> Answer:
+        """Return the outputs of Predict, or raise what the server answered instead."""
+        body = self._body(response, request.signature)
+        try:
+            outputs = body["outputs"]
+            if not isinstance(outputs, dict) and len(request.outputs) == 1:
+                outputs = {request.outputs[0]: outputs}  # a signature with one output answers with the bare value
+            return {name: _array(outputs[name]) for name in request.outputs}
+        except (KeyError, TypeError, ValueError) as error:
+            details = f"HTTP {response.status} without the outputs {', '.join(request.outputs)}"
+            raise failure(errors.ProtocolError, details, self._servable, request.signature) from error
+
+    def status(self, response: httpcore2.Response) -> ModelStatus:
+        """Return the model's status, or raise what the server answered instead."""
+        body = self._body(response, None)
+        try:
+            versions = tuple(_version(entry) for entry in body["model_version_status"])
+        except (KeyError, TypeError, ValueError) as error:
+            details = f"HTTP {response.status} without the state of any version"
+            raise failure(errors.ProtocolError, details, self._servable, None) from error
+        return ModelStatus(self._servable.model, versions)
+
+    def explain(self, error: Exception, timeout: float, signature: str | None) -> errors.BertMlmError:
+        """Say in this package's errors why no answer came."""
+        if isinstance(error, (TimeoutError, httpcore2.TimeoutException)):
+            return too_late(timeout, self._servable, signature)
+        details = str(error) or type(error).__name__
+        is_other = isinstance(error, httpcore2.ProtocolError) and not _LOST.search(details)
+        kind = errors.ProtocolError if is_other else errors.UnreachableError
+        return failure(kind, details, self._servable, signature)
+
+    def _request(
+        self, method: str, url: httpcore2.URL, content: tuple[tuple[str, str], ...] = (), body: bytes | None = None
+    ) -> httpcore2.Request:
+        headers = [*self._headers, *content, *trace_headers()]
+        return httpcore2.Request(method, url, headers=headers, content=body, extensions=dict(self._extensions))
+
+    def _body(self, response: httpcore2.Response, signature: str | None) -> Any:
+        try:
+            body = json.loads(response.content)
+        except ValueError:
+            body = None
+        if response.status >= 400:
+            raise self._refused(response, body, signature)
+        return body
+
+    def _refused(self, response: httpcore2.Response, body: Any, signature: str | None) -> errors.BertMlmError:
+        """Say in this package's errors what an HTTP status means."""
+        status = response.status
+        headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+        message = body.get("error") if isinstance(body, dict) else None
+        kind = _KINDS.get(status, errors.ServerError)
+        if not isinstance(message, str):
+            message = f"{headers.get(b'content-type', 'no content type')} instead of TensorFlow Serving's JSON"
+            kind = _KINDS.get(status, errors.ProtocolError)
+        elif status == 404:
+            kind = errors.ModelNotFoundError
+        elif status == 400:
+            kind = refusal(message)
+        error = failure(kind, f"HTTP {status}: {message}", self._servable, signature)
+        if isinstance(error, errors.OverloadedError):
+            error.retry_after_s = _retry_after_s(headers.get(b"retry-after", ""))
+        return error
+
+
+def _trust(servable: Servable) -> ssl.SSLContext:
     """Return what to verify with: plain HTTP has no use for the trusted roots, which take long to read."""
-    return True if servable.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpcore2.default_ssl_context() if servable.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _encode(request: Request) -> dict[str, Any]:
-    inputs = {name: array.tolist() for name, array in request.inputs.items()}
-    return {"signature_name": request.signature, "inputs": inputs}
+def _proxy(servable: Servable) -> httpcore2.Proxy | None:
+    """Return the proxy that the environment (http_proxy, no_proxy and their kin) names for this address."""
+    proxies = getproxies()
+    url = proxies.get(servable.scheme) or proxies.get("all")
+    if not url or proxy_bypass(servable.authority):
+        return None
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    auth = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+    at = httpcore2.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target="/")
+    return httpcore2.Proxy(at, auth)
 
 
-def _decode(response: httpx2.Response, servable: Servable, request: Request) -> Answer:
-    try:
-        body = json.loads(response.content)
-    except ValueError:
-        body = None
-    if response.status_code in _KINDS or response.is_error:
-        raise _refused(response, body, servable, request)
-    try:
-        outputs = body["outputs"]
-        if not isinstance(outputs, dict) and len(request.outputs) == 1:
-            outputs = {request.outputs[0]: outputs}  # a signature with one output answers with the bare value
-        return {name: _array(outputs[name]) for name in request.outputs}
-    except (KeyError, TypeError, ValueError) as error:
-        details = f"HTTP {response.status_code} without the outputs {', '.join(request.outputs)}"
-        raise failure(errors.ProtocolError, details, servable, request.signature) from error
+def _url(servable: Servable, method: str) -> httpcore2.URL:
+    host, _, port = servable.connect_to.rpartition(":")
+    return httpcore2.URL(
+        scheme=servable.scheme, host=host.strip("[]"), port=int(port), target=f"{servable.model_path}{method}"
+    )
 
 
 def _array(values: Any) -> Array:
@@ -102,27 +244,17 @@ def _array(values: Any) -> Array:
     return array.astype(np.int32 if array.dtype.kind == "i" else np.float32)
 
 
-def _refused(response: httpx2.Response, body: Any, servable: Servable, request: Request) -> errors.BertMlmError:
-    """Say in this package's errors what an HTTP status means."""
-    status = response.status_code
-    message = body.get("error") if isinstance(body, dict) else None
-    kind = _KINDS.get(status, errors.ServerError)
-    if not isinstance(message, str):
-        message = f"{response.headers.get('content-type', 'no content type')} instead of TensorFlow Serving's JSON"
-        kind = _KINDS.get(status, errors.ProtocolError)
-    elif status == 404:
-        kind = errors.ModelNotFoundError
-    elif status == 400:
-        kind = refusal(message)
-    return failure(kind, f"HTTP {status}: {message}", servable, request.signature)
+def _version(entry: Mapping[str, Any]) -> VersionStatus:
+    status = entry["status"]
+    return VersionStatus(int(entry["version"]), entry["state"], status["error_code"], status["error_message"])
 
 
-def _explain(error: Exception, timeout: float, servable: Servable, request: Request) -> errors.BertMlmError:
-    """Say in this package's errors why no answer came."""
-    kind: type[errors.BertMlmError] = errors.UnreachableError
-    details = str(error) or type(error).__name__
-    if isinstance(error, httpx2.TimeoutException):
-        kind, details = errors.ServerTimeoutError, f"nothing came back in {timeout:g} s"
-    elif isinstance(error, (httpx2.RemoteProtocolError, httpx2.DecodingError)):
-        kind = errors.ProtocolError
-    return failure(kind, details, servable, request.signature)
+def _retry_after_s(value: str) -> float | None:
+    """Return the seconds of a Retry-After header, which are a number or a date (RFC 9110, section 10.2.3)."""
+    if value.isdecimal():
+        return float(value)
+    try:
+        then = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,219 @@
+"""The client for asyncio: the methods and answers of `FillMask`."""
+# ruff: noqa: ASYNC109  a timeout here is one request's deadline, the same argument in both clients
+
+import asyncio
+from collections.abc import Callable, Sequence
+from os import PathLike
+from types import TracebackType
+from typing import Literal, Self, overload
+
+from bert_mlm_client import exchanges
+from bert_mlm_client.base_client import BaseClient, fill_question, pairs_of
+from bert_mlm_client.drive import drive_async
+from bert_mlm_client.exchanges import Exchange, Method, Result, check_candidates, check_method, check_texts
+from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Predictions, Similarity
+from bert_mlm_client.tokens import Tokenizer
+from bert_mlm_client.transport import Answer, AsyncTransport, Request, Retry, open_async_transport
+
+
+class AsyncFillMask(BaseClient):
+    """Ask a masked language model on TensorFlow Serving, for asyncio.
+
+    The arguments, methods and answers are those of `FillMask`. A client belongs to the event loop of its first request.
+
+    Example:
+        >>> async with AsyncFillMask("grpc://127.0.0.1:8500") as client:
+        ...     await client.fill("中国的首[MASK]是北京。", top_k=1)
+        [Prediction(score=0.99, token=6963, token_str='都', sequence='中国的首都是北京。')]
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str] | AsyncTransport,
+        model: str = "bert_mlm",
+        version: int | None = None,
+        vocab: str | PathLike[str] | None = None,
+        timeout: float = 10.0,
+        *,
+        retry: Retry | None = Retry(),  # noqa: B008  frozen, so that all may share it
+    ) -> None:
+        super().__init__(url, model, version, vocab, timeout)
+        self._transport = open_async_transport(url, model=model, version=version, retry=retry)
+        self._loading = asyncio.Lock()
+
+    @overload
+    async def fill(
+        self,
+        texts: str,
+        top_k: int = 5,
+        *,
+        targets: None = None,
+        joint: Literal[False] = False,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> Predictions: ...
+    @overload
+    async def fill(
+        self,
+        texts: Sequence[str],
+        top_k: int = 5,
+        *,
+        targets: None = None,
+        joint: Literal[False] = False,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Predictions]: ...
+    @overload
+    async def fill(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
+        self,
+        texts: str,
+        top_k: int = 5,
+        *,
+        targets: Sequence[str],
+        joint: Literal[False] = False,
+        skip_punctuation: Literal[False] = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Filling]: ...
+    @overload
+    async def fill(
+        self,
+        texts: Sequence[str],
+        top_k: int = 5,
+        *,
+        targets: Sequence[str],
+        joint: Literal[False] = False,
+        skip_punctuation: Literal[False] = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[Filling]]: ...
+    @overload
+    async def fill(  # type: ignore[overload-overlap]  # likewise
+        self,
+        texts: str,
+        top_k: int = 5,
+        *,
+        targets: None = None,
+        joint: Literal[True],
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Filling]: ...
+    @overload
+    async def fill(
+        self,
+        texts: Sequence[str],
+        top_k: int = 5,
+        *,
+        targets: None = None,
+        joint: Literal[True],
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[Filling]]: ...
+    async def fill(
+        self,
+        texts: str | Sequence[str],
+        top_k: int = 5,
+        *,
+        targets: Sequence[str] | None = None,
+        joint: bool = False,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> Predictions | list[Predictions] | list[Filling] | list[list[Filling]]:
+        """Return the best words for the masks of one text, or of each of several; see `FillMask.fill`."""
+        asked = [texts] if isinstance(texts, str) else list(texts)
+        question = fill_question(
+            asked, top_k, targets=targets, joint=joint, skip_punctuation=skip_punctuation, truncate=truncate
+        )
+        answers = await self._ask(question, timeout)
+        return answers[0] if isinstance(texts, str) else answers
+
+    async def score(
+        self, text: str, candidates: Sequence[str], *, truncate: bool = False, timeout: float | None = None
+    ) -> list[Filling]:
+        """Score words for the gap of a text, whatever their lengths; see `FillMask.score`."""
+        check_texts([text])
+        check_candidates(candidates)
+        [answer] = await self._ask(
+            lambda tokenizer: exchanges.score(tokenizer, [text], list(candidates), truncate=truncate), timeout
+        )
+        return answer
+
+    @overload
+    async def similarity(self, a: str, b: str, *, timeout: float | None = None) -> Similarity: ...
+    @overload
+    async def similarity(
+        self, a: Sequence[tuple[str, str]], b: None = None, *, timeout: float | None = None
+    ) -> list[Similarity]: ...
+    async def similarity(
+        self, a: str | Sequence[tuple[str, str]], b: str | None = None, *, timeout: float | None = None
+    ) -> Similarity | list[Similarity]:
+        """Tell how close two texts are in meaning, or the texts of each of several pairs; see `FillMask.similarity`."""
+        pairs = pairs_of(a, b)
+        answers = await self._ask(lambda tokenizer: exchanges.similarity(tokenizer, pairs), timeout)
+        return answers if b is None else answers[0]
+
+    @overload
+    async def features(self, texts: str, *, truncate: bool = False, timeout: float | None = None) -> Features: ...  # type: ignore[overload-overlap]  # a str is a Sequence[str]
+    @overload
+    async def features(
+        self, texts: Sequence[str], *, truncate: bool = False, timeout: float | None = None
+    ) -> list[Features]: ...
+    async def features(
+        self, texts: str | Sequence[str], *, truncate: bool = False, timeout: float | None = None
+    ) -> Features | list[Features]:
+        """Return the vectors of one text, or of each of several, in their order; see `FillMask.features`."""
+        asked = [texts] if isinstance(texts, str) else list(texts)
+        check_texts(asked, masks=False)
+        answers = await self._ask(lambda tokenizer: exchanges.features(tokenizer, asked, truncate=truncate), timeout)
+        return answers[0] if isinstance(texts, str) else answers
+
+    async def explain(
+        self, text: str, *, method: Method = "occlusion", truncate: bool = False, timeout: float | None = None
+    ) -> Explanation | list[Explanation]:
+        """Tell which tokens of a text the best candidate for its [MASK] leans on; see `FillMask.explain`."""
+        check_texts([text])
+        check_method(method)
+        answers = await self._ask(
+            lambda tokenizer: exchanges.explain(tokenizer, text, method, truncate=truncate), timeout
+        )
+        return answers[0] if len(answers) == 1 else answers
+
+    async def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:
+        """Return the tokenizer of the server's model, fetched at the first call."""
+        async with self._loading:
+            if self._tokenizer is None:
+                self._tokenizer = await self._run(exchanges.load_tokenizer(self._vocab), timeout)
+        return self._tokenizer
+
+    async def model_status(self, *, timeout: float | None = None) -> ModelStatus:
+        """Return which versions of the model the server has, and which of them can be asked."""
+        return await self._transport.status(timeout=self._seconds(timeout))
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _ask(self, question: Callable[[Tokenizer], Exchange[Result]], timeout: float | None) -> Result:
+        return await self._run(question(await self.tokenizer(timeout=timeout)), timeout)
+
+    async def _run(self, exchange: Exchange[Result], timeout: float | None) -> Result:
+        seconds = self._seconds(timeout)
+
+        async def send(request: Request) -> Answer:
+            return await self._transport.predict(request, timeout=seconds)
+
+        with self._located():
+            return await drive_async(exchange, send)

@@ -1,0 +1,103 @@
+"""What both clients are made with, and the questions they ask."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from os import PathLike
+from pathlib import Path
+
+from bert_mlm_client import exchanges
+from bert_mlm_client.errors import BertMlmError, InputError
+from bert_mlm_client.exchanges import Exchange
+from bert_mlm_client.results import Filling, Predictions
+from bert_mlm_client.tokens import Tokenizer
+from bert_mlm_client.transport import AsyncTransport, Transport
+
+FillAnswers = list[Predictions] | list[list[Filling]]
+
+
+class BaseClient:
+    """Arguments, deadlines and the place of an error; the transport is the subclasses'."""
+
+    def __init__(
+        self,
+        url: str | Sequence[str] | Transport | AsyncTransport,
+        model: str,
+        version: int | None,
+        vocab: str | PathLike[str] | None,
+        timeout: float,
+    ) -> None:
+        self._address = url if isinstance(url, str) else ", ".join(url) if isinstance(url, Sequence) else None
+        self._title = model if version is None else f"{model}/versions/{version}"
+        self._vocab = None if vocab is None else Path(vocab)
+        self._timeout = timeout
+        self._tokenizer: Tokenizer | None = None
+        self._seconds(timeout)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._address!r}, model={self._title!r})"
+
+    def _seconds(self, timeout: float | None) -> float:
+        """Return how long to wait: the call's own time or the client's, but never for ever."""
+        seconds = self._timeout if timeout is None else timeout
+        if not 0 < seconds < math.inf:
+            msg = f"the timeout is {seconds}; give a positive number of seconds"
+            raise InputError(msg)
+        return seconds
+
+    @contextmanager
+    def _located(self) -> Iterator[None]:
+        """Add address and model to an error found in an answer; the transport's own have them."""
+        try:
+            yield
+        except BertMlmError as error:
+            if not isinstance(error, InputError):
+                error.address = error.address or self._address
+                error.model = error.model or self._title
+            raise
+
+
+def fill_question(
+    texts: Sequence[str],
+    top_k: int,
+    *,
+    targets: Sequence[str] | None,
+    joint: bool,
+    skip_punctuation: bool,
+    truncate: bool,
+) -> Callable[[Tokenizer], Exchange[FillAnswers]]:
+    """Check a call of `fill` as far as can be without a server, and return which exchange answers it.
+
+    Raises:
+        InputError: a text or top_k cannot be asked, or arguments contradict each other.
+    """
+    if top_k < 1:
+        msg = f"top_k is {top_k}; ask for 1 candidate or more"
+        raise InputError(msg)
+    exchanges.check_texts(texts)
+    if targets is not None:
+        if joint or skip_punctuation:
+            msg = "targets are the words to choose from; leave out joint and skip_punctuation"
+            raise InputError(msg)
+        exchanges.check_candidates(targets)
+        return partial(exchanges.compare, texts=texts, candidates=targets, top_k=top_k, truncate=truncate)
+    ask = exchanges.fill_jointly if joint else exchanges.fill
+    return partial(ask, texts=texts, top_k=top_k, skip_punctuation=skip_punctuation, truncate=truncate)
+
+
+def pairs_of(a: str | Sequence[tuple[str, str]], b: str | None) -> list[tuple[str, str]]:
+    """Return the pairs of texts that `similarity` was called with.
+
+    Raises:
+        InputError: a text without another, pairs and another text, or a text that cannot be asked.
+    """
+    if isinstance(a, str) and b is not None:
+        pairs = [(a, b)]
+    elif not isinstance(a, str) and b is None:
+        pairs = list(a)
+    else:
+        msg = "similarity compares two texts, or the two texts of each pair in a list"
+        raise InputError(msg)
+    exchanges.check_texts([text for pair in pairs for text in pair], masks=False)
+    return pairs

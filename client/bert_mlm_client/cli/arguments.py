@@ -1,0 +1,207 @@
+"""The command line: commands and their options."""
+
+import argparse
+import os
+import stat
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+from bert_mlm_client import __version__
+
+SHELLS = ("bash", "zsh", "fish")
+FILE = "FILE"
+"""The metavar of options that name a file."""
+
+_URL = "grpc://127.0.0.1:8500"
+_TIMEOUT_S = 10.0
+_TIMEOUT_OF_MANY_S = 60.0
+"""Nobody sits and waits for a line among many, and requests that are under way together wait for each other."""
+
+
+def parse(arguments: Sequence[str] | None) -> Namespace:
+    """Return the options, complete and free of contradictions, or end the process with status 2.
+
+    Of a command that asks questions, ``given`` are those on the command line, each a tuple of texts, and ``source`` is
+    the file that has more of them, ``-`` for standard input; one of the two is empty.
+    """
+    options = build_parser().parse_args(arguments)
+    if options.command == "completion":
+        return options
+    options.url = options.url or os.environ.get("BERT_MLM_URL", "").split() or [_URL]
+    many = False
+    if options.command != "status":
+        options.given, options.source = _questions(options)
+        _check(options)
+        many = options.source != ""
+    if options.timeout is None:
+        options.timeout = _TIMEOUT_OF_MANY_S if many else _TIMEOUT_S
+    return options
+
+
+def build_parser() -> ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = ArgumentParser(
+        prog="bert-mlm",
+        description="Ask a Chinese masked language model on TensorFlow Serving.",
+        epilog="Exit status: 0; 1 after an error; 2 after wrong usage; 3 if some lines of the input could not be "
+        "answered; 130 after Ctrl-C.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, summary: str) -> ArgumentParser:
+        command = commands.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+        )
+        command.set_defaults(parser=command)
+        return command
+
+    fill = add("fill", "fill [MASK] in texts")
+    fill.add_argument(
+        "texts", nargs="*", metavar="TEXT", help="a text with one [MASK] or more, or - for standard input"
+    )
+    fill.add_argument(
+        "--top-k", type=_count, default=5, metavar="K", help="answers for each mask (default: %(default)s)"
+    )
+    fill.add_argument("--targets", nargs="+", metavar="WORD", help="choose from these words, of any length")
+    fill.add_argument("--joint", action="store_true", help="the best words for all masks together")
+    fill.add_argument("--skip-punctuation", action="store_true", help="no punctuation among the answers")
+    _add_truncate(fill)
+
+    score = add("score", "compare candidates for the [MASK] of a text")
+    score.add_argument(
+        "texts", nargs="*", metavar="TEXT CANDIDATE", help="a text with [MASK], then words of any length"
+    )
+    _add_truncate(score)
+
+    similar = add("similar", "compare two texts by their meaning")
+    similar.add_argument("texts", nargs="*", metavar="TEXT", help="two texts, or - for standard input")
+
+    features = add("features", "print the vectors of texts")
+    features.add_argument("texts", nargs="*", metavar="TEXT", help="a text, or - for standard input")
+    _add_truncate(features)
+
+    explain = add("explain", "show what an answer leans on")
+    explain.add_argument("texts", nargs="*", metavar="TEXT", help="a text with [MASK], or - for standard input")
+    explain.add_argument(
+        "--method", choices=["occlusion", "attention"], default="occlusion", help="how to weigh (default: %(default)s)"
+    )
+    _add_truncate(explain)
+
+    status = add("status", "show which versions of the model can be asked")
+    for command in (fill, score, similar, features, explain):
+        _add_lines(command)
+    for command in (fill, score, similar, features, explain, status):
+        command.add_argument("--json", action="store_true", help="print JSON instead of tables")
+        _add_server(command)
+
+    completion = add("completion", "print a script that completes this command in a shell")
+    completion.add_argument("shell", choices=SHELLS)
+    return parser
+
+
+def _add_truncate(parser: ArgumentParser) -> None:
+    parser.add_argument("--truncate", action="store_true", help="cut texts that are too long for the model")
+
+
+def _add_lines(parser: ArgumentParser) -> None:
+    lines = parser.add_argument_group("many texts, a line each")
+    lines.add_argument("-i", "--input", metavar=FILE, help="ask about the lines of a file, - for standard input")
+    lines.add_argument(
+        "-o", "--output", metavar=FILE, help="write a line of JSON for each to a file, - for standard output"
+    )
+    lines.add_argument(
+        "--format", choices=["plain", "jsonl", "tsv"], help="how lines are read (default: by the file's name)"
+    )
+    lines.add_argument("--field", action="append", metavar="NAME", help="a field of a JSON line; repeat for several")
+    lines.add_argument(
+        "--column", action="append", metavar="N", help="a column by number, or by its name in the first line; repeat"
+    )
+    lines.add_argument(
+        "--workers", type=_count, default=4, metavar="N", help="requests under way at once (default: %(default)s)"
+    )
+    lines.add_argument("--resume", action="store_true", help="go on where the output file ends")
+
+
+def _add_server(parser: ArgumentParser) -> None:
+    server = parser.add_argument_group("server")
+    server.add_argument(
+        "--url",
+        action="append",
+        help="grpc://, grpcs://, http:// or https:// with host and port; repeat for several servers "
+        f"(default: BERT_MLM_URL, or {_URL})",
+    )
+    server.add_argument("--model", default="bert_mlm", metavar="NAME", help="the model (default: %(default)s)")
+    server.add_argument("--version", type=int, metavar="N", help="the model's version (default: the latest)")
+    server.add_argument("--vocab", metavar=FILE, help="the model's vocab.txt (default: fetched from the server)")
+    server.add_argument(
+        "--timeout", type=float, metavar="S", help="seconds to wait for an answer (default: 10, for lines 60)"
+    )
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        msg = f"{count} is less than 1"
+        raise argparse.ArgumentTypeError(msg)
+    return count
+
+
+def _questions(options: Namespace) -> tuple[list[tuple[str, ...]], str]:
+    """Return the questions that the command line has, or else the file that has them."""
+    texts: list[str] = options.texts
+    if options.input is not None:
+        if texts:
+            options.parser.error("give texts or --input, not both")
+        return [], options.input
+    if texts == ["-"]:
+        return [], "-"
+    if not texts:
+        if sys.stdin is None or not _is_waiting(sys.stdin.fileno()):
+            options.parser.error("give a text, or lines by --input or a pipe")
+        return [], "-"
+    if options.command == "similar" and len(texts) != 2:
+        options.parser.error(f"give two texts to compare, not {len(texts)}; more pairs come by --input or a pipe")
+    if options.command == "score" and len(texts) < 2:
+        options.parser.error("give a candidate or more after the text")
+    return ([tuple(texts)] if options.command in {"similar", "score"} else [(text,) for text in texts]), ""
+
+
+def _is_waiting(descriptor: int) -> bool:
+    """Return whether a descriptor is a pipe, a socket or a file, and no terminal, where nobody knows what to type."""
+    return not stat.S_ISCHR(os.fstat(descriptor).st_mode)
+
+
+def _check(options: Namespace) -> None:
+    """End the process with status 2 if options contradict each other."""
+    error = options.parser.error
+    if options.command == "fill" and options.targets and (options.joint or options.skip_punctuation):
+        error("--targets are the words to choose from; leave out --joint and --skip-punctuation")
+    if options.command in {"similar", "score"} and options.format == "plain":
+        error("a plain line is one text; use --format tsv or jsonl")
+    if options.field and options.column:
+        error("--field is for JSON lines and --column for columns; give one of them")
+    if options.format is None:
+        options.format = "jsonl" if options.field else "tsv" if options.column else None
+    if (options.field and options.format != "jsonl") or (options.column and options.format != "tsv"):
+        error(f"--field is for --format jsonl and --column for tsv, not for {options.format}")
+    if options.output is not None and _same(options.source, options.output):
+        error("--input and --output are the same file")
+    if options.resume and (options.output in {None, "-"} or options.source in {"", "-"}):
+        error("--resume needs --input and --output, both of them files")
+    places = options.field or options.column
+    wanted = _PLACES.get(options.command, 1)
+    if places and len(places) != wanted and not (options.column and options.command == "score"):
+        error(f"{options.command} needs {wanted} of them, not {len(places)}")
+    if options.column and "0" in options.column:
+        error("columns count from 1")
+
+
+_PLACES = {"similar": 2, "score": 2}
+"""How many fields or columns a command's question has where it is not one; ``score`` takes more columns too."""
+
+
+def _same(source: str, output: str) -> bool:
+    return source not in {"", "-"} and os.path.realpath(source) == os.path.realpath(output)

@@ -1,0 +1,172 @@
+"""Many questions, a line each: from a file or a pipe to a file, to a pipe or to tables."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import dropwhile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from bert_mlm_client.bulk import ask_all
+from bert_mlm_client.cli.document import line_of
+from bert_mlm_client.cli.exit_status import ExitStatus
+from bert_mlm_client.cli.interrupt import Interrupt
+from bert_mlm_client.cli.lines import Line, read
+from bert_mlm_client.cli.progress import Bar
+from bert_mlm_client.cli.questions import Question
+from bert_mlm_client.cli.resume import Done, Recipe, begin, beside
+from bert_mlm_client.client import FillMask
+from bert_mlm_client.errors import BertMlmError, InputError
+
+_INPUT_AND_OUTPUT = {"given", "source", "parser", "texts", "input", "output", "json", "resume"}
+_ASIDE = _INPUT_AND_OUTPUT | {"timeout", "url", "vocab", "workers"}
+"""The options that no answer depends on. A run may be resumed with others, also on another server: that one and the
+same model is behind an address, this side cannot know."""
+
+_ALIKE = 100
+"""If so many lines fail at the beginning, and all in the same words, not they are at fault but the options."""
+
+
+def run(question: Question[Any], client: FillMask, options: Namespace) -> ExitStatus:
+    """Answer every line and return the exit status.
+
+    Raises:
+        BertMlmError: the server or the options are at fault; a note says how to go on.
+        OSError: a file cannot be read or written; likewise.
+    """
+    output = None if options.output in {None, "-"} else Path(options.output)
+    recipe = _recipe(options, output)
+    done = Done() if output is None else begin(output, recipe, resume=options.resume)
+    count = _Count(done.lines, done.failed)
+    bar = Bar(None if recipe is None else recipe.input_lines, done.lines)
+    interrupt = Interrupt()
+    try:
+        with _source(question, options) as lines, _sink(options, append=recipe is not None) as write, interrupt, bar:
+            answers = ask_all(
+                interrupt.until(dropwhile(lambda line: line.number <= done.line, lines)),
+                lambda group: _ask(question, client, group),
+                length=lambda line: 0 if isinstance(line.question, InputError) else question.length(line.question),
+                workers=options.workers,
+                progress=bar.advance,
+            )
+            with closing(answers):
+                for line, answer in answers:
+                    write(line, answer)
+                    count.add(answer)
+    except (BertMlmError, OSError) as error:
+        if output is not None and count.lines > count.failed:
+            error.add_note(_how_to_go_on(count, output, resumable=recipe is not None))
+        elif output is not None:
+            beside(output).unlink(missing_ok=True)  # nothing is answered that beginning anew would lose
+        raise
+    if interrupt.pressed:
+        print(f"bert-mlm: {_how_to_go_on(count, output, resumable=recipe is not None)}", file=sys.stderr)
+        return ExitStatus.INTERRUPTED
+    if output is not None:
+        beside(output).unlink(missing_ok=True)
+    if output is not None or count.failed:
+        rate = (count.lines - done.lines) / bar.elapsed_s
+        told = f"{_lines(count.lines)}, {count.failed:,} failed; {bar.elapsed_s:,.1f} s, {rate:,.0f} lines/s"
+        print(f"bert-mlm: {told}", file=sys.stderr)
+    return ExitStatus.SOME_FAILED if count.failed else ExitStatus.SUCCEEDED
+
+
+@dataclass(slots=True)
+class _Count:
+    """How many lines were answered or failed, before a resumption too."""
+
+    lines: int
+    failed: int
+    first_error: str = ""
+    alike: bool = True
+
+    def add(self, answer: object) -> None:
+        self.lines += 1
+        if not isinstance(answer, BertMlmError):
+            return
+        self.failed += 1
+        self.first_error = self.first_error or str(answer)
+        self.alike = self.alike and str(answer) == self.first_error
+        if self.alike and self.lines == self.failed == _ALIKE:
+            msg = f"the first {_ALIKE} lines all fail, so that no more were asked: {self.first_error}"
+            raise InputError(msg)
+
+
+def _ask(question: Question[Any], client: FillMask, lines: Sequence[Line[Any]]) -> list[Any]:
+    """Return the lines' answers, and of those that could not be read why."""
+    asked = [line.question for line in lines if not isinstance(line.question, InputError)]
+    answers = iter(question.ask(client, asked) if asked else ())
+    return [line.question if isinstance(line.question, InputError) else next(answers) for line in lines]
+
+
+def _recipe(options: Namespace, output: Path | None) -> Recipe | None:
+    """Return what the output is made with; None if it cannot be resumed, one of the two being no plain file."""
+    if output is None or options.source in {"", "-"}:
+        return None
+    source = Path(options.source)
+    if any(path.exists() and not path.is_file() for path in (source, output)):
+        return None
+    return Recipe.of(source, {name: value for name, value in vars(options).items() if name not in _ASIDE})
+
+
+@contextmanager
+def _source(question: Question[Any], options: Namespace) -> Iterator[Iterator[Line[Any]]]:
+    """Open what has the questions."""
+    if options.given:
+        items = [question.build(*values) for values in options.given]
+        yield (Line(number, item, question.fields(item)) for number, item in enumerate(items, 1))
+    elif options.source == "-":
+        yield read(sys.stdin.buffer, question.layout("", options))
+    else:
+        with Path(options.source).open("rb") as file:
+            yield read(file, question.layout(options.source, options))
+
+
+@contextmanager
+def _sink(options: Namespace, *, append: bool) -> Iterator[Callable[[Line[Any], Any], None]]:
+    """Open what the answers go to, and yield what writes one there."""
+    if options.output not in {None, "-"}:
+        with Path(options.output).open("ab" if append else "wb") as file:
+            yield _documents(file)
+    elif options.json or options.output == "-":
+        yield _documents(sys.stdout.buffer)
+    else:
+        yield _tables(options.command)
+
+
+def _documents(file: BinaryIO) -> Callable[[Line[Any], Any], None]:
+    """Return what writes an answer as a line of JSON, at once: whatever ends this process tears one line at most."""
+
+    def write(line: Line[Any], answer: Any) -> None:
+        file.write(line_of(line, answer))
+        file.flush()
+
+    return write
+
+
+def _tables(command: str) -> Callable[[Line[Any], Any], None]:
+    """Return what prints an answer as a table."""
+    from bert_mlm_client.cli.tables import Tables
+
+    shown = Tables(command)
+
+    def write(line: Line[Any], answer: Any) -> None:
+        if isinstance(answer, BertMlmError):
+            print(f"bert-mlm: line {line.number}: {answer}", file=sys.stderr)
+        else:
+            shown.show(line.question, answer, titled=True)
+
+    return write
+
+
+def _how_to_go_on(count: _Count, output: Path | None, *, resumable: bool) -> str:
+    if output is None:
+        return f"{_lines(count.lines)} answered"
+    hint = "the same command with --resume goes on" if resumable else "this input cannot be resumed"
+    return f"{_lines(count.lines)} in {output}; {hint}"
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line{'' if count == 1 else 's'}"

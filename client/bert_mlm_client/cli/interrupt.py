@@ -1,0 +1,51 @@
+"""Ctrl-C as a wish to end in good order."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Self, TypeVar
+
+T = TypeVar("T")
+
+
+class Interrupt:
+    """Takes the first Ctrl-C for the end of the input, so that all that was read is answered; the second ends at once.
+
+    Attributes:
+        pressed: whether Ctrl-C was pressed.
+    """
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self._reading = False
+
+    def until(self, source: Iterator[T]) -> Iterator[T]:
+        """Yield from a source until Ctrl-C, also if that finds it waiting for more."""
+        while not self.pressed:
+            try:
+                self._reading = True
+                item = next(source)
+            except (KeyboardInterrupt, StopIteration):
+                return
+            finally:
+                self._reading = False
+            yield item
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self.pressed:
+            raise KeyboardInterrupt
+        self.pressed = True
+        print("bert-mlm: finishing what has been read; Ctrl-C again ends at once", file=sys.stderr)
+        if self._reading:
+            raise KeyboardInterrupt

@@ -1,0 +1,135 @@
+"""Questions from lines: plain text, JSON objects or tab-separated columns, read one at a time."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from bert_mlm_client.errors import InputError
+
+Item = TypeVar("Item")
+Format = Literal["plain", "jsonl", "tsv"]
+Fields = Mapping[str, Any]
+
+_FORMATS: Mapping[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".tsv": "tsv"}
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout(Generic[Item]):
+    """Where in a line its question stands.
+
+    Attributes:
+        format: ``plain``: the line is a text. ``jsonl``: an object. ``tsv``: columns between tabs, without quotes.
+        places: the object's fields; or the columns, by number from 1, or by their names in the first line; no
+            columns are all of them.
+        build: makes the question of their values, or raises InputError.
+    """
+
+    format: Format
+    places: Sequence[str]
+    build: Callable[..., Item]
+
+
+@dataclass(frozen=True, slots=True)
+class Line(Generic[Item]):
+    """A line of the input.
+
+    Attributes:
+        number: its number, from 1.
+        question: what it asks, or why it asks nothing.
+        fields: all that it says, to be passed through.
+    """
+
+    number: int
+    question: Item | InputError
+    fields: Fields = field(default_factory=dict)
+
+
+def format_of(name: str) -> Format | None:
+    """Return the format that a file's name tells, if it tells one."""
+    return _FORMATS.get(Path(name).suffix.lower())
+
+
+def read(raw_lines: Iterable[bytes], layout: Layout[Item]) -> Iterator[Line[Item]]:
+    r"""Yield the lines that are not blank; one that cannot be read tells why in place of its question.
+
+    Args:
+        raw_lines: a binary file. Only ``\n`` and ``\r\n`` end a line: U+2028 may stand in a text.
+        layout: where the questions stand.
+
+    Raises:
+        InputError: columns are asked for by name, and the first line has not these names.
+    """
+    lines = _decoded(raw_lines)
+    parse, pick = _reader(layout, lines)
+    for number, line in lines:
+        fields: Fields = {}
+        question: Item | InputError
+        try:
+            if isinstance(line, InputError):
+                raise line
+            fields = parse(line)
+            question = layout.build(*pick(fields))
+        except InputError as error:
+            question = error
+        yield Line(number, question, fields)
+
+
+def _decoded(raw_lines: Iterable[bytes]) -> Iterator[tuple[int, str | InputError]]:
+    for number, raw in enumerate(raw_lines, 1):
+        try:
+            line = raw.removeprefix(_BOM if number == 1 else b"").removesuffix(b"\n").removesuffix(b"\r").decode()
+        except UnicodeDecodeError as error:
+            yield number, InputError(f"the line is no UTF-8 at byte {error.start + 1}; convert the file")
+        else:
+            if line and not line.isspace():
+                yield number, line
+
+
+def _reader(
+    layout: Layout[Any], lines: Iterator[tuple[int, str | InputError]]
+) -> tuple[Callable[[str], Fields], Callable[[Fields], Sequence[Any]]]:
+    """Return what makes fields of a line, and what takes the question's values from them."""
+    if layout.format == "plain":
+        return lambda line: {"text": line}, lambda fields: [fields["text"]]
+    if layout.format == "jsonl":
+        return _parse_object, lambda fields: _by_name(fields, layout.places)
+    if all(place.isdecimal() for place in layout.places):
+        indices = [int(place) - 1 for place in layout.places]
+        return lambda line: {"columns": line.split("\t")}, lambda fields: _by_number(fields["columns"], indices)
+    _, first = next(lines, (0, ""))
+    header = [] if isinstance(first, InputError) else first.split("\t")
+    if missing := [place for place in layout.places if place not in header]:
+        msg = f"the first line has no column named {missing[0]!r} but {', '.join(map(repr, header))}"
+        raise InputError(msg)
+    return lambda line: dict(zip(header, line.split("\t"), strict=False)), lambda fields: _by_name(
+        fields, layout.places
+    )
+
+
+def _parse_object(line: str) -> Fields:
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        msg = f"the line is no JSON: {error}"
+        raise InputError(msg) from error
+    if not isinstance(document, dict):
+        msg = f"the line is JSON but no object: a {type(document).__name__}"
+        raise InputError(msg)
+    return document
+
+
+def _by_name(fields: Fields, names: Sequence[str]) -> Sequence[Any]:
+    if missing := [name for name in names if name not in fields]:
+        msg = f"the line has no {missing[0]!r} but {', '.join(map(repr, fields)) or 'nothing'}"
+        raise InputError(msg)
+    return [fields[name] for name in names]
+
+
+def _by_number(cells: Sequence[str], indices: Sequence[int]) -> Sequence[str]:
+    if missing := [index for index in indices if index >= len(cells)]:
+        msg = f"the line has no column {missing[0] + 1}: it has {len(cells)}"
+        raise InputError(msg)
+    return [cells[index] for index in indices or range(len(cells))]

@@ -1,0 +1,77 @@
+"""How far long work has come: a bar with rate and time left, on a terminal alone."""
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, Task
+    from rich.text import Text
+
+LONG_S = 1.0
+"""How long work takes before a bar appears."""
+
+
+class Bar:
+    """Counts lines; shows them if it takes long and somebody can see it. Threads may share it.
+
+    Args:
+        total: how many lines there are, or None if nobody knows.
+        done: how many of them were done before.
+    """
+
+    def __init__(self, total: int | None, done: int = 0) -> None:
+        self._total, self._done = total, done
+        self._before = done
+        self._begun = time.monotonic()
+        self._visible = sys.stderr.isatty()
+        self._lock = threading.Lock()
+        self._progress: Progress | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """The time since the bar was made."""
+        return time.monotonic() - self._begun
+
+    def advance(self, count: int) -> None:
+        """Count lines that are done."""
+        with self._lock:
+            self._done += count
+            if not self._visible:
+                return
+            if self._progress is None and self.elapsed_s >= LONG_S:
+                self._progress = self._show()
+            if self._progress is not None:
+                self._progress.update(self._progress.task_ids[0], completed=self._done)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._visible = False
+            if self._progress is not None:
+                self._progress.stop()
+
+    def _show(self) -> "Progress":
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        bar = self
+
+        class Rate(ProgressColumn):
+            """Lines a second since the beginning."""
+
+            def render(self, task: "Task") -> "Text":
+                return Text(f"{(task.completed - bar._before) / bar.elapsed_s:,.0f} lines/s")
+
+        columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+        progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        progress.add_task("", total=self._total, completed=self._done)
+        progress.start()
+        return progress

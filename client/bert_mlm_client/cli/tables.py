@@ -1,0 +1,126 @@
+"""Answers as tables for people."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Prediction, Similarity
+
+_BAR = 20
+"""How many characters the bar of the largest weight takes."""
+
+_FIRST = 4
+"""How many numbers of a vector are shown."""
+
+
+class Tables:
+    """Prints the answers of one command to standard output."""
+
+    def __init__(self, command: str) -> None:
+        self._build = _BUILDERS[command]
+        self._titled = command not in {"similar", "features"}  # these have the texts in their rows
+        self._console = Console()
+
+    def show(self, question: Any, answer: Any, *, titled: bool = False) -> None:
+        """Print one answer, under its text if there are several."""
+        title = titled and self._titled
+        if title:
+            self._console.print(Text(question if isinstance(question, str) else question[0], style="bold"))
+        for table in self._build(question, answer):
+            self._console.print(table)
+        if title:
+            self._console.print()
+
+
+def _fill(question: Any, answer: Any) -> Iterable[RenderableType]:
+    """Answers are candidates, candidates for each mask, or with --joint and --targets whole words."""
+    if answer and isinstance(answer[0], Filling):
+        return _score(question, answer)
+    masks = answer if answer and isinstance(answer[0], list) else [answer]
+    return [_predictions(masks)]
+
+
+def _predictions(masks: Sequence[Sequence[Prediction]]) -> Table:
+    """With several masks, each one's rows stand under its number."""
+    several = len(masks) > 1
+    table = _table(
+        *([("mask", "right")] if several else []), ("score", "right"), ("token", "left"), ("sequence", "left")
+    )
+    for number, candidates in enumerate(masks, 1):
+        for rank, candidate in enumerate(candidates):
+            mask = [str(number) if rank == 0 else ""] if several else []
+            cells = [*mask, f"{candidate.score:.4f}", candidate.token_str, candidate.sequence]
+            _add(table, cells, end_section=rank == len(candidates) - 1)
+    return table
+
+
+def _score(_: Any, fillings: Sequence[Filling]) -> Iterable[RenderableType]:
+    table = _table(("score", "right"), ("words", "left"), ("sequence", "left"))
+    for filling in fillings:
+        _add(table, [f"{filling.score:.4f}", filling.token_str, filling.sequence])
+    return [table]
+
+
+def _similar(pair: tuple[str, str], similarity: Similarity) -> Iterable[RenderableType]:
+    table = _table((similarity.measure, "right"), ("a", "left"), ("b", "left"))
+    _add(table, [f"{similarity.score:.4f}", *pair])
+    return [table]
+
+
+def _features(text: str, features: Features) -> Iterable[RenderableType]:
+    table = _table(
+        ("vector", "left"), ("size", "right"), ("norm", "right"), ("first numbers", "left"), ("text", "left")
+    )
+    for name in ("cls", "mean", "whitened"):
+        vector = getattr(features, name)
+        if vector is not None:
+            norm = float(vector @ vector) ** 0.5
+            first = " ".join(f"{number:+.4f}" for number in vector[:_FIRST])
+            _add(table, [name, str(len(vector)), f"{norm:.4f}", f"{first} …", text if name == "cls" else ""])
+    return [table]
+
+
+def _explain(_: Any, answer: Explanation | Sequence[Explanation]) -> Iterable[RenderableType]:
+    for explanation in [answer] if isinstance(answer, Explanation) else answer:
+        prediction = explanation.prediction
+        yield Text(f"{prediction.token_str}  {prediction.score:.4f}  {prediction.sequence}")
+        table = _table(("weight", "right"), ("token", "left"), ("", "left"))
+        most = max((abs(weight.weight) for weight in explanation.weights), default=0.0) or 1.0
+        for weight in explanation.weights:
+            bar = "█" * round(max(0.0, weight.weight) / most * _BAR)
+            _add(table, [f"{weight.weight:+.4f}", weight.token_str, bar])
+        yield table
+
+
+def _status(_: Any, status: ModelStatus) -> Iterable[RenderableType]:
+    table = _table(("version", "right"), ("state", "left"), ("error", "left"))
+    for version in status.versions:
+        error = f"{version.error_code} {version.error_message}".removeprefix("OK").strip()
+        _add(table, [str(version.version), version.state, error])
+    return [table]
+
+
+_BUILDERS: Mapping[str, Callable[[Any, Any], Iterable[RenderableType]]] = {
+    "fill": _fill,
+    "score": _score,
+    "similar": _similar,
+    "features": _features,
+    "explain": _explain,
+    "status": _status,
+}
+
+
+def _table(*columns: tuple[str, str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for name, side in columns:
+        table.add_column(name, justify="right" if side == "right" else "left", overflow="fold")
+    return table
+
+
+def _add(table: Table, cells: Sequence[str], *, end_section: bool = False) -> None:
+    """Add a row; Text, not str: rich would read [red] in somebody's sentence as a colour."""
+    table.add_row(*map(Text, cells), end_section=end_section)

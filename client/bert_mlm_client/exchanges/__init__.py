@@ -1,0 +1,33 @@
+"""What is asked of the server and in which order, without doing it.
+
+An exchange is a generator: it yields the requests that may travel together, is sent their answers in the same order or
+has their error thrown in, and returns its result. So it is written once, and `drive` carries it out for both clients.
+"""
+
+from bert_mlm_client.exchanges.base import Exchange, Result
+from bert_mlm_client.exchanges.explain import Method, check_method, explain
+from bert_mlm_client.exchanges.features import features
+from bert_mlm_client.exchanges.fill import fill
+from bert_mlm_client.exchanges.joint import fill_jointly
+from bert_mlm_client.exchanges.rows import MAX_ROWS, check_texts
+from bert_mlm_client.exchanges.similarity import similarity
+from bert_mlm_client.exchanges.tokenizer import load_tokenizer
+from bert_mlm_client.exchanges.words import check_candidates, compare, score
+
+__all__ = [
+    "MAX_ROWS",
+    "Exchange",
+    "Method",
+    "Result",
+    "check_candidates",
+    "check_method",
+    "check_texts",
+    "compare",
+    "explain",
+    "features",
+    "fill",
+    "fill_jointly",
+    "load_tokenizer",
+    "score",
+    "similarity",
+]

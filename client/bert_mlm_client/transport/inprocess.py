@@ -1,0 +1,112 @@
+"""Answer in this process, without a server: from an engine, or from what a test makes up."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from bert_mlm_client.errors import (
+    BertMlmError,
+    RequestError,
+    ServerError,
+    ServerTimeoutError,
+    SignatureNotFoundError,
+)
+from bert_mlm_client.results import ModelStatus, VersionStatus
+from bert_mlm_client.transport.base import Answer, Request
+from bert_mlm_client.wire.tensors import Array
+
+_STATUS = ModelStatus("in-process", (VersionStatus(1, "AVAILABLE", "OK", ""),))
+
+
+class Backend(Protocol):
+    """Runs a model, as the engines of the embedded server do.
+
+    One that also has ``signatures``, a mapping from each signature's name to an object whose ``outputs`` contain the
+    outputs' names, is only asked for what is in it.
+    """
+
+    def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
+        """Run a signature and return its outputs by name.
+
+        Raises:
+            BertMlmError: passed on to the caller, say an OverloadedError that a test wants to see handled.
+            Exception: any other becomes a ServerError.
+        """
+
+
+class InProcess:
+    """A transport to a backend in this process; a request takes as long as it takes, whatever the timeout.
+
+    Example:
+        >>> FillMask(InProcess(OnnxEngine(Path("models/bert_mlm/1"))))
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ARG002  nothing can stop a computation
+        """Run the backend; see `Transport.predict`."""
+        return _run(self._backend, request)
+
+    def status(self, *, timeout: float) -> ModelStatus:  # noqa: ARG002  likewise
+        """Return one version that is available."""
+        return _STATUS
+
+    def close(self) -> None:
+        """Do nothing: the backend is its owner's to close."""
+
+
+class AsyncInProcess:
+    """A transport to a backend in this process, for asyncio; the backend runs in threads."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  as for every transport
+        """Run the backend; see `Transport.predict`. It runs on when the time is over, and nobody waits for it."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await asyncio.to_thread(_run, self._backend, request)
+        except TimeoutError as error:
+            if isinstance(error, BertMlmError):
+                raise
+            msg = f"the backend did not answer in {timeout:g} s; allow a longer timeout"
+            raise ServerTimeoutError(msg, signature=request.signature) from error
+
+    async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109, ARG002  as for every transport
+        """Return one version that is available."""
+        return _STATUS
+
+    async def close(self) -> None:
+        """Do nothing: the backend is its owner's to close."""
+
+
+def _run(backend: Backend, request: Request) -> Answer:
+    signatures = getattr(backend, "signatures", None)
+    if signatures is not None:
+        _check(signatures, request)
+    try:
+        outputs = backend.run(request.signature, request.inputs, request.outputs)
+        return {name: outputs[name] for name in request.outputs}
+    except BertMlmError:
+        raise
+    except Exception as error:
+        msg = f"the backend failed: {type(error).__name__}: {error}"
+        raise ServerError(msg, signature=request.signature) from error
+
+
+def _check(signatures: Mapping[str, "_Signature"], request: Request) -> None:
+    """Refuse what a server would refuse, so that a client copes with an older model here as it does there."""
+    if request.signature not in signatures:
+        msg = f"the backend has no signature {request.signature}"
+        raise SignatureNotFoundError(msg, signature=request.signature)
+    known = signatures[request.signature].outputs
+    for name in request.outputs:
+        if name not in known:
+            msg = f"the signature {request.signature} has no output {name}"
+            raise RequestError(msg, signature=request.signature)
+
+
+class _Signature(Protocol):
+    @property
+    def outputs(self) -> Mapping[str, object]: ...

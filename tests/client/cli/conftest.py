@@ -1,0 +1,71 @@
+"""The command in a process of its own, against the scripted model or a real embedded server."""
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from loadtest.soak import started
+from tests.client.cli.process import COMMAND, Run, Start, Texts, sentences
+
+
+@pytest.fixture
+def run(environment: Mapping[str, str]) -> Run:
+    """Run the command to its end, with nothing on standard input but what is given."""
+
+    def run_command(*arguments: object, given: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+        source = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
+        return subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            capture_output=True,
+            encoding="utf-8",
+            env={**environment, **variables},
+            timeout=120,
+            check=False,
+            **source,
+        )
+
+    return run_command
+
+
+@pytest.fixture
+def start(environment: Mapping[str, str]) -> Iterator[Start]:
+    """Start the command; what still runs when the test ends is killed."""
+    started_here: list[subprocess.Popen[str]] = []
+
+    def start_command(*arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            env=dict(environment),
+        )
+        started_here.append(process)
+        return process
+
+    yield start_command
+    for process in started_here:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def served_url(light_version: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real embedded server with the light engine and a tiny model that knows ``KNOWN``."""
+    with started(light_version.parent, tmp_path_factory.mktemp("served"), ["--engine=onnx"]) as server:
+        yield server.grpc
+
+
+@pytest.fixture
+def texts_file(tmp_path: Path) -> Texts:
+    """Write so many sentences to a file, a line each."""
+
+    def write(count: int) -> Path:
+        path = tmp_path / "texts.txt"
+        path.write_text("".join(f"{sentence}\n" for sentence in sentences(count)), encoding="utf-8")
+        return path
+
+    return write

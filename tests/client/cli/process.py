@@ -1,0 +1,36 @@
+"""What the tests of the command share: how it is called, and sentences that the tiny model knows."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "bert_mlm_client"]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., subprocess.Popen[str]]
+Texts = Callable[[int], Path]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, half a minute at most."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come to hold"
+        time.sleep(0.01)  # between two looks
+
+
+KNOWN = "床前明月光疑是地上霜春眠不觉晓处闻啼鸟夜来风雨声花落知多少今天气真好啊适合出去玩他说你的很大"
+"""The Chinese characters in the tiny model's vocabulary."""
+
+
+def sentences(count: int) -> list[str]:
+    """Different sentences of 6 to 27 characters, each with a [MASK]."""
+    made = []
+    for number in range(count):
+        length = 3 + number * 7 % 22
+        start = number % len(KNOWN)
+        characters = (KNOWN * 3)[start : start + length]
+        made.append(f"{characters}[MASK]{number % 10}{number // 10 % 10}")
+    return made

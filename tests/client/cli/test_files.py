@@ -1,0 +1,198 @@
+"""Lines of files and pipes through the command."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bert_mlm_client import FillMask
+
+from tests.client.cli.process import Run, Start, Texts, sentences
+from tests.client.cli.test_commands import as_json
+from tests.client.scripted import Refusal, ScriptedModel
+
+ONE = "中国的首[MASK]是北京。"
+TWO = "今天[MASK][MASK]很好"
+
+
+def documents(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+def test_a_files_lines_are_answered_in_order_as_the_library_answers(
+    run: Run, grpc_url: str, texts_file: Texts, tmp_path: Path
+) -> None:
+    source, output = texts_file(1200), tmp_path / "answers.jsonl"
+    done = run("fill", "--input", source, "--output", output, "--url", grpc_url, "--top-k", "2")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert re.fullmatch(r"bert-mlm: 1,200 lines, 0 failed; [\d.]+ s, [\d,]+ lines/s\n", done.stderr)
+    texts = sentences(1200)
+    with FillMask(grpc_url) as client:
+        expected = as_json(client.fill(texts, top_k=2))
+    assert isinstance(expected, list)
+    assert documents(output.read_text(encoding="utf-8")) == [
+        {"line": number, "text": text, "answer": answer}
+        for number, (text, answer) in enumerate(zip(texts, expected, strict=True), 1)
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.jsonl", "texts.txt"]
+
+
+def test_a_pipe_is_read_without_being_asked_and_dash_says_so(run: Run, grpc_url: str) -> None:
+    given = f"{ONE}\n\n{TWO}\n"
+    for arguments in (["fill"], ["fill", "-"], ["fill", "--input", "-"]):
+        done = run(*arguments, "--url", grpc_url, "--json", given=given)
+        assert (done.returncode, done.stderr) == (0, "")
+        found = documents(done.stdout)
+        assert [(each["line"], each["text"]) for each in found] == [(1, ONE), (3, TWO)]
+        assert [len(each["answer"]) for each in found] == [5, 2]
+
+
+def test_lines_without_json_are_tables_and_their_errors_on_standard_error(run: Run, grpc_url: str) -> None:
+    done = run("fill", "--url", grpc_url, given=f"{ONE}\n没有\n")
+    assert done.returncode == 3
+    assert ONE in done.stdout
+    assert done.stdout.count("score") == 1
+    first, second = done.stderr.splitlines()
+    assert first.startswith("bert-mlm: line 2: the text has no [MASK]")
+    assert second.startswith("bert-mlm: 2 lines, 1 failed")
+
+
+def test_bad_lines_become_lines_with_an_error_and_nothing_else_is_lost(run: Run, grpc_url: str, tmp_path: Path) -> None:
+    source, output = tmp_path / "texts.jsonl", tmp_path / "answers.jsonl"
+    lines = [
+        {"id": 1, "text": ONE},
+        {"id": 2, "text": "没有"},
+        {"id": 3},
+        {"id": 4, "text": 5},
+        {"id": 5, "text": "[MASK]" * 40},
+        {"id": 6, "text": "半\ud800[MASK]"},
+        {"id": 7, "text": TWO, "line": "mine", "error": "old", "answer": 0},
+    ]
+    source.write_text("".join(f"{json.dumps(line)}\n" for line in lines) + "{\n", encoding="utf-8")
+    done = run("fill", "--input", source, "--output", output, "--url", grpc_url)
+    assert done.returncode == 3
+    assert done.stderr.startswith("bert-mlm: 8 lines, 6 failed")
+    found = documents(output.read_text(encoding="utf-8"))
+    assert [each["line"] for each in found] == list(range(1, 9))
+    assert [each.get("id") for each in found] == [1, 2, 3, 4, 5, 6, 7, None]
+    assert {each["error_type"] for each in found if "error" in each} == {"InputError"}
+    assert [list(each) for each in found[5:]] == [
+        ["line", "error", "error_type", "id", "text"],
+        ["line", "id", "text", "answer"],
+        ["line", "error", "error_type"],
+    ]
+    assert [found[index]["error"].partition(";")[0] for index in (1, 2, 3)] == [
+        "the text has no [MASK]",
+        "the line has no 'text' but 'id'",
+        "a text is a string, not 5",
+    ]
+
+
+@pytest.fixture
+def run_lines(run: Run, grpc_url: str, tmp_path: Path) -> Callable[..., list[Any]]:
+    """Fill the lines of a new file."""
+
+    def fill(name: str, content: str, *option: str) -> list[Any]:
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        done = run("fill", "--input", tmp_path / name, "--url", grpc_url, "--json", *option)
+        assert (done.returncode, done.stderr) == (0, "")
+        return documents(done.stdout)
+
+    return fill
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "option", "fields"),
+    [
+        ("a.jsonl", '{"q": "今天[MASK]", "id": 1}\n', ("--field", "q"), {"q": "今天[MASK]", "id": 1}),
+        ("a.tsv", "1\t今天[MASK]\n", ("--column", "2"), {"columns": ["1", "今天[MASK]"]}),
+        ("a.txt", "id\tq\n1\t今天[MASK]\n", ("--column", "q"), {"id": "1", "q": "今天[MASK]"}),
+        ("a.tsv", "今天\t[MASK]\n", ("--format", "plain"), {"text": "今天\t[MASK]"}),
+    ],
+)
+def test_formats_are_told_by_name_or_option_and_fields_passed_through(
+    run_lines: Callable[..., Any], name: str, content: str, option: tuple[str, str], fields: dict[str, object]
+) -> None:
+    [found] = run_lines(name, content, *option)
+    assert {key: value for key, value in found.items() if key not in {"line", "answer"}} == fields
+
+
+def test_pairs_and_candidates_come_in_columns_or_fields(run: Run, served_url: str, tmp_path: Path) -> None:
+    where, words = "床前明月[MASK]，疑是地上霜。", ("光", "风雨")
+    with FillMask(served_url) as client:
+        similarity, scores = as_json(client.similarity("春风", "夜雨")), as_json(client.score(where, words))
+        features, explanation = client.features("春风"), as_json(client.explain(where))
+    pairs, choices = tmp_path / "pairs.jsonl", tmp_path / "choices.jsonl"
+    pairs.write_text('{"a": "春风", "b": "夜雨"}\n', encoding="utf-8")
+    choices.write_text(json.dumps({"text": where, "candidates": words}) + "\n", encoding="utf-8")
+    for source in (["--input", pairs], []):
+        done = run("similar", *source, "--url", served_url, "--json", given="春风\t夜雨\n")
+        assert documents(done.stdout)[0]["answer"] == similarity, done.stderr
+    for source in (["--input", choices], []):
+        done = run("score", *source, "--url", served_url, "--json", given=f"{where}\t光\t风雨\t\n")
+        assert documents(done.stdout)[0]["answer"] == scores, done.stderr
+    [found] = documents(run("features", "--url", served_url, "--json", given="春风\n").stdout)
+    assert found["answer"]["mean"] == pytest.approx(features.mean.tolist(), abs=6e-8)
+    [found] = documents(run("explain", "--url", served_url, "--json", given=f"{where}\n").stdout)
+    assert found["answer"] == explanation
+
+
+def test_the_output_may_be_standard_output(run: Run, grpc_url: str) -> None:
+    done = run("fill", ONE, "--output", "-", "--url", grpc_url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [each["text"] for each in documents(done.stdout)] == [ONE]
+
+
+def test_arguments_can_be_written_to_a_file_too(run: Run, grpc_url: str, tmp_path: Path) -> None:
+    output = tmp_path / "answers.jsonl"
+    output.write_text("something else\n", encoding="utf-8")
+    assert run("fill", ONE, TWO, "--output", output, "--url", grpc_url).returncode == 0
+    assert [each["text"] for each in documents(output.read_text(encoding="utf-8"))] == [ONE, TWO]
+
+
+def test_options_that_no_line_can_be_asked_with_end_it_early(
+    run: Run, grpc_url: str, texts_file: Texts, tmp_path: Path, model: ScriptedModel
+) -> None:
+    source, output = texts_file(3000), tmp_path / "answers.jsonl"
+    arguments = ["fill", "--input", source, "--output", output, "--url", grpc_url]
+    done = run(*arguments, "--top-k", "99")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "the first 100 lines all fail, so that no more were asked: top_k is 99, this model" in done.stderr
+    asked = sum(len(each.inputs["lengths"]) for each in model.requests("fill_mask"))
+    model.asked.clear()
+    assert run(*arguments).returncode == 0, "nothing stands in the way of beginning anew"
+    assert asked < sum(len(each.inputs["lengths"]) for each in model.requests("fill_mask")) * 4
+
+
+def test_a_server_that_fails_ends_it_with_status_1(run: Run, grpc_url: str, model: ScriptedModel) -> None:
+    model.refusal = Refusal("the model burns", "INTERNAL")
+    done = run("fill", "--url", grpc_url, "--json", given=f"{ONE}\n{TWO}\n")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "the model burns" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--input", "/none.txt"], "bert-mlm: /none.txt: No such file or directory\n"),
+        (["--input", "/none.txt", "--output", "/tmp/out.jsonl"], "bert-mlm: /none.txt: No such file or directory\n"),
+        (["--input", __file__, "--output", "/none/out.jsonl"], "bert-mlm: /none/out.jsonl"),
+        (["--input", "/"], "bert-mlm: /: Is a directory\n"),
+    ],
+)
+def test_a_file_that_cannot_be_opened_is_named(run: Run, grpc_url: str, arguments: list[str], message: str) -> None:
+    done = run("fill", *arguments, "--url", grpc_url)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith(message)
+
+
+def test_a_reader_that_leaves_ends_it_quietly(start: Start, grpc_url: str, texts_file: Texts) -> None:
+    process = start("fill", "--input", texts_file(3000), "--json", "--url", grpc_url)
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline().startswith('{"line": 1, ')
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(30) == 1

@@ -1,0 +1,293 @@
+"""Interrupted in the middle and gone on with: every line once and in order."""
+
+import array
+import fcntl
+import json
+import signal
+import termios
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import pytest
+from bert_mlm_client.bulk import WINDOW
+from bert_mlm_client.wire.tensors import Array
+
+from tests.client.cli.process import Run, Start, Texts, sentences, wait_until
+from tests.client.scripted import Asked, Refusal, ScriptedModel
+
+LINES = 6 * WINDOW
+
+
+@dataclass(slots=True)
+class GatedModel(ScriptedModel):
+    """Answers so many rows and then waits until the gate opens."""
+
+    rows: int = 3 * WINDOW
+    gate: threading.Event = field(default_factory=threading.Event)
+    reached: threading.Event = field(default_factory=threading.Event)
+
+    def predict(self, asked: Asked) -> dict[str, Array]:
+        if asked.signature == "fill_mask":
+            self.rows -= len(asked.inputs["lengths"])
+            if self.rows < 0:
+                self.reached.set()
+                self.gate.wait(60)
+        return ScriptedModel.predict(self, asked)
+
+
+@pytest.fixture
+def model() -> Iterator[GatedModel]:
+    model = GatedModel()
+    yield model
+    model.gate.set()
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "answers.jsonl"
+
+
+@pytest.fixture
+def kill(start: Start, arguments: list[str], output: Path, model: GatedModel) -> Callable[[], bytes]:
+    """Start the run, kill it when it waits for the server with some lines written, and return what is written."""
+
+    def start_and_kill() -> bytes:
+        process = start(*arguments)
+        assert model.reached.wait(60)
+        wait_until(lambda: output.exists() and output.read_bytes().count(b"\n") >= WINDOW)
+        process.kill()
+        process.wait(30)
+        model.gate.set()
+        return output.read_bytes()
+
+    return start_and_kill
+
+
+@pytest.fixture
+def arguments(texts_file: Texts, output: Path, grpc_url: str) -> list[str]:
+    return ["fill", "--input", str(texts_file(LINES)), "--output", str(output), "--url", grpc_url]
+
+
+def check_complete(output: Path, count: int = LINES) -> None:
+    """Every line once, in order, whole, and nothing left beside the output."""
+    found = [json.loads(line) for line in output.read_bytes().split(b"\n")[:-1]]
+    assert [(each["line"], each["text"]) for each in found] == list(enumerate(sentences(count), 1))
+    assert all(len(each["answer"]) == 5 for each in found)
+    assert not output.with_name("answers.jsonl.resume").exists()
+
+
+def test_a_killed_run_is_resumed_where_its_output_ends(
+    run: Run, kill: Callable[[], bytes], arguments: list[str], output: Path, model: GatedModel
+) -> None:
+    before = kill()
+    lines = before.count(b"\n")
+    assert WINDOW <= lines < LINES
+    assert output.with_name("answers.jsonl.resume").exists()
+    model.asked.clear()
+    done = run(*arguments, "--resume")
+    assert (done.returncode, done.stderr.partition(";")[0]) == (0, f"bert-mlm: {LINES:,} lines, 0 failed")
+    check_complete(output)
+    assert output.read_bytes().startswith(before), "what was there is left alone"
+    assert sum(len(each.inputs["lengths"]) for each in model.requests("fill_mask")) == LINES - lines
+
+
+@pytest.mark.parametrize("torn", [1, 100])
+def test_a_line_that_was_torn_is_written_anew(
+    run: Run, kill: Callable[[], bytes], arguments: list[str], output: Path, torn: int
+) -> None:
+    output.write_bytes(kill()[:-torn])
+    assert run(*arguments, "--resume").returncode == 0
+    check_complete(output)
+
+
+def test_ctrl_c_answers_what_was_read_and_says_how_to_go_on(
+    run: Run, start: Start, arguments: list[str], output: Path, model: GatedModel
+) -> None:
+    process = start(*arguments)
+    assert model.reached.wait(60)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr
+    assert process.stderr.readline() == "bert-mlm: finishing what has been read; Ctrl-C again ends at once\n"
+    model.gate.set()
+    _, told = process.communicate(timeout=60)
+    lines = output.read_bytes().count(b"\n")
+    assert process.returncode == 130
+    assert told == f"bert-mlm: {lines:,} lines in {output}; the same command with --resume goes on\n"
+    assert lines % WINDOW == 0
+    assert 3 * WINDOW <= lines < LINES
+    model.asked.clear()
+    assert run(*arguments, "--resume").returncode == 0
+    check_complete(output)
+    assert sum(len(each.inputs["lengths"]) for each in model.requests("fill_mask")) == LINES - lines
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "rest"])
+def test_ctrl_c_twice_ends_at_once(
+    start: Start, request: pytest.FixtureRequest, arguments: list[str], model: GatedModel, scheme: str
+) -> None:
+    process = start(*arguments[:-1], request.getfixturevalue(f"{scheme}_url"))
+    assert model.reached.wait(60)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr
+    process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130, "the gate is still closed, and would be for a minute"
+    assert process.stderr.read() == ""
+
+
+def test_ctrl_c_while_waiting_for_more_of_a_pipe_answers_what_came(start: Start, grpc_url: str) -> None:
+    process = start("fill", "--json", "--url", grpc_url)
+    assert process.stdin
+    process.stdin.write("今天[MASK]\n")
+    process.stdin.flush()
+    wait_until(lambda: unread(process.stdin) == 0)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr
+    assert process.stderr.readline().startswith("bert-mlm: finishing")
+    assert process.stdout
+    assert process.stdout.readline().startswith('{"line": 1, ')
+    assert process.wait(30) == 130
+    assert process.stderr.read() == "bert-mlm: 1 line answered\n"
+
+
+def unread(pipe: IO[str] | None) -> int:
+    """Return how many bytes of a pipe nobody has read yet."""
+    assert pipe
+    waiting = array.array("i", [0])
+    fcntl.ioctl(pipe.fileno(), termios.FIONREAD, waiting)
+    return waiting[0]
+
+
+def test_a_server_that_fails_in_the_middle_leaves_what_is_done_and_says_how_to_go_on(
+    run: Run, start: Start, arguments: list[str], output: Path, model: GatedModel
+) -> None:
+    process = start(*arguments)
+    assert model.reached.wait(60)
+    model.refusal = Refusal("the model burns", "INTERNAL")
+    model.gate.set()
+    _, told = process.communicate(timeout=60)
+    lines = output.read_bytes().count(b"\n")
+    assert process.returncode == 1
+    assert "the model burns" in told
+    assert told.endswith(f"; {lines:,} lines in {output}; the same command with --resume goes on\n")
+    assert told.count("\n") == 1
+    model.refusal = None
+    assert run(*arguments, "--resume").returncode == 0
+    check_complete(output)
+
+
+def test_resume_begins_where_there_is_nothing_yet(
+    run: Run, arguments: list[str], output: Path, model: GatedModel
+) -> None:
+    model.gate.set()
+    assert run(*arguments, "--resume").returncode == 0
+    check_complete(output)
+
+
+def test_resume_counts_the_lines_that_failed_before(
+    run: Run, kill: Callable[[], bytes], texts_file: Texts, arguments: list[str], output: Path
+) -> None:
+    source = texts_file(LINES)
+    source.write_text("没有\n\n" + source.read_text(encoding="utf-8"), encoding="utf-8")
+    kill()
+    done = run(*arguments, "--resume")
+    assert (done.returncode, done.stderr.partition(";")[0]) == (3, f"bert-mlm: {LINES + 1:,} lines, 1 failed")
+    found = [json.loads(line)["line"] for line in output.read_bytes().split(b"\n")[:-1]]
+    assert found == [1, *range(3, LINES + 3)]
+
+
+OTHERS = {
+    ("--top-k", "3"): "was begun with --top-k 5; use the same",
+    ("--truncate", "--targets", "京", "都"): "was begun without --targets, without --truncate; use the same",
+    ("--joint", "--top-k", "2"): "was begun without --joint, with --top-k 5; use the same",
+}
+
+
+def test_resume_with_other_options_is_refused(
+    run: Run, arguments: list[str], output: Path, kill: Callable[[], bytes]
+) -> None:
+    unfinished = kill()
+    for more, message in OTHERS.items():
+        done = run(*arguments, "--resume", *more)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert message in done.stderr
+        assert output.read_bytes() == unfinished
+
+
+def test_a_damaged_note_of_the_options_is_told(run: Run, arguments: list[str], output: Path) -> None:
+    output.write_text('{"line": 1, "text": "", "answer": []}\n', encoding="utf-8")
+    beside = output.with_name("answers.jsonl.resume")
+    beside.write_text("[]", encoding="utf-8")
+    assert f"{beside} is damaged; remove it to begin anew" in run(*arguments, "--resume").stderr
+
+
+def test_resume_with_another_input_or_output_is_refused(
+    run: Run, texts_file: Texts, arguments: list[str], output: Path, kill: Callable[[], bytes]
+) -> None:
+    unfinished = kill()
+    with texts_file(LINES).open("a", encoding="utf-8") as file:
+        file.write("一[MASK]\n")
+    assert "was begun with another input" in run(*arguments, "--resume").stderr
+    texts_file(LINES)
+    output.write_bytes(unfinished.replace(b'"line": 2,', b'"line": 1,', 1))
+    done = run(*arguments, "--resume")
+    assert done.returncode == 1
+    assert f"line 2 of {output} is not this command's" in done.stderr
+
+
+def test_resume_may_ask_another_server_with_other_workers(
+    run: Run, arguments: list[str], kill: Callable[[], bytes], rest_url: str, output: Path
+) -> None:
+    kill()
+    assert run(*arguments, "--resume", "--url", rest_url, "--workers", "2").returncode == 0
+    check_complete(output)
+
+
+def test_resume_of_what_cannot_be_read_twice_is_refused(run: Run, arguments: list[str], output: Path) -> None:
+    output.write_text("something else\n", encoding="utf-8")
+    done = run("fill", "--input", "/dev/stdin", *arguments[3:], "--resume", given="一[MASK]\n")
+    assert done.returncode == 1
+    assert "--resume needs an input and an output that are plain files" in done.stderr
+    assert output.read_text(encoding="utf-8") == "something else\n"
+
+
+def test_an_unfinished_output_is_not_overwritten_by_mistake(
+    run: Run, arguments: list[str], output: Path, kill: Callable[[], bytes]
+) -> None:
+    unfinished = kill()
+    for done in (run(*arguments), run("fill", *arguments[3:], given="一[MASK]\n")):
+        assert done.returncode == 1
+        assert "go on with --resume, or remove" in done.stderr
+        assert output.read_bytes() == unfinished
+    output.with_name("answers.jsonl.resume").unlink()
+    assert run(*arguments).returncode == 0
+    check_complete(output)
+
+
+def test_a_complete_output_is_not_resumed_but_written_anew(
+    run: Run, arguments: list[str], output: Path, model: GatedModel
+) -> None:
+    model.gate.set()
+    assert run(*arguments).returncode == 0
+    done = run(*arguments, "--resume")
+    assert done.returncode == 1
+    assert "is complete, or this command did not make it" in done.stderr
+    assert run(*arguments).returncode == 0
+    check_complete(output)
+
+
+def test_a_real_server_answers_every_line_once_over_a_kill(
+    run: Run, start: Start, texts_file: Texts, output: Path, served_url: str
+) -> None:
+    lines = 2 * LINES
+    arguments = ["fill", "--input", texts_file(lines), "--output", output, "--url", served_url]
+    process = start(*arguments)
+    wait_until(lambda: output.exists() and output.read_bytes().count(b"\n") >= WINDOW)
+    process.kill()
+    process.wait(30)
+    assert output.read_bytes().count(b"\n") < lines
+    assert run(*arguments, "--resume").returncode == 0
+    check_complete(output, lines)

@@ -1,0 +1,102 @@
+"""What people see: columns that stand under each other, and bars."""
+
+import contextlib
+import os
+import pty
+import subprocess
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from bert_mlm_client.cli import progress
+from bert_mlm_client.cli.tables import Tables
+from bert_mlm_client.results import Filling, Prediction
+
+from tests.client.cli.process import COMMAND, Texts
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal a text takes, by Unicode's East Asian Width."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def printed(capsys: pytest.CaptureFixture[str], command: str, answer: object, question: object = "") -> list[str]:
+    Tables(command).show(question, answer)
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("token", ["都", "a", "##ing", "Ａ", "😀", "ｶ", "—", "é"])
+def test_what_stands_after_wide_characters_is_aligned(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    answer = [
+        Prediction(0.5, 1, "二", "甲乙丙"),
+        Prediction(0.25, 2, token, "甲乙丙"),
+        Prediction(0.1, 3, "x", "甲乙丙"),
+    ]
+    lines = [line for line in printed(capsys, "fill", answer) if "甲乙丙" in line]
+    assert len(lines) == 3
+    assert len({columns_of(line.partition("甲乙丙")[0]) for line in lines}) == 1
+
+
+@pytest.mark.parametrize("hostile", ["[red]红[/red]", "[/]", ":smile:", "[link=http://x]y[/link]", "\\[bold]"])
+def test_nothing_in_a_text_is_markup(capsys: pytest.CaptureFixture[str], hostile: str) -> None:
+    filling = Filling(0.5, -0.7, (1,), (hostile,), f"{hostile}。")
+    assert any(f"{hostile}。" in line and line.count(hostile) == 2 for line in printed(capsys, "score", [filling]))
+
+
+def test_an_answer_of_nothing_is_a_table_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "fill", [])[0].split() == ["score", "token", "sequence"]
+
+
+def on_a_terminal(arguments: list[str], environment: Mapping[str, str]) -> str:
+    """Return what the command writes to standard error, which is a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**environment, "TERM": "xterm", "COLUMNS": "120"},
+    ) as process:
+        os.close(theirs)
+        written = b""
+        with contextlib.suppress(OSError):  # Linux's way to say that nobody writes to it any more
+            while chunk := os.read(ours, 4096):
+                written += chunk
+        os.close(ours)
+    assert process.returncode == 0, written
+    return written.decode()
+
+
+def test_long_work_shows_a_bar_with_rate_and_time_left(
+    environment: dict[str, str], grpc_url: str, texts_file: Texts, tmp_path: Path
+) -> None:
+    program = "import sys; from bert_mlm_client.cli import main, progress; progress.LONG_S = 0; sys.exit(main())"
+    arguments = ["--input", str(texts_file(2000)), "--output", str(tmp_path / "answers.jsonl"), "--url", grpc_url]
+    command = [COMMAND[0], "-c", program, "fill", *arguments]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.client.cli.test_tables.COMMAND", command[:3])
+        written = on_a_terminal(command[3:], environment)
+    assert "/2000" in written
+    assert "lines/s" in written
+    assert "0:00:0" in written
+    assert written.endswith("lines/s\r\n"), "the bar is gone, the summary stays"
+
+
+def test_short_work_shows_no_bar(environment: dict[str, str], grpc_url: str) -> None:
+    assert on_a_terminal(["fill", "今天[MASK]", "--output", "/dev/null", "--url", grpc_url], environment).startswith(
+        "bert-mlm: 1 line, 0 failed"
+    )
+
+
+def test_no_terminal_shows_no_bar(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LONG_S", 0)
+    with progress.Bar(10) as bar:
+        bar.advance(5)
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,81 @@
+"""What somebody who uses the client writes, for their type checker: every public method and the type of its answer."""
+
+import asyncio
+from typing import assert_type
+
+from bert_mlm_client import (
+    AsyncFillMask,
+    BertMlmError,
+    Explanation,
+    Features,
+    Filling,
+    FillMask,
+    ModelStatus,
+    OverloadedError,
+    Prediction,
+    Predictions,
+    Retry,
+    Similarity,
+    Tokenizer,
+    ambiguity,
+)
+
+
+def best(answers: Predictions) -> Prediction:
+    first = answers[0]
+    return first if isinstance(first, Prediction) else first[0]
+
+
+def ask(url: str) -> None:
+    with FillMask(url, "bert_mlm", version=1, timeout=5, retry=Retry()) as client:
+        assert_type(client.fill("中国的首[MASK]是北京。"), Predictions)
+        assert_type(client.fill(["[MASK]京"], top_k=3, truncate=True, timeout=1), list[Predictions])
+        assert_type(client.fill("[MASK]京", skip_punctuation=True), Predictions)
+        assert_type(client.fill("[MASK]京", targets=["北", "南"]), list[Filling])
+        assert_type(client.fill("[MASK][MASK]", joint=True), list[Filling])
+        assert_type(client.fill(("[MASK][MASK]", "[MASK]京"), joint=True), list[list[Filling]])
+        filling = client.score("[MASK]京", ["北", "南"], truncate=True, timeout=1)[0]
+        assert_type(filling, Filling)
+        print(filling.score + filling.log_likelihood, filling.token_str.upper(), filling.sequence, filling.words[0])
+        similarity = client.similarity("猫", "小猫")
+        assert_type(similarity, Similarity)
+        print(similarity.score - similarity.cosine, similarity.measure.title())
+        assert_type(client.similarity([("猫", "小猫")]), list[Similarity])
+        features = client.features("猫")
+        assert_type(features, Features)
+        print(features.cls.shape, features.mean @ features.cls, features.whitened is None)
+        assert_type(client.features(["猫"]), list[Features])
+        explanation = client.explain("[MASK]京", method="attention")
+        assert_type(explanation, Explanation | list[Explanation])
+        if isinstance(explanation, Explanation):
+            print(*(f"{token.token_str} {token.weight:.2f} {token.span[0]}" for token in explanation.top(3)))
+        close = ambiguity([best(client.fill("[MASK]京"))], within=0.1)
+        assert_type(close, tuple[Prediction, Prediction] | None)
+        status = client.model_status(timeout=1)
+        assert_type(status, ModelStatus)
+        print(status.model, [version.version for version in status.available])
+        tokenizer = client.tokenizer()
+        assert_type(tokenizer, Tokenizer)
+        print(tokenizer.encode("猫", masks=False).token_spans, tokenizer.word_ids("北京")[0])
+
+
+async def ask_with_asyncio(url: str) -> None:
+    async with AsyncFillMask([url, url], retry=None) as client:
+        assert_type(await client.fill("[MASK]京"), Predictions)
+        assert_type(await client.fill(["[MASK]京"], joint=True), list[list[Filling]])
+        assert_type(await client.score("[MASK]京", ["北"]), list[Filling])
+        assert_type(await client.similarity("猫", "小猫"), Similarity)
+        assert_type(await client.features(["猫"]), list[Features])
+        assert_type(await client.explain("[MASK]京"), Explanation | list[Explanation])
+        assert_type(await client.model_status(), ModelStatus)
+        assert_type(await client.tokenizer(), Tokenizer)
+
+
+def main(url: str) -> None:
+    try:
+        ask(url)
+        asyncio.run(ask_with_asyncio(url))
+    except OverloadedError as error:
+        print("later:", error.address)
+    except BertMlmError as error:
+        print(error, error.model, error.signature)

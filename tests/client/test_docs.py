@@ -1,0 +1,137 @@
+"""The client's README is true: its Python runs against a real server with the demo model and prints what it says."""
+
+import doctest
+import io
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "client" / "README.md"
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: the line it begins at, the word behind the fence and what is inside."""
+
+    line: int
+    language: str
+    text: str
+
+
+def blocks() -> list[Block]:
+    text = README.read_text()
+    return [
+        Block(text.count("\n", 0, found.start()) + 1, found[1], found[2])
+        for found in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    ]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_until_available(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended"
+        connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            connection.request("GET", "/v1/models/bert_mlm")
+            if b"AVAILABLE" in connection.getresponse().read():
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.05)  # between two looks at a port that is not open yet
+    pytest.fail("the server did not become available")
+
+
+@contextmanager
+def demo_server(model: Path) -> Iterator[tuple[int, int]]:
+    """Serve a model with the embedded server; yield the ports of gRPC and REST."""
+    ports = free_port(), free_port()
+    flags = [f"--port={ports[0]}", f"--rest_api_port={ports[1]}", "--model_name=bert_mlm", f"--model_base_path={model}"]
+    process = subprocess.Popen([sys.executable, "-m", "deploy.embedded", *flags], cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_available(process, ports[1])
+        yield ports
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What the README calls its servers, and where one is that answers."""
+    from export import find_checkpoint
+    from export.savedmodel import export_model
+
+    model = tmp_path_factory.mktemp("models") / "bert_mlm"
+    export_model(find_checkpoint(str(ROOT / "models" / "demo")), model, 1)
+    with demo_server(model) as (grpc, rest):
+        yield {
+            "grpc://127.0.0.1:8500": f"grpc://127.0.0.1:{grpc}",
+            "http://127.0.0.1:8501": f"http://127.0.0.1:{rest}",
+            "grpc://10.0.0.1:8500": f"grpc://127.0.0.1:{grpc}",
+            "grpc://10.0.0.2:8500": f"grpc://localhost:{grpc}",
+        }
+
+
+def located(text: str, addresses: dict[str, str]) -> str:
+    for documented, real in addresses.items():
+        text = text.replace(documented, real)
+    return text
+
+
+def test_the_first_program_runs_and_prints_what_stands_below_it(addresses: dict[str, str]) -> None:
+    program, printed = blocks()[1:3]
+    assert (program.language, printed.language) == ("python", "text")
+    assert len(program.text.splitlines()) <= 6
+    output = io.StringIO()
+    with redirect_stdout(output):
+        exec(compile(located(program.text, addresses), README, "exec"), {})
+    assert output.getvalue() == printed.text
+
+
+def test_every_example_runs_and_prints_what_it_says(addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=OPTIONS)
+    names: dict[str, object] = {}
+    output = io.StringIO()
+    examples = 0
+    for block in blocks():
+        if block.language == "python" and ">>>" in block.text:
+            test = parser.get_doctest(located(block.text, addresses), {}, "README", str(README), block.line)
+            test.globs = names  # the examples are one session, as somebody who reads them types it
+            examples += len(test.examples)
+            runner.run(test, out=output.write, clear_globs=False)
+    assert not runner.failures, output.getvalue()
+    assert examples > 30
+
+
+def test_every_python_block_is_one_that_these_tests_run() -> None:
+    python = [block for block in blocks() if block.language == "python"]
+    assert [block.line for block in python[1:] if ">>>" not in block.text] == []
+
+
+def test_every_method_has_an_example() -> None:
+    from bert_mlm_client import FillMask
+
+    shown = "\n".join(block.text for block in blocks() if block.language == "python")
+    public = {name for name in vars(FillMask) if not name.startswith("_")}
+    assert {"fill", "score", "similarity", "features", "explain", "model_status"} <= public
+    assert {name for name in public if f".{name}(" not in shown} <= {"close"}  # a with statement closes

@@ -1,0 +1,225 @@
+"""Count the strings that this client cuts otherwise than transformers' BertTokenizerFast: ids and character spans.
+
+    python -m tests.client.tokenizer_equality --vocab ../shared/bert-base-chinese ../shared/corpora/*.txt.xz
+
+Every string is compared with and without lower-casing. The strings are lines of the files, as they are and with [MASK]
+put in at random, and random strings over all of Unicode.
+"""
+
+import argparse
+import lzma
+import random
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bert_mlm_client.errors import InputError
+from bert_mlm_client.tokens import MASK, Span, Tokenizer
+from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
+
+Cut = tuple[list[int], list[Span]]
+
+# The special tokens that transformers obeys wherever they stand, and that are words to this client.
+OTHER_SPECIAL = ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
+# Where random characters come from: what is common, and what tokenizers get wrong.
+ALPHABETS = (
+    "中国的首都是北京今天气很好，。！？、；：「」『』（）《》…—",
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "0123456789.,:;!?-_/\\@#$%^&*()[]{}<>|~`'\"+=",
+    "".join(map(chr, range(0xFF01, 0xFF5F))),  # full-width forms
+    " \t\n\r\u00a0\u2028\u2029\u3000\u1680\u2000\u202f\x0b\x0c\x1c\x85",  # all kinds of space
+    "\u0300\u0301\u0302\u0308\u0327\u0338\u0345\u093c\u3099\u20dd\ufe0f",  # combining marks
+    "\x00\x01\x07\x1b\x7f\x9f\xad\u200b\u200d\u2060\ufeff\ufffd\ue000\U000e0001",  # what is cleaned away
+    "😀👍🏽👨‍👩‍👧‍👦🇨🇳❤️",
+    "ÀÉÎõüÿßẞİıſΣςσŁøÆŒﬁﬃǅ\u212a\u212b한국어がガकのไทยעבערית",  # capitals, ligatures and marks that change length
+    "𠀀𠀁𪚥豈更㐀〇⺀々\U0002f800\U00030000",  # rare Chinese characters and what only looks like them
+)
+PIECES = (MASK, MASK, *OTHER_SPECIAL, "[mask]", "##", "[unused1]", "e\u0301", "x" * 101)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many strings were compared, which of them differ, and how many texts the client would have refused."""
+
+    compared: int
+    different: tuple[str, ...]
+    refused: int
+
+
+def tokenizer(vocabulary: bytes, config: TokenizerConfig) -> Tokenizer:
+    """Return the client's tokenizer, without a limit to the length."""
+    return Tokenizer(Vocabulary.parse(vocabulary), replace(config, max_length=2**30))
+
+
+def reference(vocabulary: bytes, config: TokenizerConfig) -> Any:
+    """Return transformers' BertTokenizerFast."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whatever transformers says when it is imported
+        from transformers import BertTokenizerFast
+
+    lines = vocabulary.removesuffix(b"\n").decode().split("\n")
+    return BertTokenizerFast(
+        vocab={token: number for number, token in enumerate(lines)},
+        do_lower_case=config.do_lower_case,
+        strip_accents=config.strip_accents,
+        tokenize_chinese_chars=config.tokenize_chinese_chars,
+    )
+
+
+def slow_reference(vocabulary: bytes, config: TokenizerConfig) -> Any:
+    """Return transformers' older tokenizer in Python, which does without the tokenizers library."""
+    from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "vocab.txt")
+        path.write_bytes(vocabulary)
+        return BertTokenizerLegacy(
+            path,
+            do_lower_case=config.do_lower_case,
+            strip_accents=config.strip_accents,
+            tokenize_chinese_chars=config.tokenize_chinese_chars,
+        )
+
+
+def expected(fast: Any, text: str) -> Cut:
+    """Return the ids and spans that transformers gives, without [CLS] and [SEP].
+
+    A text with special tokens other than [MASK] is cut between its masks, with ``split_special_tokens``.
+    """
+    if not any(token in text for token in OTHER_SPECIAL):
+        cut = fast(text, add_special_tokens=False, return_offsets_mapping=True)
+        return cut["input_ids"], cut["offset_mapping"]
+    ids: list[int] = []
+    spans: list[Span] = []
+    place = 0
+    for number, part in enumerate(text.split(MASK)):
+        if number:
+            ids.append(fast.mask_token_id)
+            spans.append((place, place + len(MASK)))
+            place += len(MASK)
+        cut = fast(part, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True)
+        ids += cut["input_ids"]
+        spans += [(start + place, end + place) for start, end in cut["offset_mapping"]]
+        place += len(part)
+    return ids, spans
+
+
+def actual(ours: Tokenizer, text: str) -> tuple[Cut, bool]:
+    """Return the client's ids and spans, and whether the client takes the text.
+
+    A text that the client refuses, say one with control characters, is cut all the same, beneath the check.
+    """
+    try:
+        encoded = ours.encode(text, masks=False)
+    except InputError:
+        return ours._cut(text), False
+    return (list(encoded.input_ids[1:-1]), list(encoded.token_spans[1:-1])), True
+
+
+def compare(vocabulary: bytes, config: TokenizerConfig, texts: Iterable[str]) -> Count:
+    """Cut every text with both tokenizers."""
+    ours, fast = tokenizer(vocabulary, config), reference(vocabulary, config)
+    compared = refused = 0
+    different = []
+    for text in texts:
+        cut, taken = actual(ours, text)
+        compared += 1
+        refused += not taken
+        if cut != expected(fast, text):
+            different.append(text)
+    return Count(compared, tuple(different), refused)
+
+
+def compare_slow(vocabulary: bytes, config: TokenizerConfig, texts: Iterable[str]) -> Count:
+    """Cut every text with the client's and with transformers' slow tokenizer; it knows no spans, so ids alone count."""
+    ours, slow = tokenizer(vocabulary, config), slow_reference(vocabulary, config)
+    different = []
+    compared = 0
+    for text in texts:
+        if any(token in text for token in OTHER_SPECIAL):
+            continue
+        compared += 1
+        if actual(ours, text)[0][0] != slow.encode(text, add_special_tokens=False):
+            different.append(text)
+    return Count(compared, tuple(different), 0)
+
+
+def read_lines(path: Path, limit: int, chance: random.Random) -> list[str]:
+    """Return some lines of a file, plain or compressed with xz, in a random order."""
+    content = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+    lines = content.decode().split("\n")
+    return chance.sample(lines, min(limit, len(lines)))
+
+
+def masked(text: str, chance: random.Random) -> str:
+    """Put [MASK] in place of up to three characters; also of the first, the last and neighbours."""
+    characters = list(text)
+    for place in chance.choices(range(len(characters)), k=chance.randint(1, 3)) if characters else ():
+        characters[place] = MASK
+    return "".join(characters)
+
+
+def random_text(chance: random.Random) -> str:
+    """Return a string of up to 60 pieces, few of them from alphabets that no sentence would mix."""
+    alphabets = chance.sample(ALPHABETS, k=3)
+    pieces = []
+    for _ in range(chance.randint(1, 60)):
+        kind = chance.random()
+        if kind < 0.1:
+            pieces.append(chance.choice(PIECES))
+        elif kind < 0.15:
+            code = chance.randrange(0x110000 - 0x800)
+            pieces.append(chr(code if code < 0xD800 else code + 0x800))  # all of Unicode but the surrogates
+        else:
+            pieces.append(chance.choice(chance.choice(alphabets)))
+    return "".join(pieces)
+
+
+def strings(paths: Sequence[Path], lines: int, generated: int, seed: int = 0) -> Iterator[str]:
+    """Yield the lines of all files, the same with masks, and random strings."""
+    chance = random.Random(seed)
+    for path in paths:
+        for line in read_lines(path, lines, chance):
+            yield line
+            yield masked(line, chance)
+    for _ in range(generated):
+        yield random_text(chance)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print what was compared; return 1 where anything differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="text, plain or .xz")
+    parser.add_argument("--vocab", type=Path, required=True, metavar="DIR", help="the folder of a vocab.txt")
+    parser.add_argument("--lines", type=int, default=1000, metavar="N", help="lines of each file (default: 1000)")
+    parser.add_argument("--generated", type=int, default=20_000, metavar="N", help="random strings (default: 20000)")
+    parser.add_argument("--slow", action="store_true", help="also count differences from the slow BertTokenizer")
+    options = parser.parse_args(arguments)
+
+    vocabulary = (options.vocab / "vocab.txt").read_bytes()
+    texts = list(strings(options.files, options.lines, options.generated))
+    lengths = sorted(map(len, texts))
+    print(f"{options.vocab / 'vocab.txt'}: {len(Vocabulary.parse(vocabulary).tokens)} tokens")
+    print(f"{len(texts)} strings of up to {lengths[-1]} characters, {sum(MASK in text for text in texts)} with [MASK]")
+    found: list[str] = []
+    for lower in (False, True):
+        config = TokenizerConfig(do_lower_case=lower)
+        count = compare(vocabulary, config, texts)
+        print(f"do_lower_case={lower}: {count.compared} compared, {len(count.different)} different", end="")
+        print(f" ({count.refused} that the client refuses were compared beneath its check)")
+        found += count.different
+        if options.slow:
+            slow = compare_slow(vocabulary, config, texts)
+            print(f"  slow BertTokenizer: {slow.compared} compared, {len(slow.different)} different")
+            for text in slow.different[:5]:
+                print(f"    {text!r}")
+    for text in found[:20]:
+        print(f"  {text!r}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,72 @@
+"""What goes over the wire beside the question: connections, headers, proxies."""
+
+import base64
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import ClassVar
+
+import pytest
+
+from tests.client.scripted import http_server
+from tests.client.transport.conftest import Open
+
+ANSWER = b'{"outputs": {"token_ids": [[[1]]], "scores": [[[0.5]]]}}'
+
+
+class Recorder(BaseHTTPRequestHandler):
+    """Answers everything, and remembers where it came from and what it said of itself."""
+
+    protocol_version = "HTTP/1.1"
+    seen: ClassVar[list[tuple[tuple[str, int], str, dict[str, str]]]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.seen.append((self.client_address, self.path, headers))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(ANSWER)))
+        self.end_headers()
+        self.wfile.write(ANSWER)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output to itself."""
+
+
+@pytest.fixture
+def recorder() -> Iterator[str]:
+    Recorder.seen.clear()
+    with http_server(Recorder) as url:
+        yield url
+
+
+def test_requests_one_after_the_other_share_a_connection(client: Open, recorder: str) -> None:
+    one = client(recorder)
+    for _ in range(5):
+        one.predict()
+    assert len({address for address, _, _ in Recorder.seen}) == 1
+
+
+def test_nothing_is_compressed_and_the_client_tells_its_name(client: Open, recorder: str) -> None:
+    client(recorder).predict()
+    [(_, _, headers)] = Recorder.seen
+    assert not {"accept-encoding", "content-encoding"} & set(headers)
+    assert headers["user-agent"] == "bert-mlm-client"
+    assert headers["host"] == recorder.removeprefix("http://")
+
+
+def test_a_proxy_of_the_environment_is_asked_with_the_whole_address(
+    client: Open, recorder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", recorder.replace("//", "//me:p%40ss@"))
+    client("http://10.255.255.1:8501").predict()
+    [(_, path, headers)] = Recorder.seen
+    assert path == "http://10.255.255.1:8501/v1/models/bert_mlm:predict"
+    assert headers["host"] == "10.255.255.1:8501"
+    assert base64.b64decode(headers["proxy-authorization"].removeprefix("Basic ")) == b"me:p@ss"
+
+
+def test_no_proxy_keeps_an_address_from_the_proxy(client: Open, recorder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
+    client(recorder).predict()
+    assert len(Recorder.seen) == 1

@@ -1,0 +1,238 @@
+"""Every error of the README's table "When it fails", from server processes."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import bert_mlm_client
+import numpy as np
+import pytest
+from bert_mlm_client import (
+    BertMlmError,
+    DeadlineError,
+    FillMask,
+    InputError,
+    ModelNotFoundError,
+    OverloadedError,
+    ProtocolError,
+    Request,
+    RequestError,
+    ServerError,
+    ServerTimeoutError,
+    SignatureNotFoundError,
+    UnreachableError,
+    VocabularyError,
+    errors,
+)
+from bert_mlm_client.transport import open_transport
+
+from loadtest.failover import Replica
+from tests.client.transport.conftest import FILL, Client, Open
+
+TEXT = "中国的首[MASK]是北京。"
+README = Path(bert_mlm_client.__file__).parents[1] / "README.md"
+
+
+@pytest.fixture
+def own_server(replica: Callable[..., Replica]) -> Iterator[Replica]:
+    """One that the test may stop or kill."""
+    with replica() as running:
+        yield running
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def address(request: pytest.FixtureRequest) -> Callable[[Replica], str]:
+    """Return a server's address; each test that takes it runs over both protocols."""
+    return lambda process: str(getattr(process, request.param))
+
+
+Address = Callable[[Replica], str]
+
+
+def test_every_error_of_the_table_is_provoked_here() -> None:
+    """The classes of the tree, the table and this file are the same."""
+    tree = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+    section = README.read_text(encoding="utf-8").partition("## When it fails\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`\w+Error`.*?) \|", section, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"(?<!\(a )`(\w+Error)`", row)}
+    assert named == tree - {"BertMlmError"}
+    source = Path(__file__).read_text(encoding="utf-8")
+    raised = set(re.findall(r"pytest\.raises\((\w+)", source))
+    assert raised == tree - {"BertMlmError"}
+
+
+def test_a_text_without_a_mask_is_refused_before_a_server_is_asked(refusing_port: int) -> None:
+    with FillMask(f"grpc://127.0.0.1:{refusing_port}") as client, pytest.raises(InputError, match=r"no \[MASK\]"):
+        client.fill("中国的首都")
+
+
+def test_another_vocabulary_than_the_servers_is_refused(server: Replica, address: Address, tmp_path: Path) -> None:
+    with FillMask(address(server)) as client:
+        tokens = list(client.tokenizer().vocabulary.tokens)
+    other = tmp_path / "vocab.txt"
+    other.write_text("\n".join([*tokens[:-2], tokens[-1], tokens[-2]]) + "\n", encoding="utf-8")
+    with FillMask(address(server), vocab=other) as client, pytest.raises(VocabularyError) as error:
+        client.fill(TEXT)
+    assert error.value.address == address(server)
+
+
+def test_a_server_that_is_down_is_unreachable(own_server: Replica, address: Address, client: Open) -> None:
+    one = client(address(own_server))
+    one.predict()
+    own_server.kill()
+    with pytest.raises(UnreachableError, match=r"no connection.*4 attempts\)$"):
+        one.predict()
+    own_server.start()
+    deadline = time.monotonic() + 10
+    while not answers(one):  # gRPC connects anew twice a second
+        assert time.monotonic() < deadline
+
+
+def answers(one: Client) -> bool:
+    try:
+        one.predict()
+    except UnreachableError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_an_unknown_host_is_unreachable(client: Open, scheme: str) -> None:
+    with pytest.raises(UnreachableError, match=r"no\.such\.host\.invalid"):
+        client(f"{scheme}://no.such.host.invalid", retry=None).predict()
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_a_port_that_nobody_listens_on_is_unreachable(client: Open, scheme: str, refusing_port: int) -> None:
+    with pytest.raises(UnreachableError, match="gRPC is port 8500, REST 8501"):
+        client(f"{scheme}://127.0.0.1:{refusing_port}").predict()
+
+
+def test_a_server_that_is_killed_in_mid_request_is_unreachable(
+    own_server: Replica, address: Address, client: Open
+) -> None:
+    url = address(own_server)
+    one = client(url, retry=None)
+    one.predict()
+    own_server.hang()
+    killer = threading.Thread(target=_kill_when_asked, args=[own_server, int(url.rpartition(":")[2])])
+    killer.start()
+    with pytest.raises(UnreachableError):
+        one.predict(timeout=30.0)
+    killer.join()
+
+
+def _kill_when_asked(server: Replica, port: int) -> None:
+    """Kill a stopped server as soon as a request waits in one of its connections."""
+    deadline = time.monotonic() + 20
+    while not _unread_bytes(port) and time.monotonic() < deadline:
+        time.sleep(0.01)  # between two looks
+    server.kill()
+
+
+def _unread_bytes(port: int) -> int:
+    """Return how many bytes came to a port and were not read, as Linux tells."""
+    found = 0
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            is_connection = fields[3] == "01"
+            if is_connection and int(fields[1].rpartition(":")[2], 16) == port:
+                found += int(fields[4].rpartition(":")[2], 16)
+    return found
+
+
+def test_a_server_that_hangs_times_out(own_server: Replica, address: Address, client: Open) -> None:
+    one = client(address(own_server))
+    one.predict()
+    own_server.hang()
+    with pytest.raises(ServerTimeoutError, match=r"nothing came back in 0\.3 s"):
+        one.predict(timeout=0.3)
+    own_server.go_on()
+    one.predict()
+
+
+@pytest.mark.parametrize(("scheme", "port_of"), [("grpc", "rest"), ("http", "grpc")])
+def test_the_other_protocols_port_is_told(server: Replica, client: Open, scheme: str, port_of: str) -> None:
+    port = getattr(server, port_of).rpartition(":")[2]
+    with pytest.raises(ProtocolError, match="grpc:// goes with 8500, http:// with 8501"):
+        client(f"{scheme}://127.0.0.1:{port}").predict()
+
+
+def test_an_unknown_model_and_an_unknown_version_are_named(server: Replica, address: Address, client: Open) -> None:
+    with pytest.raises(ModelNotFoundError, match=r"Servable not found for request: Latest\(bart\)"):
+        client(address(server), model="bart").predict()
+    with pytest.raises(ModelNotFoundError, match=r"Specific\(bert_mlm, 7\)"):
+        client(address(server), version=7).predict()
+    with pytest.raises(ModelNotFoundError, match="Could not find version 7 of model bert_mlm"):
+        client(address(server), version=7).status()
+
+
+def test_an_unknown_signature_is_told(server: Replica, address: Address, client: Open) -> None:
+    with pytest.raises(SignatureNotFoundError, match="not found"):
+        client(address(server)).predict(Request("nothing", FILL.inputs, ("scores",)))
+
+
+def test_what_the_model_cannot_answer_is_told_in_its_words(server: Replica, address: Address, client: Open) -> None:
+    inputs = {**FILL.inputs, "mask_positions": np.array([[99]], np.int32)}
+    with pytest.raises(RequestError, match="mask_positions must be from 0 to 2"):
+        client(address(server)).predict(Request("fill_mask", inputs, ("scores",)))
+
+
+ONE_AT_A_TIME = """
+max_batch_size { value: 64 }
+max_enqueued_batches { value: 1 }
+num_batch_threads { value: 1 }
+"""
+
+
+def many_rows() -> Request:
+    """Return a request that keeps the server busy for a while."""
+    inputs = {"input_ids": np.full((64, 32), 5), "lengths": np.full(64, 32), "mask_positions": np.ones((64, 1))}
+    return Request("fill_mask", {name: array.astype(np.int32) for name, array in inputs.items()}, ("scores",))
+
+
+def test_a_full_queue_is_overload(replica: Callable[..., Replica], tmp_path: Path, address: Address) -> None:
+    batching = tmp_path / "batching.config"
+    batching.write_text(ONE_AT_A_TIME)
+    with replica("--enable_batching", f"--batching_parameters_file={batching}") as server:
+        transport = open_transport(address(server), retry=None)
+
+        def ask(_: int) -> BertMlmError | None:
+            try:
+                transport.predict(many_rows(), timeout=30)
+            except BertMlmError as error:
+                return error
+            return None
+
+        with ThreadPoolExecutor(16) as pool:
+            outcomes = list(pool.map(ask, range(48)))
+        transport.close()
+    assert None in outcomes
+    first = next(error for error in outcomes if error is not None)
+    with pytest.raises(OverloadedError, match="batch scheduling queue to which this task was submitted is full"):
+        raise first
+    assert {type(error) for error in outcomes} == {type(None), OverloadedError}
+
+
+def test_the_servers_own_time_limit_is_told(replica: Callable[..., Replica], client: Open) -> None:
+    with replica("--rest_api_timeout_in_ms=1") as server, pytest.raises(DeadlineError):
+        client(server.rest).predict(many_rows())
+
+
+def test_all_that_a_server_answers_with_is_a_server_error(server: Replica, address: Address, client: Open) -> None:
+    for request in (Request("nothing", FILL.inputs, ("scores",)), Request("fill_mask", {}, ("scores",))):
+        with pytest.raises(ServerError) as error:
+            client(address(server)).predict(request)
+        assert error.value.address == address(server)
+
+
+def test_errors_tell_where_and_what_was_asked(server: Replica, address: Address) -> None:
+    with FillMask(address(server), "bart") as client, pytest.raises(ModelNotFoundError) as error:
+        client.fill(TEXT)
+    parts: Any = (error.value.address, error.value.model, error.value.signature, error.value.attempts)
+    assert parts == (address(server), "bart", "tokenizer", 1)

@@ -1,0 +1,65 @@
+"""The comparison of joint with independent filling: what it reads, counts and reports."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from bert_mlm_client.transport import InProcess
+
+from models.demo.idioms import (
+    PATTERNS,
+    CountingTransport,
+    Example,
+    independently,
+    jointly,
+    measure,
+    read_examples,
+    report,
+)
+
+
+@pytest.fixture(scope="module")
+def transport(demo_version: Path) -> CountingTransport:
+    """The shipped checkpoint's light file, in this process."""
+    from deploy.embedded.engines.onnx import OnnxEngine
+
+    return CountingTransport(InProcess(OnnxEngine(demo_version)))
+
+
+def test_the_idioms_that_ship_are_many_and_each_sentence_has_one() -> None:
+    examples = read_examples()
+    assert 100 <= len(examples) <= 200
+    assert len({example.before + example.after for example in examples}) == len(examples)
+    assert len({example.idiom for example in examples}) >= 80
+    assert all(8 <= len(example.masked(())) <= 40 for example in examples)
+
+
+def test_a_line_without_an_idiom_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "idioms.txt"
+    path.write_text("他[半途而废]。\n他[半途]。\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"line 2: '他\[半途\]。' has no \[idiom\] of four characters"):
+        read_examples(path)
+
+
+def test_some_of_an_idioms_characters_are_masked() -> None:
+    example = Example("他", "半途而废", "。")
+    assert example.masked((1, 3)) == "他半[MASK]而[MASK]。"
+    assert example.hidden((1, 3)) == "途废"
+
+
+def test_joint_filling_finds_more_idioms_and_takes_a_request_for_each_mask_and_one(
+    transport: CountingTransport,
+) -> None:
+    alone = [Example("", idiom, "") for idiom in dict.fromkeys(example.idiom for example in read_examples())]
+    places = PATTERNS["last two"]
+    apart, together = (measure(transport, alone, places, fill) for fill in (independently, jointly))
+    assert together.right > apart.right + 0.1
+    assert together.among_five >= together.right
+    assert (apart.requests, together.requests) == (1, 3)
+
+
+def test_the_report_has_both_ways_for_every_pattern(transport: CountingTransport) -> None:
+    lines = list(report(transport, read_examples()[:2]))
+    assert [line for line in lines if line.startswith(tuple("0123456789"))] == ["1 idioms alone", "2 sentences"]
+    for title, name in itertools.product(PATTERNS, ("each by itself", "jointly")):
+        assert sum(line.startswith(title) and name in line for line in lines) == (1 if title == "all four" else 2)
