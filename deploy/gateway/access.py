@@ -1,0 +1,50 @@
+"""API keys: who may ask."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from deploy.gateway import paths
+from deploy.gateway.errors import ApiError
+
+
+class ApiKeys:
+    """Let questions through that bring a key, as ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
+
+    Health is open to everybody, since probes have no keys, and so are page and documentation, which ask with one.
+
+    Args:
+        app: what answers.
+        keys: the keys.
+        metrics: whether /metrics asks for one, too.
+    """
+
+    def __init__(self, app: ASGIApp, *, keys: Sequence[str], metrics: bool) -> None:
+        self._app = app
+        self._digests = [hashlib.sha256(key.encode()).digest() for key in keys]
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or not self._is_closed(scope["path"]) or self._is_known(scope["headers"]):
+            await self._app(scope, receive, send)
+            return
+        words = "this gateway asks for an API key; send it as Authorization: Bearer KEY, or as X-API-Key: KEY"
+        refusal = ApiError(401, "UnauthorizedError", words, {"WWW-Authenticate": "Bearer"})
+        await refusal.response()(scope, receive, send)
+
+    def _is_closed(self, path: str) -> bool:
+        return paths.is_question(path) or (self._metrics and path == paths.METRICS)
+
+    def _is_known(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Compare in constant time, by digests of one length, so that no timing tells how much of a key is right."""
+        given = b""
+        for name, value in headers:
+            if name == b"x-api-key":
+                given = value
+            elif name == b"authorization" and value[:7].lower() == b"bearer ":
+                given = value[7:].strip()
+        digest = hashlib.sha256(given).digest()
+        return any(hmac.compare_digest(digest, known) for known in self._digests)

@@ -1,0 +1,248 @@
+"""The questions: JSON in, the client asked, JSON out, and every sentence recorded."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from bert_mlm_client import AsyncFillMask, Explanation, Filling, InputError, Prediction
+from bert_mlm_client.results import Predictions
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from deploy.gateway import answers, paths, schemas
+from deploy.gateway.errors import ApiError
+from deploy.gateway.json_route import JsonRoute
+from deploy.gateway.recorder import Best, Recorder
+
+Answer = TypeVar("Answer")
+
+AT_ONCE = 8
+"""How many texts of one request are asked about at a time, where the client asks about one in a call."""
+
+_PROBLEMS = {
+    400: "The body is no JSON, or a text cannot be asked: no [MASK], too long, a control character.",
+    401: "No API key, or a wrong one, where the gateway asks for one.",
+    408: "The body came too slowly.",
+    413: "The body is too large, or has too many sentences.",
+    415: "The body is not said to be JSON.",
+    422: "A field is missing, unknown or of another type.",
+    429: "Too many requests at a time; Retry-After says when to come again.",
+    500: "A fault of the gateway.",
+    501: "The served version of the model cannot answer this kind of question.",
+    502: "The model server answered with an error.",
+    503: "The model server is not there, loads the model, or is overloaded.",
+    504: "The model server did not answer in time.",
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": answers.Problem, "description": about} for status, about in _PROBLEMS.items()
+}
+
+
+class Questions:
+    """What the questions need.
+
+    Args:
+        client: asks the model.
+        recorder: writes down what was asked.
+        max_batch: the most sentences of one request.
+        max_top_k: the most candidates for a mask, and the most words to compare.
+    """
+
+    def __init__(self, client: AsyncFillMask, recorder: Recorder, *, max_batch: int, max_top_k: int) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._max_batch = max_batch
+        self._max_top_k = max_top_k
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add the addresses."""
+        for path, endpoint, answer, tag in (
+            (paths.PREDICT, self.predict, answers.PredictAnswer, "fill"),
+            (paths.FILL_MASK, self.fill_mask, answers.FillMaskAnswer, "fill"),
+            (paths.SCORE, self.score, answers.ScoreAnswer, "fill"),
+            (paths.SIMILARITY, self.similarity, answers.SimilarityAnswer, "meaning"),
+            (paths.FEATURES, self.features, answers.FeaturesAnswer, "meaning"),
+            (paths.EXPLAIN, self.explain, answers.ExplainAnswer, "fill"),
+        ):
+            app.router.add_api_route(
+                path,
+                endpoint,
+                methods=["POST"],
+                response_model=answer,
+                responses=_RESPONSES,
+                operation_id=endpoint.__name__,
+                tags=[tag],
+                route_class_override=JsonRoute,
+            )
+
+    async def predict(self, body: schemas.PredictRequest) -> JSONResponse:
+        """Fill the [MASK]s of one sentence, answered in the fewest fields."""
+        self._check([body.text], top_k=body.top_k)
+        with self._recorder.question("mask_prediction", [body.text]) as question:
+            found = await self._client.fill(body.text, body.top_k)
+            question.answers = [_best_of_masks(found)]
+        results = [[answers.token_score(candidate) for candidate in mask] for mask in _by_mask(found)]
+        return JSONResponse({"results": results[0] if len(results) == 1 else results})
+
+    async def fill_mask(self, body: schemas.FillMaskRequest) -> JSONResponse:
+        """Fill the [MASK]s of a sentence or of several, as Hugging Face's fill-mask task does.
+
+        One sentence is answered with its candidates, best first, or with several [MASK]s with a list of them for each;
+        with `targets` or `joint` with whole words. Several sentences are answered with a list of that, in their order.
+        """
+        texts, how = _listed(body.inputs), body.parameters
+        self._check(texts, top_k=how.top_k, targets=len(how.targets or ()))
+        with self._recorder.question("mask_prediction", texts) as question:
+            # The client's types rule out what contradicts itself; here it says so itself, to who sent it.
+            found: Any = await self._client.fill(  # type: ignore[call-overload]  # see above
+                texts,
+                how.top_k,
+                targets=how.targets,
+                joint=how.joint,
+                skip_punctuation=how.skip_punctuation,
+                truncate=how.truncate,
+            )
+            is_whole = how.joint or how.targets is not None
+            question.answers = [_best_of_words(one) if is_whole else _best_of_masks(one) for one in found]
+        if is_whole:
+            return _answered(body.inputs, [[answers.filled_words(filling) for filling in one] for one in found])
+        return _answered(body.inputs, [_filled_masks(one) for one in found])
+
+    async def score(self, body: schemas.ScoreRequest) -> JSONResponse:
+        """Score words for the gap of a sentence or of several, in the order given."""
+        texts, how = _listed(body.inputs), body.parameters
+        self._check(texts, candidates=len(how.candidates))
+        with self._recorder.question("token_scoring", texts) as question:
+            found = await _each(texts, lambda text: self._client.score(text, how.candidates, truncate=how.truncate))
+            question.answers = [_best_of_words(fillings) for fillings in found]
+        return _answered(body.inputs, [[answers.filled_words(filling) for filling in fillings] for fillings in found])
+
+    async def similarity(self, body: schemas.SimilarityRequest) -> JSONResponse:
+        """Tell how close in meaning sentences are.
+
+        Hugging Face's form, one source sentence and others, is answered with a number for each of the others; pairs are
+        answered with score, measure and plain cosine for each.
+        """
+        inputs = body.inputs
+        if isinstance(inputs, schemas.Pairs):
+            pairs = [(first, second) for first, second in inputs.pairs]
+        else:
+            pairs = [(inputs.source_sentence, sentence) for sentence in inputs.sentences]
+        self._check(pairs)
+        with self._recorder.question(
+            "semantic_similarity", [f"{first} | {second}" for first, second in pairs]
+        ) as question:
+            found = await self._client.similarity(pairs)
+            question.answers = [Best(score=similarity.score) for similarity in found]
+        if isinstance(inputs, schemas.Pairs):
+            return JSONResponse([answers.similarity_score(similarity) for similarity in found])
+        return JSONResponse([similarity.score for similarity in found])
+
+    async def features(self, body: schemas.FeaturesRequest) -> JSONResponse:
+        """Return the vectors of a text or of several."""
+        texts = _listed(body.inputs)
+        self._check(texts)
+        with self._recorder.question("feature_extraction", texts) as question:
+            found = await self._client.features(texts, truncate=body.parameters.truncate)
+            question.answers = [Best() for _ in texts]
+        return _answered(body.inputs, [answers.vectors(features) for features in found])
+
+    async def explain(self, body: schemas.ExplainRequest) -> JSONResponse:
+        """Tell which parts of a sentence, or of several, the answers lean on.
+
+        A sentence with several [MASK]s has an explanation for each.
+        """
+        texts, how = _listed(body.inputs), body.parameters
+        self._check(texts)
+        with self._recorder.question("explanation", texts) as question:
+            found = await _each(
+                texts, lambda text: self._client.explain(text, method=how.method, truncate=how.truncate)
+            )
+            question.answers = [_best_of_explanations(explanations) for explanations in found]
+        return _answered(body.inputs, [_explained(explanations) for explanations in found])
+
+    def _check(self, texts: Sequence[object], **counts: int) -> None:
+        """Check what depends on this gateway's limits.
+
+        Args:
+            texts: the sentences or pairs.
+            counts: how many candidates are wanted or compared, by the field that says so.
+
+        Raises:
+            ApiError: too much is asked at once.
+        """
+        if len(texts) > self._max_batch:
+            text = f"inputs has {len(texts)} entries, this gateway takes {self._max_batch} at a time; ask several times"
+            raise ApiError(413, "BatchTooLargeError", text)
+        for name, count in counts.items():
+            if count > self._max_top_k:
+                raise ApiError(400, "InputError", f"{name} is {count}, this gateway takes {self._max_top_k} at most")
+
+
+async def _each(texts: Sequence[str], ask: Callable[[str], Awaitable[Answer]]) -> list[Answer]:
+    """Ask about each text, several at a time; the first error ends them all and says which text it was.
+
+    Raises:
+        BertMlmError: see the client.
+    """
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def numbered(number: int, text: str) -> Answer:
+        try:
+            async with places:
+                return await ask(text)
+        except InputError as error:
+            if len(texts) == 1:
+                raise
+            message = f"text {number} of {len(texts)}: {error.args[0]}"
+            raise InputError(message) from error
+
+    tasks = [asyncio.create_task(numbered(number, text)) for number, text in enumerate(texts, 1)]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _listed(inputs: str | list[str]) -> list[str]:
+    return [inputs] if isinstance(inputs, str) else inputs
+
+
+def _answered(inputs: str | list[str], each: Sequence[Any]) -> JSONResponse:
+    """Return one text's answer, or the list of several."""
+    return JSONResponse(each[0] if isinstance(inputs, str) else each)
+
+
+def _by_mask(found: Predictions) -> list[list[Prediction]]:
+    """Return the candidates of each mask; the client leaves the outer list out where there is one."""
+    return [one for one in found if isinstance(one, list)] or [[one for one in found if isinstance(one, Prediction)]]
+
+
+def _filled_masks(found: Predictions) -> list[Any]:
+    masks = [[answers.filled_mask(candidate) for candidate in mask] for mask in _by_mask(found)]
+    return masks[0] if len(masks) == 1 else masks
+
+
+def _best_of_masks(found: Predictions) -> Best:
+    """Return the best candidate of each mask, and the score of the least certain."""
+    best = [mask[0] for mask in _by_mask(found) if mask]
+    if not best:
+        return Best()
+    return Best(" ".join(candidate.token_str for candidate in best), min(candidate.score for candidate in best))
+
+
+def _best_of_words(fillings: Sequence[Filling]) -> Best:
+    best = max(fillings, key=lambda filling: filling.score, default=None)
+    return Best() if best is None else Best(best.token_str, best.score)
+
+
+def _best_of_explanations(explanations: Explanation | list[Explanation]) -> Best:
+    listed = [explanations] if isinstance(explanations, Explanation) else explanations
+    return _best_of_masks([[one.prediction] for one in listed])
+
+
+def _explained(explanations: Explanation | list[Explanation]) -> Any:
+    if isinstance(explanations, Explanation):
+        return answers.explained_mask(explanations)
+    return [answers.explained_mask(explanation) for explanation in explanations]

@@ -1,0 +1,161 @@
+"""The application: what the gateway is made of, and how it begins and ends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from bert_mlm_client import AsyncFillMask
+from bert_mlm_client.transport import open_async_transport
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware import Middleware
+
+from deploy.gateway import docs, paths
+from deploy.gateway.access import ApiKeys
+from deploy.gateway.api import Questions
+from deploy.gateway.envelope import Envelope
+from deploy.gateway.errors import add_handlers
+from deploy.gateway.health import Health
+from deploy.gateway.limits import BodyLimit, ConcurrencyLimit, Turns
+from deploy.gateway.loads import LoadLines
+from deploy.gateway.log.request_log import RequestLog
+from deploy.gateway.log.resources import ResourceMonitor, Resources
+from deploy.gateway.log.rotation import Rotation
+from deploy.gateway.log.writer import LogWriter
+from deploy.gateway.metrics import Metrics
+from deploy.gateway.model import ModelWatch
+from deploy.gateway.readings import read_into
+from deploy.gateway.recorder import Recorder
+from deploy.gateway.settings import Settings
+from deploy.gateway.timing import TimedTransport
+
+VERSION = "0.1.0"
+LOG_NAME = "gateway.log"
+ABOUT = (
+    "Ask a Chinese masked language model: fill [MASK] in sentences, score words, compare and explain. Errors are "
+    '`{"error": …, "error_type": …}`. Every answer has an X-Request-Id, and Server-Timing says where its time went.'
+)
+
+_PAGE = Path(__file__).parent / "page"
+# FastAPI's own telemetry would say again what log and metrics say.
+_NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+
+
+def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastAPI:
+    """Put the gateway together; it connects when it is started, and waits for the model server as long as it takes.
+
+    Args:
+        settings: what it is told.
+        client: asks the model; None opens one to the settings' addresses.
+    """
+    client = client or open_client(settings)
+    metrics = Metrics()
+    writer = LogWriter(settings.log_folder / LOG_NAME, rotation=_rotation(settings))
+    log = RequestLog(
+        writer,
+        text_mode=settings.log_text,
+        digest_key=settings.log_digest_key.encode(),
+        sample_rate=settings.log_sample_rate,
+    )
+    monitor: ResourceMonitor | None = None  # begins to write lines at once, and so is made at the start
+
+    def resources() -> Resources | None:
+        return monitor.latest if monitor else None
+
+    loads = LoadLines(log.write, slow_s=settings.slow_load_s)
+    watch = ModelWatch(client, loads, timeout_s=settings.timeout_s)
+    recorder = Recorder(
+        log,
+        metrics,
+        model_name=settings.model_name,
+        model_version=lambda: watch.version,
+        gpu_memory_mb=lambda: monitor.latest.gpu_memory_mb if monitor else None,
+        low_confidence=settings.low_confidence,
+    )
+    turns = Turns(at_once=settings.max_concurrency, queue=settings.max_queue, wait_s=settings.queue_timeout_s)
+    read_into(metrics, turns, watch, writer, resources)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        nonlocal monitor
+        port = _local_port(settings.serving_url)
+        monitor = ResourceMonitor(log.write, server_port=port, interval_s=settings.resource_interval_s)
+        watching = asyncio.create_task(watch.run())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            await client.close()
+            monitor.close()
+            await asyncio.to_thread(writer.close)
+
+    app = FastAPI(
+        title="Fill-mask gateway",
+        version=VERSION,
+        description=ABOUT,
+        lifespan=lifespan,
+        docs_url=None,  # see docs/
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
+        middleware=[
+            Middleware(Envelope, metrics=metrics, recorder=recorder),
+            *_access(settings),
+            Middleware(BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s),
+            Middleware(ConcurrencyLimit, turns=turns),
+        ],
+    )
+    add_handlers(app)
+    questions = Questions(client, recorder, max_batch=settings.max_batch, max_top_k=settings.max_top_k)
+    health = Health(settings, watch, turns, writer, resources)
+    questions.add_to(app)
+    health.add_to(app)
+    docs.add_to(app)
+    _add_metrics(app, metrics)
+    _add_page(app)
+    docs.describe_keys(app)  # last: further addresses would make the document anew
+    return app
+
+
+def open_client(settings: Settings) -> AsyncFillMask:
+    """Return the client of the settings' model server; it connects at its first request, to the loop that runs then."""
+    transport = open_async_transport(settings.serving_url, model=settings.model_name)
+    return AsyncFillMask(TimedTransport(transport), settings.model_name, timeout=settings.timeout_s)
+
+
+def _rotation(settings: Settings) -> Rotation | None:
+    return Rotation(max_bytes=settings.log_max_bytes, keep=settings.log_keep) if settings.log_rotate else None
+
+
+def _local_port(urls: Sequence[str]) -> int | None:
+    """Return the port of the model server if it is one on this machine, whose resources can be seen."""
+    parts = [urlsplit(url) for url in urls]
+    local = [part.port for part in parts if part.hostname in {"127.0.0.1", "::1", "localhost"}]
+    return local[0] if local else None
+
+
+def _access(settings: Settings) -> list[Middleware]:
+    keys = settings.keys()
+    return [Middleware(ApiKeys, keys=keys, metrics=settings.metrics_key)] if keys else []
+
+
+def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
+    async def read_metrics(request: Request) -> Response:
+        content, content_type = metrics.write(request.headers.get("accept", ""))
+        return Response(content, headers={"Content-Type": content_type})
+
+    app.add_route(paths.METRICS, read_metrics, ["GET"], include_in_schema=False)
+
+
+def _add_page(app: FastAPI) -> None:
+    async def page(_request: Request) -> FileResponse:
+        return FileResponse(_PAGE / "index.html")
+
+    app.add_route(paths.PAGE, page, ["GET"], include_in_schema=False)
+    app.mount("/page", StaticFiles(directory=_PAGE))

@@ -1,0 +1,81 @@
+"""Whether the gateway can answer: /healthz says it in full, /readyz in a word."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from time import monotonic
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from deploy.gateway import paths
+from deploy.gateway.limits import Turns
+from deploy.gateway.log.resources import Resources
+from deploy.gateway.log.writer import LogWriter
+from deploy.gateway.model import ModelWatch
+from deploy.gateway.settings import Settings
+
+
+class Health:
+    """What is told about the gateway's state.
+
+    Args:
+        settings: where the model is served, and its name.
+        watch: knows how the model fares.
+        turns: knows how much there is to do.
+        writer: knows how the log fares.
+        resources: tells what is used, None before the start.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        watch: ModelWatch,
+        turns: Turns,
+        writer: LogWriter,
+        resources: Callable[[], Resources | None],
+    ) -> None:
+        self._settings = settings
+        self._watch = watch
+        self._turns = turns
+        self._writer = writer
+        self._resources = resources
+        self._began = monotonic()
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add the addresses."""
+        app.add_route(paths.HEALTHZ, self.healthz, ["GET"], include_in_schema=False)
+        app.add_route(paths.READYZ, self.readyz, ["GET"], include_in_schema=False)
+
+    async def healthz(self, _request: Request) -> JSONResponse:
+        """Tell the state of model and gateway: 200 if questions can be answered, else 503 with the reason."""
+        await self._watch.look()
+        log = self._writer.status
+        used = self._resources()
+        reason = {"reason": self._watch.problem} if self._watch.problem else {}
+        state: dict[str, Any] = {
+            "status": "ok" if self._watch.ready else "unavailable",
+            **reason,
+            "uptime_s": round(monotonic() - self._began, 1),
+            "in_flight": self._turns.in_flight,
+            "queue": self._turns.waiting,
+            "model": {
+                "name": self._settings.model_name,
+                "addresses": list(self._settings.serving_url),
+                "version": self._watch.version,
+                "versions": [asdict(one) for one in self._watch.status.versions] if self._watch.status else [],
+            },
+            "log": {
+                "lines_written": log.lines_written,
+                "lines_lost": sum(log.lines_lost.values()),
+                "problem": log.problem,
+            },
+            "resources": asdict(used) if used else None,
+        }
+        return JSONResponse(state, 200 if self._watch.ready else 503)
+
+    async def readyz(self, _request: Request) -> JSONResponse:
+        """Tell whether questions can be answered, from what was last seen of the model."""
+        if self._watch.ready:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "not ready", "reason": self._watch.problem}, 503)

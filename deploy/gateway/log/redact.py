@@ -1,0 +1,125 @@
+"""Mask personal data in text: what is found is replaced by what it is, such as ``[PHONE]``.
+
+Found are e-mail addresses, identity cards, bank cards and phone numbers (``personal_numbers``), and the numbers of
+addresses. Digits may be full-width, and spaces, hyphens and brackets may stand between them where people write them.
+A number that only looks like one of these, with a wrong check digit, say, stays as it is; names and streets stay, too.
+
+The time is linear in the text's length: no pattern begins twice in one run of characters, and none goes back further
+than a fixed number of characters.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from deploy.gateway.log.personal_numbers import SHAPES, classify
+
+# One character for one, so that what is found stands at the same place in the text.
+_PLAIN = {
+    **{
+        chr(full): chr(full - 0xFEE0)
+        for full in range(0xFF01, 0xFF5F)
+        if chr(full - 0xFEE0) in "+-.()@_%" or chr(full).isalnum()
+    },
+    **dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f\u3000", " "),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
+}
+_NOT_PLAIN = re.compile(f"[{''.join(_PLAIN)}]")
+_HIDDEN = "\0"
+
+_WORTH_A_LOOK = re.compile(r"[0-9@０-９＠]")
+
+# RFC 5321: 64 characters before the @; a domain that ends in letters, so that name@1.2.3 is a package and its version.
+_EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}")
+
+_DIGITS = re.compile(r"[0-9]+(?:[Xx](?![0-9A-Za-z]))?")
+_BETWEEN = re.compile(r"[ ()-]{1,3}")
+_MOST_GROUPS = max(map(len, SHAPES))
+_DECIMALS_BEFORE = re.compile(r"[0-9]\.$")
+_DECIMALS_AFTER = re.compile(r"\.[0-9]")
+_CURRENCY = re.compile(r"[¥￥$€£]\s?$")
+_AMOUNT = re.compile(r"\s?[元万亿]")
+
+# 中关村大街27号, 人民路5弄3号楼2单元1202室, and without a street 3栋2单元502; but 北京路2号线 is an underground line.
+_HOUSE = r"[A-Z]?[0-9]{1,5}[A-Z]?(?:-[0-9]{1,4}){0,3} ?"
+_PART = rf"(?:{_HOUSE}|[A-Z](?=[座栋幢]))(?:号[楼院]?|弄|栋|幢|座|单元|楼|层|室|户|组) ?"
+_STREET = r"(?:(?<=[^0-9公铁线电道思]路)|(?<=[街巷弄村苑])|(?<=胡同)|(?<=大道)|(?<=小区)|(?<=花园)|(?<=公寓)|(?<=大厦))"
+_FLAT = rf"{_HOUSE}单元 ?(?:{_HOUSE}[楼层] ?)?[0-9]{{2,5}}[室户号]?|(?:{_HOUSE}[楼层] ?)?[0-9]{{2,5}}[室户]"
+_IN_ADDRESS = re.compile(r"[0-9A-Z] ?[号弄栋幢座单楼层室户组]")
+_ADDRESS = re.compile(
+    rf"{_STREET} ?(?:{_PART}){{1,5}}(?!线)(?:(?<=[元楼栋幢座层])[0-9]{{3,5}})?"
+    rf"|(?<![0-9A-Za-z-]){_HOUSE}(?:号楼|栋|幢|座) ?(?:{_FLAT})"
+)
+
+
+class _Span(NamedTuple):
+    start: int
+    end: int
+    kind: str
+
+
+def redact(text: str) -> str:
+    """Return the text with personal data masked; ``[MASK]`` and all that is not found stays, character by character."""
+    if not _WORTH_A_LOOK.search(text):
+        return text
+    normal = _NOT_PLAIN.sub(lambda match: _PLAIN[match[0]], text)
+    found: list[_Span] = []
+    for search in (_emails, _numbers, _addresses):
+        spans = list(search(normal))
+        normal = _replace(normal, spans, lambda span: _HIDDEN * (span.end - span.start))
+        found += spans
+    return _replace(text, sorted(found), lambda span: f"[{span.kind}]")
+
+
+def _replace(text: str, spans: Iterable[_Span], replacement: Callable[[_Span], str]) -> str:
+    pieces, end = [], 0
+    for span in spans:
+        pieces += [text[end : span.start], replacement(span)]
+        end = span.end
+    return "".join([*pieces, text[end:]])
+
+
+def _emails(text: str) -> Iterator[_Span]:
+    return (_Span(*match.span(), "EMAIL") for match in _EMAIL.finditer(text))
+
+
+def _addresses(text: str) -> Iterator[_Span]:
+    if _IN_ADDRESS.search(text):
+        yield from (_Span(*match.span(), "ADDRESS") for match in _ADDRESS.finditer(text))
+
+
+def _numbers(text: str) -> Iterator[_Span]:
+    """Yield the numbers, the longest possible first: groups of digits with little between them may be one number."""
+    groups = [match.span() for match in _DIGITS.finditer(text)]
+    lengths = tuple(end - start for start, end in groups)
+    linked = [bool(_BETWEEN.fullmatch(text, left[1], right[0])) for left, right in pairwise(groups)] + [False]
+    first = 0
+    while first < len(groups):
+        last = first
+        while linked[last] and last - first + 1 < _MOST_GROUPS:
+            last += 1
+        for end in range(last + 1, first, -1):
+            if lengths[first:end] in SHAPES and (span := _number(text, groups[first:end])):
+                yield span
+                break
+        first = end
+
+
+def _number(text: str, groups: Sequence[tuple[int, int]]) -> _Span | None:
+    """Return what these groups are together, with the plus or bracket before them."""
+    start, end = groups[0][0], groups[-1][1]
+    if _DECIMALS_BEFORE.search(text, max(0, start - 2), start) or _DECIMALS_AFTER.match(text, end):
+        return None
+    kind = classify([text[left:right].upper() for left, right in groups])
+    if kind is None or (kind == "PHONE" and _is_amount(text, start, end)):
+        return None
+    if text.endswith("+", 0, start):
+        start -= 1
+    if text.endswith("(", 0, start) and text.find(")", start, end) > text.find("(", start, end):
+        start -= 1
+    return _Span(start, end, kind)
+
+
+def _is_amount(text: str, start: int, end: int) -> bool:
+    return bool(_CURRENCY.search(text, max(0, start - 2), start) or _AMOUNT.match(text, end))

@@ -1,0 +1,112 @@
+"""The log as the gateway uses it: what may be written of a text, and which lines are."""
+
+import hmac
+import re
+import string
+from typing import Literal, get_args
+
+from deploy.gateway.log.json_lines import Value, encode
+from deploy.gateway.log.lines import Inference, Line, UnhandledException
+from deploy.gateway.log.redact import redact
+from deploy.gateway.log.writer import LogWriter
+
+TextMode = Literal["masked", "digest", "none"]
+
+MAX_TEXT = 4096
+"""Characters of a text that are read for the log; what is longer ends with an ellipsis."""
+
+SHORTEST_KEY = 16
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_LONGEST_NUMBER = 64
+_IN_NUMBERS = f"{string.ascii_letters}{string.digits}０１２３４５６７８９@＠._%+-()（） "
+_FRAME = re.compile(r'^  File "[^"\n]*", line [0-9]+, in .*', re.MULTILINE)
+_TEXTS = ("input_text", "predicted_token", "error", "traceback")
+
+
+class RequestLog:
+    """Write lines without what must not be in them.
+
+    Personal data is masked in every text, messages of errors included. In the modes ``digest`` and ``none`` no line has
+    the sentence: of errors' messages, which may quote it, the quotations are left out, and of unhandled exceptions, of
+    whose messages nothing is known, the class and the frames stay.
+
+    A digest is HMAC-SHA-256 with a key of the installation, so that equal sentences can be counted, and nobody without
+    the key can find out a short sentence or a phone number by trying all of them.
+    """
+
+    def __init__(
+        self,
+        writer: LogWriter,
+        *,
+        text_mode: TextMode = "masked",
+        digest_key: bytes = b"",
+        sample_rate: float = 1.0,
+    ) -> None:
+        """Write by a writer, whose end stays its owner's.
+
+        Args:
+            writer: what takes the lines.
+            text_mode: how sentences are written: ``masked``, ``digest`` or ``none``.
+            digest_key: the installation's secret, for ``digest`` only.
+            sample_rate: the share of requests whose successes are written, above 0 and up to 1. All lines of a request
+                are or are not; what failed or was answered with low confidence always is.
+
+        Raises:
+            ValueError: the key is too short, or an argument is not as said.
+        """
+        if text_mode not in get_args(TextMode):
+            msg = f"the text mode is {text_mode!r}; give one of {', '.join(get_args(TextMode))}"
+            raise ValueError(msg)
+        if text_mode == "digest" and len(digest_key) < SHORTEST_KEY:
+            msg = f"digests need a key of {SHORTEST_KEY} bytes or more; make one with `openssl rand -hex 32`"
+            raise ValueError(msg)
+        if not 0 < sample_rate <= 1:
+            msg = f"the sample rate is {sample_rate}; give a share above 0 and up to 1"
+            raise ValueError(msg)
+        self._writer = writer
+        self._text_mode = text_mode
+        self._digest_key = digest_key
+        self._sample_rate = sample_rate
+
+    def write(self, line: Line) -> None:
+        """Write a line, or leave it out if the sample does not have it; return at once from any thread."""
+        is_sampled = False
+        if self._sample_rate < 1 and isinstance(line, Inference) and line.status == "success":
+            if not self._is_in_sample(line.request_id):
+                return
+            is_sampled = True
+        changes: dict[str, Value | None] = {"sample_rate": self._sample_rate} if is_sampled else {}
+        for name in _TEXTS:
+            text = getattr(line, name, None)
+            if text is not None:
+                changes[name] = self._written(name, text, line)
+        self._writer.write(encode(line, changes))
+
+    def _is_in_sample(self, request_id: str) -> bool:
+        """Decide for a request as a whole, by a hash with a seed of this process, so that no caller can choose."""
+        return hash(request_id) % 2**32 < self._sample_rate * 2**32
+
+    def _written(self, name: str, text: str, line: Line) -> str | None:
+        """Return what is written of a text."""
+        if name == "traceback":
+            text = text[-MAX_TEXT:].partition("\n")[2] if len(text) > MAX_TEXT else text
+        if self._text_mode != "masked":
+            match name:
+                case "input_text":
+                    return self._digest(text) if self._text_mode == "digest" else None
+                case "error" if isinstance(line, UnhandledException):
+                    return None
+                case "error":
+                    text = _QUOTED.sub("…", text)
+                case "traceback":
+                    text = "\n".join(_FRAME.findall(text))
+        return redact(text if len(text) <= MAX_TEXT else _shorten(text))
+
+    def _digest(self, text: str) -> str:
+        return f"hmac-sha256:{hmac.digest(self._digest_key, text.encode(errors='surrogatepass'), 'sha256').hex()}"
+
+
+def _shorten(text: str) -> str:
+    """Cut a text off, not within an address or a number, of which the first half alone would not be masked."""
+    end = MAX_TEXT - _LONGEST_NUMBER
+    return f"{text[:end]}{text[end:MAX_TEXT].rstrip(_IN_NUMBERS)}…"

@@ -1,0 +1,194 @@
+"""Write lines to the log file from a thread of its own, so that no request waits for a disk."""
+
+import atexit
+import logging
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from deploy.gateway.log.append import append
+from deploy.gateway.log.json_lines import encode
+from deploy.gateway.log.lines import LostLines
+from deploy.gateway.log.rotation import Rotation
+
+CAPACITY_BYTES = 32 * 2**20
+"""What waits for the disk at most: some 80,000 lines, a minute of the busiest gateway."""
+
+FLUSH_S = 0.1
+RETRY_S = 1.0
+CLOSE_S = 5.0
+
+LossReason = Literal["queue_full", "closed", "unwritable"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStatus:
+    """How the log does.
+
+    Attributes:
+        lines_written: lines in the file.
+        lines_lost: lines that never will be, by reason: the queue was full, the writer was closed, or the file could
+            not be written until the end.
+        bytes_waiting: what is accepted and not yet written.
+        problem: why the file cannot be written at present, or None.
+    """
+
+    lines_written: int
+    lines_lost: Mapping[LossReason, int]
+    bytes_waiting: int
+    problem: str | None
+
+
+class LogWriter:
+    """Append lines to a file, in order, a batch every tenth of a second.
+
+    An accepted line is written: when the file cannot be (a full disk, a missing right), lines wait and writing is tried
+    again each second. Once ``capacity_bytes`` wait, further lines are refused, since the request that a line tells of
+    must not wait for a disk; how many were is written as a line of its own when the log works again. What no care helps
+    against is SIGKILL and power failure: they cost what waits.
+
+    The first failure and the first loss go to Python's logging at once, and so to stderr.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        rotation: Rotation | None = None,
+        capacity_bytes: int = CAPACITY_BYTES,
+    ) -> None:
+        """Start the thread; nothing is opened before there is a line.
+
+        Args:
+            path: the file; its folder is made if need be.
+            rotation: when the file is rotated; None leaves that to logrotate.
+            capacity_bytes: how many bytes of lines may wait.
+        """
+        self._path = path
+        self._rotation = rotation
+        self._capacity_bytes = capacity_bytes
+        self._lock = threading.Lock()  # guards what follows, up to the blank line
+        self._waiting: list[bytes] = []
+        self._bytes_waiting = 0
+        self._lines_written = 0
+        self._lines_lost: Counter[LossReason] = Counter()
+        self._lost_untold = 0
+        self._problem: str | None = None
+        self._closed = False
+
+        self._unwritten = b""  # taken out of the queue; the thread's own
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def status(self) -> WriterStatus:
+        """What was written, what was lost, and what is wrong."""
+        with self._lock:
+            return WriterStatus(self._lines_written, dict(self._lines_lost), self._bytes_waiting, self._problem)
+
+    def write(self, line: bytes) -> bool:
+        """Accept a line, newline included, for writing; return at once from any thread.
+
+        Returns:
+            Whether it was accepted.
+        """
+        with self._lock:
+            if self._closed:
+                self._lines_lost["closed"] += 1
+                return False
+            if self._bytes_waiting + len(line) <= self._capacity_bytes:
+                self._waiting.append(line)
+                self._bytes_waiting += len(line)
+                return True
+            self._lines_lost["queue_full"] += 1
+            self._lost_untold += 1
+            is_first = self._lost_untold == 1
+        if is_first:
+            logger.error("%s: lines are lost, since too many wait for the disk", self._path)
+        return False
+
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """Write what was accepted and end the thread; lines that come later are refused.
+
+        Not for use inside a signal handler, which may have interrupted ``write``.
+
+        Args:
+            timeout_s: how long a file that does not answer (a network's, say) is waited for.
+        """
+        with self._lock:
+            self._closed = True
+        self._closing.set()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            logger.error("%s does not answer; %d bytes of lines are lost", self._path, self._bytes_waiting)
+        atexit.unregister(self.close)
+
+    def _run(self) -> None:
+        while not self._closing.wait(RETRY_S if self._problem else FLUSH_S):
+            self._write_waiting()
+        self._write_waiting()
+        while self._waiting:  # the line about lost ones
+            self._write_waiting()
+        self._give_up()
+
+    def _write_waiting(self) -> None:
+        with self._lock:
+            lines, self._waiting = self._waiting, []
+        self._unwritten += b"".join(lines)
+        if not self._unwritten:
+            return
+        try:
+            while self._unwritten:
+                self._count(append(self._path, self._unwritten, self._rotation))
+        except OSError as error:
+            self._fail(error)
+        else:
+            self._recover()
+
+    def _count(self, written_bytes: int) -> None:
+        with self._lock:
+            self._lines_written += self._unwritten.count(b"\n", 0, written_bytes)
+            self._bytes_waiting -= written_bytes
+        self._unwritten = self._unwritten[written_bytes:]
+
+    def _fail(self, error: OSError) -> None:
+        problem = error.strerror or str(error)
+        with self._lock:
+            is_new, self._problem = problem != self._problem, problem
+        if is_new:
+            logger.error("%s cannot be written: %s; lines wait, and are lost when too many do", self._path, problem)
+
+    def _recover(self) -> None:
+        with self._lock:
+            problem, self._problem = self._problem, None
+            lost, self._lost_untold = self._lost_untold, 0
+            if lost:
+                reason = problem or "the disk was slower than the requests"
+                line = encode(LostLines(lost_lines=lost, error=reason))
+                self._waiting.append(line)
+                self._bytes_waiting += len(line)
+        if problem or lost:
+            logger.warning("%s is written again; %d lines were lost", self._path, lost)
+
+    def _give_up(self) -> None:
+        lost = self._unwritten.count(b"\n")
+        if lost:
+            with self._lock:
+                self._lines_lost["unwritable"] += lost
+            logger.error("%s could not be written: %s; the last %d lines are lost", self._path, self._problem, lost)

@@ -1,0 +1,20 @@
+"""Report what the request log says: ``python -m deploy.gateway.report --help``."""
+
+import argparse
+import sys
+
+from deploy.gateway.report.command import add_arguments, run
+
+
+def main() -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.gateway.report",
+        description="Say what the gateway's request log says about a time range.",
+    )
+    add_arguments(parser)
+    return run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""The files that can hold lines of a time range, held open while they are read."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from deploy.gateway.report.errors import ReportError
+
+_CLOCKS_DIFFER = timedelta(minutes=1)
+_TRIES = 20
+# What rotation adds to a name: .1, -20260405, -20260405T102345.123456Z, and .gz
+_ROTATED = r"([-._]\d[-\dTZ:._]*)?"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """An open file, and what it was called when it was opened."""
+
+    path: Path
+    descriptor: int
+
+    @property
+    def source(self) -> Path:
+        """Where the file can be read, even when it has been renamed or removed."""
+        return Path(f"/dev/fd/{self.descriptor}")
+
+    @property
+    def is_gzip(self) -> bool:
+        """Whether it is to be read through gzip."""
+        return self.path.suffix == ".gz"
+
+
+@contextmanager
+def open_logs(log: Path, since: datetime) -> Iterator[tuple[LogFile, ...]]:
+    """Open the log file and what it was rotated to, without those last written to before the range begins.
+
+    What rotation renames, compresses and removes from then on is read as it was.
+
+    Args:
+        log: the file that the gateway writes, which may be missing just now, or the folder of logs.
+        since: the range's begin, an aware time.
+
+    Yields:
+        The files, each of which has lines of its own.
+
+    Raises:
+        ReportError: there is no log file at all, or one cannot be read.
+    """
+    for _ in range(_TRIES):
+        with ExitStack() as stack:
+            files = tuple(file for path in _listed(log) if (file := _open(path, stack)))
+            # The same names for the same files after opening as before: nothing was rotated in between.
+            opened = [(file.path, _identity(file.descriptor)) for file in files]
+            if opened == [(path, _identity(path)) for path in _listed(log)]:
+                yield tuple(file for file in files if _can_hold(file, since))
+                return
+    msg = f"the log files at {log} are rotated all the time; rotate less often"
+    raise ReportError(msg)
+
+
+def _listed(log: Path) -> list[Path]:
+    try:
+        folder, pattern = (log, _names(None)) if log.is_dir() else (log.parent, _names(log.name))
+        found = {path.name: path for path in folder.iterdir() if pattern.fullmatch(path.name) and path.is_file()}
+    except OSError as error:
+        msg = f"the log at {error.filename} cannot be read ({error.strerror}); name a log file or folder with --log"
+        raise ReportError(msg) from error
+    if not found:
+        msg = f"there is no log file at {log}; name the gateway's log file or its folder with --log"
+        raise ReportError(msg)
+    # While a file is compressed, both may be there: the plain one is complete.
+    return [path for name, path in sorted(found.items()) if name.removesuffix(".gz") not in found.keys() - {name}]
+
+
+def _names(name: str | None) -> re.Pattern[str]:
+    stem, suffix = (re.escape(Path(name).stem), re.escape(Path(name).suffix)) if name else (r"[^.].*", r"\.log")
+    return re.compile(rf"{stem}{_ROTATED}{suffix}{_ROTATED}(\.gz)?")
+
+
+def _open(path: Path, stack: ExitStack) -> LogFile | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None  # rotated since it was listed
+    except OSError as error:
+        msg = f"the log file {path} cannot be read ({error.strerror}); run the report as a user who may read it"
+        raise ReportError(msg) from error
+    stack.callback(os.close, descriptor)
+    return LogFile(path, descriptor)
+
+
+def _identity(file: Path | int) -> tuple[int, int] | None:
+    """Return what stays of a file when it is renamed, or None if there is none of this name any more."""
+    try:
+        status = file.stat() if isinstance(file, Path) else os.fstat(file)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _can_hold(file: LogFile, since: datetime) -> bool:
+    """Return whether a file can hold lines of the range."""
+    status = os.fstat(file.descriptor)
+    return status.st_size > 0 and status.st_mtime >= (since - _CLOCKS_DIFFER).timestamp()

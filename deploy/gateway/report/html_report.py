@@ -1,0 +1,121 @@
+"""The report as one HTML file that asks for nothing from outside, and as the part of a page."""
+
+from html import escape
+
+from deploy.gateway.report import style, tables
+from deploy.gateway.report.figures import Report
+from deploy.gateway.report.plain_text import plain
+from deploy.gateway.report.tables import Table
+from deploy.gateway.report.views import charts
+from deploy.gateway.report.words import Words
+
+# Even if a text got past the escaping, a browser would run and fetch nothing.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+_LAYOUT = """\
+.report{max-width:62rem;margin:0 auto;line-height:1.5}
+.report h1{font-size:1.35rem;margin:0}
+.report section{margin:2rem 0;overflow-x:auto}
+.report section p{font-size:.875rem}
+.report .totals{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(13rem,40%),1fr));gap:.75rem}
+.report .totals div{border-radius:.5rem;padding:.6rem .8rem}
+.report .totals dt{font-size:.8rem}
+.report .totals dd{margin:0;font-size:1.2rem;font-weight:600;font-variant-numeric:tabular-nums}
+.report .chart{display:block;width:100%;min-width:34rem;height:auto;margin:1.5rem 0 .5rem}
+.report table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums;min-width:60%}
+.report .unseen{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}
+.report caption{text-align:start;font-weight:600;padding:.4rem 0}
+.report th,.report td{padding:.3rem .8rem .3rem 0;text-align:end;white-space:nowrap;font-weight:normal}
+.report .word{text-align:start}
+.report td.long{white-space:normal;overflow-wrap:anywhere;min-width:14rem}
+"""
+
+
+def html_report(report: Report, words: Words) -> str:
+    """Write the report as a document of its own."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="{words.language}"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(words.title)}</title><style>\n"
+        f"body{{margin:0;padding:1.5rem 1rem;font-family:system-ui,sans-serif}}\n{_ground(style.LIGHT)}"
+        f"{_only_dark(_ground(style.DARK))}{stylesheet()}</style></head>"
+        f"<body><main>{html_fragment(report, words)}</main></body></html>\n"
+    )
+
+
+def html_fragment(report: Report, words: Words) -> str:
+    """Write the figures as an element for a page that has ``stylesheet`` as well."""
+    span, read = (escape(plain(text)) for text in tables.heading(report, words))
+    head = f"<header><h1>{escape(words.title)}</h1><p>{span}<br>{read}</p></header>"
+    if not report.source.lines:
+        return f'<article class="report">{head}<p>{escape(words.no_lines)}</p></article>'
+    totals = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tables.totals(report, words)
+    )
+    drawn = charts(report, words)
+    used = "".join(drawn.get(key, "") for key in ("cpu", "memory", "gpu_memory", "gpu_utilization"))
+    sections = (
+        _section(drawn.get("latency", ""), tables.latency(report, words), words.latency_note),
+        _section(drawn["calls_per_minute"], tables.calls_by_task(report, words)),
+        _section(drawn["calls_per_day"], tables.calls_by_day(report, words)),
+        _section(drawn.get("errors", ""), tables.errors(report, words)),
+        _section(used, tables.resources(report, words)),
+        _section("", tables.alerts(report, words)),
+    )
+    return f'<article class="report">{head}<dl class="totals">{totals}</dl>{"".join(sections)}</article>'
+
+
+def stylesheet() -> str:
+    """Return the rules of the report's element, for light and dark."""
+    return _LAYOUT + style.SHAPES + _appearance(style.LIGHT) + _only_dark(_appearance(style.DARK))
+
+
+def _appearance(palette: style.Palette) -> str:
+    return (
+        f".report .totals div{{background:{palette.raised}}}\n"
+        f".report .totals dt,.report p,.report thead{{color:{palette.muted}}}\n"
+        f".report td,.report th{{border-bottom:1px solid {palette.grid}}}\n" + style.colours(palette)
+    )
+
+
+def _ground(palette: style.Palette) -> str:
+    return f"body{{background:{palette.ground};color:{palette.text}}}\n"
+
+
+def _only_dark(rules: str) -> str:
+    return f"@media (prefers-color-scheme:dark){{\n:root{{color-scheme:dark}}\n{rules}}}\n"
+
+
+def _section(drawn: str, table: Table, note: str = "") -> str:
+    """Return pictures with their figures as a table, which has a heading of its own where no picture has one.
+
+    Too wide for a phone, a section scrolls by itself, and takes the focus so that the arrow keys can do it.
+    """
+    if not table.rows:
+        return ""
+    unseen = ' class="unseen"' if drawn else ""
+    header = "".join(
+        f'<th scope="col"{_class(column, table)}>{escape(name)}</th>' for column, name in enumerate(table.header)
+    )
+    rows = "".join(
+        "<tr>" + "".join(_cell(cell, column, table) for column, cell in enumerate(row)) + "</tr>" for row in table.rows
+    )
+    below = f"<p>{escape(note)}</p>" if note else ""
+    return (
+        f'<section tabindex="0" aria-label="{escape(table.title)}">{drawn}<table>'
+        f"<caption{unseen}>{escape(table.title)}</caption><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
+        f"{below}</section>"
+    )
+
+
+def _cell(text: str, column: int, table: Table) -> str:
+    if column == 0:
+        return f'<th scope="row" class="word">{escape(plain(text))}</th>'
+    return f"<td{_class(column, table)}>{escape(plain(text))}</td>"
+
+
+def _class(column: int, table: Table) -> str:
+    if column not in table.words:
+        return ""
+    return ' class="word long"' if column == len(table.header) - 1 else ' class="word"'

@@ -1,0 +1,141 @@
+"""The log's lines into figures."""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from deploy.gateway.report import sql
+from deploy.gateway.report.database import MEMORY_LIMIT, open_database
+from deploy.gateway.report.errors import ReportError
+from deploy.gateway.report.figures import Alert, Calls, ErrorType, Latency, Report, ResourceUsage, Source, Totals
+from deploy.gateway.report.files import LogFile, open_logs
+from deploy.gateway.report.time_range import TimeRange, local, zone_name
+
+_EMPTY = Path(os.devnull)
+
+
+def read_report(log: Path, time_range: TimeRange) -> Report:
+    """Compute a range's figures from the gateway's log files.
+
+    Args:
+        log: the file that the gateway writes, or the folder; rotated and gzipped ones beside it are read as well.
+        time_range: from when to when, and the zone of days and times.
+
+    Raises:
+        ReportError: there is no log file, or one cannot be read.
+    """
+    with open_logs(log, time_range.since) as files:
+        try:
+            with open_database([_EMPTY, *(file.source for file in files)]) as connection:
+                return _Reader(connection, files, time_range).report()
+        except duckdb.OutOfMemoryException as error:
+            msg = f"the range does not fit into {MEMORY_LIMIT} of memory and the disk; choose a shorter one"
+            raise ReportError(msg) from error
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            reason = str(error).splitlines()[0]
+            for file in reversed(files):  # /dev/fd/12 before /dev/fd/1
+                reason = reason.replace(str(file.source), str(file.path))
+            msg = f"the log at {log} cannot be read: {reason}"
+            raise ReportError(msg) from error
+
+
+class _Reader:
+    """The views over one range, in one connection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile], time_range: TimeRange) -> None:
+        self._connection = connection
+        self._range = time_range
+        self._files = files
+        self._starts = time_range.bucket_starts()
+        self._days = time_range.day_starts()
+
+    def report(self) -> Report:
+        self._load()
+        ((lines, unreadable),) = self._rows(sql.LINES)
+        ((lost, drifts, alerts),) = self._rows(sql.EVENTS)
+        return Report(
+            since=self._range.since,
+            until=self._range.until,
+            timezone=zone_name(self._range.zone, self._range.until),
+            bucket_minutes=self._range.bucket // timedelta(minutes=1),
+            starts=self._starts,
+            days=self._days,
+            source=Source(len(self._files), lines, unreadable, lost),
+            totals=self._totals(drifts, alerts),
+            resources=tuple(ResourceUsage(self._starts[row[0]], *row[1:]) for row in self._rows(sql.RESOURCES)),
+            latency=self._latency(by_bucket=False),
+            latency_over_time=self._latency(by_bucket=True),
+            errors=tuple(
+                ErrorType(name, count, share, self._time(last_seen), example)
+                for name, count, share, last_seen, example in self._rows(sql.ERRORS)
+            ),
+            calls_by_day=tuple(Calls(self._days[row[0]], *row[1:]) for row in self._rows(sql.BY_DAY)),
+            calls_over_time=tuple(Calls(self._starts[row[0]], *row[1:]) for row in self._rows(sql.OVER_TIME)),
+            alerts=tuple(
+                Alert(name, fired, resolved, self._time(last_seen), status, value, threshold)
+                for name, fired, resolved, last_seen, status, value, threshold in self._rows(sql.ALERTS)
+            ),
+        )
+
+    def _load(self) -> None:
+        self._read(sql.CREATE, "none", [_EMPTY])
+        for compression, is_gzip in (("none", False), ("gzip", True)):
+            if sources := [file.source for file in self._files if file.is_gzip == is_gzip]:
+                self._read(sql.LOAD, compression, sources)
+        places = {"buckets": [_minute(start) for start in self._starts], "days": [_minute(day) for day in self._days]}
+        self._connection.execute(sql.PLACE, places)
+        for statement in (sql.EVENT, sql.CALL, sql.ANSWERED, sql.WEIGHTED_QUANTILE):
+            self._connection.execute(statement)
+
+    def _read(self, statement: str, compression: str, sources: Sequence[Path]) -> None:
+        parameters = {
+            "files": [str(source) for source in sources],
+            "compression": compression,
+            "columns": sql.COLUMNS,
+            "since": _naive(self._range.since),
+            "until": _naive(self._range.until),
+        }
+        self._connection.execute(statement, parameters)
+
+    def _totals(self, drifts: int, alerts: int) -> Totals:
+        ((requests, sentences, success, low_confidence, failed),) = self._rows(sql.TOTALS)
+        minute, busiest = next(iter(self._rows(sql.BUSIEST)), (None, 0.0))
+        return Totals(
+            requests=requests,
+            sentences=sentences,
+            success_share=success,
+            low_confidence_share=low_confidence,
+            failed_share=failed,
+            busiest_minute=None if minute is None else self._time(datetime.fromtimestamp(minute * 60, UTC)),
+            busiest_minute_requests=busiest,
+            drift_events=drifts,
+            alert_events=alerts,
+        )
+
+    def _latency(self, *, by_bucket: bool) -> tuple[Latency, ...]:
+        ((sampled,),) = self._rows(sql.SAMPLED)
+        query = sql.SAMPLED_LATENCY if sampled else sql.LATENCY
+        together, by_task = (self._rows(query, {"by_bucket": by_bucket, "by_task": task}) for task in (False, True))
+        return tuple(
+            Latency(None if bucket is None else self._starts[bucket], task, *figures, *percentiles)
+            for bucket, task, *figures, percentiles in together + by_task
+        )
+
+    def _rows(self, query: str, parameters: dict[str, bool] | None = None) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, parameters).fetchall()
+
+    def _time(self, moment: datetime) -> datetime:
+        return local(moment.replace(tzinfo=UTC), self._range.zone)
+
+
+def _naive(moment: datetime) -> datetime:
+    """Return a time as DuckDB's TIMESTAMP holds it: UTC, without saying so."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _minute(moment: datetime) -> int:
+    return int(moment.timestamp()) // 60

@@ -1,0 +1,219 @@
+"""The statements: one pass over the files, then the views over what is needed of them.
+
+https://duckdb.org/docs/stable/data/json/loading_json
+"""
+
+COLUMNS = {
+    "timestamp": "TIMESTAMP",
+    "module": "VARCHAR",
+    "task": "VARCHAR",
+    "status": "VARCHAR",
+    "sample_rate": "DOUBLE",
+    "batch_size": "INTEGER",
+    "total_time_ms": "DOUBLE",
+    "inference_time_ms": "DOUBLE",
+    "error_type": "VARCHAR",
+    "error": "VARCHAR",
+    "process": "VARCHAR",
+    "cpu_percent": "DOUBLE",
+    "memory_mb": "DOUBLE",
+    "gpu_memory_mb": "DOUBLE",
+    "gpu_utilization_percent": "DOUBLE",
+    "value": "DOUBLE",
+    "threshold": "DOUBLE",
+    "lost_lines": "BIGINT",
+}
+"""The fields of the log that the report asks for; others are passed over."""
+
+# What stays of a line. One that is torn, or no JSON object, is all NULL. What only few lines have is in a list, because
+# a column of NULLs takes as much memory as one of values.
+_KEPT = """
+SELECT
+    CAST(epoch_ms(timestamp) // 60000 AS INTEGER) AS minute,
+    coalesce(task, 'unknown') AS task,
+    CASE WHEN module = 'inference' THEN status END AS outcome,
+    CASE WHEN sample_rate > 0 AND sample_rate <= 1 THEN 1 / sample_rate ELSE 1 END AS sentences,
+    sentences / greatest(batch_size, 1) AS requests,
+    total_time_ms AS total,
+    inference_time_ms AS inference,
+    CASE WHEN timestamp IS NOT NULL AND (module IS DISTINCT FROM 'inference' OR status = 'failed') THEN [{
+        time: timestamp,
+        module: module,
+        status: status,
+        error_type: left(coalesce(error_type, CASE WHEN status = 'failed' THEN task END), 100),
+        error: left(error, 300),
+        lost_lines: lost_lines,
+        process: process,
+        cpu_percent: cpu_percent,
+        memory_mb: memory_mb,
+        gpu_memory_mb: gpu_memory_mb,
+        gpu_utilization_percent: gpu_utilization_percent,
+        value: value,
+        threshold: threshold
+    }] END AS event
+FROM read_json(
+    $files,
+    format = 'newline_delimited',
+    compression = $compression,
+    ignore_errors = true,
+    columns = $columns
+)
+WHERE timestamp IS NULL OR (timestamp >= $since AND timestamp < $until)
+"""
+
+CREATE = "CREATE TEMP TABLE line AS" + _KEPT
+LOAD = "INSERT INTO line" + _KEPT
+
+EVENT = """
+CREATE TEMP TABLE event AS
+SELECT minute, task, requests, unnest(event, max_depth := 2) FROM line WHERE event IS NOT NULL
+"""
+
+# Buckets and days are of the report's zone, whose rules Python knows: each minute that occurs is put into its own.
+PLACE = """
+CREATE TEMP TABLE place AS
+WITH
+    minutes AS (SELECT DISTINCT minute FROM line WHERE minute IS NOT NULL),
+    buckets AS (SELECT unnest($buckets) AS start, unnest(range(len($buckets))) AS bucket),
+    days AS (SELECT unnest($days) AS start, unnest(range(len($days))) AS day)
+SELECT minute, bucket, day
+FROM minutes
+ASOF JOIN buckets ON minutes.minute >= buckets.start
+ASOF JOIN days ON minutes.minute >= days.start
+"""
+
+CALL = """
+CREATE TEMP TABLE call AS
+SELECT minute, task, outcome, sum(requests) AS requests, sum(sentences) AS sentences
+FROM line
+WHERE outcome IN ('success', 'low_confidence', 'failed')
+GROUP BY ALL
+"""
+
+LINES = "SELECT count(minute), count(*) - count(minute) FROM line"
+
+EVENTS = """
+SELECT
+    coalesce(sum(lost_lines), 0)::BIGINT,
+    count(*) FILTER (status = 'drift'),
+    count(*) FILTER (module = 'alert' AND status = 'firing')
+FROM event
+"""
+
+TOTALS = """
+SELECT
+    coalesce(round(sum(requests), 6), 0),
+    coalesce(round(sum(sentences), 6), 0),
+    coalesce(sum(sentences) FILTER (outcome = 'success'), 0) / sum(sentences),
+    coalesce(sum(sentences) FILTER (outcome = 'low_confidence'), 0) / sum(sentences),
+    coalesce(sum(sentences) FILTER (outcome = 'failed'), 0) / sum(sentences)
+FROM call
+"""
+
+BUSIEST = """
+SELECT minute, round(sum(requests), 6) AS all_requests
+FROM call GROUP BY minute ORDER BY all_requests DESC, minute LIMIT 1
+"""
+
+SAMPLED = "SELECT coalesce(bool_or(sentences > 1), false) FROM line"
+
+ANSWERED = """
+CREATE TEMP VIEW answered AS
+SELECT bucket, task, sentences, total, inference
+FROM line JOIN place USING (minute)
+WHERE outcome IN ('success', 'low_confidence') AND total IS NOT NULL
+"""
+
+# Four times, by bucket and task or neither: all at once would hold every value four times.
+LATENCY = """
+SELECT
+    CASE WHEN $by_bucket THEN bucket END AS bucket,
+    CASE WHEN $by_task THEN task END AS task,
+    count(*),
+    avg(total),
+    avg(inference),
+    quantile_cont(total, [0.5, 0.95, 0.99])
+FROM answered
+GROUP BY ALL
+ORDER BY 1, 2
+"""
+
+# Successes are sampled and the rest is not: without weights, a sampled log would show the latency of what went wrong.
+# So each line is taken as often as the sentences it stands for; where that is once, this is quantile_cont.
+WEIGHTED_QUANTILE = """
+CREATE TEMP MACRO weighted_quantile(value, up_to, sum_of_weights, p) AS
+    min(value) FILTER (up_to > floor((sum_of_weights - 1) * p))
+    + (coalesce(min(value) FILTER (up_to > floor((sum_of_weights - 1) * p) + 1), max(value))
+        - min(value) FILTER (up_to > floor((sum_of_weights - 1) * p)))
+    * any_value((sum_of_weights - 1) * p - floor((sum_of_weights - 1) * p))
+"""
+
+SAMPLED_LATENCY = """
+WITH
+    duration AS (
+        SELECT
+            CASE WHEN $by_bucket THEN bucket END AS bucket,
+            CASE WHEN $by_task THEN task END AS task,
+            total,
+            count(*) AS lines,
+            sum(sentences) AS weight,
+            sum(inference * sentences) AS inference,
+            sum(sentences) FILTER (inference IS NOT NULL) AS inference_weight
+        FROM answered
+        GROUP BY ALL
+    ),
+    ranked AS (
+        SELECT
+            *,
+            sum(weight) OVER (PARTITION BY bucket, task) AS whole,
+            sum(weight) OVER (PARTITION BY bucket, task ORDER BY total ROWS UNBOUNDED PRECEDING) AS up_to
+        FROM duration
+    )
+SELECT
+    bucket,
+    task,
+    sum(lines)::BIGINT,
+    sum(total * weight) / sum(weight),
+    sum(inference) / sum(inference_weight),
+    [
+        weighted_quantile(total, up_to, whole, 0.5),
+        weighted_quantile(total, up_to, whole, 0.95),
+        weighted_quantile(total, up_to, whole, 0.99)
+    ]
+FROM ranked
+GROUP BY bucket, task
+ORDER BY bucket, task
+"""
+
+OVER_TIME = """
+SELECT bucket, task, outcome, round(sum(requests), 6), round(sum(sentences), 6)
+FROM call JOIN place USING (minute) GROUP BY ALL ORDER BY ALL
+"""
+
+BY_DAY = """
+SELECT day, task, outcome, round(sum(requests), 6), round(sum(sentences), 6)
+FROM call JOIN place USING (minute) GROUP BY ALL ORDER BY ALL
+"""
+
+ERRORS = """
+SELECT
+    error_type,
+    round(sum(requests), 6) AS count,
+    sum(requests) / sum(sum(requests)) OVER (),
+    max(time),
+    arg_max(error, time)
+FROM event WHERE error_type IS NOT NULL
+GROUP BY error_type ORDER BY count DESC, error_type
+"""
+
+RESOURCES = """
+SELECT bucket, coalesce(process, 'unknown'), avg(cpu_percent), max(cpu_percent), avg(memory_mb), max(memory_mb),
+       avg(gpu_memory_mb), avg(gpu_utilization_percent)
+FROM event JOIN place USING (minute) WHERE module = 'resource' GROUP BY ALL ORDER BY 1, 2
+"""
+
+ALERTS = """
+SELECT task, count(*) FILTER (status = 'firing'), count(*) FILTER (status = 'resolved'),
+       max(time) AS last_seen, arg_max(status, time), arg_max(value, time), arg_max(threshold, time)
+FROM event WHERE module = 'alert' GROUP BY task ORDER BY last_seen DESC, task
+"""

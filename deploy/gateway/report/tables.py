@@ -1,0 +1,180 @@
+"""The figures as rows of text: what the terminal and the page both show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from deploy.gateway.report.charts import short_number
+from deploy.gateway.report.figures import Report, ResourceUsage
+from deploy.gateway.report.views import MOST_ERROR_TYPES, OUTCOMES, has_gpu, requests_by_outcome
+from deploy.gateway.report.words import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells of text below a heading for each column; the columns ``words`` hold words, the others numbers."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: frozenset[int]
+
+
+def totals(report: Report, words: Words) -> list[tuple[str, str]]:
+    """Return the range's figures with their names."""
+    figures = report.totals
+    busiest = words.none
+    if figures.busiest_minute:
+        busiest = f"{figures.busiest_minute:%m-%d %H:%M} ({_number(figures.busiest_minute_requests)})"
+    return [
+        (words.requests, _number(figures.requests)),
+        (words.sentences, _number(figures.sentences)),
+        (words.success, _share(figures.success_share)),
+        (words.low_confidence, _share(figures.low_confidence_share)),
+        (words.failed, _share(figures.failed_share)),
+        (words.busiest_minute, busiest),
+        (words.drift_events, _number(figures.drift_events)),
+        (words.alert_events, _number(figures.alert_events)),
+    ]
+
+
+def heading(report: Report, words: Words) -> tuple[str, str]:
+    """Return the range, and what was read."""
+    span = words.span.format(since=_minute(report.since), until=_minute(report.until), timezone=report.timezone)
+    source = report.source
+    read = [words.read.format(lines=_number(source.lines), files=_number(source.files))]
+    if source.unreadable_lines:
+        read.append(words.unreadable.format(count=_number(source.unreadable_lines)))
+    if source.lost_lines:
+        read.append(words.lost.format(count=_number(source.lost_lines)))
+    return span, words.comma.join(read)
+
+
+def latency(report: Report, words: Words) -> Table:
+    """Return the percentiles of each task."""
+    header = (words.task, words.lines, "P50", "P95", "P99", words.mean, words.server_share)
+    rows = tuple(
+        (
+            one.task or words.all_tasks,
+            _number(one.lines),
+            *(f"{value:.1f}" for value in (one.p50_ms, one.p95_ms, one.p99_ms, one.mean_ms)),
+            _figure(one.inference_mean_ms),
+        )
+        for one in report.latency
+    )
+    return Table(words.latency, header, rows, frozenset({0}))
+
+
+def calls_by_task(report: Report, words: Words) -> Table:
+    """Return the requests of each task by outcome."""
+    tasks: dict[str, dict[str, float]] = {}
+    for one in report.calls_by_day:
+        outcomes = tasks.setdefault(one.task, dict.fromkeys(OUTCOMES, 0.0))
+        outcomes[one.outcome] += one.requests
+    header = (words.task, words.requests, *(words.outcome(outcome) for outcome in OUTCOMES))
+    rows = tuple(
+        (task, _number(sum(outcomes.values())), *(_number(outcomes[outcome]) for outcome in OUTCOMES))
+        for task, outcomes in sorted(tasks.items())
+    )
+    return Table(words.requests, header, rows, frozenset({0}))
+
+
+def calls_by_day(report: Report, words: Words) -> Table:
+    """Return the requests of each day by outcome."""
+    sums = requests_by_outcome(report.calls_by_day, report.days)
+    header = (words.day, words.requests, *(words.outcome(outcome) for outcome in OUTCOMES))
+    rows = tuple(
+        (
+            f"{day:%Y-%m-%d}",
+            _number(sum(sums[outcome][index] for outcome in OUTCOMES)),
+            *(_number(sums[outcome][index]) for outcome in OUTCOMES),
+        )
+        for index, day in enumerate(report.days)
+    )
+    return Table(words.calls_per_day, header, rows, frozenset({0}))
+
+
+def errors(report: Report, words: Words) -> Table:
+    """Return the types of errors, the most frequent first."""
+    header = (words.error_type, words.count, words.share, words.last_seen, words.example)
+    rows = tuple(
+        (error.error_type, _number(error.count), f"{error.share:.1%}", _second(error.last_seen), error.example or "")
+        for error in report.errors[:MOST_ERROR_TYPES]
+    )
+    return Table(words.errors, header, rows, frozenset({0, 3, 4}))
+
+
+def resources(report: Report, words: Words) -> Table:
+    """Return each process's mean and greatest use over the range."""
+    by_process: dict[str, list[ResourceUsage]] = {}
+    for usage in report.resources:
+        by_process.setdefault(usage.process, []).append(usage)
+    header = (
+        words.process,
+        *(part for name in (words.cpu, words.memory) for part in (name, words.maximum)),
+        *((words.gpu_memory, words.gpu_utilization) if has_gpu(report) else ()),
+    )
+    rows = tuple(
+        (
+            words.process_name(process),
+            _mean([usage.cpu_percent for usage in found]),
+            _most([usage.cpu_percent_max for usage in found]),
+            _mean([usage.memory_mb for usage in found]),
+            _most([usage.memory_mb_max for usage in found]),
+            _mean([usage.gpu_memory_mb for usage in found]),
+            _mean([usage.gpu_utilization_percent for usage in found]),
+        )[: len(header)]
+        for process, found in sorted(by_process.items())
+    )
+    return Table(words.resources, header, rows, frozenset({0}))
+
+
+def alerts(report: Report, words: Words) -> Table:
+    """Return the alerts, the latest first."""
+    header = (words.alert, words.fired, words.resolved, words.last_seen, words.status, words.value, words.threshold)
+    rows = tuple(
+        (
+            alert.name,
+            _number(alert.fired),
+            _number(alert.resolved),
+            _second(alert.last_seen),
+            words.alert_status(alert.last_status),
+            _exact(alert.last_value),
+            _exact(alert.threshold),
+        )
+        for alert in report.alerts
+    )
+    return Table(words.alerts, header, rows, frozenset({0, 3, 4}))
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return _figure(sum(known) / len(known) if known else None)
+
+
+def _most(values: Sequence[float | None]) -> str:
+    return _figure(max((value for value in values if value is not None), default=None))
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else short_number(value) if abs(value) >= 1e6 else f"{value:,.1f}"
+
+
+def _exact(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.6g}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2%}"
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _second(moment: datetime) -> str:
+    return f"{moment:%m-%d %H:%M:%S}"

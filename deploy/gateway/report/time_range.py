@@ -1,0 +1,149 @@
+"""From when to when, in which time zone, and in steps of what length."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from itertools import takewhile
+from zoneinfo import ZoneInfo
+
+from deploy.gateway.report.errors import UsageError
+
+MAX_DAYS = 400
+"""Longer ranges cannot be drawn day by day."""
+
+_BUCKETS = 120
+_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
+_DAYS = (1, 2, 7)
+_AGO = re.compile(r"(\d{1,7})\s*([mhdw])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_MIDNIGHT = time()
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """The half-open range [since, until) of aware times, shown in ``zone``."""
+
+    since: datetime
+    until: datetime
+    zone: tzinfo
+
+    @property
+    def bucket(self) -> timedelta:
+        """The shortest of the usual steps that cuts the range into at most 120 buckets."""
+        length = self.until - self.since
+        steps = [timedelta(minutes=number) for number in _MINUTES] + [timedelta(days=number) for number in _DAYS]
+        return next((step for step in steps if length <= _BUCKETS * step), steps[-1])
+
+    def bucket_starts(self) -> tuple[datetime, ...]:
+        """Return the buckets' starts: on whole steps since midnight in ``zone``; the first may lie before ``since``."""
+        days = self.bucket // timedelta(days=1)
+        if days:
+            return self._midnights(days)
+        start = _midnight(self.since.date(), self.zone)
+        start += (self.since - start) // self.bucket * self.bucket
+        count = -((start - self.until) // self.bucket)
+        return tuple(local(start + number * self.bucket, self.zone) for number in range(count))
+
+    def day_starts(self) -> tuple[datetime, ...]:
+        """Return the starts of the days of ``zone``, which last 23 or 25 hours where clocks change."""
+        return self._midnights(1)
+
+    def _midnights(self, days: int) -> tuple[datetime, ...]:
+        midnights = _every(self.since.date(), days, self.zone)
+        return tuple(takewhile(lambda start: start < self.until, midnights))
+
+
+def time_range(since: str, until: str | None = None, zone: str | None = None, now: datetime | None = None) -> TimeRange:
+    """Read a range as a person writes it.
+
+    Args:
+        since: how long ago, as ``90m``, ``24h``, ``7d`` or ``2w``, or a time in ISO 8601; one without an offset, or a
+            date alone, is of ``zone``.
+        until: the same; now if absent.
+        zone: a name of the IANA time zone database, such as ``Asia/Shanghai``; this machine's zone if absent.
+        now: an aware time to count back from; the clock's if absent.
+
+    Raises:
+        UsageError: one of them cannot be read, or the range is empty or longer than 400 days.
+    """
+    now = now or datetime.now(UTC)
+    place = read_zone(zone)
+    start = _moment("--since", since, now, place)
+    end = _moment("--until", until, now, place) if until else now
+    if start >= end:
+        msg = f"the range is empty: --since ({start.isoformat()}) must lie before --until ({end.isoformat()})"
+        raise UsageError(msg)
+    if end - start > timedelta(days=MAX_DAYS):
+        msg = f"the range is {(end - start).days} days long; choose one of at most {MAX_DAYS}"
+        raise UsageError(msg)
+    return TimeRange(local(start, place), local(end, place), place)
+
+
+def local(moment: datetime, zone: tzinfo) -> datetime:
+    """Return a time as clocks of ``zone`` show it, with the offset that they have then.
+
+    Python compares and subtracts times of one zone by their clocks, and so confuses the two hours in autumn that clocks
+    show twice; times with offsets it takes as they are.
+    """
+    shown = moment.astimezone(zone)
+    return shown.replace(tzinfo=timezone(shown.utcoffset() or timedelta()))
+
+
+def read_zone(name: str | None) -> tzinfo:
+    """Return the time zone of this name, or this machine's.
+
+    Raises:
+        UsageError: there is no such zone.
+    """
+    if name is None:
+        return _local_zone()
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:  # a folder, a path, and ZoneInfoNotFoundError
+        msg = f"there is no time zone {name!r}; --timezone takes a name such as Asia/Shanghai or UTC"
+        raise UsageError(msg) from error
+
+
+def zone_name(zone: tzinfo, at: datetime) -> str:
+    """Return what to call a zone: its name in the database, or its offset."""
+    return getattr(zone, "key", None) or f"UTC{at.astimezone(zone).isoformat()[-6:]}"
+
+
+def _moment(option: str, text: str, now: datetime, zone: tzinfo) -> datetime:
+    try:
+        if ago := _AGO.fullmatch(text.strip()):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        msg = f"{option} {text!r} is no time: write 90m, 24h, 7d, 2w or a time such as 2026-04-05T10:00:00+08:00"
+        raise UsageError(msg) from error
+
+
+def _local_zone() -> tzinfo:
+    """Return this machine's zone with its rules, so that days of other seasons are right; else its offset of now."""
+    try:
+        if name := os.environ.get("TZ", "").removeprefix(":"):
+            return ZoneInfo(name)
+        with open("/etc/localtime", "rb") as rules:  # noqa: PTH123 - a plain file, read by ZoneInfo itself
+            return ZoneInfo.from_file(rules, key=_localtime_name())
+    except (OSError, ValueError, KeyError):
+        return datetime.now(UTC).astimezone().tzinfo or UTC
+
+
+def _localtime_name() -> str | None:
+    """Return the name that the link /etc/localtime leads to."""
+    target = os.path.realpath("/etc/localtime")
+    return target.partition("zoneinfo/")[2] or None
+
+
+def _every(day: date, days: int, zone: tzinfo) -> Iterator[datetime]:
+    while True:
+        yield _midnight(day, zone)
+        day += timedelta(days=days)
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return local(datetime.combine(day, _MIDNIGHT, zone), zone)

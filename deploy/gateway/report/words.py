@@ -1,0 +1,186 @@
+"""What the report says in English and in Chinese."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The report's words in one language; braces are filled in with figures."""
+
+    language: str
+    title: str
+    comma: str
+    span: str
+    read: str
+    unreadable: str
+    lost: str
+    no_lines: str
+    none: str
+    requests: str
+    sentences: str
+    success: str
+    low_confidence: str
+    failed: str
+    busiest_minute: str
+    drift_events: str
+    alert_events: str
+    latency: str
+    latency_note: str
+    calls_per_minute: str
+    calls_per_day: str
+    errors: str
+    cpu: str
+    memory: str
+    gpu_memory: str
+    gpu_utilization: str
+    alerts: str
+    resources: str
+    peak: str
+    highest: str
+    task: str
+    all_tasks: str
+    lines: str
+    mean: str
+    server_share: str
+    day: str
+    error_type: str
+    count: str
+    share: str
+    last_seen: str
+    example: str
+    process: str
+    maximum: str
+    alert: str
+    fired: str
+    resolved: str
+    status: str
+    value: str
+    threshold: str
+    firing: str
+    gateway: str
+    server: str
+
+    def outcome(self, status: str) -> str:
+        """Return the word for an inference line's status."""
+        return {"success": self.success, "low_confidence": self.low_confidence, "failed": self.failed}[status]
+
+    def process_name(self, process: str) -> str:
+        """Return the word for a resource line's process."""
+        return {"gateway": self.gateway, "server": self.server}.get(process, process)
+
+    def alert_status(self, status: str) -> str:
+        """Return the word for an alert line's status."""
+        return {"firing": self.firing, "resolved": self.resolved}.get(status, status)
+
+
+ENGLISH = Words(
+    language="en",
+    title="Requests, latency, errors and resources",
+    comma=", ",
+    span="{since} to {until} ({timezone})",
+    read="lines read: {lines}, files: {files}",
+    unreadable="unreadable: {count}",
+    lost="lost before they were written: {count}",
+    no_lines="No log line in this range.",
+    none="none",
+    requests="Requests",
+    sentences="Sentences",
+    success="Success",
+    low_confidence="Low confidence",
+    failed="Failed",
+    busiest_minute="Busiest minute",
+    drift_events="Drift warnings",
+    alert_events="Alerts",
+    latency="Latency, ms",
+    latency_note="Answered sentences, from request to answer.",
+    calls_per_minute="Requests a minute",
+    calls_per_day="Requests a day",
+    errors="Errors by type",
+    cpu="CPU, percent of one core",
+    memory="Memory, MB",
+    gpu_memory="GPU memory, MB",
+    gpu_utilization="GPU utilization, percent",
+    alerts="Alerts",
+    resources="Resources",
+    peak="{name}: highest {value} at {time}.",
+    highest="{name}: {value} in all.",
+    task="Task",
+    all_tasks="all tasks",
+    lines="Lines",
+    mean="Mean",
+    server_share="Server's share",
+    day="Day",
+    error_type="Type",
+    count="Count",
+    share="Share",
+    last_seen="Last seen",
+    example="Example",
+    process="Process",
+    maximum="max",
+    alert="Alert",
+    fired="Fired",
+    resolved="resolved",
+    status="Status",
+    value="Value",
+    threshold="Threshold",
+    firing="firing",
+    gateway="gateway",
+    server="server",
+)
+
+CHINESE = Words(
+    language="zh",
+    title="调用、延迟、错误与资源",
+    comma="，",
+    span="{since} 至 {until}（{timezone}）",
+    read="读取 {files} 个文件，{lines} 行",
+    unreadable="{count} 行无法解析",
+    lost="{count} 行未能写入",
+    no_lines="此时间范围内没有日志。",
+    none="无",
+    requests="请求",
+    sentences="句子",
+    success="成功",
+    low_confidence="低置信度",
+    failed="失败",
+    busiest_minute="最忙的一分钟",
+    drift_events="漂移告警",
+    alert_events="告警",
+    latency="延迟（毫秒）",
+    latency_note="已应答的句子，从收到请求到给出答案。",
+    calls_per_minute="每分钟请求数",
+    calls_per_day="每日请求数",
+    errors="错误类型",
+    cpu="CPU（单核百分比）",
+    memory="内存（MB）",
+    gpu_memory="显存（MB）",
+    gpu_utilization="GPU 利用率（%）",
+    alerts="告警",
+    resources="资源",
+    peak="{name}：最高 {value}，在 {time}。",
+    highest="{name}：共 {value}。",
+    task="任务",
+    all_tasks="全部任务",
+    lines="行数",
+    mean="平均",
+    server_share="其中推理",
+    day="日期",
+    error_type="类型",
+    count="次数",
+    share="占比",
+    last_seen="最近一次",
+    example="示例",
+    process="进程",
+    maximum="最大",
+    alert="告警",
+    fired="触发",
+    resolved="已恢复",
+    status="状态",
+    value="数值",
+    threshold="阈值",
+    firing="触发中",
+    gateway="网关",
+    server="模型服务",
+)
+
+WORDS = {words.language: words for words in (ENGLISH, CHINESE)}

@@ -1,0 +1,163 @@
+"""What requests look like; the OpenAPI document is made from this, and from `answers`.
+
+Names are Hugging Face's where it has them. Requests are checked to the letter: a field that does not exist is an error,
+and so is "5" for 5.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+
+SENTENCE = "中国的首[MASK]是北京。"
+
+
+def _one_or_several(value: Any) -> str:
+    return "several" if isinstance(value, list) else "one"
+
+
+def _pairs_or_source(value: Any) -> str:
+    return "pairs of" if isinstance(value, Pairs) or (isinstance(value, dict) and "pairs" in value) else "source and"
+
+
+# A discriminator, so that an error tells of the form that was meant and not of both.
+_ONE_OR_SEVERAL = Discriminator(_one_or_several)
+# Said to readers of the schema alone: the client tells better what is wrong with a text.
+Masked = Annotated[str, Field(json_schema_extra={"pattern": r"\[MASK\]"})]
+Texts = Annotated[
+    Annotated[Masked, Tag("one")] | Annotated[list[Masked], Field(min_length=1, fail_fast=True), Tag("several")],
+    _ONE_OR_SEVERAL,
+    Field(description="A sentence with one [MASK] or more, or several such sentences.", examples=[SENTENCE]),
+]
+AnyTexts = Annotated[
+    Annotated[str, Tag("one")] | Annotated[list[str], Field(min_length=1, fail_fast=True), Tag("several")],
+    _ONE_OR_SEVERAL,
+    Field(description="A text, with or without [MASK], or several texts.", examples=["今天天气真好。"]),
+]
+# JSON Schema takes 5.0 for an integer: https://json-schema.org/draft/2020-12/json-schema-core#section-4.2.2.
+_Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
+TopK = Annotated[int, Field(ge=1, description="How many candidates for each [MASK]."), _Whole]
+Words = Annotated[list[str], Field(fail_fast=True, min_length=1, examples=[["北京", "上海"]])]
+Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
+Truncate = Annotated[bool, Field(description="Shorten a text that is too long to what is around its [MASK].")]
+
+
+class Body(BaseModel):
+    """A JSON object without surprises."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PredictRequest(Body):
+    """A sentence and how many candidates are wanted."""
+
+    text: Annotated[Masked, Field(description="A sentence with one [MASK] or more.", examples=[SENTENCE])]
+    top_k: TopK = 5
+
+
+class FillMaskParameters(Body):
+    """How to fill."""
+
+    top_k: TopK = 5
+    targets: Annotated[
+        Words | None, Field(description="Choose among these words, of any length; best first, top_k at most.")
+    ] = None
+    joint: Annotated[bool, Field(description="Fill all [MASK]s together, as whole words.")] = False
+    skip_punctuation: Annotated[bool, Field(description="Leave punctuation out of the candidates.")] = False
+    truncate: Truncate = False
+
+
+class FillMaskRequest(Body):
+    """Sentences to fill."""
+
+    inputs: Texts
+    parameters: FillMaskParameters = FillMaskParameters()
+
+
+class ScoreParameters(Body):
+    """What to compare."""
+
+    candidates: Annotated[Words, Field(description="The words to score, of any length.")]
+    truncate: Truncate = False
+
+
+class ScoreRequest(Body):
+    """Sentences and the words that may stand in their gap."""
+
+    inputs: Texts
+    parameters: ScoreParameters
+
+
+class SourceAndSentences(Body):
+    """One sentence and those to compare it with, as Hugging Face's sentence-similarity task has them."""
+
+    source_sentence: Annotated[str, Field(examples=["今天天气真好。"])]
+    sentences: Annotated[
+        list[str], Field(fail_fast=True, min_length=1, examples=[["今天天气不错。", "他去图书馆了。"]])
+    ]
+
+
+class Pairs(Body):
+    """Pairs of sentences."""
+
+    pairs: Annotated[list[Pair], Field(fail_fast=True, min_length=1, examples=[[["今天天气真好。", "今天天气不错。"]]])]
+
+
+class NoParameters(Body):
+    """Nothing: Hugging Face's client sends an empty object."""
+
+
+class SimilarityRequest(Body):
+    """Sentences to compare."""
+
+    inputs: Annotated[
+        Annotated[SourceAndSentences, Tag("source and")] | Annotated[Pairs, Tag("pairs of")],
+        Discriminator(_pairs_or_source),
+    ]
+    parameters: NoParameters = NoParameters()
+
+
+class FeaturesParameters(Body):
+    """How to read."""
+
+    truncate: Annotated[bool, Field(description="Let the model read the beginning of a text that is too long.")] = False
+
+
+class FeaturesRequest(Body):
+    """Texts whose vectors are wanted."""
+
+    inputs: AnyTexts
+    parameters: FeaturesParameters = FeaturesParameters()
+
+
+class ExplainParameters(Body):
+    """How to explain."""
+
+    method: Annotated[
+        Literal["occlusion", "attention"],
+        Field(description="occlusion: by how much the answer suffers without a token; attention: the last layer's."),
+    ] = "occlusion"
+    truncate: Truncate = False
+
+
+class ExplainRequest(Body):
+    """Sentences whose answers are to be explained."""
+
+    inputs: Texts
+    parameters: ExplainParameters = ExplainParameters()
+
+
+FIELD_NAMES = frozenset(
+    name
+    for body in (
+        PredictRequest,
+        FillMaskRequest,
+        FillMaskParameters,
+        ScoreRequest,
+        ScoreParameters,
+        SourceAndSentences,
+        Pairs,
+        ExplainParameters,
+    )
+    for name in body.model_fields
+)
+"""Every field that a caller may write."""

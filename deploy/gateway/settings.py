@@ -1,0 +1,289 @@
+"""Every setting, from flags and environment variables: ``python -m deploy.gateway --help`` lists them."""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from deploy.gateway.log.request_log import SHORTEST_KEY, TextMode
+
+
+class SettingsError(ValueError):
+    """A setting is not what it should be. The message is shown to the user as it is."""
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            msg = f"give a whole number from {low} to {high}"
+            raise ValueError(msg)
+        return int(text)
+
+    return parse
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            msg = f"give a number from {low:g} to {high:g}"
+            raise ValueError(msg)
+        return value
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            msg = f"give one of {', '.join(choices)}"
+            raise ValueError(msg)
+        return text
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in {"true", "false", "1", "0"}:
+        msg = "give true or false"
+        raise ValueError(msg)
+    return text.lower() in {"true", "1"}
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _setting(variable: str, parse: Callable[[str], Any], about: str) -> dict[str, Any]:
+    return {"variable": variable, "parse": parse, "about": about}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the gateway is told at its start; a field ``max_batch`` is the flag ``--max-batch``."""
+
+    host: str = field(default="127.0.0.1", metadata=_setting("GATEWAY_HOST", str, "address to listen on"))
+    port: int = field(
+        default=8000, metadata=_setting("GATEWAY_PORT", _whole(0, 65535), "port to listen on; 0 takes a free one")
+    )
+    serving_url: tuple[str, ...] = field(
+        default=("grpc://127.0.0.1:8500",),
+        metadata=_setting("SERVING_URL", _list, "where the model is served; several, with commas, share the load"),
+    )
+    model_name: str = field(default="bert_mlm", metadata=_setting("MODEL_NAME", str, "the model's name on the server"))
+    timeout_s: float = field(
+        default=10.0,
+        metadata=_setting(
+            "GATEWAY_TIMEOUT_S", _number(0.01, 3600), "how long the model server may take for one request, in seconds"
+        ),
+    )
+    api_keys: tuple[str, ...] = field(
+        default=(),
+        repr=False,
+        metadata=_setting(
+            "GATEWAY_API_KEYS", _list, "keys, with commas, one of which a request must bring; none lets everybody in"
+        ),
+    )
+    api_keys_file: Path | None = field(
+        default=None,
+        metadata=_setting("GATEWAY_API_KEYS_FILE", Path, "file with further keys, one a line; # begins a comment"),
+    )
+    metrics_key: bool = field(
+        default=False, metadata=_setting("GATEWAY_METRICS_KEY", _switch, "whether /metrics asks for a key, too")
+    )
+    max_body_bytes: int = field(
+        default=2**20,
+        metadata=_setting(
+            "GATEWAY_MAX_BODY_BYTES", _whole(1, 2**30), "largest request body, in bytes; larger ones get 413"
+        ),
+    )
+    body_timeout_s: float = field(
+        default=10.0,
+        metadata=_setting(
+            "GATEWAY_BODY_TIMEOUT_S", _number(0.01, 3600), "how long a client may take to send its body, in seconds"
+        ),
+    )
+    max_batch: int = field(
+        default=128,
+        metadata=_setting(
+            "GATEWAY_MAX_BATCH", _whole(1, 100_000), "most sentences or pairs of one request; more get 413"
+        ),
+    )
+    max_top_k: int = field(
+        default=100,
+        metadata=_setting(
+            "GATEWAY_MAX_TOP_K", _whole(1, 100_000), "most candidates for a mask, and most words to compare"
+        ),
+    )
+    max_concurrency: int = field(
+        default=64,
+        metadata=_setting("GATEWAY_MAX_CONCURRENCY", _whole(1, 100_000), "how many requests are answered at a time"),
+    )
+    max_queue: int = field(
+        default=256,
+        metadata=_setting(
+            "GATEWAY_MAX_QUEUE", _whole(0, 100_000), "how many requests may wait for their turn; one more gets 429"
+        ),
+    )
+    queue_timeout_s: float = field(
+        default=5.0,
+        metadata=_setting(
+            "GATEWAY_QUEUE_TIMEOUT_S",
+            _number(0.01, 3600),
+            "how long a request waits for its turn before 429, in seconds",
+        ),
+    )
+    low_confidence: float = field(
+        default=0.1,
+        metadata=_setting(
+            "GATEWAY_LOW_CONFIDENCE", _number(0, 1), "best score below which an answer is logged as low_confidence"
+        ),
+    )
+    slow_load_s: float = field(
+        default=60.0,
+        metadata=_setting(
+            "GATEWAY_SLOW_LOAD_S",
+            _number(0.01, 86_400),
+            "how long a model may load before that is a WARNING, in seconds",
+        ),
+    )
+    log_folder: Path = field(
+        default=Path("logs"), metadata=_setting("GATEWAY_LOG_FOLDER", Path, "folder of the request log, gateway.log")
+    )
+    log_text: TextMode = field(
+        default="masked",
+        metadata=_setting(
+            "GATEWAY_LOG_TEXT",
+            _one_of(*get_args(TextMode)),
+            "how sentences are logged: masked (without personal data), digest or none",
+        ),
+    )
+    log_digest_key: str = field(
+        default="",
+        repr=False,
+        metadata=_setting("GATEWAY_LOG_DIGEST_KEY", str, "secret of the digests, for GATEWAY_LOG_TEXT=digest"),
+    )
+    log_sample_rate: float = field(
+        default=1.0,
+        metadata=_setting(
+            "GATEWAY_LOG_SAMPLE_RATE", _number(1e-6, 1), "share of successes that are logged; what fails always is"
+        ),
+    )
+    log_rotate: bool = field(
+        default=True,
+        metadata=_setting(
+            "GATEWAY_LOG_ROTATE", _switch, "whether the gateway rotates its log itself; false leaves it to logrotate"
+        ),
+    )
+    log_max_bytes: int = field(
+        default=256 * 2**20,
+        metadata=_setting("GATEWAY_LOG_MAX_BYTES", _whole(4096, 2**40), "size at which the log is rotated, in bytes"),
+    )
+    log_keep: int = field(
+        default=14, metadata=_setting("GATEWAY_LOG_KEEP", _whole(1, 10_000), "how many rotated logs are kept")
+    )
+    resource_interval_s: float = field(
+        default=10.0,
+        metadata=_setting(
+            "GATEWAY_RESOURCE_INTERVAL_S", _number(0.1, 3600), "how often resource use is logged, in seconds"
+        ),
+    )
+    grace_s: int = field(
+        default=10,
+        metadata=_setting(
+            "GATEWAY_GRACE_S", _whole(0, 3600), "how long requests in flight may take at the end, in seconds"
+        ),
+    )
+
+    @classmethod
+    def load(cls, arguments: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read flags and, where one is not given, environment variables; an empty variable counts as not given.
+
+        Raises:
+            SettingsError: a value is not what the setting takes.
+            SystemExit: an unknown flag (status 2) or ``--help`` (status 0).
+        """
+        given = vars(_parser().parse_args(arguments))
+        values: dict[str, Any] = {}
+        for one in fields(cls):
+            variable = one.metadata["variable"]
+            name, text = _flag(one.name), given[one.name]
+            if text is None:
+                name, text = variable, environment.get(variable, "")
+                if not text:
+                    continue
+            try:
+                values[one.name] = one.metadata["parse"](text)
+            except ValueError as error:
+                shown = f"{name} is {text!r}" if one.repr else f"{name} cannot be used"
+                msg = f"{shown}; {error}"
+                raise SettingsError(msg) from error
+        settings = cls(**values)
+        if not settings.serving_url:
+            msg = "SERVING_URL has no address; write grpc://127.0.0.1:8500 or http://127.0.0.1:8501"
+            raise SettingsError(msg)
+        if settings.log_text == "digest" and len(settings.log_digest_key) < SHORTEST_KEY:
+            msg = (
+                f"GATEWAY_LOG_DIGEST_KEY needs {SHORTEST_KEY} characters or more; make one with `openssl rand -hex 32`"
+            )
+            raise SettingsError(msg)
+        settings.keys()
+        return settings
+
+    def keys(self) -> tuple[str, ...]:
+        """Return all API keys.
+
+        Raises:
+            SettingsError: the file cannot be read, or a key is too short to be one.
+        """
+        keys = list(self.api_keys)
+        if self.api_keys_file is not None:
+            try:
+                lines = self.api_keys_file.read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                msg = f"GATEWAY_API_KEYS_FILE {self.api_keys_file} cannot be read ({error}); give one with a key a line"
+                raise SettingsError(msg) from error
+            keys += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+            if not keys:
+                msg = (
+                    f"GATEWAY_API_KEYS_FILE {self.api_keys_file} has no key; write one a line, or leave the setting out"
+                )
+                raise SettingsError(msg)
+        if any(len(key) < SHORTEST_KEY for key in keys):
+            msg = f"an API key is shorter than {SHORTEST_KEY} characters; make one with `openssl rand -hex 32`"
+            raise SettingsError(msg)
+        return tuple(keys)
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """Return each setting's variable, default and comment, for the tables of the documentation."""
+    return [(one.metadata["variable"], _written(one.default), one.metadata["about"]) for one in fields(Settings)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.gateway serve", description="Serve the gateway.", allow_abbrev=False
+    )
+    for one in fields(Settings):
+        default = f" (default {_written(one.default)})" if one.default not in {None, ()} else ""
+        parser.add_argument(
+            _flag(one.name), metavar="VALUE", help=f"{one.metadata['about']}; {one.metadata['variable']}{default}"
+        )
+    return parser
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _written(default: Any) -> str:
+    if isinstance(default, tuple):
+        return ",".join(default)
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "" if default is None else str(default)

@@ -1,0 +1,359 @@
+"""The figures, beside what NumPy and plain Python make of the same lines."""
+
+import json
+import threading
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+import numpy as np
+import pytest
+
+from deploy.gateway.report.database import open_database
+from deploy.gateway.report.errors import ReportError
+from deploy.gateway.report.figures import Report
+from deploy.gateway.report.query import read_report
+from deploy.gateway.report.time_range import TimeRange, time_range
+from deploy.gateway.report.views import requests_by_outcome
+from tests.deploy.gateway.report.conftest import END, SHANGHAI, START
+from tests.deploy.gateway.report.generate import Line, log_lines, write
+
+ReportOf = Callable[..., Report]
+
+
+def inference(lines: Iterable[Line], *statuses: str) -> list[Line]:
+    return [line for line in lines if line["module"] == "inference" and (not statuses or line["status"] in statuses)]
+
+
+def moment(line: Line) -> datetime:
+    return datetime.fromisoformat(line["timestamp"])
+
+
+def bucket(report: Report, line: Line) -> datetime:
+    return report.starts[bisect_right(report.starts, moment(line)) - 1]
+
+
+def line(second: float = 0, **fields: object) -> Line:
+    at = (START + timedelta(seconds=second)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    task = {
+        "module": "inference",
+        "task": "mask_prediction",
+        "status": "success",
+        "batch_size": 1,
+        "total_time_ms": 10.0,
+    }
+    return {"timestamp": at, "level": "INFO", **task, **fields}
+
+
+def test_totals_are_those_of_the_lines(report: Report, lines: list[Line]) -> None:
+    sentences = inference(lines)
+    statuses = Counter(one["status"] for one in sentences)
+    minutes: Counter[datetime] = Counter()
+    for one in sentences:
+        minutes[moment(one).replace(second=0, microsecond=0)] += 1 / one["batch_size"]
+    assert (report.source.files, report.source.lines, report.source.unreadable_lines) == (3, len(lines), 0)
+    assert report.source.lost_lines == 17
+    assert report.totals.sentences == len(sentences) == 20_000
+    assert report.totals.requests == pytest.approx(len({one["request_id"] for one in sentences}))
+    assert report.totals.success_share == pytest.approx(statuses["success"] / 20_000)
+    assert report.totals.low_confidence_share == pytest.approx(statuses["low_confidence"] / 20_000)
+    assert report.totals.failed_share == pytest.approx(statuses["failed"] / 20_000)
+    assert (report.totals.drift_events, report.totals.alert_events) == (1, 2)
+    assert report.totals.busiest_minute is not None
+    assert minutes[report.totals.busiest_minute] == pytest.approx(max(minutes.values()))
+    assert report.totals.busiest_minute_requests == pytest.approx(max(minutes.values()))
+
+
+def test_latency_is_what_numpy_computes_overall_by_task_and_by_bucket(report: Report, lines: list[Line]) -> None:
+    groups: dict[tuple[datetime | None, str | None], list[Line]] = defaultdict(list)
+    for one in inference(lines, "success", "low_confidence"):
+        start = bucket(report, one)
+        for key in ((None, None), (None, one["task"]), (start, None), (start, one["task"])):
+            groups[key].append(one)
+    found = {(figures.start, figures.task): figures for figures in report.latency + report.latency_over_time}
+    assert found.keys() == groups.keys()
+    for place, figures in found.items():
+        members = groups[place]
+        totals = [one["total_time_ms"] for one in members]
+        assert [figures.p50_ms, figures.p95_ms, figures.p99_ms] == pytest.approx(
+            list(np.percentile(totals, [50, 95, 99]))
+        )
+        assert figures.mean_ms == pytest.approx(np.mean(totals))
+        assert figures.inference_mean_ms == pytest.approx(np.mean([one["inference_time_ms"] for one in members]))
+        assert figures.lines == len(members)
+
+
+def test_all_tasks_together_come_first(report: Report) -> None:
+    assert report.latency[0].task is None
+    assert [figures.task for figures in report.latency[1:]] == sorted(
+        {figures.task or "" for figures in report.latency[1:]}
+    )
+
+
+def test_calls_are_counted_by_day_of_the_zone_and_by_bucket(report: Report, lines: list[Line]) -> None:
+    zone = ZoneInfo(SHANGHAI)
+    days: Counter[tuple[datetime, str, str]] = Counter()
+    buckets: Counter[tuple[datetime, str, str]] = Counter()
+    for one in inference(lines):
+        local = moment(one).astimezone(zone)
+        days[local.replace(hour=0, minute=0, second=0, microsecond=0), one["task"], one["status"]] += 1
+        quarter = local.replace(minute=local.minute // 15 * 15, second=0, microsecond=0)
+        buckets[quarter, one["task"], one["status"]] += 1
+    assert report.bucket_minutes == 15
+    assert {(one.start, one.task, one.outcome): one.sentences for one in report.calls_by_day} == days
+    assert {(one.start, one.task, one.outcome): one.sentences for one in report.calls_over_time} == buckets
+    assert len(report.days) == 2
+    assert sum(one.requests for one in report.calls_over_time) == pytest.approx(report.totals.requests)
+
+
+def test_errors_are_counted_with_their_share_and_latest_example(report: Report, lines: list[Line]) -> None:
+    of_type: dict[str, list[Line]] = defaultdict(list)
+    for one in lines:
+        if one["status"] == "failed":
+            of_type[str(one.get("error_type", one["task"]))].append(one)
+    counts = {name: sum(1 / one.get("batch_size", 1) for one in found) for name, found in of_type.items()}
+    assert [one.error_type for one in report.errors] == sorted(counts, key=lambda name: (-counts[name], name))
+    for error in report.errors:
+        latest = max(of_type[error.error_type], key=moment)
+        assert error.count == pytest.approx(counts[error.error_type])
+        assert error.share == pytest.approx(error.count / sum(counts.values()))
+        assert (error.last_seen, error.example) == (moment(latest), latest["error"])
+
+
+def test_resources_are_means_and_maxima_of_each_process(report: Report, lines: list[Line]) -> None:
+    groups: dict[tuple[datetime, str], list[Line]] = defaultdict(list)
+    for one in lines:
+        if one["module"] == "resource":
+            groups[bucket(report, one), one["process"]].append(one)
+    assert {(one.start, one.process) for one in report.resources} == groups.keys()
+    assert len({one.start for one in report.resources}) < len(report.starts), "the gateway was down for a while"
+    for usage in report.resources:
+        members = groups[usage.start, usage.process]
+        assert usage.cpu_percent == pytest.approx(np.mean([member["cpu_percent"] for member in members]))
+        assert usage.cpu_percent_max == max(member["cpu_percent"] for member in members)
+        assert usage.memory_mb == pytest.approx(np.mean([member["memory_mb"] for member in members]))
+        assert usage.memory_mb_max == max(member["memory_mb"] for member in members)
+        assert usage.gpu_memory_mb == pytest.approx(np.mean([member["gpu_memory_mb"] for member in members]))
+
+
+def test_alerts_say_how_often_they_fired_and_how_they_stand(report: Report) -> None:
+    drift, latency = report.alerts
+    assert (drift.name, drift.fired, drift.resolved, drift.last_status) == ("output_drift", 1, 0, "firing")
+    assert (latency.name, latency.fired, latency.resolved, latency.last_status) == ("mean_latency_ms", 1, 1, "resolved")
+    assert (latency.last_value, latency.threshold) == (211.0, 500.0)
+
+
+def test_the_range_is_half_open(report_of: ReportOf) -> None:
+    at_ends = [line(-0.001), line(0), line(3599.999), line(3600)]
+    assert report_of(*at_ends, hours=1).totals.sentences == 2
+
+
+def test_a_batch_is_one_request_and_each_sentence_its_own_outcome(report_of: ReportOf) -> None:
+    batch = [line(status=status, batch_size=4) for status in ("success", "success", "low_confidence", "failed")]
+    totals = report_of(*batch, line(1)).totals
+    assert (totals.requests, totals.sentences) == (2, 5)
+    assert totals.failed_share == pytest.approx(0.2)
+
+
+def test_a_batch_that_fails_as_a_whole_is_one_error(report_of: ReportOf) -> None:
+    batch = [line(status="failed", batch_size=8, error_type="Unavailable", error="refused") for _ in range(8)]
+    (error,) = report_of(*batch).errors
+    assert error.count == pytest.approx(1)
+
+
+def test_a_sampled_line_counts_as_those_it_stands_for(report_of: ReportOf) -> None:
+    rng = np.random.default_rng(3)
+    sampled = [
+        line(number, total_time_ms=float(ms), sample_rate=0.1) for number, ms in enumerate(rng.gamma(2, 10, 200))
+    ]
+    others = [
+        line(number, status="low_confidence", total_time_ms=float(ms)) for number, ms in enumerate(rng.gamma(9, 9, 50))
+    ]
+    report = report_of(*sampled, *others)
+    as_if = [one["total_time_ms"] for one in sampled for _ in range(10)] + [one["total_time_ms"] for one in others]
+    assert report.totals.sentences == pytest.approx(2050)
+    assert report.totals.low_confidence_share == pytest.approx(50 / 2050)
+    overall = report.latency[0]
+    assert overall.mean_ms == pytest.approx(np.mean(as_if))
+    assert [overall.p50_ms, overall.p95_ms, overall.p99_ms] == pytest.approx(list(np.percentile(as_if, [50, 95, 99])))
+    assert overall.lines == 250
+
+
+def test_a_sampled_log_gives_the_groups_that_a_whole_one_gives(tmp_path: Path, day: TimeRange) -> None:
+    write(log_lines(2000, START, END, sample_rate=0.5), tmp_path / "gateway.log")
+    sampled = read_report(tmp_path, day)
+    write(log_lines(2000, START, END), tmp_path / "gateway.log")
+    whole = read_report(tmp_path, day)
+    assert [one.task for one in sampled.latency] == [one.task for one in whole.latency]
+    assert [(one.start, one.task) for one in sampled.latency_over_time] == [
+        (one.start, one.task) for one in whole.latency_over_time
+    ]
+
+
+@pytest.mark.parametrize("rate", [0, -1, 2])
+def test_a_sample_rate_that_is_no_share_counts_as_one(report_of: ReportOf, rate: float) -> None:
+    assert report_of(line(sample_rate=rate)).totals.sentences == 1
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        '{"timestamp":"2026-04-05T06:31:00.000Z","module":"infer',
+        '{"timestamp":"2026-04-05T06:31:00.000Z","mod{"timestamp":"2026-04-05T06:31:00.000Z","module":"inference"}',
+        "Traceback (most recent call last):",
+        "[1, 2, 3]",
+        '"text"',
+        "{}",
+        '{"timestamp":"yesterday"}',
+        '{"level":"INFO"}',
+        "\x00\x00\x00\x00",
+        "\ufffd}}}",
+    ],
+)
+def test_a_torn_or_foreign_line_is_counted_and_the_others_are_read(
+    tmp_path: Path, day: TimeRange, foreign: str
+) -> None:
+    log = tmp_path / "gateway.log"
+    write([line(1)], log)
+    whole = log.read_text(encoding="utf-8")
+    log.write_text(f"{whole}{foreign}\n{whole}", encoding="utf-8")
+    report = read_report(log, day)
+    assert (report.totals.sentences, report.source.unreadable_lines, report.source.lines) == (2, 1, 2)
+
+
+def test_a_line_torn_at_the_end_of_the_file_is_counted(tmp_path: Path, day: TimeRange) -> None:
+    log = tmp_path / "gateway.log"
+    write([line(1), line(2)], log)
+    log.write_bytes(log.read_bytes()[:-20])
+    report = read_report(log, day)
+    assert (report.totals.sentences, report.source.unreadable_lines) == (1, 1)
+
+
+def test_bytes_that_are_no_utf_8_are_counted(tmp_path: Path, day: TimeRange) -> None:
+    log = tmp_path / "gateway.log"
+    write([line(1)], log)
+    log.write_bytes(b'{"timestamp":"2026-04-05T06:31:00.000Z","error":"\xff\xfe"}\n' + log.read_bytes())
+    report = read_report(log, day)
+    assert (report.totals.sentences, report.source.unreadable_lines) == (1, 1)
+
+
+def test_a_value_of_the_wrong_type_does_not_hide_the_line(report_of: ReportOf) -> None:
+    report = report_of(line(batch_size="many"), line(total_time_ms="slow"), line(3))
+    assert report.source.lines + report.source.unreadable_lines == 3
+    assert report.totals.sentences >= 1
+
+
+def test_a_very_long_line_is_read(report_of: ReportOf) -> None:
+    assert report_of(line(input_text="长" * 1_000_000)).totals.sentences == 1
+
+
+def test_unknown_fields_and_modules_are_ignored(report_of: ReportOf) -> None:
+    report = report_of(line(new_field={"nested": [1]}), line(module="something", task="new", status="new"))
+    assert (report.totals.sentences, report.source.lines) == (1, 2)
+
+
+def test_a_log_without_lines_of_the_range_gives_an_empty_report(report_of: ReportOf) -> None:
+    report = report_of(line(-7200), hours=1)
+    assert report.source.lines == 0
+    assert report.totals.success_share is None
+    assert (report.latency, report.errors, report.calls_by_day, report.alerts) == ((), (), (), ())
+
+
+def test_a_log_that_was_last_written_before_the_range_is_not_opened(report_of: ReportOf) -> None:
+    assert report_of(line(0), since=END).source.files == 0
+
+
+def test_a_torn_gzip_file_is_named(tmp_path: Path, day: TimeRange, lines: list[Line]) -> None:
+    log = tmp_path / "gateway.log.1.gz"
+    write(lines[:3000], log)
+    log.write_bytes(log.read_bytes()[:9000])
+    with pytest.raises(ReportError, match=r"cannot be read.*gateway\.log\.1\.gz|gateway\.log\.1\.gz.*cannot be read"):
+        read_report(tmp_path, day)
+
+
+def test_names_with_wildcards_and_quotes_are_read_as_they_are(tmp_path: Path, day: TimeRange) -> None:
+    folder = tmp_path / "it's [1-3]*; DROP TABLE line; --"
+    folder.mkdir()
+    write([line()], folder / "gateway.log")
+    assert read_report(folder, day).totals.sentences == 1
+
+
+def test_the_database_reads_its_files_and_nothing_else(tmp_path: Path) -> None:
+    log, other = tmp_path / "gateway.log", tmp_path / "secret.json"
+    write([line()], log)
+    other.write_text('{"secret": 1}\n')
+    with open_database([log]) as connection:
+        assert connection.execute("SELECT count(*) FROM read_text($1)", [str(log)]).fetchone() == (1,)
+        for query in (
+            f"FROM read_json('{other}')",
+            f"COPY (SELECT 1) TO '{tmp_path / 'written.csv'}'",
+            f"COPY (SELECT 1) TO '{log}'",
+            f"ATTACH '{tmp_path / 'a.db'}'",
+            "INSTALL httpfs",
+            "SET enable_external_access = true",
+            "SET memory_limit = '10GB'",
+        ):
+            with pytest.raises(duckdb.Error):
+                connection.execute(query).fetchall()
+    assert sorted(tmp_path.iterdir()) == [log, other]
+
+
+def test_no_line_is_missed_or_counted_twice_while_files_are_rotated(tmp_path: Path, day: TimeRange) -> None:
+    log, written, stop = tmp_path / "gateway.log", count(), threading.Event()
+    done = [0]
+
+    def keep_writing() -> None:
+        while not stop.is_set():
+            with log.open("a") as file:
+                file.write(json.dumps(line()) + "\n")
+            done[0] += 1
+            if next(written) % 5 == 4:
+                log.rename(tmp_path / f"gateway.log.{done[0]}")
+            stop.wait(0.002)
+
+    writer = threading.Thread(target=keep_writing)
+    writer.start()
+    try:
+        while not done[0]:
+            stop.wait(0.01)
+        for _ in range(10):
+            before = done[0]
+            sentences = read_report(log, day).totals.sentences
+            assert before <= sentences <= done[0] + 1
+    finally:
+        stop.set()
+        writer.join()
+    assert read_report(log, day).totals.sentences == done[0]
+
+
+def test_days_where_clocks_change_are_days_of_the_zone(report_of: ReportOf) -> None:
+    """Berlin's 29 March 2026 lasts 23 hours, from 23:00 UTC of the 28th to 22:00 UTC."""
+    since = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    times = (datetime(2026, 3, 28, 23, 30), datetime(2026, 3, 29, 21, 30), datetime(2026, 3, 29, 22, 30))  # noqa: DTZ001 - written as UTC below
+    lines = [line() | {"timestamp": f"{at.isoformat(timespec='milliseconds')}Z"} for at in times]
+    report = report_of(*lines, since=since, hours=48, zone="Europe/Berlin")
+    assert [(f"{one.start:%m-%d}", one.sentences) for one in report.calls_by_day] == [("03-29", 2), ("03-30", 1)]
+
+
+def test_an_hour_that_clocks_show_twice_is_two(report_of: ReportOf) -> None:
+    """Berlin's clocks show 02:30 at 00:30 UTC and again at 01:30 UTC of 25 October 2026."""
+    since = datetime(2026, 10, 24, 22, tzinfo=UTC)
+    lines = [line() | {"timestamp": f"2026-10-25T0{hour}:30:00.000Z"} for hour in (0, 1, 1)]
+    report = report_of(*lines, since=since, hours=25, zone="Europe/Berlin")
+    assert [f"{one.start:%H:%M%z}" for one in report.calls_over_time] == ["02:30+0200", "02:30+0100"]
+    assert len(set(report.starts)) == len(report.starts) == 100
+    values = requests_by_outcome(report.calls_over_time, report.starts)["success"]
+    assert [value for value in values if value] == [1, 2]
+    assert len(report.days) == 1
+
+
+def test_the_report_agrees_with_itself_in_another_zone(folder: Path, report: Report) -> None:
+    other = read_report(folder, time_range(START.isoformat(), END.isoformat(), "America/New_York"))
+    assert other.totals.sentences == report.totals.sentences
+    assert [one.p99_ms for one in other.latency] == [one.p99_ms for one in report.latency]
+    assert other.timezone == "America/New_York"

@@ -1,0 +1,77 @@
+"""The API's document and its page: as checked in, without outside requests, and kept to by the gateway."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from loadtest.processes import ROOT
+from tests.deploy.gateway.conftest import Gateway, environment
+
+CHECKED_IN = ROOT / "deploy" / "gateway" / "openapi.json"
+
+
+def test_the_document_that_is_checked_in_is_the_one_that_is_served(gateway: Gateway) -> None:
+    served = gateway.ask("GET", "/openapi.json").json()
+    assert served == json.loads(CHECKED_IN.read_text(encoding="utf-8")), (
+        "run `python -m deploy.gateway openapi > deploy/gateway/openapi.json`"
+    )
+
+
+def test_the_command_writes_the_document() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.gateway", "openapi"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == CHECKED_IN.read_text(encoding="utf-8")
+
+
+def test_every_address_says_what_its_errors_look_like(gateway: Gateway) -> None:
+    document = gateway.ask("GET", "/openapi.json").json()
+    for path, operations in document["paths"].items():
+        responses = operations["post"]["responses"]
+        assert {"200", "400", "413", "422", "429", "503", "504"} <= set(responses), path
+        for status, response in responses.items():
+            schema = response["content"]["application/json"]["schema"]
+            assert (schema == {"$ref": "#/components/schemas/Problem"}) == (status != "200")
+
+
+def test_the_page_asks_nobody_else(gateway: Gateway) -> None:
+    page = gateway.ask("GET", "/docs")
+    assert page.status_code == 200
+    places = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(places) >= 3
+    for place in places:
+        if not place.startswith("data:"):
+            assert not re.match(r"(?:https?:)?//", place)
+            assert gateway.ask("GET", f"/{place}").status_code == 200
+    assert re.search(r"<script(?![^>]* src=)", page.text) is None  # the policy runs no script in the page
+    assert gateway.ask("GET", "/docs/nothing.js").status_code == 404
+
+
+def test_schemathesis_finds_nothing(gateway: Gateway, tmp_path: Path) -> None:
+    """Generate requests from the document, right and wrong ones, and hold the answers against it."""
+    config = tmp_path / "schemathesis.toml"
+    # 400 and 413 are for what a schema cannot say: a text without [MASK], a word that the vocabulary does not have.
+    config.write_text(
+        "[checks]\n"
+        "positive_data_acceptance.expected-statuses = [200, 400, 413]\n"
+        "negative_data_rejection.expected-statuses = [400, 413, 415, 422]\n"
+    )
+    command = [sys.executable, "-m", "schemathesis.cli", f"--config-file={config}", "run"]
+    done = subprocess.run(
+        [*command, f"{gateway.url}/openapi.json", "--max-examples=10", "--seed=1", "--workers=2", "--no-color"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,122 @@
+"""The process as its user meets it: its first line, its end, and a port that is taken."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import pytest
+
+from loadtest.processes import ROOT
+from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, environment, wait_until
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_requests_in_flight_end_and_their_lines_be_written(
+    scripted: Gateway, model: Model, number: signal.Signals
+) -> None:
+    model.gate.clear()
+    idle = httpx2.Client(base_url=scripted.url, trust_env=False)
+    assert idle.get("/readyz").status_code == 200  # a connection that stays open must not hold the end
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(scripted.post, "/predict", {"text": SENTENCE})
+        wait_until(lambda: model.waiting)
+        scripted.process.send_signal(number)
+        wait_until(lambda: not accepts(scripted.port))
+        model.gate.set()
+        assert answer.result().status_code == 200
+    assert scripted.process.wait(30) == 0
+    idle.close()
+    assert len(scripted.lines(module="inference", status="success")) == 1
+    said = (scripted.folder.parent / "stderr").read_text()
+    assert "Traceback" not in said
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_request_that_outlives_its_grace_does_not_hold_the_end(start: Start, scripted_url: str, model: Model) -> None:
+    gateway = start(scripted_url, "--grace-s=1")
+    gateway.wait_until_ready()
+    model.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(gateway.post, "/predict", {"text": SENTENCE})
+        wait_until(lambda: model.waiting)
+        began = time.monotonic()
+        status, _ = gateway.stop()
+        assert status == 0
+        assert time.monotonic() - began < 8
+        assert answer.result().status_code == 503
+        assert answer.result().json()["error_type"] == "StoppingError"
+
+
+def test_the_end_comes_at_once_when_there_is_nothing_to_do(scripted: Gateway) -> None:
+    began = time.monotonic()
+    status, said = scripted.stop()
+    assert (status, "Traceback" in said) == (0, False)
+    assert time.monotonic() - began < 5
+
+
+def test_stopped_under_load_while_files_rotate_it_has_a_line_for_each_answer(start: Start, scripted_url: str) -> None:
+    gateway = start(scripted_url, "--log-max-bytes=20000", "--log-keep=1000")
+    gateway.wait_until_ready()
+
+    def ask_until_the_end() -> int:
+        answered = 0
+        with httpx2.Client(base_url=gateway.url, timeout=30, trust_env=False) as client:
+            while True:
+                try:
+                    response = client.post("/predict", json={"text": SENTENCE})
+                except httpx2.TransportError:
+                    return answered
+                assert response.status_code == 200
+                answered += 1
+
+    with ThreadPoolExecutor(8) as pool:
+        askers = [pool.submit(ask_until_the_end) for _ in range(8)]
+        wait_until(lambda: len(list(gateway.folder.iterdir())) >= 3)
+        status, _ = gateway.stop()
+        answered = sum(asker.result() for asker in askers)
+    assert status == 0
+    assert len(gateway.lines(module="inference", status="success")) == answered
+
+
+def test_a_taken_port_is_one_sentence_and_status_2(gateway: Gateway) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.gateway", f"--port={gateway.port}"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"gateway: cannot listen on port {gateway.port} of 127.0.0.1")
+    assert "GATEWAY_PORT" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_first_line_says_where_it_is_and_whom_it_asks(gateway: Gateway, serving_url: str) -> None:
+    assert gateway.printed[0] == f"Gateway on {gateway.url} (docs at /docs), asking {serving_url}\n"
+
+
+def test_the_report_is_a_command_of_the_gateway(gateway: Gateway) -> None:
+    request_id = gateway.post("/predict", {"text": SENTENCE}).headers["x-request-id"]
+    gateway.wait_for_lines(1, request_id=request_id)
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.gateway", "report", f"--log={gateway.folder}", "--format=json"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("{")

@@ -1,0 +1,162 @@
+"""One line for every sentence, answered or failed, and the same numbers in the metrics."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deploy.gateway.context import RequestContext, current
+from deploy.gateway.log.lines import Inference, Line
+from deploy.gateway.metrics import Metrics
+from deploy.gateway.recorder import Best, Recorder
+from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model
+
+ORDER = [
+    "timestamp",
+    "level",
+    "module",
+    "task",
+    "status",
+    "request_id",
+    "trace_id",
+    "model_name",
+    "model_version",
+    "batch_size",
+    "input_text",
+    "predicted_token",
+    "score",
+    "inference_time_ms",
+    "tokenize_time_ms",
+    "total_time_ms",
+    "gpu_memory_mb",
+]
+
+
+class Lines(list[Line]):
+    """A log that keeps its lines."""
+
+    write = list.append
+
+
+@pytest.fixture
+def context() -> Iterator[RequestContext]:
+    """The request that is being answered."""
+    context = RequestContext("mine")
+    token = current.set(context)
+    yield context
+    current.reset(token)
+
+
+def end(context: RequestContext) -> None:
+    """Do what is done once the answer is sent."""
+    for act in context.afterwards:
+        act()
+
+
+def recorder(log: Lines) -> Recorder:
+    return Recorder(
+        log, Metrics(), model_name="m", model_version=lambda: 7, low_confidence=0.5, gpu_memory_mb=lambda: 3.0
+    )
+
+
+def test_each_sentence_of_a_request_has_a_line_with_what_it_was_answered(context: RequestContext) -> None:
+    log = Lines()
+    with recorder(log).question("mask_prediction", ["一", "二"]) as question:
+        question.answers = [Best("a", 0.9), Best("b", 0.4)]
+    end(context)
+    first, second = log
+    assert isinstance(first, Inference)
+    assert isinstance(second, Inference)
+    assert (first.input_text, first.predicted_token, first.score, first.status) == ("一", "a", 0.9, "success")
+    assert (second.input_text, second.status, second.batch_size) == ("二", "low_confidence", 2)
+    assert (first.model_name, first.model_version, first.gpu_memory_mb) == ("m", 7, 3.0)
+    assert first.request_id == second.request_id == "mine"
+
+
+def test_a_low_score_is_a_warning_only_where_a_mask_was_filled(context: RequestContext) -> None:
+    log = Lines()
+    with recorder(log).question("semantic_similarity", ["一"]) as question:
+        question.answers = [Best(score=0.01)]
+    end(context)
+    assert log[0].status == "success"
+
+
+def ask_in_vain(recorder: Recorder) -> None:
+    with recorder.question("explanation", ["一", "二"]):
+        msg = "broken"
+        raise RuntimeError(msg)
+
+
+def test_an_error_is_a_line_for_each_sentence_and_goes_on(context: RequestContext) -> None:
+    log = Lines()
+    with pytest.raises(RuntimeError, match="broken"):
+        ask_in_vain(recorder(log))
+    assert [getattr(line, "request_id", None) for line in log] == [context.request_id] * 2
+    assert {line.status for line in log} == {"failed"}
+
+
+def test_an_answer_for_another_number_of_sentences_is_a_fault() -> None:
+    with pytest.raises(ValueError, match="zip"), recorder(Lines()).question("mask_prediction", ["一"]):
+        pass
+
+
+def test_the_line_has_every_field_of_the_contract_in_its_order(gateway: Gateway) -> None:
+    headers = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "X-Request-Id": "order-1"}
+    answer = gateway.post("/predict", {"text": SENTENCE}, headers=headers).json()
+    [line] = gateway.wait_for_lines(1, request_id="order-1")
+    assert list(line) == ORDER
+    assert (line["module"], line["task"], line["status"], line["level"]) == (
+        "inference",
+        "mask_prediction",
+        "success",
+        "INFO",
+    )
+    assert line["input_text"] == SENTENCE
+    assert line["predicted_token"] == answer["results"][0]["token"]
+    assert line["score"] == pytest.approx(answer["results"][0]["score"], rel=1e-5)
+    assert 0 < line["inference_time_ms"] <= line["total_time_ms"]
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "task", "text"),
+    [
+        ("/v1/score", {"inputs": SENTENCE, "parameters": {"candidates": ["都"]}}, "token_scoring", SENTENCE),
+        ("/v1/similarity", {"inputs": {"pairs": [["一", "二"]]}}, "semantic_similarity", "一 | 二"),
+        ("/v1/features", {"inputs": "一"}, "feature_extraction", "一"),
+        ("/v1/explain", {"inputs": SENTENCE}, "explanation", SENTENCE),
+    ],
+)
+def test_every_task_is_logged_under_its_name(gateway: Gateway, path: str, document: Any, task: str, text: str) -> None:
+    request_id = gateway.post(path, document).headers["x-request-id"]
+    [line] = gateway.wait_for_lines(1, request_id=request_id)
+    assert (line["task"], line["input_text"], line["status"]) == (task, text, "success")
+
+
+def test_what_the_caller_did_wrong_is_a_warning_and_no_error(gateway: Gateway) -> None:
+    request_id = gateway.post("/predict", {"text": "没有"}).headers["x-request-id"]
+    [line] = gateway.wait_for_lines(1, request_id=request_id)
+    assert (line["level"], line["status"], line["error_type"]) == ("WARNING", "failed", "InputError")
+    assert "inference_time_ms" not in line
+
+
+def test_personal_data_does_not_reach_the_log(gateway: Gateway) -> None:
+    text = "我的手机是13812345678，请[MASK]我。"
+    request_id = gateway.post("/predict", {"text": text}).headers["x-request-id"]
+    [line] = gateway.wait_for_lines(1, request_id=request_id)
+    assert "13812345678" not in line["input_text"]
+    assert "[MASK]" in line["input_text"]
+
+
+def test_lines_and_metrics_count_the_same_sentences(scripted: Gateway, model: Model) -> None:
+    scripted.answer("/v1/fill-mask", {"inputs": [SENTENCE] * 3})
+    model.answers = {"scores": np.full((1, 1, 20), 0.01, np.float32)}
+    scripted.answer("/predict", {"text": SENTENCE})
+    scripted.post("/predict", {"text": "没有"})
+    lines = scripted.wait_for_lines(5, module="inference")
+    metrics = scripted.metrics()
+    for status, count in (("success", 3), ("low_confidence", 1), ("failed", 1)):
+        assert metrics[f'gateway_sentences_total{{status="{status}",task="mask_prediction"}}'] == count
+        assert len([line for line in lines if line["status"] == status]) == count
+    assert [line["level"] for line in lines if line["status"] == "low_confidence"] == ["WARNING"]
+    assert metrics['gateway_errors_total{error_type="InputError",task="mask_prediction"}'] == 1
