@@ -166,7 +166,7 @@ def test_a_request_whose_time_has_run_out_leaves_the_queue_and_does_not_run(
         assert (answer.status, answer.error) == (504, "Timed out waiting for notification")
     else:
         with pytest.raises(grpc.RpcError) as caught:
-            busy.stub.Predict(request(tmp_path / "never"), timeout=0.3)
+            busy.stub.Predict(request(tmp_path / "never"), timeout=2)  # time enough to arrive and wait
         error: Any = caught.value
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     busy.wait_for(TIMED_OUT)
