@@ -44,6 +44,7 @@ MIN_PING_INTERVAL_MS = 10_000
 
 # Longer texts do not fit into HTTP/2 trailers (grpc_status_util.cc).
 _MAX_DETAILS = 1024
+_TIMER_S = 0.02  # how early gRPC's timer may be
 _STATUS_CODES = {status.value[0]: status for status in grpc.StatusCode}
 
 
@@ -199,7 +200,7 @@ def _unary(
         except ServingError as error:
             code, details = error.code, error.message
         except asyncio.CancelledError:  # the client is gone, or its time is over
-            code = Code.DEADLINE_EXCEEDED if context.time_remaining() == 0 else Code.CANCELLED
+            code = Code.CANCELLED if _time_is_left(context) else Code.DEADLINE_EXCEEDED
             raise
         except Exception:
             logger.exception("%s failed for a reason that the server does not know.", request_type.DESCRIPTOR.name)
@@ -215,6 +216,12 @@ def _unary(
         call,  # which reads the request itself: of one that is none, the library would write a stack to the log
         response_serializer=lambda response: response.SerializeToString(),
     )
+
+
+def _time_is_left(context: Context) -> bool:
+    """Tell whether a call ended before its time; gRPC's timer may go off some milliseconds early."""
+    remaining = context.time_remaining()
+    return remaining is None or remaining > _TIMER_S
 
 
 def _count(request: Any, method: str, code: Code, started: float) -> None:
