@@ -1,5 +1,6 @@
 """Rotate a log file by rename: by size and by time, a number of files kept, older ones compressed if wanted."""
 
+import contextlib
 import fcntl
 import gzip
 import logging
@@ -76,9 +77,10 @@ def tidy(path: Path, rotation: Rotation) -> None:
             file.unlink(missing_ok=True)
         for file in files[surplus:]:
             if rotation.compress and file.suffix != ".gz":
-                _compress(file)
+                with contextlib.suppress(FileNotFoundError):  # another has compressed it since
+                    _compress(file)
     except FileNotFoundError:
-        pass  # another process tidies, too
+        pass  # the folder is gone
     except OSError as error:
         logger.warning("%s cannot be tidied up: %s", error.filename or path, error.strerror)
 
@@ -92,13 +94,15 @@ def _new_name(path: Path) -> Path:
 
 
 def _compress(file: Path) -> None:
-    """Replace a file by its compressed form, unless another process is doing so."""
+    """Replace a file by its compressed form, unless another thread or process does so."""
     unfinished = file.with_name(f".{file.name}.gz")
     with file.open("rb") as lines:
         try:
             fcntl.flock(lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
+        if not os.fstat(lines.fileno()).st_nlink:
+            return  # it was done between opening and locking
         try:
             with gzip.open(unfinished, "wb", compresslevel=6) as compressed:
                 shutil.copyfileobj(lines, compressed, 2**20)

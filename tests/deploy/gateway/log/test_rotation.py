@@ -103,6 +103,39 @@ def test_rotated_files_are_compressed_without_loss(log: Path, until: Until) -> N
     assert not list(log.parent.glob(".*"))
 
 
+@pytest.mark.parametrize("moment", ["before it is opened", "before it is locked"])
+def test_a_file_that_another_compresses_first_stops_nothing(
+    log: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    for number in range(3):
+        append(log, b"%d\n" % number, Rotation(max_bytes=1))
+    first, second = rotated(log)
+    opened, locked = Path.open, fcntl.flock
+
+    def other() -> None:
+        monkeypatch.undo()
+        first.unlink()
+        with gzip.open(f"{first}.gz", "wb") as compressed:
+            compressed.write(b"0\n")
+
+    def open_late(path: Path, *arguments: Any) -> Any:
+        other()
+        return opened(path, *arguments)
+
+    def lock_late(*arguments: Any) -> None:
+        other()
+        locked(*arguments)
+
+    if moment == "before it is opened":
+        monkeypatch.setattr(Path, "open", open_late)
+    else:
+        monkeypatch.setattr(fcntl, "flock", lock_late)
+    tidy(log, Rotation(compress=True))
+    assert [file.name for file in rotated(log)] == [f"{first.name}.gz", f"{second.name}.gz"]
+    assert everything(log) == [b"0", b"1", b"2"]
+    assert not list(log.parent.glob(".*"))
+
+
 def test_a_file_that_is_being_compressed_is_left_to_who_does_it(log: Path) -> None:
     append(log, b"1\n")
     append(log, b"2\n", Rotation(max_bytes=1))
