@@ -10,7 +10,7 @@ from typing import Literal, Self, overload
 from bert_mlm_client import exchanges
 from bert_mlm_client.base_client import BaseClient, fill_question, pairs_of
 from bert_mlm_client.drive import drive_async
-from bert_mlm_client.exchanges import Exchange, Method, Result, check_candidates, check_method, check_texts
+from bert_mlm_client.exchanges import Exchange, Known, Method, Result, check_candidates, check_method, check_texts
 from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Predictions, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, AsyncTransport, Request, Retry, open_async_transport
@@ -184,11 +184,8 @@ class AsyncFillMask(BaseClient):
         return answers[0] if len(answers) == 1 else answers
 
     async def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:
-        """Return the tokenizer of the server's model, fetched at the first call."""
-        async with self._loading:
-            if self._tokenizer is None:
-                self._tokenizer = await self._run(exchanges.load_tokenizer(self._vocab), timeout)
-        return self._tokenizer
+        """Return the tokenizer of the server's model, fetched at the first call and when a new version answers."""
+        return (await self._know(timeout)).tokenizer
 
     async def model_status(self, *, timeout: float | None = None) -> ModelStatus:
         """Return which versions of the model the server has, and which of them can be asked."""
@@ -206,8 +203,18 @@ class AsyncFillMask(BaseClient):
     ) -> None:
         await self.close()
 
+    async def _know(self, timeout: float | None) -> Known:
+        async with self._loading:
+            if self._known is None:
+                self._known = await self._run(exchanges.learn(self._vocab), timeout)
+            return self._known
+
     async def _ask(self, question: Callable[[Tokenizer], Exchange[Result]], timeout: float | None) -> Result:
-        return await self._run(question(await self.tokenizer(timeout=timeout)), timeout)
+        known = await self._know(timeout)
+        result, found = await self._run(exchanges.ask_current(question, known, self._vocab), timeout)
+        if found is not known:
+            self._known = found
+        return result
 
     async def _run(self, exchange: Exchange[Result], timeout: float | None) -> Result:
         seconds = self._seconds(timeout)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bert_mlm_client import exchanges
 from bert_mlm_client.errors import BertMlmError, InputError
-from bert_mlm_client.exchanges import Exchange
+from bert_mlm_client.exchanges import Exchange, Known
 from bert_mlm_client.results import Filling, Predictions
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import AsyncTransport, Transport
@@ -32,7 +32,7 @@ class BaseClient:
         self._title = model if version is None else f"{model}/versions/{version}"
         self._vocab = None if vocab is None else Path(vocab)
         self._timeout = timeout
-        self._tokenizer: Tokenizer | None = None
+        self._known: Known | None = None
         self._seconds(timeout)
 
     def __repr__(self) -> str:

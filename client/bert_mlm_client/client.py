@@ -10,7 +10,7 @@ from typing import Literal, Self, overload
 from bert_mlm_client import exchanges
 from bert_mlm_client.base_client import BaseClient, fill_question, pairs_of
 from bert_mlm_client.drive import MAX_IN_FLIGHT, drive
-from bert_mlm_client.exchanges import Exchange, Method, Result, check_candidates, check_method, check_texts
+from bert_mlm_client.exchanges import Exchange, Known, Method, Result, check_candidates, check_method, check_texts
 from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Predictions, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, Request, Retry, Transport, open_transport
@@ -281,11 +281,8 @@ class FillMask(BaseClient):
         return answers[0] if len(answers) == 1 else answers
 
     def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:
-        """Return the tokenizer of the server's model, fetched at the first call."""
-        with self._loading:
-            if self._tokenizer is None:
-                self._tokenizer = self._run(exchanges.load_tokenizer(self._vocab), timeout)
-        return self._tokenizer
+        """Return the tokenizer of the server's model, fetched at the first call and when a new version answers."""
+        return self._know(timeout).tokenizer
 
     def model_status(self, *, timeout: float | None = None) -> ModelStatus:
         """Return which versions of the model the server has, and which of them can be asked."""
@@ -304,8 +301,18 @@ class FillMask(BaseClient):
     ) -> None:
         self.close()
 
+    def _know(self, timeout: float | None) -> Known:
+        with self._loading:
+            if self._known is None:
+                self._known = self._run(exchanges.learn(self._vocab), timeout)
+            return self._known
+
     def _ask(self, question: Callable[[Tokenizer], Exchange[Result]], timeout: float | None) -> Result:
-        return self._run(question(self.tokenizer(timeout=timeout)), timeout)
+        known = self._know(timeout)
+        result, found = self._run(exchanges.ask_current(question, known, self._vocab), timeout)
+        if found is not known:
+            self._known = found
+        return result
 
     def _run(self, exchange: Exchange[Result], timeout: float | None) -> Result:
         seconds = self._seconds(timeout)

@@ -58,6 +58,7 @@ class ScriptedModel:
     """Answers fill_mask with ids that follow from the row's own tokens, and tokenizer with its vocabulary."""
 
     tokens: Sequence[str] = TOKENS
+    version: int = 1  # which it says that it is
     config: dict[str, Any] = field(default_factory=dict)
     top_k: int = 20
     extra_masks: int = 0  # as if a longer request had been batched with ours
@@ -155,6 +156,7 @@ def grpc_server(
         except Refusal as refusal:
             context.abort(grpc.StatusCode[refusal.status], refusal.message)
         tensors = {name: encode_tensor(array, as_content=False) for name, array in outputs.items()}
+        spec.version.value = model.version
         return messages.PredictResponse(model_spec=spec, outputs=tensors).SerializeToString()
 
     def status(raw: bytes, context: grpc.ServicerContext) -> bytes:

@@ -19,7 +19,7 @@ def request(number: int) -> Request:
 
 
 def echo(asked: Request) -> Answer:
-    return dict(asked.inputs)
+    return Answer(asked.inputs)
 
 
 def refuse(_: Request) -> Answer:

@@ -5,6 +5,7 @@ has their error thrown in, and returns its result. So it is written once, and `d
 """
 
 from bert_mlm_client.exchanges.base import Exchange, Result
+from bert_mlm_client.exchanges.current import Known, ask_current, learn
 from bert_mlm_client.exchanges.explain import Method, check_method, explain
 from bert_mlm_client.exchanges.features import features
 from bert_mlm_client.exchanges.fill import fill
@@ -17,8 +18,10 @@ from bert_mlm_client.exchanges.words import check_candidates, compare, score
 __all__ = [
     "MAX_ROWS",
     "Exchange",
+    "Known",
     "Method",
     "Result",
+    "ask_current",
     "check_candidates",
     "check_method",
     "check_texts",
@@ -27,6 +30,7 @@ __all__ = [
     "features",
     "fill",
     "fill_jointly",
+    "learn",
     "load_tokenizer",
     "score",
     "similarity",

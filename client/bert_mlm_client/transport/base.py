@@ -7,7 +7,19 @@ from typing import Protocol
 from bert_mlm_client.results import ModelStatus
 from bert_mlm_client.wire.tensors import Array
 
-Answer = dict[str, Array]
+
+class Answer(dict[str, Array]):
+    """A model's outputs by name.
+
+    Attributes:
+        version: which version answered; None where the protocol does not tell, as REST does not.
+    """
+
+    __slots__ = ("version",)
+
+    def __init__(self, outputs: Mapping[str, Array], version: int | None = None) -> None:
+        super().__init__(outputs)
+        self.version = version
 
 
 @dataclass(frozen=True, slots=True)

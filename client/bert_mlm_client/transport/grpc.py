@@ -158,7 +158,9 @@ def _encode(request: Request, servable: Servable) -> bytes:
 def _decode(raw: bytes, servable: Servable, request: Request) -> Answer:
     try:
         response = messages.PredictResponse.FromString(raw)
-        return {name: decode_tensor(response.outputs[name]) for name in request.outputs}
+        spec = response.model_spec
+        version = spec.version.value if spec.HasField("version") else None
+        return Answer({name: decode_tensor(response.outputs[name]) for name in request.outputs}, version)
     except (DecodeError, ValueError) as error:
         raise failure(errors.ProtocolError, str(error), servable, request.signature) from error
 

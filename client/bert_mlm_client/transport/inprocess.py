@@ -87,7 +87,7 @@ def _run(backend: Backend, request: Request) -> Answer:
         _check(signatures, request)
     try:
         outputs = backend.run(request.signature, request.inputs, request.outputs)
-        return {name: outputs[name] for name in request.outputs}
+        return Answer({name: outputs[name] for name in request.outputs})
     except BertMlmError:
         raise
     except Exception as error:

@@ -151,7 +151,7 @@ class _Exchange:
             outputs = body["outputs"]
             if not isinstance(outputs, dict) and len(request.outputs) == 1:
                 outputs = {request.outputs[0]: outputs}  # a signature with one output answers with the bare value
-            return {name: _array(outputs[name]) for name in request.outputs}
+            return Answer({name: _array(outputs[name]) for name in request.outputs})
         except (KeyError, TypeError, ValueError) as error:
             details = f"HTTP {response.status} without the outputs {', '.join(request.outputs)}"
             raise failure(errors.ProtocolError, details, self._servable, request.signature) from error

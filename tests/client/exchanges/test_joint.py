@@ -40,7 +40,7 @@ def test_a_beam_wide_enough_finds_what_trying_everything_finds(seed: int, text: 
     tokenizer = table.client().tokenizer()
 
     def send(request: Request) -> Answer:
-        return dict(table.run(request.signature, request.inputs, request.outputs))
+        return Answer(table.run(request.signature, request.inputs, request.outputs))
 
     [fillings] = drive(fill_jointly(tokenizer, [text], 5, width=width), send)
     row = tokenizer.encode(text).input_ids

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bert_mlm_client import (
+    Answer,
     AsyncFillMask,
     AsyncInProcess,
     FillMask,
@@ -148,7 +149,7 @@ class Recorder:
         self.signatures: list[str] = []
         self.is_closed = False
 
-    def predict(self, request: Request, *, timeout: float) -> dict[str, Array]:
+    def predict(self, request: Request, *, timeout: float) -> Answer:
         self.signatures.append(request.signature)
         return self.inner.predict(request, timeout=timeout)
 

@@ -70,7 +70,7 @@ def test_whitened_the_unrelated_are_at_0_and_the_ranks_as_good(demo_version: Pat
     engine = OnnxEngine(demo_version)
 
     def send(request: Request) -> Answer:
-        return engine.run(request.signature, request.inputs, request.outputs)
+        return Answer(engine.run(request.signature, request.inputs, request.outputs))
 
     pairs = read_pairs()
     tokenizer = drive(load_tokenizer(None), send)
