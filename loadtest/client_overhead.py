@@ -94,8 +94,10 @@ def record(tokenizer: Tokenizer, rows: int) -> dict[str, Answer]:
         "vocab_sha256": tokenizer.vocabulary.digest,
     }
     return {
-        "fill_mask": {"token_ids": token_ids, "scores": scores},
-        "tokenizer": {"vocab": np.array([vocab], object), "config": np.array([json.dumps(config).encode()], object)},
+        "fill_mask": Answer({"token_ids": token_ids, "scores": scores}),
+        "tokenizer": Answer(
+            {"vocab": np.array([vocab], object), "config": np.array([json.dumps(config).encode()], object)}
+        ),
     }
 
 

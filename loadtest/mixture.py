@@ -1,12 +1,13 @@
 """A mixture of everything that can be asked, and whether an answer is the one that the question got before."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from bert_mlm_client.tokens import Encoded, Tokenizer
-from bert_mlm_client.transport import Answer, Request
+from bert_mlm_client.transport import Request
+from bert_mlm_client.wire.tensors import Array
 from numpy.typing import NDArray
 
 from loadtest.questions import features, fill_mask, score_tokens
@@ -47,7 +48,9 @@ def mixture(tokenizer: Tokenizer) -> list[Question]:
     return questions
 
 
-def difference(request: Request, answer: Answer, before: Answer, tolerance: float) -> str | None:
+def difference(
+    request: Request, answer: Mapping[str, Array], before: Mapping[str, Array], tolerance: float
+) -> str | None:
     """Return how an answer differs from the one before by more than ``tolerance``, or None.
 
     Scores and vectors may differ by so much, absolute and relative. Tokens may change places only with neighbours
