@@ -1,6 +1,7 @@
 """The manifest of a version: where it came from, how it was made, what its files are, how true it is."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from export.errors import VersionError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+
+_NUMBERS = re.compile(r"\[\n[-+.\de,\s]+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Manifest:
         whitening: what the whitening of sentence vectors was fitted to (the text's SHA-256, how many sentences), how
             many dimensions it keeps, and its shrinkage.
         quantisation: how the light engine's integers answered the sample sentences, beside float32.
+        baseline: how the version answered the golden prompts (see ``export.baseline``); empty in versions from before.
         parity: the figures of ``python -m export.verify``, empty until it has run.
         format: the version of this layout.
     """
@@ -37,6 +41,7 @@ class Manifest:
     files: dict[str, str]
     whitening: dict[str, Any] = field(default_factory=dict)
     quantisation: dict[str, Any] = field(default_factory=dict)
+    baseline: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -60,9 +65,11 @@ def read_manifest(version: Path) -> Manifest:
 
 
 def write_manifest(version: Path, manifest: Manifest) -> None:
-    """Write the manifest into a version folder, whole or not at all."""
+    """Write the manifest into a version folder, whole or not at all; a list of numbers is one line."""
     fresh = version / f".{MANIFEST}.new"
-    fresh.write_text(json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
+    text = _NUMBERS.sub(lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text)
+    fresh.write_text(text + "\n", encoding="utf-8")
     fresh.replace(version / MANIFEST)
 
 

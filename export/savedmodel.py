@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from bert_mlm_client.wire import encode_tensor, messages
 from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
+from export.baseline import record_baseline
 from export.bert import Bert, Precision
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.errors import VersionError
@@ -104,8 +105,12 @@ def export_model(
             f"Wrote the light engine's file: on {agreement.masks} sample masks its best token is the same "
             f"in {agreement.same_best:.0%}."
         )
+        with quiet_stderr():
+            baseline = record_baseline(folder, checkpoint)
+        report(f"Recorded the answers to {len(baseline['prompts'])} golden prompts as the version's baseline.")
         fitted = _fitted(whitening, sample)
-        write_manifest(folder, _describe(folder, files, checkpoint, options, whitening=fitted, agreement=agreement))
+        manifest = _describe(folder, files, checkpoint, options, whitening=fitted, agreement=agreement)
+        write_manifest(folder, replace(manifest, baseline=baseline))
     report(f"Wrote {target} ({_size_mb(target):.1f} MB).")
     return target
 
