@@ -5,6 +5,7 @@ VERSION ?= 1
 PRECISION ?= fp32
 GRPC_PORT ?= 8500
 REST_PORT ?= 8501
+GATEWAY_PORT ?= 8000
 PYTHON ?= python3
 
 # make load: who asks where, how many, how long; RATE is questions a second over all users, 0 is without pause
@@ -25,8 +26,9 @@ COMPOSE ?= docker compose
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-run: .venv/.run ## export a checkpoint, serve it on 8500 and 8501, ask a few sentences (MODEL=…, GRPC_PORT=…, REST_PORT=…)
-	@exec $(BIN)/python -m deploy.local --model "$(MODEL)" --name "$(NAME)" --grpc-port "$(GRPC_PORT)" --rest-port "$(REST_PORT)"
+run: .venv/.run ## export a checkpoint, serve it on 8500 and 8501, its workbench on 8000, ask a few sentences (MODEL=… GRPC_PORT=… REST_PORT=… GATEWAY_PORT=…)
+	@exec $(BIN)/python -m deploy.local --model "$(MODEL)" --name "$(NAME)" \
+		--grpc-port "$(GRPC_PORT)" --rest-port "$(REST_PORT)" --gateway-port "$(GATEWAY_PORT)"
 
 test: .venv/.test ## run the tests
 	@$(BIN)/python -m pytest $(TESTS)
@@ -53,10 +55,11 @@ up: ## start the containers and wait until they are healthy (COMPOSE_FILE choose
 down: ## stop and remove the containers
 	$(COMPOSE) down
 
-load: .venv/.load ## ask a running server with Locust (HOST=… USERS=… RUN_TIME=… RATE=… P95_MS=… PROCESSES=…), report in build/load.html
+load: .venv/.load ## ask a running server and gateway with Locust (HOST=… GATEWAY_PORT=… USERS=… RUN_TIME=… RATE=… P95_MS=… PROCESSES=…), report in build/load.html
 	@mkdir -p build
 	@$(BIN)/python -m locust -f loadtest/locustfile.py --headless --only-summary --reset-stats --html build/load.html --model "$(NAME)" \
-		--host "http://$(HOST):$(REST_PORT)" --grpc "grpc://$(HOST):$(GRPC_PORT)" --users $(USERS) --spawn-rate $(USERS) \
+		--host "http://$(HOST):$(REST_PORT)" --grpc "grpc://$(HOST):$(GRPC_PORT)" \
+		$(if $(GATEWAY_PORT),--gateway "http://$(HOST):$(GATEWAY_PORT)") --users $(USERS) --spawn-rate $(USERS) \
 		--run-time $(RUN_TIME) --rate $(RATE) --p95-ms $(P95_MS) $(if $(filter-out 1,$(PROCESSES)),--processes $(PROCESSES)) $(LOAD)
 
 bench: .venv/.bench ## compare with what articles do, side by side (QUICK=1 for a short run on models/demo, BENCH=… for more options)
@@ -79,8 +82,8 @@ protos: .venv/.test ## generate the wire messages anew from their .proto files
 	@touch $@
 
 .venv/.run: .venv/.pip pyproject.toml client/pyproject.toml
-	@echo "Installing what export and server need (TensorFlow among them, some 300 MB; once)."
-	@$(PIP) --group export --group serve --editable client
+	@echo "Installing what export, server and gateway need (TensorFlow among them, some 300 MB; once)."
+	@$(PIP) --group export --group serve --group gateway --editable client
 	@touch $@
 
 .venv/.test: .venv/.run

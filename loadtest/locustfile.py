@@ -11,10 +11,11 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
+from loadtest.users.gateway import GatewayUser
 from loadtest.users.grpc import GrpcUser
 from loadtest.users.rest import RestUser
 
-__all__ = ["GrpcUser", "RestUser"]
+__all__ = ["GatewayUser", "GrpcUser", "RestUser"]
 
 RATE_KEPT = 0.95
 """The share of ``--rate`` that must be asked, but for chance; below it users were too few for the load meant."""
@@ -23,6 +24,7 @@ RATE_KEPT = 0.95
 @events.init_command_line_parser.add_listener
 def _add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--grpc", default="grpc://127.0.0.1:8500", help="address of the gRPC API; --host is REST's")
+    parser.add_argument("--gateway", default="", help="address of the gateway; without one nobody asks it")
     parser.add_argument("--model", default="bert_mlm", help="name of the model")
     parser.add_argument("--rate", type=float, default=0, help="questions a second over all users; 0 asks without pause")
     parser.add_argument("--p95-ms", type=float, default=0, help="fail above this 95th percentile; 0 is no limit")
@@ -32,10 +34,15 @@ def _add_options(parser: LocustArgumentParser) -> None:
 def _prepare(environment: Environment, **_: Any) -> None:
     """Fetch the vocabulary and make the questions before the first user starts, or say why that fails."""
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # Locust turns the remarks of every library on
+    options = environment.parsed_options
+    if options is not None and not options.gateway and GatewayUser in environment.user_classes:
+        environment.user_classes.remove(GatewayUser)
+        if not environment.user_classes:
+            sys.exit("load: GatewayUser needs the gateway's address; give --gateway http://127.0.0.1:8000")
     try:
         for user in environment.user_classes:
-            user.prepare(environment.parsed_options)
-    except BertMlmError as error:
+            user.prepare(options)
+    except (BertMlmError, ConnectionError) as error:
         sys.exit(f"load: {error}")
 
 

@@ -77,14 +77,13 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
         BenchError: a name is unknown, or a system did not answer rightly.
         StartError: a system did not start.
     """
-    if unknown := set(names) - set(SYSTEMS):
-        msg = f"there is no system {', '.join(sorted(unknown))}; choose among {', '.join(SYSTEMS)}"
-        raise BenchError(msg)
+    names = _in_order(names)
     files = prepare(output, model, _say)
     if "onnx" in names and not (files.servable / "1" / ONNX_FILE).is_file():
         _say(f"Without the onnx engine: {files.servable / '1'} has no {ONNX_FILE}")
-        names = [name for name in names if name != "onnx"]
+        names = [name for name in names if "onnx" not in {name, SYSTEMS[name].asks}]
     tokenizer = _tokenizer(files.checkpoint)
+    ids = {token: number for number, token in enumerate(tokenizer.vocabulary.tokens)}
     plan = replace(plan, lengths=tuple(length for length in plan.lengths if length <= tokenizer.config.max_length))
     targets = [target for target in TARGETS.values() if target.system in names]
     sentences = mixed(tokenizer.encode)
@@ -93,12 +92,15 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
     with ExitStack() as stack:
         running: dict[str, Running] = {}
         for name in names:
-            running[name] = stack.enter_context(start(SYSTEMS[name], files, rows[0], output / f"{name}.log"))
+            system, log = SYSTEMS[name], output / f"{name}.log"
+            running[name] = stack.enter_context(start(system, files, rows[0], log, running.get(system.asks)))
             _say(f"{name} answers after {running[name].start_s:.1f} s")
-        results.agreement = agreement(targets, running, rows[: plan.agreement])
+        results.agreement = agreement(targets, running, rows[: plan.agreement], ids)
         _check_agreement(results.agreement)
         for target in targets:
-            results.client_ms[target.label] = client_ms(target, fetch(target, running[target.system], rows[0]), rows[0])
+            if target.asked_by != "client":  # whose figures have it in them
+                answer = fetch(target, running[target.system], rows[0])
+                results.client_ms[target.label] = client_ms(target, answer, rows[0], ids)
         idle = _idle_percent(running)
         memory: dict[str, dict[str, float]] = {name: {"rss_mb": 0.0, "pss_mb": 0.0} for name in names}
 
@@ -118,6 +120,18 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
             )
             results.systems[name] = figures
     return results
+
+
+def _in_order(names: Sequence[str]) -> list[str]:
+    """Return the systems in the order of the tables, in which each comes after the one that it asks."""
+    if unknown := set(names) - set(SYSTEMS):
+        msg = f"there is no system {', '.join(sorted(unknown))}; choose among {', '.join(SYSTEMS)}"
+        raise BenchError(msg)
+    for name in names:
+        if (asked := SYSTEMS[name].asks) and asked not in names:
+            msg = f"{name} stands before {asked}; choose both"
+            raise BenchError(msg)
+    return [name for name in SYSTEMS if name in names]
 
 
 def _tokenizer(checkpoint: Path) -> Tokenizer:
@@ -166,6 +180,8 @@ def _engines(files: Files, running: Mapping[str, Running], rounds: int) -> dict[
     for name in ("tensorflow", "onnx"):
         if name in running:
             command += ["--server", name, str(running[name].ports.grpc), str(running[name].ports.http)]
+    if gateway := running.get("gateway"):
+        command += ["--gateway", gateway.system.asks, str(gateway.ports.grpc), str(gateway.ports.http)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     if done.returncode:
         msg = f"timing the engines alone failed: {done.stderr.strip().splitlines()[-1]}"

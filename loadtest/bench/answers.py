@@ -2,16 +2,18 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any
 
 import grpc
 import numpy as np
+from bert_mlm_client import FillMask
 from bert_mlm_client.tokens import Encoded
 from bert_mlm_client.wire import decode_tensor, messages
 from bert_mlm_client.wire.tensors import Array
 
-from loadtest.bench.systems import Running, Target
+from loadtest.bench.systems import MODEL, Running, Target
 from loadtest.processes import http
 from loadtest.questions import PREDICT
 
@@ -19,9 +21,13 @@ _TOP = 5
 
 
 def fetch(target: Target, running: Running, row: Encoded) -> bytes:
-    """Ask for one sentence and return the answer as it came."""
+    """Ask for one sentence and return the answer as it came; the client's is written as the gateway would."""
+    if target.asked_by == "client":
+        with FillMask(f"grpc://127.0.0.1:{running.port(target)}", MODEL) as client:
+            best: Any = client.fill(row.text, top_k=1)[0]  # a sentence with one [MASK]
+        return json.dumps({"results": [{"token": best.token_str}]}).encode()
     body = target.body([row])
-    if target.protocol != "grpc":
+    if target.asked_by == "http":
         return http(running.port(target), "POST", target.path, body)
     options = (("grpc.max_receive_message_length", -1),)
     with grpc.insecure_channel(f"127.0.0.1:{running.port(target)}", options) as channel:
@@ -29,10 +35,20 @@ def fetch(target: Target, running: Running, row: Encoded) -> bytes:
     return answer
 
 
-def best_token(target: Target, answer: bytes, row: Encoded) -> int:
-    """Return the best token for the sentence's first [MASK]; full logits go through softmax and top-k first."""
-    if target.protocol == "text":
-        return int(json.loads(answer)["predictions"][0]["token"])
+def best_token(target: Target, answer: bytes, row: Encoded, ids: Mapping[str, int]) -> int:
+    """Return the best token for the sentence's first [MASK]; full logits go through softmax and top-k first.
+
+    Args:
+        target: who answered.
+        answer: its answer.
+        row: the sentence.
+        ids: the id of each token, for answers that are words.
+    """
+    if target.question is None:
+        answered = json.loads(answer)
+        if "results" in answered:
+            return ids[answered["results"][0]["token"]]
+        return int(answered["predictions"][0]["token"])
     if target.protocol == "rest":
         outputs = json.loads(answer)["outputs"]
         if isinstance(outputs, list):  # a signature with one output answers with the bare value
@@ -44,20 +60,22 @@ def best_token(target: Target, answer: bytes, row: Encoded) -> int:
     return int(decode_tensor(outputs["token_ids"])[0, 0, 0])
 
 
-def client_ms(target: Target, answer: bytes, row: Encoded, times: int = 5) -> float:
+def client_ms(target: Target, answer: bytes, row: Encoded, ids: Mapping[str, int], times: int = 5) -> float:
     """Return what `best_token` takes, the median of some times."""
     taken = []
     for _ in range(times):
         begun = time.perf_counter()
-        best_token(target, answer, row)
+        best_token(target, answer, row, ids)
         taken.append((time.perf_counter() - begun) * 1000)
     return round(median(taken), 3)
 
 
-def agreement(targets: Sequence[Target], running: dict[str, Running], rows: Sequence[Encoded]) -> dict[str, float]:
+def agreement(
+    targets: Sequence[Target], running: Mapping[str, Running], rows: Sequence[Encoded], ids: Mapping[str, int]
+) -> dict[str, float]:
     """Return the share of sentences for which a target's best token is the first target's, by label."""
     found = {
-        target.label: [best_token(target, fetch(target, running[target.system], row), row) for row in rows]
+        target.label: [best_token(target, fetch(target, running[target.system], row), row, ids) for row in rows]
         for target in targets
     }
     first = found[targets[0].label]

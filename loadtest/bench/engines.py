@@ -1,9 +1,11 @@
 """The engines alone, and the same question through the servers, in turns: what the way there and back costs.
 
     python -m loadtest.bench.engines --version FOLDER --rival FILE [--server NAME GRPC_PORT HTTP_PORT]...
+        [--gateway NAME GRPC_PORT HTTP_PORT]
 
 prints p50_ms and p95_ms of each as JSON. All answer one sentence of 16 tokens with one [MASK]; ``rival`` is ONNX
-Runtime on the rival's float32 graph with full logits, with a thread a core like the others.
+Runtime on the rival's float32 graph with full logits, with a thread a core like the others. Servers are sent tokens;
+the server that the gateway stands before is asked through the thin client, too, which like the gateway takes text.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+from bert_mlm_client import FillMask
 from bert_mlm_client.transport import Request
 
 from deploy.embedded.engines import Engine
@@ -25,6 +28,7 @@ from deploy.embedded.engines.tensorflow import TensorFlowEngine
 from loadtest.bench.systems import MODEL
 from loadtest.bench.workloads import ONE_TOKENS
 from loadtest.questions import OUTPUTS, PREDICT, grpc_message, rest_body
+from loadtest.sentences import text_of
 
 _WARM_UP = 10
 _PAUSE_S = 0.01
@@ -93,12 +97,28 @@ def _over_rest(connection: HTTPConnection) -> Call:
     return call
 
 
+def _over_client(client: FillMask) -> Call:
+    text = text_of(ONE_TOKENS - 2)
+    return lambda: client.fill(text)
+
+
+def _over_gateway(connection: HTTPConnection) -> Call:
+    body = json.dumps({"text": text_of(ONE_TOKENS - 2)}).encode()
+
+    def call() -> bytes:
+        connection.request("POST", "/predict", body, _HEADERS)
+        return connection.getresponse().read()
+
+    return call
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Time the engines alone and the same question through the servers."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.bench.engines", description=main.__doc__)
     parser.add_argument("--version", type=Path, required=True, help="the exported version's folder")
     parser.add_argument("--rival", type=Path, required=True, help="the rival's ONNX file")
     parser.add_argument("--server", nargs=3, action="append", default=[], metavar=("NAME", "GRPC_PORT", "HTTP_PORT"))
+    parser.add_argument("--gateway", nargs=3, metavar=("NAME", "GRPC_PORT", "HTTP_PORT"), help="and the server it asks")
     parser.add_argument("--rounds", type=int, default=200)
     options = parser.parse_args(arguments)
     request = question()
@@ -111,6 +131,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             connection = HTTPConnection("127.0.0.1", int(http_port), timeout=60)
             stack.callback(connection.close)
             calls |= {f"{name} gRPC": _over_grpc(channel), f"{name} REST": _over_rest(connection)}
+        if options.gateway:
+            name, grpc_port, http_port = options.gateway
+            client = stack.enter_context(FillMask(f"grpc://127.0.0.1:{grpc_port}", MODEL))
+            connection = HTTPConnection("127.0.0.1", int(http_port), timeout=60)
+            stack.callback(connection.close)
+            calls |= {f"{name} client": _over_client(client), f"{name} gateway": _over_gateway(connection)}
         print(json.dumps(in_turns(calls, options.rounds)))
 
 

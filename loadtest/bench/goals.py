@@ -127,7 +127,11 @@ def _engine_ratio(engine: str) -> Figure:
 
 
 def _overhead(engine: str, protocol: str) -> Figure:
-    return lambda results: results.engines[f"{engine} {protocol}"]["p50_ms"] - results.engines[engine]["p50_ms"]
+    return _beside(f"{engine} {protocol}", engine)
+
+
+def _beside(one: str, other: str) -> Figure:
+    return lambda results: results.engines[one]["p50_ms"] - results.engines[other]["p50_ms"]
 
 
 GOALS = (
@@ -161,4 +165,19 @@ GOALS = (
     Goal("overhead of REST beside the tensorflow engine, ms", _overhead("tensorflow", "REST"), "at most", 1.5),
     Goal("overhead of gRPC beside the onnx engine, ms", _overhead("onnx", "gRPC"), "at most", 1.0),
     Goal("overhead of REST beside the onnx engine, ms", _overhead("onnx", "REST"), "at most", 1.5),
+    Goal("gateway beside the client over gRPC, p50, ms", _beside("onnx gateway", "onnx client"), "at most", 2),
+    Goal("gateway beside onnx over gRPC, p50, ms", _beside("onnx gateway", "onnx gRPC"), "at most", 2),
+    Goal("gateway beside onnx over REST, p50, ms", _beside("onnx gateway", "onnx REST"), "at most", 2),
+    Goal(
+        "gateway, requests/s at 16 connections, times the client over gRPC",
+        _rate("gateway", "onnx client"),
+        "at least",
+        0.85,
+    ),
+    Goal(
+        "gateway, requests/s at 16 connections, times onnx over gRPC", _rate("gateway", "onnx gRPC"), "at least", 0.85
+    ),
+    Goal(
+        "gateway, requests/s at 16 connections, times onnx over REST", _rate("gateway", "onnx REST"), "at least", 0.85
+    ),
 )

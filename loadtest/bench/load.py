@@ -3,8 +3,9 @@
     python -m loadtest.bench.load < job.json > result.json
 
 A closed loop with prebuilt requests: over HTTP/1.1 raw sockets and httptools, over gRPC bytes in and out. What an
-answer says is not looked at, only its status and its size. Requests under way when the time is over are waited for and
-not counted, so that the next measurement finds the server idle.
+answer says is not looked at, only its status and its size. Through the thin client, sentences are cut and answers read
+here, by one client that all share, as in a service. Requests under way when the time is over are waited for and not
+counted, so that the next measurement finds the server idle.
 """
 
 import asyncio
@@ -12,13 +13,16 @@ import base64
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from functools import partial
+from typing import Any, Literal, cast
 
 import grpc
 import httptools
 import uvloop
+from bert_mlm_client import AsyncFillMask, BertMlmError
 
 from loadtest.questions import PREDICT
 
@@ -31,16 +35,16 @@ class Job:
     """What to ask.
 
     Attributes:
-        protocol: ``http`` or ``grpc``.
+        protocol: ``http``, ``grpc``, or ``client`` for the thin client over gRPC.
         port: of 127.0.0.1.
         path: what is posted to; gRPC has Predict.
-        bodies: the questions, asked in this order, each connection beginning at another.
-        connections: how many ask at a time.
+        bodies: the questions, asked in this order, each connection beginning at another; the client's are sentences.
+        connections: how many ask at a time; the client has one connection for all of them.
         warm_up_s: how long to ask before counting.
         seconds: how long to count; longer, up to ``_LONGEST_S``, until every connection could have had two answers.
     """
 
-    protocol: str
+    protocol: Literal["http", "grpc", "client"]
     port: int
     path: str
     bodies: tuple[bytes, ...]
@@ -198,6 +202,30 @@ async def _ask_grpc(job: Job, requests: Iterator[bytes], clock: _Clock) -> None:
                 clock.answered(begun, len(answer))
 
 
+async def _ask_client(client: AsyncFillMask, requests: Iterator[bytes], clock: _Clock) -> None:
+    """Keep asking through a client."""
+    while clock.runs():
+        text = next(requests).decode()
+        begun = time.perf_counter()
+        try:
+            await client.fill(text, timeout=_LIMIT_S)
+        except BertMlmError as error:
+            clock.failed(f"{type(error).__name__}: {error}")
+        else:
+            clock.answered(begun, 0)
+
+
+@asynccontextmanager
+async def _open(job: Job) -> AsyncIterator[Callable[[Iterator[bytes], _Clock], Coroutine[Any, Any, None]]]:
+    """Yield what keeps one connection asking."""
+    if job.protocol == "client":
+        async with AsyncFillMask(f"grpc://127.0.0.1:{job.port}") as client:
+            await client.tokenizer()  # fetched before any time is taken
+            yield partial(_ask_client, client)
+    else:
+        yield partial(_ask_http if job.protocol == "http" else _ask_grpc, job)
+
+
 def _in_turn(bodies: Sequence[bytes], first: int) -> Iterator[bytes]:
     """Yield the bodies for ever, beginning with ``first``."""
     while True:
@@ -215,14 +243,15 @@ async def run(job: Job) -> Result:
     http = job.protocol == "http"
     bodies = [_http_request(job, body) if http else body for body in job.bodies]
     result = Result()
-    clock = _Clock(job, result)
-    ask = _ask_http if http else _ask_grpc
-    used = time.process_time()
-    async with asyncio.timeout(job.warm_up_s + max(job.seconds, _LONGEST_S) + _LIMIT_S), asyncio.TaskGroup() as group:
-        for number in range(job.connections):
-            first = number * len(bodies) // job.connections
-            group.create_task(ask(job, _in_turn(bodies, first), clock))
-    result.cpu_s = time.process_time() - used
+    async with _open(job) as ask:
+        clock = _Clock(job, result)
+        used = time.process_time()
+        limit_s = job.warm_up_s + max(job.seconds, _LONGEST_S) + _LIMIT_S
+        async with asyncio.timeout(limit_s), asyncio.TaskGroup() as group:
+            for number in range(job.connections):
+                first = number * len(bodies) // job.connections
+                group.create_task(ask(_in_turn(bodies, first), clock))
+        result.cpu_s = time.process_time() - used
     return result
 
 

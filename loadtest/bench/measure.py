@@ -49,7 +49,7 @@ def run_rounds(
 def _run(measurement: Measurement, running: Running) -> Result:
     target = measurement.target
     job = Job(
-        protocol="grpc" if target.protocol == "grpc" else "http",
+        protocol=target.asked_by,
         port=running.port(target),
         path=target.path,
         bodies=tuple(target.body(rows) for rows in measurement.workload.requests),

@@ -38,11 +38,11 @@ class Plan:
     def measurements(self, targets: Collection[Target], encode: Encode) -> list[Measurement]:
         """Return what is measured once a round: each kind of load for one target after the other.
 
-        One kind of request at a time goes to the rivals and over gRPC alone, and not to full logits: 512 tokens of
-        those are 43 MB.
+        One kind of request at a time goes to rivals and gateway and over gRPC alone, and not to full logits: 512 tokens
+        of those are 43 MB.
         """
         sentences = mixed(encode)
-        single = [target for target in targets if target.protocol != "rest" and target.question is not full_logits]
+        single = [one for one in targets if one.protocol in {"text", "grpc"} and one.question is not full_logits]
         ours = [target for target in single if target.question is not None]
         lengths = [of_length(encode, tokens) for tokens in self.lengths]
         counts = [of_count(encode, count) for count in self.counts if count > 1 or ONE_TOKENS not in self.lengths]

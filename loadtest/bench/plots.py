@@ -16,6 +16,7 @@ _STYLES = {  # label: colour, marker, name in the legend
     "bf16 gRPC": ("#08306b", "P", "this server, tensorflow bf16-compute, fill_mask, gRPC"),
     "onnx REST": ("#fb6a4a", "x", "this server, onnx int8, fill_mask, REST"),
     "onnx gRPC": ("#cb181d", "o", "this server, onnx int8, fill_mask, gRPC"),
+    "gateway": ("#54278f", "*", "the gateway before it, JSON, request log on"),
 }
 _SYSTEM_STYLE = {"tensorflow": "tensorflow gRPC", "bf16": "bf16 gRPC", "onnx": "onnx gRPC"}
 

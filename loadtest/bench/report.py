@@ -12,7 +12,10 @@ _COUNTS = (
     "p50 in ms of one request of so many sentences of 16 tokens each, over one connection. The rivals take one "
     "sentence a request."
 )
-_ENGINES = "One sentence of 16 tokens with one [MASK], in turns in one run; every engine has a thread a core."
+_ENGINES = (
+    "One sentence of 16 tokens with one [MASK], in turns in one run; every engine has a thread a core. `onnx client` "
+    "and `onnx gateway` take text, the first in the asking process."
+)
 _CLIENT = (
     "What reading one answer down to its best token costs the client in Python (for full logits the softmax and the "
     "choice among all tokens), not part of the figures above; and the share of sentences for which the best token is "
@@ -52,8 +55,8 @@ def _conditions(results: Results) -> str:
         f"each for the mixed sentences and {settings['single_seconds']:g} s for the rest, after warm-up; in brackets "
         "the lowest and the highest round. The systems take turns within a round, and those not asked are idle. Closed "
         "loop: a connection asks again as soon as it has its answer. The load generator runs on the same cores. "
-        "For this project's server the client cuts sentences into tokens beforehand, the rivals do it themselves. How "
-        "to run and read this: [README.md](README.md)."
+        "For this project's server the client cuts sentences into tokens beforehand; the rivals and the gateway do it "
+        "themselves, and `onnx client` does it while asking. How to run and read this: [README.md](README.md)."
     )
 
 
@@ -88,7 +91,8 @@ def _mixed(results: Results) -> str:
 
 def _mixed_row(row: Row) -> list[str]:
     times = [_spread(spread) for spread in (row.requests_per_s, row.p50_ms, row.p95_ms, row.p99_ms)]
-    return [row.target, str(row.connections), *times, f"{row.bytes_per_answer:,.0f}", str(row.errors)]
+    size = f"{row.bytes_per_answer:,.0f}" if row.bytes_per_answer else "–"  # the client's answers are objects
+    return [row.target, str(row.connections), *times, size, str(row.errors)]
 
 
 def _by(results: Results, columns: Sequence[tuple[str, str]], unit: str) -> str:
@@ -111,7 +115,10 @@ def _engines(results: Results) -> str:
 
 
 def _client(results: Results) -> str:
-    rows = [[label, f"{taken:.2f}", f"{results.agreement[label]:.0%}"] for label, taken in results.client_ms.items()]
+    rows = []
+    for label, share in results.agreement.items():
+        taken = results.client_ms.get(label)
+        rows.append([label, "–" if taken is None else f"{taken:.2f}", f"{share:.0%}"])
     return table(["", "ms an answer", "same best token"], rows)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from bert_mlm_client.tokens import Encoded
 from bert_mlm_client.transport import Request
@@ -39,7 +40,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where a system listens on 127.0.0.1; the rivals have no gRPC."""
+    """Where a system listens on 127.0.0.1; the rivals have no gRPC, and the gateway's is that of the server it asks."""
 
     http: int
     grpc: int
@@ -54,12 +55,14 @@ class System:
         title: what it is and how it is set.
         command: its command line.
         environment: its environment variables beyond the usual.
+        asks: the name of the system that it stands before, empty for those that compute themselves.
     """
 
     name: str
     title: str
     command: Callable[[Files, Ports], Sequence[str]]
     environment: Callable[[Files], Mapping[str, str]] = field(default=lambda _files: {})
+    asks: str = ""
 
 
 def _flask(threads: int, title: str) -> System:
@@ -98,6 +101,16 @@ def _embedded(name: str, engine: str, title: str, *, bf16: bool = False) -> Syst
     return System(name, f"this project's server, {title}, {shown}", command)
 
 
+def _gateway(asks: str) -> System:
+    def command(files: Files, ports: Ports) -> Sequence[str]:
+        serving = (f"--serving-url=grpc://127.0.0.1:{ports.grpc}", f"--model-name={MODEL}")
+        log = f"--log-folder={files.rival.with_name('gateway-log')}"
+        return ("-m", "deploy.gateway", "serve", f"--port={ports.http}", *serving, log)
+
+    title = f"this project's gateway with its defaults, request log on, before {asks}; memory and CPU without that"
+    return System("gateway", title, command, asks=asks)
+
+
 SYSTEMS = {
     system.name: system
     for system in (
@@ -107,9 +120,10 @@ SYSTEMS = {
         _embedded("tensorflow", "tensorflow", "tensorflow engine in float32"),
         _embedded("bf16", "tensorflow", "tensorflow engine, exported with PRECISION=bf16-compute", bf16=True),
         _embedded("onnx", "onnx", "onnx engine in int8"),
+        _gateway("onnx"),
     )
 }
-ROUNDED = ("bf16", "onnx")
+ROUNDED = ("bf16", "onnx", "gateway")
 """The systems whose answers are rounded on purpose."""
 
 FLASKS = ("flask-1", "flask-default")
@@ -122,15 +136,25 @@ class Target:
 
     Attributes:
         system: its name in `SYSTEMS`.
-        protocol: ``text`` (a rival's JSON), ``rest`` or ``grpc``.
-        question: makes the request for sentences, where the client cuts them; the rivals take text.
+        protocol: ``text`` (JSON with a text, as rivals and gateway take it), ``rest``, ``grpc``, or ``client`` for the
+            thin client over gRPC, as a Python service would ask.
+        question: makes the request for sentences where tokens are sent; the others take text.
         label: what tables call it.
     """
 
     system: str
-    protocol: str
+    protocol: Literal["text", "rest", "grpc", "client"]
     label: str
     question: Callable[[Sequence[Encoded]], Request] | None = None
+
+    @property
+    def asked_by(self) -> Literal["http", "grpc", "client"]:
+        """What carries the request."""
+        match self.protocol:
+            case "grpc" | "client":
+                return self.protocol
+            case _:
+                return "http"
 
     @property
     def path(self) -> str:
@@ -141,11 +165,13 @@ class Target:
         """Return the bytes that ask for these sentences, of one length, in one request.
 
         Raises:
-            ValueError: several sentences for a rival, which takes one.
+            ValueError: several sentences where text is sent, which is one sentence.
         """
         if self.question is None:
             [row] = rows
-            return json.dumps({"text": row.text}, ensure_ascii=False).encode()
+            return (
+                row.text if self.protocol == "client" else json.dumps({"text": row.text}, ensure_ascii=False)
+            ).encode()
         request = self.question(rows)
         return grpc_message(request, MODEL) if self.protocol == "grpc" else rest_body(request)
 
@@ -164,6 +190,8 @@ TARGETS = {
         Target("bf16", "grpc", "bf16 gRPC", fill_mask),
         Target("onnx", "rest", "onnx REST", fill_mask),
         Target("onnx", "grpc", "onnx gRPC", fill_mask),
+        Target("onnx", "client", "onnx client"),
+        Target("gateway", "text", "gateway"),
     )
 }
 
@@ -183,11 +211,11 @@ class Running:
 
     def port(self, target: Target) -> int:
         """Return where a target of this system listens."""
-        return self.ports.grpc if target.protocol == "grpc" else self.ports.http
+        return self.ports.http if target.asked_by == "http" else self.ports.grpc
 
 
 @contextmanager
-def start(system: System, files: Files, first: Encoded, log: Path) -> Iterator[Running]:
+def start(system: System, files: Files, first: Encoded, log: Path, asked: Running | None = None) -> Iterator[Running]:
     """Run a system until the block ends.
 
     Args:
@@ -195,12 +223,13 @@ def start(system: System, files: Files, first: Encoded, log: Path) -> Iterator[R
         files: what it serves.
         first: the sentence whose answer says that it is up.
         log: the file that its own lines go to.
+        asked: the system that it stands before.
 
     Raises:
         StartError: it ended, or had not answered in time.
     """
-    ports = Ports(free_port(), free_port())
-    target = [one for one in TARGETS.values() if one.system == system.name and one.protocol != "grpc"][-1]
+    ports = Ports(free_port(), asked.ports.grpc if asked else free_port())
+    target = [one for one in TARGETS.values() if one.system == system.name and one.asked_by == "http"][-1]
     body = target.body([first])
     begun = time.perf_counter()
     with serve(

@@ -1,8 +1,9 @@
-"""What the users of both protocols share: the questions, made with the server's own vocabulary, and the pace."""
+"""What all users share: the questions, for both protocols made with the server's own vocabulary, and the pace."""
 
 import random
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -72,7 +73,7 @@ class Asking:
         raise NotImplementedError
 
     @classmethod
-    def prepare(cls, options: Namespace) -> tuple[Request, ...]:
+    def prepare(cls, options: Namespace) -> Sequence[Any]:
         """Make the questions, once a process and before any time is taken; see `questions` for what it raises."""
         return questions(cls.address(options), options.model)
 

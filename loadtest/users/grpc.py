@@ -2,10 +2,12 @@
 
 import time
 from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any
 
 import grpc.experimental.gevent
 from bert_mlm_client import BertMlmError
-from bert_mlm_client.transport import Request, open_transport
+from bert_mlm_client.transport import open_transport
 from locust import User, task
 
 from loadtest.users.answers import fault
@@ -23,7 +25,7 @@ class GrpcUser(Asking, User):
         return str(options.grpc)
 
     @classmethod
-    def prepare(cls, options: Namespace) -> tuple[Request, ...]:
+    def prepare(cls, options: Namespace) -> Sequence[Any]:
         """Make the questions, and let gRPC, which waits in C, make way for other users while it does."""
         grpc.experimental.gevent.init_gevent()
         return super().prepare(options)

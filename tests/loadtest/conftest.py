@@ -1,26 +1,38 @@
-"""A real embedded server on the demonstration checkpoint, for all tests of the folder."""
+"""A real embedded server on the demonstration checkpoint and a gateway before it, for all tests of the folder."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from export import find_checkpoint
-from loadtest.processes import ROOT
+from loadtest.processes import free_port, http, serve
 from loadtest.soak import Server, started
 
 
 @pytest.fixture(scope="session")
-def demo_servable(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from export.savedmodel import export_model
-
-    version = export_model(
-        find_checkpoint(str(ROOT / "models" / "demo")), tmp_path_factory.mktemp("demo") / "bert_mlm", 1
-    )
-    return version.parent
+def demo_servable(demo_version: Path) -> Path:
+    return demo_version.parent
 
 
 @pytest.fixture(scope="session")
 def demo_server(demo_servable: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with started(demo_servable, tmp_path_factory.mktemp("served"), ()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def demo_gateway(demo_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    port, folder = free_port(), tmp_path_factory.mktemp("gateway")
+    command = ["-m", "deploy.gateway", f"--port={port}", f"--serving-url={demo_server.grpc}"]
+    command.append(f"--log-folder={folder / 'logs'}")
+    with serve(command, ready=lambda: http(port, "GET", "/readyz"), log=folder / "said"):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def refusing_port() -> Iterator[int]:
+    """A port that is taken and that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]

@@ -1,4 +1,5 @@
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from loadtest.processes import ROOT
 from loadtest.soak import Server
+from loadtest.users import gateway_questions
 from loadtest.users.answers import fault
 from loadtest.users.base import SENTENCES, Arrivals, questions
 
@@ -27,7 +29,7 @@ def locust(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def counts(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[int, int]]:
     """Return requests and failures by name from Locust's table."""
-    lines = re.findall(r"^\w+ +(\w+ fill_mask|Aggregated) +(\d+) +(\d+)\(", done.stdout + done.stderr, re.MULTILINE)
+    lines = re.findall(r"^\w* +(\w+ \w+|Aggregated) +(\d+) +(\d+)\(", done.stdout + done.stderr, re.MULTILINE)
     return {name: (int(requests), int(failures)) for name, requests, failures in lines}
 
 
@@ -41,6 +43,70 @@ def test_users_of_both_protocols_get_right_answers_and_a_report(demo_server: Ser
         assert requests > 5
         assert failures == 0
     assert "gRPC fill_mask" in report.read_text(encoding="utf-8")
+
+
+def test_users_of_the_gateway_ask_it_for_everything_and_get_right_answers(
+    demo_server: Server, demo_gateway: str
+) -> None:
+    done = locust(demo_server, "-u", "3", "-r", "3", "-t", "4s", "--gateway", demo_gateway, "GatewayUser")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = counts(done)
+    kinds = {f"gateway {kind}" for kind in ("fill", "batch", "score", "similarity", "features")}
+    assert set(found) == {*kinds, "Aggregated"}
+    assert found["gateway fill"][0] > found["gateway score"][0] > 0
+
+
+def test_without_an_address_nobody_asks_the_gateway(demo_server: Server, refusing_port: int) -> None:
+    done = locust(demo_server, "-u", "1", "-t", "1s", "RestUser", "GatewayUser")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(counts(done)) == {"REST fill_mask", "Aggregated"}
+    alone = locust(demo_server, "-u", "1", "-t", "1s", "GatewayUser")
+    assert (alone.returncode, "load: GatewayUser needs the gateway's address" in alone.stderr) == (1, True)
+    url = f"http://127.0.0.1:{refusing_port}"
+    nobody = locust(demo_server, "-u", "1", "-t", "1s", "--gateway", url, "GatewayUser")
+    assert (nobody.returncode, f"load: no gateway answers at {url}" in nobody.stderr) == (1, True)
+
+
+def test_refusals_of_the_gateway_are_counted_by_their_type() -> None:
+    one = json.dumps({"error": "request 1 …", "error_type": "UnreachableError"}).encode()
+    other = json.dumps({"error": "request 2 …", "error_type": "UnreachableError"}).encode()
+    found = {gateway_questions.refusal(503, content) for content in (one, other)}
+    assert found == {"HTTP 503 UnreachableError"}
+    assert gateway_questions.refusal(502, b"<html>") == "HTTP 502 without an error_type"
+    assert gateway_questions.refusal(502, None) == "HTTP 502 without an error_type"
+
+
+SCORES = (0.5, 0.2, 0.1, 0.1, 0.0)
+CANDIDATES = [{"token": token, "score": score} for token, score in zip("都府先宫人", SCORES, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "words"),
+    [
+        (gateway_questions.fill(""), {"results": CANDIDATES}, None),
+        (gateway_questions.fill(""), {"results": CANDIDATES[:3]}, "3 candidates, not 5"),
+        (gateway_questions.fill(""), {"results": CANDIDATES[::-1]}, "descend"),
+        (gateway_questions.fill(""), {"results": [*CANDIDATES[:4], {"token": "都", "score": 0.0}]}, "twice"),
+        (gateway_questions.fill(""), {"results": [{"token": "的", "score": 1.5}, *CANDIDATES[1:]]}, "probabilities"),
+        (gateway_questions.batch(["", ""]), [CANDIDATES, CANDIDATES], None),
+        (gateway_questions.batch(["", ""]), [CANDIDATES], "1 answers to 2 sentences"),
+        (gateway_questions.batch(["", ""]), [CANDIDATES, CANDIDATES[::-1]], "descend"),
+        (gateway_questions.score(""), [{"token_str": word, "score": 0.1} for word in "的一人"], None),
+        (gateway_questions.score(""), [{"token_str": word, "score": 0.1} for word in "一的人"], "order"),
+        (gateway_questions.score(""), [{"token_str": word, "score": -1} for word in "的一人"], "probabilities"),
+        (gateway_questions.similarity("", ["", ""]), [0.5, -1.0], None),
+        (gateway_questions.similarity("", ["", ""]), [0.5], "1 answers to 2 sentences"),
+        (gateway_questions.similarity("", ["", ""]), [0.5, 1.5], "no cosine"),
+        (gateway_questions.features(""), {"cls": [0.1, 0.2], "mean": [0.3, 0.4]}, None),
+        (gateway_questions.features(""), {"cls": [0.1, 0.2], "mean": [0.3]}, "2 and 1 numbers"),
+        (gateway_questions.features(""), {"cls": [float("nan")], "mean": [0.3]}, "no number"),
+    ],
+)
+def test_what_is_wrong_with_an_answer_of_the_gateway_is_named(
+    question: gateway_questions.Question, answer: Any, words: str | None
+) -> None:
+    found = question.fault(answer)
+    assert found is None if words is None else found is not None and words in found
 
 
 def test_an_open_load_keeps_its_rate_over_several_processes(demo_server: Server) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from bert_mlm_client.tokens import Tokenizer
@@ -25,10 +26,9 @@ def tokenizer() -> Tokenizer:
 
 def job(server: Server, label: str, tokenizer: Tokenizer, *, path: str | None = None, seconds: float = 0.5) -> Job:
     target = TARGETS[label]
-    grpc = target.protocol == "grpc"
     bodies = tuple(target.body([tokenizer.encode(text)]) for text in masked_sentences(10))
-    address = port(server.grpc if grpc else server.rest)
-    return Job("grpc" if grpc else "http", address, path or target.path, bodies, 3, 0.1, seconds)
+    address = port(server.rest if target.asked_by == "http" else server.grpc)
+    return Job(target.asked_by, address, path or target.path, bodies, 3, 0.1, seconds)
 
 
 @pytest.mark.parametrize("label", ["tensorflow REST", "tensorflow gRPC", "logits REST", "logits gRPC"])
@@ -43,6 +43,16 @@ def test_answers_are_counted_with_their_size_and_time(demo_server: Server, token
         4 * 8000 * 5 if "logits" in label else 600
     )  # float32 of the whole vocabulary for each token, or 100 pairs
     assert size > smallest
+
+
+def test_through_the_client_text_is_asked_and_errors_are_named(demo_server: Server, tokenizer: Tokenizer) -> None:
+    asked = job(demo_server, "onnx client", tokenizer)
+    result = asyncio.run(run(asked))
+    assert result.errors == []
+    assert len(result.latencies_ms) >= 6
+    wrong = asyncio.run(run(replace(asked, bodies=("没有遮盖。".encode(),), seconds=0.2)))
+    assert wrong.error_count == wrong.asked > 0
+    assert wrong.errors[0].startswith("InputError: ")
 
 
 def test_the_size_over_rest_is_that_of_the_body(demo_server: Server, tokenizer: Tokenizer) -> None:

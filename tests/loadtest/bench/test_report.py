@@ -53,7 +53,10 @@ def results() -> Results:
     found.engines |= {
         f"{name} {way}": {"p50_ms": 20.5, "p95_ms": 26.0} for name in ("tensorflow", "onnx") for way in ("gRPC", "REST")
     }
-    found.client_ms = dict.fromkeys(TARGETS, 0.1)
+    found.engines |= {
+        f"onnx {way}": {"p50_ms": p50_ms, "p95_ms": 26.0} for way, p50_ms in (("client", 21.5), ("gateway", 24.0))
+    }
+    found.client_ms = {label: 0.1 for label in TARGETS if label != "onnx client"}
     found.agreement = dict.fromkeys(TARGETS, 1.0)
     return found
 
@@ -75,6 +78,17 @@ def test_every_goal_is_judged_by_the_figures_of_the_run(results: Results) -> Non
     assert verdicts["onnx over gRPC, 10 sentences, times flask's two"].figure == pytest.approx(0.15, rel=0.01)
 
 
+def test_the_gateway_is_held_against_its_server_asked_in_three_ways(results: Results) -> None:
+    verdicts = {verdict.goal.text: verdict for verdict in judge(results) if verdict.goal.text.startswith("gateway")}
+    added = {way: verdicts[f"gateway beside {way}, p50, ms"] for way in ("the client over gRPC", "onnx over gRPC")}
+    assert [verdict.figure for verdict in added.values()] == pytest.approx([2.5, 3.5])
+    assert str(added["the client over gRPC"]) == "MISSED, by 25%"
+    share = verdicts["gateway, requests/s at 16 connections, times the client over gRPC"]
+    assert share.figure == pytest.approx(0.1)
+    assert not share.met
+    assert len(verdicts) == 6
+
+
 def test_the_rival_counts_at_its_better_setting(results: Results) -> None:
     results.rows = [
         replace(row, requests_per_s=Spread.of([80.0])) if row.target == "flask-default" else row for row in results.rows
@@ -85,8 +99,8 @@ def test_the_rival_counts_at_its_better_setting(results: Results) -> None:
 
 def test_what_a_run_lacks_is_said_and_not_guessed(results: Results) -> None:
     results.rows = [row for row in results.rows if TARGETS[row.target].system != "onnx"]
-    del results.systems["onnx"], results.engines["onnx"]
-    verdicts = [verdict for verdict in judge(results) if "onnx" in verdict.goal.text]
+    del results.systems["onnx"], results.engines["onnx"], results.engines["onnx client"]
+    verdicts = [verdict for verdict in judge(results) if verdict.goal.text.startswith("onnx")]
     assert {str(verdict) for verdict in verdicts} == {"not measured"}
     assert {verdict.met for verdict in verdicts} == {None}
 

@@ -35,7 +35,8 @@ def test_all_systems_agree_and_are_measured(demo_servable: Path, tmp_path: Path)
         running = {
             name: stack.enter_context(start(SYSTEMS[name], files, rows[0], tmp_path / f"{name}.log")) for name in names
         }
-        shares = agreement(targets, running, rows)
+        ids = {token: number for number, token in enumerate(tokenizer.vocabulary.tokens)}
+        shares = agreement(targets, running, rows, ids)
         assert shares == dict.fromkeys((target.label for target in targets), 1.0)
 
         assert len(family(running["flask-1"].process)) == 3, "Gunicorn's own process and two workers"
@@ -46,7 +47,7 @@ def test_all_systems_agree_and_are_measured(demo_servable: Path, tmp_path: Path)
 
         full, best = (TARGETS[label] for label in ("logits REST", "tensorflow REST"))
         costs = {
-            target.label: client_ms(target, fetch(target, running["tensorflow"], rows[0]), rows[0])
+            target.label: client_ms(target, fetch(target, running["tensorflow"], rows[0]), rows[0], ids)
             for target in (full, best)
         }
         assert costs["logits REST"] > 5 * costs["tensorflow REST"]

@@ -1,0 +1,99 @@
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from loadtest.request_log import __main__ as command
+from loadtest.request_log.asker import CUT_OFF, ask, questions
+from loadtest.request_log.lines import Asked, compare
+
+
+def test_every_answered_sentence_has_one_line_though_gateways_end_and_the_log_rotates(
+    demo_servable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--requests", "400", "--processes", "2", "--connections", "8", "--terminate-s", "0.5"]
+    arguments += ["--max-bytes", "20000", "--limit-s", "120", "--servable", str(demo_servable), "--work", str(tmp_path)]
+    status = command.main(arguments)
+    said = capsys.readouterr()
+    assert status == 0, said
+    assert "0 missing, 0 too many, 0 unreadable" in said.out
+    [answered] = re.findall(r"^(\d+) of 400 requests were answered \((.*)\),$", said.out, re.MULTILINE)
+    assert answered[0] == "400"
+    assert re.search(r"\d+ with 200, 40 with 400", answered[1]), (
+        "one in ten has no [MASK], which is an error with a line"
+    )
+    [terminated] = re.findall(r"^(\d+) gateways ended by SIGTERM", said.out, re.MULTILINE)
+    assert int(terminated) >= 2, "one in the middle and the last"
+    [rotations] = re.findall(r"the log rotated (\d+) times", said.out)
+    assert int(rotations) >= 3
+    assert len(list((tmp_path / "logs").iterdir())) == int(rotations) + 1
+
+
+def test_a_server_that_does_not_start_is_one_clear_sentence(
+    demo_servable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--servable", str(demo_servable), "--work", str(tmp_path / "work"), "--", "--engine=nix"]
+    assert command.main(arguments) == 1
+    assert capsys.readouterr().err.startswith("request_log: the server did not start")
+
+
+def test_who_finds_nobody_asks_again_until_the_limit(refusing_port: int) -> None:
+    began = time.monotonic()
+    assert ask(refusing_port, "0", questions(), 10, began + 0.2) == []
+    assert time.monotonic() - began < 5
+
+
+def test_questions_are_of_all_kinds() -> None:
+    asked = questions()
+    sizes = [sentences for _, _, sentences in asked]
+    assert set(sizes) == {1, 3}
+    assert all(len(json.loads(body)["inputs"]) == 3 for path, body, _ in asked if path == "/v1/fill-mask")
+    without = [body for _, body, _ in asked if "[MASK]" not in body.decode()]
+    assert len(without) == len(asked) // 10
+
+
+def log(folder: Path, *lines: str) -> Path:
+    file = folder / "gateway.log"
+    file.write_text("".join(lines), encoding="utf-8")
+    return file
+
+
+def line(request_id: str, status: str = "success") -> str:
+    return json.dumps({"module": "inference", "request_id": request_id, "status": status}) + "\n"
+
+
+def test_lines_that_are_as_they_should_be_are_flawless(tmp_path: Path) -> None:
+    asked = [Asked("a", 1, 200), Asked("b", 2, 200), Asked("c", 1, 400), Asked("d", 1, CUT_OFF), Asked("e", 1, CUT_OFF)]
+    asked.append(Asked("f", 0, 503))
+    resource = json.dumps({"module": "resource"}) + "\n"
+    lines = [line("a"), line("b", "low_confidence"), line("b"), line("c", "failed"), line("d"), resource]
+    found = compare(asked, [log(tmp_path, *lines)])
+    assert found.is_flawless
+    assert (found.answered, found.lines, found.other_lines, found.files) == (4, 5, 1, 1)
+    assert (found.cut_off_lines, found.unread) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "lines", "fault"),
+    [
+        (Asked("a", 1, 200), [], "missing"),
+        (Asked("a", 3, 200), [line("a"), line("a")], "missing"),
+        (Asked("a", 1, 503), [], "missing"),
+        (Asked("a", 1, 200), [line("a"), line("a")], "surplus"),
+        (Asked("a", 1, CUT_OFF), [line("a"), line("a")], "surplus"),
+        (Asked("a", 0, 503), [line("a", "failed")], "surplus"),
+        (Asked("a", 1, 200), [line("a"), line("z")], "surplus"),
+        (Asked("a", 1, 200), [line("a"), '{"module": "inf\n'], "unreadable"),
+        (Asked("a", 1, 200), [line("a"), "7\n"], "unreadable"),
+        (Asked("a", 1, CUT_OFF), [line("a").rstrip()], "unreadable"),
+        (Asked("a", 1, 200), [line("a", "failed")], "contrary"),
+        (Asked("a", 1, 400), [line("a")], "contrary"),
+    ],
+)
+def test_whatever_is_wrong_is_counted(tmp_path: Path, asked: Asked, lines: list[str], fault: str) -> None:
+    found = compare([asked], [log(tmp_path, *lines)])
+    assert not found.is_flawless
+    faults = {name: getattr(found, name) for name in ("missing", "surplus", "unreadable", "contrary")}
+    assert {name: count for name, count in faults.items() if count} == {fault: 1}
