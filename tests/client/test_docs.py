@@ -75,14 +75,9 @@ def demo_server(model: Path) -> Iterator[tuple[int, int]]:
 
 
 @pytest.fixture(scope="module")
-def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def addresses(demo_version: Path) -> Iterator[dict[str, str]]:
     """What the README calls its servers, and where one is that answers."""
-    from export import find_checkpoint
-    from export.savedmodel import export_model
-
-    model = tmp_path_factory.mktemp("models") / "bert_mlm"
-    export_model(find_checkpoint(str(ROOT / "models" / "demo")), model, 1)
-    with demo_server(model) as (grpc, rest):
+    with demo_server(demo_version.parent) as (grpc, rest):
         yield {
             "grpc://127.0.0.1:8500": f"grpc://127.0.0.1:{grpc}",
             "http://127.0.0.1:8501": f"http://127.0.0.1:{rest}",

@@ -10,7 +10,7 @@ import tensorflow as tf
 from export import load_checkpoint
 from models.demo.ten_lines import TEN_LINES
 from models.demo.tokenizer import build_tokenizer, id_of
-from tests.models.demo.conftest import DEMO
+from tests.conftest import DEMO
 
 
 @pytest.fixture(scope="module")
