@@ -1,21 +1,26 @@
 """DuckDB in memory, small and shut in: it reads the files it is given, and nothing else."""
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 
 import duckdb
 
 MEMORY_LIMIT = "256MiB"
 """What DuckDB may hold before it spills to disk."""
 
-_THREADS = 2  # each takes 50 MB for what it reads
+THREADS = 2
+"""How many are used; each takes 50 MB for what it reads."""
+
+_LOOK_S = 0.05
 
 
 @contextmanager
-def open_database(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_database(files: Sequence[Path], threads: int = THREADS) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an empty database that may read ``files``, and remove what it spilled when it is closed.
 
     https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
@@ -26,7 +31,7 @@ def open_database(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     with TemporaryDirectory(prefix="report-") as spill:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY_LIMIT,
-            "threads": min(_THREADS, os.cpu_count() or 1),
+            "threads": min(threads, os.cpu_count() or 1),
             "preserve_insertion_order": False,
             "temp_directory": spill,
             "autoinstall_known_extensions": False,
@@ -38,3 +43,28 @@ def open_database(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             yield connection
+
+
+@contextmanager
+def interrupted(
+    connection: duckdb.DuckDBPyConnection, after_s: float, cancelled: threading.Event | None = None
+) -> Iterator[None]:
+    """Interrupt what the connection runs in this block when the time is up, or somebody cancels it.
+
+    DuckDB then raises InterruptException. It is told again and again, since between two statements it has nothing to
+    interrupt.
+    """
+    done, deadline = threading.Event(), monotonic() + after_s
+
+    def watch() -> None:
+        while not done.wait(_LOOK_S):
+            if monotonic() > deadline or (cancelled and cancelled.is_set()):
+                connection.interrupt()
+
+    watcher = threading.Thread(target=watch, name="report-watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()

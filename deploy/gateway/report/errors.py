@@ -7,6 +7,14 @@ class ReportError(Exception):
     exit_status = 1
 
 
+class NoLogError(ReportError):
+    """There is no log file, perhaps because nothing was logged so far."""
+
+
+class TimeLimitError(ReportError):
+    """It took longer than it may, or is not wanted any more."""
+
+
 class UsageError(ReportError):
     """An argument cannot be understood."""
 

@@ -128,6 +128,55 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Consistency:
+    """How the golden prompts of one version were answered.
+
+    Attributes:
+        model_version: the version, None if no line said it.
+        checks: how often they were asked,
+        drifted: how often the answers were too far from the baseline, and
+        failed: how often there was none.
+        last_value: how far the latest answers were, in the unit of the threshold.
+    """
+
+    model_version: int | None
+    checks: int
+    drifted: int
+    failed: int
+    last_seen: datetime
+    last_status: str
+    last_value: float | None
+    highest_value: float | None
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The greatest distance from the baseline in a bucket, and the threshold that it was compared with."""
+
+    start: datetime
+    value: float
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to the gateway or the model: its line's fields, None where it has not got one."""
+
+    time: datetime
+    module: str
+    task: str
+    status: str
+    model_version: int | None
+    device: str | None
+    load_time_ms: float | None
+    value: float | None
+    threshold: float | None
+    lost_lines: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The figures of a time range.
 
@@ -139,6 +188,9 @@ class Report:
         latency: the range as a whole, all tasks first, then each.
         latency_over_time: the same by bucket.
         calls_over_time: by bucket, of which the first and the last may lie partly in the range.
+        consistency: the checks of each version, the latest first.
+        drift_over_time: by bucket, those with a check alone.
+        events: the latest alerts, loads, devices, lost lines and turns of the consistency check, the latest first.
     """
 
     since: datetime
@@ -156,6 +208,9 @@ class Report:
     calls_by_day: tuple[Calls, ...]
     calls_over_time: tuple[Calls, ...]
     alerts: tuple[Alert, ...]
+    consistency: tuple[Consistency, ...]
+    drift_over_time: tuple[Drift, ...]
+    events: tuple[Event, ...]
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from deploy.gateway.report.errors import ReportError
+from deploy.gateway.report.errors import NoLogError, ReportError
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _TRIES = 20
@@ -48,7 +48,8 @@ def open_logs(log: Path, since: datetime) -> Iterator[tuple[LogFile, ...]]:
         The files, each of which has lines of its own.
 
     Raises:
-        ReportError: there is no log file at all, or one cannot be read.
+        NoLogError: there is no log file at all.
+        ReportError: one cannot be read.
     """
     for _ in range(_TRIES):
         with ExitStack() as stack:
@@ -66,12 +67,15 @@ def _listed(log: Path) -> list[Path]:
     try:
         folder, pattern = (log, _names(None)) if log.is_dir() else (log.parent, _names(log.name))
         found = {path.name: path for path in folder.iterdir() if pattern.fullmatch(path.name) and path.is_file()}
+    except FileNotFoundError as error:
+        msg = f"there is no log file at {log}; name the gateway's log file or its folder with --log"
+        raise NoLogError(msg) from error
     except OSError as error:
         msg = f"the log at {error.filename} cannot be read ({error.strerror}); name a log file or folder with --log"
         raise ReportError(msg) from error
     if not found:
         msg = f"there is no log file at {log}; name the gateway's log file or its folder with --log"
-        raise ReportError(msg)
+        raise NoLogError(msg)
     # While a file is compressed, both may be there: the plain one is complete.
     return [path for name, path in sorted(found.items()) if name.removesuffix(".gz") not in found.keys() - {name}]
 

@@ -14,17 +14,16 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 
 _LAYOUT = """\
 .report{max-width:62rem;margin:0 auto;line-height:1.5}
-.report h1{font-size:1.35rem;margin:0}
-.report section{margin:2rem 0;overflow-x:auto}
+.report h2{font-size:1rem;margin:0}
+.report section{position:relative;margin:2rem 0;overflow-x:auto}
 .report section p{font-size:.875rem}
 .report .totals{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(13rem,40%),1fr));gap:.75rem}
 .report .totals div{border-radius:.5rem;padding:.6rem .8rem}
 .report .totals dt{font-size:.8rem}
 .report .totals dd{margin:0;font-size:1.2rem;font-weight:600;font-variant-numeric:tabular-nums}
-.report .chart{display:block;width:100%;min-width:34rem;height:auto;margin:1.5rem 0 .5rem}
+.report .chart{display:block;width:100%;min-width:44rem;height:auto;margin:1.5rem 0 .5rem}
 .report table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums;min-width:60%}
 .report .unseen{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}
-.report caption{text-align:start;font-weight:600;padding:.4rem 0}
 .report th,.report td{padding:.3rem .8rem .3rem 0;text-align:end;white-space:nowrap;font-weight:normal}
 .report .word{text-align:start}
 .report td.long{white-space:normal;overflow-wrap:anywhere;min-width:14rem}
@@ -38,16 +37,17 @@ def html_report(report: Report, words: Words) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(words.title)}</title><style>\n"
-        f"body{{margin:0;padding:1.5rem 1rem;font-family:system-ui,sans-serif}}\n{_ground(style.LIGHT)}"
-        f"{_only_dark(_ground(style.DARK))}{stylesheet()}</style></head>"
-        f"<body><main>{html_fragment(report, words)}</main></body></html>\n"
+        ":root{color-scheme:light dark}\nbody{margin:0;padding:1.5rem 1rem;font-family:system-ui,sans-serif}\n"
+        "h1{font-size:1.35rem;max-width:62rem;margin:0 auto}\n"
+        f"{_ground(style.LIGHT)}{_ground(style.BOTH)}{stylesheet()}</style></head>"
+        f"<body><main><h1>{escape(words.title)}</h1>{html_fragment(report, words)}</main></body></html>\n"
     )
 
 
 def html_fragment(report: Report, words: Words) -> str:
-    """Write the figures as an element for a page that has ``stylesheet`` as well."""
+    """Write the figures as an element for a page that has a heading, and ``stylesheet`` as well."""
     span, read = (escape(plain(text)) for text in tables.heading(report, words))
-    head = f"<header><h1>{escape(words.title)}</h1><p>{span}<br>{read}</p></header>"
+    head = f"<p>{span}<br>{read}</p>"
     if not report.source.lines:
         return f'<article class="report">{head}<p>{escape(words.no_lines)}</p></article>'
     totals = "".join(
@@ -61,14 +61,19 @@ def html_fragment(report: Report, words: Words) -> str:
         _section(drawn["calls_per_day"], tables.calls_by_day(report, words)),
         _section(drawn.get("errors", ""), tables.errors(report, words)),
         _section(used, tables.resources(report, words)),
+        _section(drawn.get("drift", ""), tables.consistency(report, words), words.consistency_note),
         _section("", tables.alerts(report, words)),
+        _section("", tables.events(report, words)),
     )
     return f'<article class="report">{head}<dl class="totals">{totals}</dl>{"".join(sections)}</article>'
 
 
 def stylesheet() -> str:
-    """Return the rules of the report's element, for light and dark."""
-    return _LAYOUT + style.SHAPES + _appearance(style.LIGHT) + _only_dark(_appearance(style.DARK))
+    """Return the rules of the report's element, light or dark as the page's ``color-scheme`` says.
+
+    Browsers that do not know ``light-dark()`` keep to the light rules.
+    """
+    return _LAYOUT + style.SHAPES + _appearance(style.LIGHT) + _appearance(style.BOTH)
 
 
 def _appearance(palette: style.Palette) -> str:
@@ -83,12 +88,8 @@ def _ground(palette: style.Palette) -> str:
     return f"body{{background:{palette.ground};color:{palette.text}}}\n"
 
 
-def _only_dark(rules: str) -> str:
-    return f"@media (prefers-color-scheme:dark){{\n:root{{color-scheme:dark}}\n{rules}}}\n"
-
-
 def _section(drawn: str, table: Table, note: str = "") -> str:
-    """Return pictures with their figures as a table, which has a heading of its own where no picture has one.
+    """Return pictures with their figures as a table, with a heading that is seen where no picture has one.
 
     Too wide for a phone, a section scrolls by itself, and takes the focus so that the arrow keys can do it.
     """
@@ -103,8 +104,8 @@ def _section(drawn: str, table: Table, note: str = "") -> str:
     )
     below = f"<p>{escape(note)}</p>" if note else ""
     return (
-        f'<section tabindex="0" aria-label="{escape(table.title)}">{drawn}<table>'
-        f"<caption{unseen}>{escape(table.title)}</caption><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
+        f'<section tabindex="0" aria-label="{escape(table.title)}"><h2{unseen}>{escape(table.title)}</h2>{drawn}'
+        f'<table aria-label="{escape(table.title)}"><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>'
         f"{below}</section>"
     )
 

@@ -1,18 +1,22 @@
-"""The report as a PNG: its charts one below the other, drawn by resvg (https://github.com/linebender/resvg)."""
+"""The report as a PNG: its charts and latest events one below the other, drawn by resvg (https://github.com/linebender/resvg)."""
 
 import re
+from collections.abc import Sequence
 from html import escape
 
 from deploy.gateway.report import style, tables
 from deploy.gateway.report.charts import WIDTH
 from deploy.gateway.report.errors import ReportError
 from deploy.gateway.report.figures import Report
+from deploy.gateway.report.plain_text import plain, shorten
 from deploy.gateway.report.views import charts
 from deploy.gateway.report.words import Words
 
 _MARGIN = 28
 _HEAD = 150
 _SCALE = 2
+_ROW = 22
+_EVENT_COLUMNS = ((0, 16), (120, 22), (290, 24), (460, 42))  # where each begins, and how many letters it has room for
 _HEIGHT = re.compile(r'viewBox="0 0 \d+ (\d+)"')
 
 
@@ -44,7 +48,19 @@ def _poster(report: Report, words: Words) -> str:
         height = int((_HEIGHT.search(chart) or [0, 0])[1])
         parts.append(chart.replace("<svg ", f'<svg x="{_MARGIN}" y="{y}" width="{WIDTH}" height="{height}" ', 1))
         y += height + _MARGIN
+    events = tables.events(report, words)
+    if events.rows:
+        parts.append(f'<text class="chart-title" x="{_MARGIN}" y="{y + 18}">{escape(events.title)}</text>')
+        parts += [_row(row, y + 46 + number * _ROW) for number, row in enumerate((events.header, *events.rows))]
+        y += 46 + (len(events.rows) + 1) * _ROW
     return _picture(WIDTH + 2 * _MARGIN, y, "".join(parts))
+
+
+def _row(cells: Sequence[str], y: int) -> str:
+    return "".join(
+        f'<text class="chart-label" x="{_MARGIN + x}" y="{y}">{escape(shorten(plain(cell), letters))}</text>'
+        for cell, (x, letters) in zip(cells, _EVENT_COLUMNS, strict=True)
+    )
 
 
 def _can_write(words: Words) -> bool:

@@ -2,36 +2,77 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event as Cancelled
 from typing import Any
 
 import duckdb
 
 from deploy.gateway.report import sql
-from deploy.gateway.report.database import MEMORY_LIMIT, open_database
-from deploy.gateway.report.errors import ReportError
-from deploy.gateway.report.figures import Alert, Calls, ErrorType, Latency, Report, ResourceUsage, Source, Totals
+from deploy.gateway.report.database import MEMORY_LIMIT, THREADS, interrupted, open_database
+from deploy.gateway.report.errors import ReportError, TimeLimitError
+from deploy.gateway.report.figures import (
+    Alert,
+    Calls,
+    Consistency,
+    Drift,
+    ErrorType,
+    Event,
+    Latency,
+    Report,
+    ResourceUsage,
+    Source,
+    Totals,
+)
 from deploy.gateway.report.files import LogFile, open_logs
 from deploy.gateway.report.time_range import TimeRange, local, zone_name
+
+MOST_EVENTS = 20
+"""Events that are shown: the latest."""
 
 _EMPTY = Path(os.devnull)
 
 
-def read_report(log: Path, time_range: TimeRange) -> Report:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a report may take.
+
+    Attributes:
+        threads: how many cores.
+        time_s: how many seconds.
+        cancelled: set by who does not want it any more.
+    """
+
+    threads: int = THREADS
+    time_s: float = 600.0
+    cancelled: Cancelled | None = None
+
+
+def read_report(log: Path, time_range: TimeRange, limits: Limits = Limits()) -> Report:
     """Compute a range's figures from the gateway's log files.
 
     Args:
         log: the file that the gateway writes, or the folder; rotated and gzipped ones beside it are read as well.
         time_range: from when to when, and the zone of days and times.
+        limits: what it may take.
 
     Raises:
-        ReportError: there is no log file, or one cannot be read.
+        NoLogError: there is no log file.
+        TimeLimitError: it took too long, or was cancelled.
+        ReportError: a file cannot be read, or there is not enough memory and disk.
     """
     with open_logs(log, time_range.since) as files:
         try:
-            with open_database([_EMPTY, *(file.source for file in files)]) as connection:
+            with (
+                open_database([_EMPTY, *(file.source for file in files)], limits.threads) as connection,
+                interrupted(connection, limits.time_s, limits.cancelled),
+            ):
                 return _Reader(connection, files, time_range).report()
+        except duckdb.InterruptException as error:
+            msg = f"the report was not ready within {limits.time_s:g} s; choose a shorter range"
+            raise TimeLimitError(msg) from error
         except duckdb.OutOfMemoryException as error:
             msg = f"the range does not fit into {MEMORY_LIMIT} of memory and the disk; choose a shorter one"
             raise ReportError(msg) from error
@@ -79,6 +120,14 @@ class _Reader:
                 Alert(name, fired, resolved, self._time(last_seen), status, value, threshold)
                 for name, fired, resolved, last_seen, status, value, threshold in self._rows(sql.ALERTS)
             ),
+            consistency=tuple(
+                Consistency(version, checks, drifted, failed, self._time(last_seen), *latest)
+                for version, checks, drifted, failed, last_seen, *latest in self._rows(sql.CONSISTENCY)
+            ),
+            drift_over_time=tuple(Drift(self._starts[row[0]], *row[1:]) for row in self._rows(sql.DRIFT)),
+            events=tuple(
+                Event(self._time(row[0]), *row[1:]) for row in self._rows(sql.LATEST_EVENTS, {"most": MOST_EVENTS})
+            ),
         )
 
     def _load(self) -> None:
@@ -125,7 +174,7 @@ class _Reader:
             for bucket, task, *figures, percentiles in together + by_task
         )
 
-    def _rows(self, query: str, parameters: dict[str, bool] | None = None) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, parameters: dict[str, int] | None = None) -> list[tuple[Any, ...]]:
         return self._connection.execute(query, parameters).fetchall()
 
     def _time(self, moment: datetime) -> datetime:

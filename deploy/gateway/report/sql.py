@@ -22,6 +22,9 @@ COLUMNS = {
     "value": "DOUBLE",
     "threshold": "DOUBLE",
     "lost_lines": "BIGINT",
+    "model_version": "INTEGER",
+    "load_time_ms": "DOUBLE",
+    "device": "VARCHAR",
 }
 """The fields of the log that the report asks for; others are passed over."""
 
@@ -49,7 +52,10 @@ SELECT
         gpu_memory_mb: gpu_memory_mb,
         gpu_utilization_percent: gpu_utilization_percent,
         value: value,
-        threshold: threshold
+        threshold: threshold,
+        model_version: model_version,
+        load_time_ms: load_time_ms,
+        device: left(device, 100)
     }] END AS event
 FROM read_json(
     $files,
@@ -216,4 +222,30 @@ ALERTS = """
 SELECT task, count(*) FILTER (status = 'firing'), count(*) FILTER (status = 'resolved'),
        max(time) AS last_seen, arg_max(status, time), arg_max(value, time), arg_max(threshold, time)
 FROM event WHERE module = 'alert' GROUP BY task ORDER BY last_seen DESC, task
+"""
+
+CONSISTENCY = """
+SELECT model_version, count(*), count(*) FILTER (status = 'drift'), count(*) FILTER (status = 'failed'),
+       max(time) AS last_seen, arg_max(status, time), arg_max(value, time), max(value), arg_max(threshold, time)
+FROM event WHERE module = 'canary' GROUP BY model_version ORDER BY last_seen DESC, model_version
+"""
+
+DRIFT = """
+SELECT bucket, max(value), arg_max(threshold, time)
+FROM event JOIN place USING (minute)
+WHERE module = 'canary' AND value IS NOT NULL GROUP BY bucket ORDER BY bucket
+"""
+
+# The consistency check speaks every few minutes: only what turns is an event. The other modules speak when it does.
+LATEST_EVENTS = """
+WITH told AS (
+    SELECT *, lag(status, 1, 'success') OVER (PARTITION BY module, model_version ORDER BY time) AS before
+    FROM event
+    WHERE module IN ('alert', 'canary', 'device', 'loading') OR task = 'lost_lines'
+)
+SELECT time, module, task, status, model_version, device, load_time_ms, value, threshold, lost_lines, error
+FROM told
+WHERE status <> 'start' AND (module <> 'canary' OR status <> before)
+ORDER BY time DESC, module, task
+LIMIT $most
 """

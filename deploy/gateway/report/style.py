@@ -47,6 +47,22 @@ DARK = Palette(
         "failed": "#f2766b",
     },
 )
+
+
+def _either(light: str, dark: str) -> str:
+    return f"light-dark({light}, {dark})"
+
+
+BOTH = Palette(
+    ground=_either(LIGHT.ground, DARK.ground),
+    raised=_either(LIGHT.raised, DARK.raised),
+    text=_either(LIGHT.text, DARK.text),
+    muted=_either(LIGHT.muted, DARK.muted),
+    grid=_either(LIGHT.grid, DARK.grid),
+    shapes={name: _either(colour, DARK.shapes[name]) for name, colour in LIGHT.shapes.items()},
+)
+"""Each colour for whichever appearance the page's ``color-scheme`` chooses: https://www.w3.org/TR/css-color-5/#light-dark."""
+
 _DASHES = {"2": "7 3", "3": "2 3", "4": "9 3 2 3"}
 
 SHAPES = """\

@@ -1,11 +1,11 @@
 """The figures as rows of text: what the terminal and the page both show."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from deploy.gateway.report.charts import short_number
-from deploy.gateway.report.figures import Report, ResourceUsage
+from deploy.gateway.report.figures import Event, Report, ResourceUsage
 from deploy.gateway.report.views import MOST_ERROR_TYPES, OUTCOMES, has_gpu, requests_by_outcome
 from deploy.gateway.report.words import Words
 
@@ -138,13 +138,74 @@ def alerts(report: Report, words: Words) -> Table:
             _number(alert.fired),
             _number(alert.resolved),
             _second(alert.last_seen),
-            words.alert_status(alert.last_status),
+            words.state(alert.last_status),
             _exact(alert.last_value),
             _exact(alert.threshold),
         )
         for alert in report.alerts
     )
     return Table(words.alerts, header, rows, frozenset({0, 3, 4}))
+
+
+def consistency(report: Report, words: Words) -> Table:
+    """Return the checks of each version's answers, the latest first."""
+    header = (
+        words.model_version,
+        words.checks,
+        words.state("drift"),
+        words.failed,
+        words.last_seen,
+        words.status,
+        words.last_value,
+        words.highest_value,
+        words.threshold,
+    )
+    rows = tuple(
+        (
+            "–" if one.model_version is None else str(one.model_version),
+            _number(one.checks),
+            _number(one.drifted),
+            _number(one.failed),
+            _second(one.last_seen),
+            words.state(one.last_status),
+            _exact(one.last_value),
+            _exact(one.highest_value),
+            _exact(one.threshold),
+        )
+        for one in report.consistency
+    )
+    return Table(words.consistency, header, rows, frozenset({0, 4, 5}))
+
+
+def events(report: Report, words: Words) -> Table:
+    """Return what happened, the latest first."""
+    header = (words.time, words.event, words.status, words.detail)
+    rows = tuple(
+        (
+            _second(event.time),
+            words.event_name(event.module, event.task),
+            words.state(event.status),
+            words.comma.join(_details(event, words)),
+        )
+        for event in report.events
+    )
+    return Table(words.events, header, rows, frozenset({0, 1, 2, 3}))
+
+
+def _details(event: Event, words: Words) -> Iterator[str]:
+    if event.model_version is not None:
+        yield words.version_detail.format(version=event.model_version)
+    if event.device:
+        yield event.device
+    measured = f"{_number(event.load_time_ms)} ms" if event.load_time_ms is not None else _exact(event.value)
+    if event.threshold is not None:
+        yield words.limit_detail.format(value=measured, threshold=_exact(event.threshold))
+    elif event.load_time_ms is not None:
+        yield measured
+    if event.lost_lines is not None:
+        yield words.lines_detail.format(count=_number(event.lost_lines))
+    if event.error:
+        yield event.error
 
 
 def _mean(values: Sequence[float | None]) -> str:

@@ -70,10 +70,10 @@ def time_range(since: str, until: str | None = None, zone: str | None = None, no
     """
     now = now or datetime.now(UTC)
     place = read_zone(zone)
-    start = _moment("--since", since, now, place)
-    end = _moment("--until", until, now, place) if until else now
+    start = _moment("since", since, now, place)
+    end = _moment("until", until, now, place) if until else now
     if start >= end:
-        msg = f"the range is empty: --since ({start.isoformat()}) must lie before --until ({end.isoformat()})"
+        msg = f"the range is empty: since ({start.isoformat()}) must lie before until ({end.isoformat()})"
         raise UsageError(msg)
     if end - start > timedelta(days=MAX_DAYS):
         msg = f"the range is {(end - start).days} days long; choose one of at most {MAX_DAYS}"
@@ -102,7 +102,7 @@ def read_zone(name: str | None) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:  # a folder, a path, and ZoneInfoNotFoundError
-        msg = f"there is no time zone {name!r}; --timezone takes a name such as Asia/Shanghai or UTC"
+        msg = f"there is no time zone {name!r}; write a name such as Asia/Shanghai or UTC"
         raise UsageError(msg) from error
 
 
@@ -111,14 +111,14 @@ def zone_name(zone: tzinfo, at: datetime) -> str:
     return getattr(zone, "key", None) or f"UTC{at.astimezone(zone).isoformat()[-6:]}"
 
 
-def _moment(option: str, text: str, now: datetime, zone: tzinfo) -> datetime:
+def _moment(name: str, text: str, now: datetime, zone: tzinfo) -> datetime:
     try:
         if ago := _AGO.fullmatch(text.strip()):
             return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         moment = datetime.fromisoformat(text.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        msg = f"{option} {text!r} is no time: write 90m, 24h, 7d, 2w or a time such as 2026-04-05T10:00:00+08:00"
+        msg = f"{name} {text!r} is no time: write 90m, 24h, 7d, 2w or a time such as 2026-04-05T10:00:00+08:00"
         raise UsageError(msg) from error
 
 

@@ -1,6 +1,6 @@
-"""The four views as charts: latency, calls, errors, resources."""
+"""The views as charts: latency, calls, errors, resources, drift."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from deploy.gateway.report.charts import Bar, Series, Times, horizontal_bars, line_chart, short_number, stacked_bars
@@ -19,7 +19,7 @@ def charts(report: Report, words: Words) -> dict[str, str]:
 
     Returns:
         SVG by what it shows: latency, calls_per_minute, calls_per_day, errors, cpu, memory, gpu_memory,
-        gpu_utilization.
+        gpu_utilization, drift.
     """
     if not report.source.lines:
         return {}
@@ -42,6 +42,7 @@ def charts(report: Report, words: Words) -> dict[str, str]:
             "gpu_memory": lines("gpu-memory", words.gpu_memory, _of_gpu(report, lambda usage: usage.gpu_memory_mb)),
             "gpu_utilization": lines("gpu-utilization", words.gpu_utilization, utilization, 100),
         }
+    drawn["drift"] = lines("drift", words.consistency, _drift(report, words))
     return {key: picture for key, picture in drawn.items() if picture}
 
 
@@ -69,6 +70,27 @@ def requests_per_minute(report: Report) -> dict[str, list[float]]:
         outcome: [value / length for value, length in zip(values, minutes, strict=True)]
         for outcome, values in sums.items()
     }
+
+
+def drift_held(report: Report) -> list[float | None]:
+    """Return each bucket's drift: a check counts until the next, unless the gateway is down between."""
+    return _held(report, {one.start: one.value for one in report.drift_over_time})
+
+
+def _drift(report: Report, words: Words) -> list[Series]:
+    if not report.drift_over_time:
+        return []
+    thresholds = {one.start: one.threshold for one in report.drift_over_time}
+    return [Series(words.drift, drift_held(report), "1"), Series(words.threshold, _held(report, thresholds), "2")]
+
+
+def _held(report: Report, found: Mapping[datetime, float | None]) -> list[float | None]:
+    running = {usage.start for usage in report.resources}
+    values: list[float | None] = []
+    for start in report.starts:
+        before = values[-1] if values and start in running else None
+        values.append(found.get(start, before))
+    return values
 
 
 def _latency(report: Report) -> list[Series]:

@@ -59,6 +59,26 @@ class Words:
     firing: str
     gateway: str
     server: str
+    drift: str
+    consistency: str
+    consistency_note: str
+    consistency_check: str
+    checks: str
+    model_version: str
+    last_value: str
+    highest_value: str
+    events: str
+    time: str
+    event: str
+    detail: str
+    active: str
+    cpu_fallback: str
+    model_load: str
+    device: str
+    lost_lines: str
+    version_detail: str
+    limit_detail: str
+    lines_detail: str
 
     def outcome(self, status: str) -> str:
         """Return the word for an inference line's status."""
@@ -68,9 +88,15 @@ class Words:
         """Return the word for a resource line's process."""
         return {"gateway": self.gateway, "server": self.server}.get(process, process)
 
-    def alert_status(self, status: str) -> str:
-        """Return the word for an alert line's status."""
-        return {"firing": self.firing, "resolved": self.resolved}.get(status, status)
+    def state(self, status: str) -> str:
+        """Return the word for the status of an alert, a check, a load or a device."""
+        names = ("firing", "resolved", "success", "failed", "drift", "active", "cpu_fallback")
+        return str(getattr(self, status)) if status in names else status
+
+    def event_name(self, module: str, task: str) -> str:
+        """Return what an event is about: an alert is called by its name."""
+        names = {"loading": self.model_load, "device": self.device, "canary": self.consistency_check}
+        return self.lost_lines if task == "lost_lines" else names.get(module, task)
 
 
 ENGLISH = Words(
@@ -119,13 +145,33 @@ ENGLISH = Words(
     maximum="max",
     alert="Alert",
     fired="Fired",
-    resolved="resolved",
+    resolved="Resolved",
     status="Status",
     value="Value",
     threshold="Threshold",
-    firing="firing",
+    firing="Firing",
     gateway="gateway",
     server="server",
+    drift="Drift",
+    consistency="Drift of the answers",
+    consistency_note="Share of probability that has moved since the export, in the answers to the golden prompts.",
+    consistency_check="Consistency check",
+    checks="Checks",
+    model_version="Version",
+    last_value="Latest value",
+    highest_value="Highest value",
+    events="Latest events",
+    time="Time",
+    event="Event",
+    detail="Detail",
+    active="Active",
+    cpu_fallback="CPU instead of GPU",
+    model_load="Model load",
+    device="Device",
+    lost_lines="Lost log lines",
+    version_detail="version {version}",
+    limit_detail="{value} (threshold {threshold})",
+    lines_detail="{count} lines",
 )
 
 CHINESE = Words(
@@ -181,6 +227,26 @@ CHINESE = Words(
     firing="触发中",
     gateway="网关",
     server="模型服务",
+    drift="漂移",
+    consistency="输出漂移",
+    consistency_note="标准题的答案相对导出时基线移动的概率份额。",
+    consistency_check="一致性检查",
+    checks="检查次数",
+    model_version="版本",
+    last_value="最近数值",
+    highest_value="最高数值",
+    events="最近事件",
+    time="时间",
+    event="事件",
+    detail="详情",
+    active="正常",
+    cpu_fallback="GPU 不可用，改用 CPU",
+    model_load="模型加载",
+    device="计算设备",
+    lost_lines="日志丢失",
+    version_detail="版本 {version}",
+    limit_detail="{value}（阈值 {threshold}）",
+    lines_detail="{count} 行",
 )
 
 WORDS = {words.language: words for words in (ENGLISH, CHINESE)}

@@ -40,6 +40,9 @@ SENTENCES = (
     "联系电话138****5678，请尽快回[MASK]，收货地址在北京市海淀区中关村大街**号。",
     "这家餐厅的服务态度很[MASK]，菜的味道也不错，下次还会再来，推荐给大家。",
 )
+DRIFT = (0.7, 0.78)
+"""From when to when the answers drift, as shares of the range."""
+
 TOKENS = "上好北途复错大人学生天地"
 
 
@@ -53,6 +56,7 @@ def log_lines(count: int, start: datetime, end: datetime, *, seed: int = 1, samp
         _inference(count, start, end, seed, sample_rate),
         _resources(start, end, seed),
         _events(start, end),
+        _checks(start, end, seed),
         key=lambda line: str(line["timestamp"]),
     )
 
@@ -171,8 +175,12 @@ def _events(start: datetime, end: datetime) -> Iterator[Line]:
         0, "INFO", "loading", "model_load", "success", model_name="bert_mlm", model_version=1, load_time_ms=812.4
     )
     yield event(0.01, "INFO", "device", "gpu_status", "active", device="GPU 0", gpu_memory_mb=2100)
-    yield event(0.38, "WARNING", "alert", "mean_latency_ms", "firing", value=612.5, threshold=500)
-    yield event(0.4, "INFO", "alert", "mean_latency_ms", "resolved", value=211.0, threshold=500)
+    yield event(0.3, "WARNING", "device", "gpu_status", "cpu_fallback", device="cpu", error="GPU is lost")
+    yield event(0.301, "WARNING", "alert", "gpu_lost", "firing", value=1, threshold=1)
+    yield event(0.34, "INFO", "device", "gpu_status", "active", device="GPU 0", gpu_memory_mb=2100)
+    yield event(0.341, "INFO", "alert", "gpu_lost", "resolved", value=0, threshold=1)
+    yield event(0.38, "WARNING", "alert", "mean_latency", "firing", value=612.5, threshold=500)
+    yield event(0.4, "INFO", "alert", "mean_latency", "resolved", value=211.0, threshold=500)
     crash = {
         "error_type": "ValueError",
         "error": "<script>alert('嵌入')</script>\u001b[31m & \u202e反",
@@ -180,13 +188,35 @@ def _events(start: datetime, end: datetime) -> Iterator[Line]:
     }
     yield event(0.45, "ERROR", "system", "unhandled_exception", "failed", **crash)
     yield event(0.56, "ERROR", "system", "lost_lines", "failed", lost_lines=17, error="No space left on device")
-    yield event(
-        0.6, "INFO", "canary", "output_consistency", "success", model_name="bert_mlm", value=0.002, threshold=0.05
-    )
-    yield event(
-        0.7, "WARNING", "canary", "output_consistency", "drift", model_name="bert_mlm", value=0.21, threshold=0.05
-    )
-    yield event(0.71, "WARNING", "alert", "output_drift", "firing", value=0.21, threshold=0.05)
+    broken = {"model_version": 2, "error_type": "INVALID_ARGUMENT", "error": "saved_model.pb is cut off"}
+    yield event(0.62, "ERROR", "loading", "model_load", "failed", model_name="bert_mlm", **broken)
+    slow = {"model_version": 3, "load_time_ms": 75_210.4, "threshold": 60_000}
+    yield event(0.64, "INFO", "loading", "model_load", "start", model_name="bert_mlm", model_version=3)
+    yield event(0.65, "WARNING", "loading", "model_load", "success", model_name="bert_mlm", **slow)
+    yield event(DRIFT[0] + 0.005, "WARNING", "alert", "output_drift", "firing", value=0.21, threshold=0.05)
+
+
+def _checks(start: datetime, end: datetime, seed: int) -> Iterator[Line]:
+    """Yield the consistency check's lines, every five minutes; for a while the answers are far from the baseline."""
+    choose = random.Random(seed)
+    length = (end - start).total_seconds()
+    for second in range(60, int(length), 300):
+        share = second / length
+        if 0.5 <= share < 0.54:
+            continue
+        drifts = DRIFT[0] <= share < DRIFT[1]
+        yield {
+            "timestamp": timestamp(start.timestamp() + second),
+            "level": "WARNING" if drifts else "INFO",
+            "module": "canary",
+            "task": "output_consistency",
+            "status": "drift" if drifts else "success",
+            "model_name": "bert_mlm",
+            "model_version": 1,
+            "total_time_ms": round(choose.uniform(150, 220), 1),
+            "value": round(choose.uniform(0.18, 0.24) if drifts else choose.uniform(0.001, 0.004), 6),
+            "threshold": 0.05,
+        }
 
 
 def main() -> None:

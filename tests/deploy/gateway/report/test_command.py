@@ -61,7 +61,7 @@ def test_a_range_that_cannot_be_read_is_wrong_usage() -> None:
     status, message = failure("--since", "yesterday")
     assert status == 2
     assert message == (
-        "report: --since 'yesterday' is no time: write 90m, 24h, 7d, 2w or a time such as 2026-04-05T10:00:00+08:00\n"
+        "report: since 'yesterday' is no time: write 90m, 24h, 7d, 2w or a time such as 2026-04-05T10:00:00+08:00\n"
     )
 
 

@@ -14,10 +14,10 @@ import duckdb
 import numpy as np
 import pytest
 
-from deploy.gateway.report.database import open_database
-from deploy.gateway.report.errors import ReportError
+from deploy.gateway.report.database import interrupted, open_database
+from deploy.gateway.report.errors import ReportError, TimeLimitError
 from deploy.gateway.report.figures import Report
-from deploy.gateway.report.query import read_report
+from deploy.gateway.report.query import Limits, read_report
 from deploy.gateway.report.time_range import TimeRange, time_range
 from deploy.gateway.report.views import requests_by_outcome
 from tests.deploy.gateway.report.conftest import END, SHANGHAI, START
@@ -63,7 +63,8 @@ def test_totals_are_those_of_the_lines(report: Report, lines: list[Line]) -> Non
     assert report.totals.success_share == pytest.approx(statuses["success"] / 20_000)
     assert report.totals.low_confidence_share == pytest.approx(statuses["low_confidence"] / 20_000)
     assert report.totals.failed_share == pytest.approx(statuses["failed"] / 20_000)
-    assert (report.totals.drift_events, report.totals.alert_events) == (1, 2)
+    assert report.totals.drift_events == sum(one["status"] == "drift" for one in lines) > 1
+    assert report.totals.alert_events == sum(one["status"] == "firing" for one in lines) == 3
     assert report.totals.busiest_minute is not None
     assert minutes[report.totals.busiest_minute] == pytest.approx(max(minutes.values()))
     assert report.totals.busiest_minute_requests == pytest.approx(max(minutes.values()))
@@ -142,10 +143,78 @@ def test_resources_are_means_and_maxima_of_each_process(report: Report, lines: l
 
 
 def test_alerts_say_how_often_they_fired_and_how_they_stand(report: Report) -> None:
-    drift, latency = report.alerts
+    drift, latency, _ = report.alerts
     assert (drift.name, drift.fired, drift.resolved, drift.last_status) == ("output_drift", 1, 0, "firing")
-    assert (latency.name, latency.fired, latency.resolved, latency.last_status) == ("mean_latency_ms", 1, 1, "resolved")
+    assert (latency.name, latency.fired, latency.resolved, latency.last_status) == ("mean_latency", 1, 1, "resolved")
     assert (latency.last_value, latency.threshold) == (211.0, 500.0)
+
+
+def test_drift_is_the_greatest_of_each_bucket_and_each_versions_checks_are_counted(
+    report: Report, lines: list[Line]
+) -> None:
+    checks = [one for one in lines if one["module"] == "canary"]
+    greatest: dict[datetime, float] = defaultdict(float)
+    for one in checks:
+        greatest[bucket(report, one)] = max(one["value"], greatest[bucket(report, one)])
+    assert {one.start: one.value for one in report.drift_over_time} == greatest
+    (version,) = report.consistency
+    drifted = sum(one["status"] == "drift" for one in checks)
+    assert (version.model_version, version.checks, version.drifted, version.failed) == (1, len(checks), drifted, 0)
+    assert (version.last_seen, version.last_value) == (moment(checks[-1]), checks[-1]["value"])
+    assert (version.highest_value, version.threshold) == (max(one["value"] for one in checks), 0.05)
+
+
+def test_events_are_the_latest_first_and_a_drift_that_lasts_is_one(report: Report) -> None:
+    assert [(one.task, one.status) for one in report.events] == [
+        ("output_consistency", "success"),
+        ("output_drift", "firing"),
+        ("output_consistency", "drift"),
+        ("model_load", "success"),
+        ("model_load", "failed"),
+        ("lost_lines", "failed"),
+        ("mean_latency", "resolved"),
+        ("mean_latency", "firing"),
+        ("gpu_lost", "resolved"),
+        ("gpu_status", "active"),
+        ("gpu_lost", "firing"),
+        ("gpu_status", "cpu_fallback"),
+        ("gpu_status", "active"),
+        ("model_load", "success"),
+    ]
+    slow, lost = report.events[3], report.events[5]
+    assert (slow.model_version, slow.load_time_ms, slow.threshold) == (3, 75_210.4, 60_000)
+    assert (lost.lost_lines, lost.error) == (17, "No space left on device")
+
+
+def test_only_the_latest_events_are_kept(report_of: ReportOf) -> None:
+    alerts = [
+        line(number, module="alert", task="mean_latency", status="firing", value=number, threshold=500)
+        for number in range(30)
+    ]
+    assert [one.value for one in report_of(*alerts).events] == [float(number) for number in range(29, 9, -1)]
+
+
+def test_a_report_that_takes_too_long_or_is_cancelled_is_given_up() -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    endless = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
+    for time_s, event in ((0, None), (600, cancelled)):
+        with (
+            open_database([]) as connection,
+            pytest.raises(duckdb.InterruptException),
+            interrupted(connection, time_s, event),
+        ):
+            connection.execute(endless).fetchall()
+
+
+def test_a_report_that_is_given_up_says_what_to_do(
+    folder: Path, day: TimeRange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deploy.gateway.report import sql
+
+    monkeypatch.setattr(sql, "LINES", "SELECT sum(a.range * b.range), 0 FROM range(10000000) a, range(10000000) b")
+    with pytest.raises(TimeLimitError, match=r"not ready within 0\.5 s; choose a shorter range"):
+        read_report(folder, day, Limits(time_s=0.5))
 
 
 def test_the_range_is_half_open(report_of: ReportOf) -> None:

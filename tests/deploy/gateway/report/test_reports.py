@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import struct
 from html.parser import HTMLParser
 
@@ -10,10 +11,11 @@ import pytest
 from deploy.gateway.report import style
 from deploy.gateway.report.errors import ReportError
 from deploy.gateway.report.figures import Report, as_json
-from deploy.gateway.report.html_report import html_fragment, html_report
+from deploy.gateway.report.html_report import html_fragment, html_report, stylesheet
 from deploy.gateway.report.picture import png_report
 from deploy.gateway.report.plain_text import plain, shorten, width
 from deploy.gateway.report.text_report import text_report
+from deploy.gateway.report.views import drift_held
 from deploy.gateway.report.words import CHINESE, ENGLISH, WORDS, Words
 
 LANGUAGES = list(WORDS.values())
@@ -50,11 +52,46 @@ def test_html_shows_hostile_text_and_runs_and_fetches_nothing(report: Report, wo
 def test_html_has_all_views_with_ids_of_their_own(report: Report) -> None:
     found = Elements(html_report(report, ENGLISH))
     ids = [value for name, value in found.attributes if name == "id"]
-    assert found.names.count("svg") == 8
-    assert len(ids) == len(set(ids)) == 16
-    assert all(
-        f"{name}-title" in ids for name in ("latency", "calls-per-minute", "calls-per-day", "errors", "cpu", "memory")
-    )
+    assert found.names.count("svg") == 9
+    assert len(ids) == len(set(ids)) == 18
+    views = ("latency", "calls-per-minute", "calls-per-day", "errors", "cpu", "memory", "drift")
+    assert all(f"{name}-title" in ids for name in views)
+
+
+def test_the_element_needs_no_style_that_a_strict_policy_forbids(report: Report) -> None:
+    found = Elements(html_fragment(report, ENGLISH))
+    assert not {"style", "script"} & set(found.names)
+    assert "style" not in {name for name, _ in found.attributes}
+    assert "light-dark(" in stylesheet()
+    assert "prefers-color-scheme" not in stylesheet()  # the page's switch decides, by color-scheme
+    assert not re.search("[<>\"']/", stylesheet())
+    assert stylesheet().count("{") == stylesheet().count("}")
+
+
+@pytest.mark.parametrize("words", LANGUAGES)
+def test_every_form_shows_drift_and_what_happened(report: Report, words: Words) -> None:
+    page, text = Elements(html_report(report, words)).text, text_report(report, words)
+    for shown in (page, text):
+        for part in (words.consistency, words.events, words.cpu_fallback, words.lost_lines, words.consistency_check):
+            assert part in shown
+        assert words.limit_detail.format(value="75,210 ms", threshold="60,000") in shown
+        assert words.limit_detail.format(value="612.5", threshold="500") in shown
+    without = dataclasses.replace(report, events=(), consistency=(), drift_over_time=())
+    heights = [struct.unpack(">I", png_report(one, words)[20:24])[0] for one in (report, without)]
+    assert heights[0] - heights[1] > 2 * (250 + 14 * 20)  # a chart, and a row for each of 14 events
+
+
+def test_a_check_counts_until_the_next_but_not_while_the_gateway_is_down(report: Report) -> None:
+    values = drift_held(report)
+    up = {usage.start for usage in report.resources}
+    down = [value for start, value in zip(report.starts, values, strict=True) if start not in up]
+    assert down
+    assert set(down) == {None}
+    first = report.drift_over_time[0]
+    later = dataclasses.replace(report, drift_over_time=(first,))
+    held = drift_held(later)
+    assert held[: held.index(None)] == [first.value] * held.index(None)
+    assert held.index(None) > 10
 
 
 def test_the_page_speaks_its_language(report: Report) -> None:
@@ -73,7 +110,7 @@ def test_a_log_without_requests_still_shows_what_there_is(report: Report) -> Non
     idle = dataclasses.replace(
         report, totals=totals, latency=(), latency_over_time=(), calls_by_day=(), calls_over_time=(), errors=()
     )
-    assert Elements(html_report(idle, ENGLISH)).names.count("svg") == 5
+    assert Elements(html_report(idle, ENGLISH)).names.count("svg") == 6
     assert "gateway" in text_report(idle, ENGLISH)
 
 

@@ -37,7 +37,7 @@ def test_another_text_is_refused_with_examples(since: str) -> None:
 
 
 def test_a_range_that_ends_before_it_begins_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"--since .* must lie before --until"):
+    with pytest.raises(UsageError, match=r"since .* must lie before until"):
         time_range("1h", "2h", now=NOW)
 
 

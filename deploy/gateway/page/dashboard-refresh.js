@@ -1,0 +1,74 @@
+/** New figures in place of the old ones, without moving what somebody reads. */
+
+const LOOK_MS = 1000;
+
+/**
+ * Refresh the report while the page is visible and its box is ticked, and say when that was.
+ * @param {number} everyMs
+ */
+export function refreshReport(everyMs) {
+  const report = document.getElementById("report");
+  const box = document.getElementById("refresh");
+  const [updated, notUpdated] = ["updated", "not-updated"].map((id) => document.getElementById(id));
+  let last = new Date();
+  let tried = last.getTime();
+  let isAsking = false;
+
+  const look = async () => {
+    if (isAsking || !box.checked || document.hidden || Date.now() - tried < everyMs || isSelected(report)) return;
+    isAsking = true;
+    tried = Date.now();
+    try {
+      put(report, await ask());
+      last = new Date();
+      write(updated, last);
+      notUpdated.textContent = "";
+    } catch {
+      updated.textContent = "";
+      write(notUpdated, last);
+    }
+    isAsking = false;
+  };
+
+  box.closest("p").hidden = false;
+  write(updated, last);
+  setInterval(look, LOOK_MS);
+  document.addEventListener("visibilitychange", look);
+}
+
+function write(element, time) {
+  const words = element.dataset.words.replace("{time}", time.toLocaleTimeString(document.documentElement.lang));
+  if (element.textContent !== words) element.textContent = words; // each change may be read out
+}
+
+async function ask() {
+  const response = await fetch(location.href);
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  return new DOMParser().parseFromString(await response.text(), "text/html").getElementById("report");
+}
+
+/** What somebody has selected to copy must not vanish under the pointer. */
+function isSelected(report) {
+  const selection = getSelection();
+  return !selection.isCollapsed && selection.containsNode(report, true);
+}
+
+/** Put new figures in; focus, the sections' own scrolling and what is at the window's top stay. */
+function put(report, fresh) {
+  const sections = () => [...report.querySelectorAll("section")];
+  const name = (section) => section?.getAttribute("aria-label");
+  const named = (wanted) => sections().find((section) => name(section) === wanted);
+
+  const scrolled = new Map(sections().map((section) => [name(section), section.scrollLeft]));
+  const focused = name(sections().find((section) => section.contains(document.activeElement)));
+  const top = sections().find((section) => section.getBoundingClientRect().bottom > 0);
+  const topName = name(top);
+  const before = top?.getBoundingClientRect().top;
+
+  report.replaceChildren(...fresh.childNodes);
+
+  for (const section of sections()) section.scrollLeft = scrolled.get(name(section)) ?? 0;
+  if (focused) named(focused)?.focus({ preventScroll: true });
+  const after = named(topName)?.getBoundingClientRect().top;
+  if (scrollY > 0 && after !== undefined) scrollBy({ top: after - before, behavior: "instant" });
+}
