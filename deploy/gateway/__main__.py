@@ -1,4 +1,4 @@
-"""The gateway's commands: ``python -m deploy.gateway [serve | report | openapi] …``, each with ``--help``."""
+"""The gateway's commands: ``python -m deploy.gateway [serve | report | openapi | monitoring] …``."""
 
 import argparse
 import gc
@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return report(given)
         case "openapi":
             return openapi()
-    print(f"gateway: there is no command {command!r}; use serve, report or openapi", file=sys.stderr)
+        case "monitoring":
+            return monitoring()
+    print(f"gateway: there is no command {command!r}; use serve, report, openapi or monitoring", file=sys.stderr)
     return USAGE
 
 
@@ -40,6 +42,8 @@ def serve(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     for name in ("httpx2", "uvicorn.error"):  # each request, and what is said here in other words
         logging.getLogger(name).setLevel(logging.WARNING)
+    # gRPC has nothing to do where a process is started for a report, and says so each time.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from deploy.gateway.app import create_app
 
     try:
@@ -94,6 +98,14 @@ def openapi() -> int:
     from deploy.gateway.app import create_app
 
     print(json.dumps(create_app(Settings()).openapi(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def monitoring() -> int:
+    """Print the page about monitoring, MONITORING.md, which is checked in beside this file."""
+    from deploy.gateway.monitoring import page
+
+    print(page(), end="")
     return 0
 
 

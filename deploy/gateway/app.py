@@ -1,8 +1,9 @@
 """The application: what the gateway is made of, and how it begins and ends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,11 @@ from starlette.middleware import Middleware
 
 from deploy.gateway import docs, paths
 from deploy.gateway.access import ApiKeys
+from deploy.gateway.alerts.evaluator import Alerts, Sources
+from deploy.gateway.alerts.webhook import Webhook
 from deploy.gateway.api import Questions
+from deploy.gateway.consistency import Consistency
+from deploy.gateway.dashboard.routes import Dashboard
 from deploy.gateway.envelope import Envelope
 from deploy.gateway.errors import add_handlers
 from deploy.gateway.health import Health
@@ -28,7 +33,7 @@ from deploy.gateway.log.rotation import Rotation
 from deploy.gateway.log.writer import LogWriter
 from deploy.gateway.metrics import Metrics
 from deploy.gateway.model import ModelWatch
-from deploy.gateway.readings import read_into
+from deploy.gateway.readings import read_alerts_into, read_consistency_into, read_into
 from deploy.gateway.recorder import Recorder
 from deploy.gateway.settings import Settings
 from deploy.gateway.timing import TimedTransport
@@ -68,6 +73,25 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
 
     loads = LoadLines(log.write, slow_s=settings.slow_load_s)
     watch = ModelWatch(client, loads, timeout_s=settings.timeout_s)
+    askers = _by_address(settings, client)
+    consistency = Consistency(
+        askers,
+        lambda: watch.version if watch.ready else None,
+        settings.model_folder,
+        log,
+        metrics,
+        model_name=settings.model_name,
+        interval_s=settings.consistency_interval_s,
+        threshold=settings.drift_threshold,
+    )
+    webhook = _webhook(settings)
+    sources = Sources(
+        model_problem=lambda: watch.problem,
+        log=lambda: writer.status,
+        resources=resources,
+        drift=lambda: consistency.drift,
+    )
+    alerts = Alerts(settings, sources, tell=log.write, webhook=webhook)
     recorder = Recorder(
         log,
         metrics,
@@ -75,9 +99,14 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         model_version=lambda: watch.version,
         gpu_memory_mb=lambda: monitor.latest.gpu_memory_mb if monitor else None,
         low_confidence=settings.low_confidence,
+        see=alerts.see,
     )
     turns = Turns(at_once=settings.max_concurrency, queue=settings.max_queue, wait_s=settings.queue_timeout_s)
     read_into(metrics, turns, watch, writer, resources)
+    read_alerts_into(metrics, alerts, webhook)
+    read_consistency_into(metrics, consistency)
+
+    dashboard = Dashboard(settings.log_folder / LOG_NAME)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -86,13 +115,16 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         monitor = ResourceMonitor(log.write, server_port=port, interval_s=settings.resource_interval_s)
         watching = asyncio.create_task(watch.run())
         try:
-            yield
+            async with alerts.running(), consistency.running():
+                yield
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
-            await client.close()
+            for one in {client, *askers.values()}:
+                await one.close()
             monitor.close()
+            await dashboard.close()
             await asyncio.to_thread(writer.close)
 
     app = FastAPI(
@@ -113,10 +145,11 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
     )
     add_handlers(app)
     questions = Questions(client, recorder, max_batch=settings.max_batch, max_top_k=settings.max_top_k)
-    health = Health(settings, watch, turns, writer, resources)
+    health = Health(settings, watch, turns, writer, resources, alerts=alerts, consistency=consistency)
     questions.add_to(app)
     health.add_to(app)
     docs.add_to(app)
+    dashboard.add_to(app)
     _add_metrics(app, metrics)
     _add_page(app)
     docs.describe_keys(app)  # last: further addresses would make the document anew
@@ -129,8 +162,20 @@ def open_client(settings: Settings) -> AsyncFillMask:
     return AsyncFillMask(TimedTransport(transport), settings.model_name, timeout=settings.timeout_s)
 
 
+def _by_address(settings: Settings, client: AsyncFillMask) -> Mapping[str, AsyncFillMask]:
+    """Return a client for each model server, since a client of several asks whose turn it is."""
+    urls = settings.serving_url
+    return {url: client if len(urls) == 1 else open_client(replace(settings, serving_url=(url,))) for url in urls}
+
+
 def _rotation(settings: Settings) -> Rotation | None:
     return Rotation(max_bytes=settings.log_max_bytes, keep=settings.log_keep) if settings.log_rotate else None
+
+
+def _webhook(settings: Settings) -> Webhook | None:
+    if not settings.alert_webhook:
+        return None
+    return Webhook(settings.alert_webhook, token=settings.alert_webhook_token, form=settings.alert_webhook_format)
 
 
 def _local_port(urls: Sequence[str]) -> int | None:
@@ -153,9 +198,18 @@ def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
     app.add_route(paths.METRICS, read_metrics, ["GET"], include_in_schema=False)
 
 
+class _Page(StaticFiles):
+    """The page's files, of which browsers ask each time whether they have changed: those of two versions do not mix."""
+
+    def file_response(self, *args: Any, **more: Any) -> Response:
+        response = super().file_response(*args, **more)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def _add_page(app: FastAPI) -> None:
     async def page(_request: Request) -> FileResponse:
         return FileResponse(_PAGE / "index.html")
 
     app.add_route(paths.PAGE, page, ["GET"], include_in_schema=False)
-    app.mount("/page", StaticFiles(directory=_PAGE))
+    app.mount("/page", _Page(directory=_PAGE))

@@ -28,7 +28,9 @@ class RequestContext:
         asked: when its question went to the client, 0 before that.
         tokenize_s: from then to the first request to the model server; None before that.
         inference_s: how long at least one request was with the model server.
+        model_version: which version of the model answered; None before that, and where REST does not tell.
         afterwards: what is to be done once the answer is sent, so that nobody waits for it.
+        if_stopped: records the question that was broken off, if what it is answered with is that the gateway stops.
     """
 
     request_id: str
@@ -40,7 +42,9 @@ class RequestContext:
     asked: float = 0.0
     tokenize_s: float | None = None
     inference_s: float = 0.0
+    model_version: int | None = None
     afterwards: list[Callable[[], None]] = field(default_factory=list)
+    if_stopped: Callable[[Exception], None] = lambda _error: None
     _sent: int = 0
     _since: float = 0.0
 

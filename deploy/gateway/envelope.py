@@ -69,7 +69,9 @@ class Envelope:
         except asyncio.CancelledError:
             if status:
                 raise
-            await stopping().response()(scope, receive, send_with_headers)
+            problem = stopping()
+            context.if_stopped(problem)
+            await problem.response()(scope, receive, send_with_headers)
         except Exception as error:
             self._recorder.unhandled(error)
             if status:

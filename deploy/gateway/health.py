@@ -9,7 +9,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from deploy.gateway import paths
+from deploy.gateway.alerts.evaluator import Alerts
+from deploy.gateway.consistency import Consistency
 from deploy.gateway.limits import Turns
+from deploy.gateway.log.json_lines import iso_8601
 from deploy.gateway.log.resources import Resources
 from deploy.gateway.log.writer import LogWriter
 from deploy.gateway.model import ModelWatch
@@ -25,6 +28,8 @@ class Health:
         turns: knows how much there is to do.
         writer: knows how the log fares.
         resources: tells what is used, None before the start.
+        alerts: knows which alerts fire.
+        consistency: knows whether the model answers as it did at export.
     """
 
     def __init__(
@@ -34,12 +39,17 @@ class Health:
         turns: Turns,
         writer: LogWriter,
         resources: Callable[[], Resources | None],
+        *,
+        alerts: Alerts,
+        consistency: Consistency,
     ) -> None:
         self._settings = settings
         self._watch = watch
         self._turns = turns
         self._writer = writer
         self._resources = resources
+        self._alerts = alerts
+        self._consistency = consistency
         self._began = monotonic()
 
     def add_to(self, app: FastAPI) -> None:
@@ -71,6 +81,8 @@ class Health:
                 "problem": log.problem,
             },
             "resources": asdict(used) if used else None,
+            "alerts": [{"alert": name, "since": iso_8601(began)} for name, began in self._alerts.firing.items()],
+            "consistency": asdict(self._consistency.latest) if self._consistency.latest else None,
         }
         return JSONResponse(state, 200 if self._watch.ready else 503)
 

@@ -73,6 +73,22 @@ METRICS = (
     Described("counter", "gateway_log_lines", "lines of the request log: written or lost", ("outcome",), is_read=True),
     Described("gauge", "gateway_log_waiting_bytes", "lines of the request log that wait for the disk", is_read=True),
     Described(
+        "gauge",
+        "gateway_output_drift",
+        "share of probability that has moved since the export, in the golden prompts' answers; absent without a check",
+        is_read=True,
+    ),
+    Described("counter", "gateway_consistency_checks", "checks of the answers to golden prompts", ("status",)),
+    Described("gauge", "gateway_alert_firing", "1 while the alert fires, else 0", ("alert",), is_read=True),
+    Described("counter", "gateway_alerts", "how often the alert has begun", ("alert",), is_read=True),
+    Described(
+        "counter",
+        "gateway_webhook_deliveries",
+        "alerts sent to the webhook: delivered, refused, expired or dropped, and attempts to be retried",
+        ("outcome",),
+        is_read=True,
+    ),
+    Described(
         "gauge", "gateway_cpu_percent", "share of one core, gateway and model server", ("process",), is_read=True
     ),
     Described("gauge", "gateway_memory_bytes", "resident memory, gateway and model server", ("process",), is_read=True),
@@ -95,6 +111,7 @@ class Metrics:
         self.stage: Callable[[str, str], Histogram] = cache(made["gateway_stage_seconds"].labels)
         self.batch_size: Callable[[str], Histogram] = cache(made["gateway_batch_size"].labels)
         self.confidence: Callable[[str], Histogram] = cache(made["gateway_confidence"].labels)
+        self.consistency_checks: Callable[[str], Counter] = cache(made["gateway_consistency_checks"].labels)
         self._readings = _Readings()
         self._registry.register(self._readings)
         ProcessCollector(registry=self._registry)

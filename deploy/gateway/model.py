@@ -69,6 +69,9 @@ class ModelWatch:
                     self.problem = _unavailable(self.status)
             except BertMlmError as error:
                 self.status, self.problem = None, str(error)
+            except Exception as error:  # the watch goes on: what it last saw would be taken for true
+                logger.exception("The model server's answer cannot be understood.")
+                self.status, self.problem = None, f"{type(error).__name__}: {error}"
             self._looked = monotonic()
             if self.ready and not was_ready:
                 logger.info("Version %s of the model is ready.", self.version)

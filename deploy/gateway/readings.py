@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 
+from deploy.gateway.alerts.evaluator import Alerts
+from deploy.gateway.alerts.table import ALERTS
+from deploy.gateway.alerts.webhook import Webhook
+from deploy.gateway.consistency import Consistency
 from deploy.gateway.limits import Turns
 from deploy.gateway.log.gpu import GpuUsage
 from deploy.gateway.log.resources import ProcessUsage, Resources
@@ -26,6 +30,20 @@ def read_into(
     metrics.read("gateway_memory_bytes", lambda: _of_processes(resources(), lambda usage: usage.memory_mb * _MB))
     metrics.read("gateway_gpu_memory_bytes", lambda: _of_gpu(resources(), lambda gpu: gpu.memory_mb * _MB))
     metrics.read("gateway_gpu_utilization_percent", lambda: _of_gpu(resources(), lambda gpu: gpu.utilization_percent))
+
+
+def read_alerts_into(metrics: Metrics, alerts: Alerts, webhook: Webhook | None) -> None:
+    """Let the metrics read which alerts fire, how often each began, and what became of those sent."""
+    names = [one.name for one in ALERTS]
+    metrics.read("gateway_alert_firing", lambda: {(name,): float(name in alerts.firing) for name in names})
+    metrics.read("gateway_alerts", lambda: {(name,): alerts.begun[name] for name in names})
+    deliveries = webhook.deliveries if webhook else {}
+    metrics.read("gateway_webhook_deliveries", lambda: {(outcome,): count for outcome, count in deliveries.items()})
+
+
+def read_consistency_into(metrics: Metrics, consistency: Consistency) -> None:
+    """Let the metrics read how far the answers are from those at export."""
+    metrics.read("gateway_output_drift", lambda: _known(consistency.drift and consistency.drift[0]))
 
 
 def _known(value: float | None) -> Reading:

@@ -1,5 +1,6 @@
 """The one place that every answered or failed sentence comes by, on its way to log and metrics."""
 
+import asyncio
 import logging
 import math
 import traceback
@@ -13,6 +14,7 @@ from typing import Literal, Protocol
 from bert_mlm_client import BertMlmError, InputError, ProtocolError
 
 from deploy.gateway.context import RequestContext, current
+from deploy.gateway.errors import ApiError
 from deploy.gateway.log.lines import Inference, InferenceTask, Level, Line, UnhandledException
 from deploy.gateway.metrics import Metrics
 
@@ -56,9 +58,11 @@ class Recorder:
         log: where the lines go.
         metrics: where it is counted.
         model_name: the model's name.
-        model_version: tells the version that answers, None as long as it is not known.
+        model_version: tells the newest version, None as long as it is not known; for questions without an answer, and
+            where the answer does not tell which version gave it.
         low_confidence: the score below which a filled mask is not to be trusted.
         gpu_memory_mb: tells the GPU memory in use, None where nobody knows.
+        see: is shown every line, for alerts.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Recorder:
         model_version: Callable[[], int | None],
         low_confidence: float,
         gpu_memory_mb: Callable[[], float | None] = lambda: None,
+        see: Callable[[Inference | UnhandledException], object] = lambda _line: None,
     ) -> None:
         self._log = log
         self._metrics = metrics
@@ -77,6 +82,7 @@ class Recorder:
         self._model_version = model_version
         self._low_confidence = low_confidence
         self._gpu_memory_mb = gpu_memory_mb
+        self._see = see
 
     @contextmanager
     def question(self, task: InferenceTask, texts: Sequence[str]) -> Iterator[Question]:
@@ -91,6 +97,9 @@ class Recorder:
         try:
             yield question
             _check_answers(question)
+        except asyncio.CancelledError:
+            context.if_stopped = partial(self._failed, question, context)
+            raise
         except Exception as error:
             self._failed(question, context, error)
             raise
@@ -100,15 +109,15 @@ class Recorder:
         """Record a fault of the gateway itself."""
         context = current.get()
         logger.error("A request failed for a reason that the gateway does not know.", exc_info=error)
-        self._log.write(
-            UnhandledException(
-                request_id=context.request_id if context else None,
-                trace_id=context.trace_id if context else None,
-                error_type=type(error).__name__,
-                error=str(error),
-                traceback="".join(traceback.format_exception(error)),
-            )
+        line = UnhandledException(
+            request_id=context.request_id if context else None,
+            trace_id=context.trace_id if context else None,
+            error_type=type(error).__name__,
+            error=str(error),
+            traceback="".join(traceback.format_exception(error)),
         )
+        self._log.write(line)
+        self._see(line)
 
     def _answered(self, question: Question, context: RequestContext, total_s: float) -> None:
         stages = {
@@ -130,8 +139,8 @@ class Recorder:
         total_s = perf_counter() - context.began
         count = len(question.texts)
         self._metrics.sentences(question.task, "failed").inc(count)
-        known = isinstance(error, BertMlmError)
-        self._metrics.errors(question.task, type(error).__name__ if known else "InternalError").inc(count)
+        known = isinstance(error, BertMlmError | ApiError)
+        self._metrics.errors(question.task, _error_type(error) if known else "InternalError").inc(count)
         for text in question.texts:
             self._write(question, context, text, total_s, status="failed", error=error)
 
@@ -151,27 +160,27 @@ class Recorder:
         error: Exception | None = None,
     ) -> None:
         was_sent = context.tokenize_s is not None
-        self._log.write(
-            Inference(
-                level=_level(error),
-                task=question.task,
-                status=status,
-                request_id=context.request_id,
-                trace_id=context.trace_id,
-                model_name=self._model_name,
-                model_version=self._model_version(),
-                batch_size=len(question.texts),
-                input_text=text,
-                predicted_token=best.token,
-                score=best.score,
-                inference_time_ms=context.inference_s * 1000 if was_sent else None,
-                tokenize_time_ms=(context.tokenize_s or 0.0) * 1000 if was_sent else None,
-                total_time_ms=total_s * 1000,
-                gpu_memory_mb=self._gpu_memory_mb(),
-                error_type=type(error).__name__ if error else None,
-                error=str(error) if error else None,
-            )
+        line = Inference(
+            level=_level(error),
+            task=question.task,
+            status=status,
+            request_id=context.request_id,
+            trace_id=context.trace_id,
+            model_name=self._model_name,
+            model_version=self._model_version() if context.model_version is None else context.model_version,
+            batch_size=len(question.texts),
+            input_text=text,
+            predicted_token=best.token,
+            score=best.score,
+            inference_time_ms=context.inference_s * 1000 if was_sent else None,
+            tokenize_time_ms=(context.tokenize_s or 0.0) * 1000 if was_sent else None,
+            total_time_ms=total_s * 1000,
+            gpu_memory_mb=self._gpu_memory_mb(),
+            error_type=_error_type(error) if error else None,
+            error=str(error) if error else None,
         )
+        self._log.write(line)
+        self._see(line)
 
 
 def _check_answers(question: Question) -> None:
@@ -187,8 +196,12 @@ def _check_answers(question: Question) -> None:
 
 
 def _level(error: Exception | None) -> Level | None:
-    """Return WARNING for what the caller did wrong: only our own failures are to wake somebody up."""
-    return "WARNING" if isinstance(error, InputError) else None
+    """Return WARNING for what the caller did wrong or an end cut off: only our own failures are to wake somebody up."""
+    return "WARNING" if isinstance(error, InputError | ApiError) else None
+
+
+def _error_type(error: Exception) -> str:
+    return error.error_type if isinstance(error, ApiError) else type(error).__name__
 
 
 def _exemplar(context: RequestContext) -> dict[str, str]:

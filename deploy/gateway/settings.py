@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
+from deploy.gateway.alerts.notice import WebhookFormat
 from deploy.gateway.log.request_log import SHORTEST_KEY, TextMode
 
 
@@ -53,6 +54,26 @@ def _switch(text: str) -> bool:
         msg = "give true or false"
         raise ValueError(msg)
     return text.lower() in {"true", "1"}
+
+
+def _web_address(text: str) -> str:
+    import httpx2
+
+    try:
+        url = httpx2.URL(text)
+    except httpx2.InvalidURL:
+        url = httpx2.URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        msg = "write it as https://host/path"
+        raise ValueError(msg)
+    return text
+
+
+def _bearer_token(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        msg = "give printable ASCII characters without spaces"
+        raise ValueError(msg)
+    return text
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -191,6 +212,90 @@ class Settings:
         default=10.0,
         metadata=_setting(
             "GATEWAY_RESOURCE_INTERVAL_S", _number(0.1, 3600), "how often resource use is logged, in seconds"
+        ),
+    )
+    alert_webhook: str = field(
+        default="",
+        repr=False,
+        metadata=_setting(
+            "GATEWAY_ALERT_WEBHOOK", _web_address, "address that alerts are sent to when they begin and when they end"
+        ),
+    )
+    alert_webhook_token: str = field(
+        default="",
+        repr=False,
+        metadata=_setting("GATEWAY_ALERT_WEBHOOK_TOKEN", _bearer_token, "bearer token for that address"),
+    )
+    alert_webhook_format: WebhookFormat = field(
+        default="json",
+        metadata=_setting(
+            "GATEWAY_ALERT_WEBHOOK_FORMAT",
+            _one_of(*get_args(WebhookFormat)),
+            f"what that address takes: {', '.join(get_args(WebhookFormat))}",
+        ),
+    )
+    alert_errors: int = field(
+        default=5,
+        metadata=_setting("GATEWAY_ALERT_ERRORS", _whole(1, 1_000_000), "how many ERRORs in a row are an alert"),
+    )
+    alert_latency_ms: float = field(
+        default=500.0,
+        metadata=_setting(
+            "GATEWAY_ALERT_LATENCY_MS",
+            _number(0.001, 3_600_000),
+            "mean time of a sentence above which there is an alert, in milliseconds",
+        ),
+    )
+    alert_low_confidence: float = field(
+        default=0.5,
+        metadata=_setting(
+            "GATEWAY_ALERT_LOW_CONFIDENCE",
+            _number(0, 1),
+            "share of low_confidence above which there is an alert; 1 is never",
+        ),
+    )
+    alert_window_s: int = field(
+        default=60,
+        metadata=_setting(
+            "GATEWAY_ALERT_WINDOW_S", _whole(1, 3600), "the window of mean time and share for alerts, in seconds"
+        ),
+    )
+    alert_min_sentences: int = field(
+        default=20,
+        metadata=_setting(
+            "GATEWAY_ALERT_MIN_SENTENCES", _whole(1, 1_000_000), "fewer sentences in the window begin no such alert"
+        ),
+    )
+    alert_not_ready_s: float = field(
+        default=30.0,
+        metadata=_setting(
+            "GATEWAY_ALERT_NOT_READY_S",
+            _number(0, 86_400),
+            "how long the model may be not ready before there is an alert, in seconds",
+        ),
+    )
+    model_folder: Path | None = field(
+        default=None,
+        metadata=_setting(
+            "GATEWAY_MODEL_FOLDER",
+            Path,
+            "folder of the served versions, such as models/bert_mlm, to check answers by their manifests",
+        ),
+    )
+    consistency_interval_s: float = field(
+        default=300.0,
+        metadata=_setting(
+            "GATEWAY_CONSISTENCY_INTERVAL_S",
+            _number(1, 86_400),
+            "how long to wait between two checks that the model answers as it did at export, in seconds",
+        ),
+    )
+    drift_threshold: float = field(
+        default=0.05,
+        metadata=_setting(
+            "GATEWAY_DRIFT_THRESHOLD",
+            _number(0, 1),
+            "share of probability that may have moved since the export without a warning",
         ),
     )
     grace_s: int = field(

@@ -1,4 +1,4 @@
-"""A transport of the client that notes when a request goes to the model server and when its answer is there."""
+"""A transport of the client that notes when a request goes to the model server, when it is answered, and by whom."""
 # ruff: noqa: ASYNC109  a deadline travels with the call
 
 from bert_mlm_client import ModelStatus
@@ -20,9 +20,11 @@ class TimedTransport:
             return await self._transport.predict(request, timeout=timeout)
         context.send()
         try:
-            return await self._transport.predict(request, timeout=timeout)
+            answer = await self._transport.predict(request, timeout=timeout)
         finally:
             context.receive()
+        context.model_version = answer.version
+        return answer
 
     async def status(self, *, timeout: float) -> ModelStatus:
         """Ask how the model's versions fare; see `AsyncTransport.status`."""

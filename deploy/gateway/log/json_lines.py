@@ -35,7 +35,7 @@ def encode(line: Line, changes: Mapping[str, Value | None] = MappingProxyType({}
         changes: other values for some of its fields; None leaves one out.
     """
     kind = type(line)
-    parts = [f'{{"timestamp":"{_iso_8601(line.timestamp)}","level":"{line.level or _LEVELS.get(line.status, "INFO")}"']
+    parts = [f'{{"timestamp":"{iso_8601(line.timestamp)}","level":"{level_of(line)}"']
     for name, key, value in zip(_NAMES[kind], _KEYS[kind], _READERS[kind](line), strict=True):
         current = changes.get(name, value)
         if isinstance(current, str):
@@ -46,6 +46,11 @@ def encode(line: Line, changes: Mapping[str, Value | None] = MappingProxyType({}
         elif current is not None:
             parts.append(f"{key}{current}")
     return f"{''.join(parts)}}}\n".encode()
+
+
+def level_of(line: Line) -> Level:
+    """Return how grave a line is: what it says itself, or what its status says."""
+    return line.level or _LEVELS.get(line.status, "INFO")
 
 
 # Of each kind: the names of its fields after timestamp and level, each with its JSON, and what reads them all at once.
@@ -81,7 +86,8 @@ def _number(value: float) -> str:
     return written if "." in written or "e" in written else f"{written}.0"
 
 
-def _iso_8601(seconds: float) -> str:
+def iso_8601(seconds: float) -> str:
+    """Return a time since 1970 in UTC with milliseconds."""
     whole = int(seconds)
     return f"{_date_and_time(whole)}.{int((seconds - whole) * 1000):03}Z"
 

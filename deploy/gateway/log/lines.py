@@ -20,6 +20,7 @@ InferenceTask = Literal[
     "text_classification",
 ]
 Process = Literal["gateway", "server"]
+AlertStatus = Literal["firing", "resolved"]
 
 MEANINGS = {
     "timestamp": "When it happened: UTC with milliseconds, as ISO 8601 writes it.",
@@ -141,11 +142,14 @@ class ResourceUsage(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert(Line):
-    """An alert began or ended; its name is the task."""
+    """An alert began (WARNING) or ended (INFO); its name is the task.
+
+    It is no ERROR: what went wrong has ERRORs of its own, and who counts those does not count it twice.
+    """
 
     module: Literal["alert"] = "alert"
-    status: Literal["firing", "resolved"]
-    value: float
+    status: AlertStatus
+    value: float | None = None
     threshold: float
 
 

@@ -20,7 +20,6 @@ import pytest
 import uvicorn
 from bert_mlm_client.wire.tensors import Array
 
-from export import find_checkpoint
 from loadtest.processes import ROOT
 from loadtest.soak import Server, started
 from tests.client.scripted import Asked, ScriptedModel, grpc_server
@@ -170,14 +169,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="session")
-def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def demo_server(demo_version: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The embedded server with the demonstration checkpoint."""
-    from export.savedmodel import export_model
-
-    version = export_model(
-        find_checkpoint(str(ROOT / "models" / "demo")), tmp_path_factory.mktemp("demo") / "bert_mlm", 1
-    )
-    with started(version.parent, tmp_path_factory.mktemp("served"), ()) as server:
+    with started(demo_version.parent, tmp_path_factory.mktemp("served"), ()) as server:
         yield server
 
 
@@ -240,6 +234,7 @@ class Model(ScriptedModel):
         self.refusal = None
         self.answers = {}
         self.state = "AVAILABLE"
+        self.version = 1
         self.without_tokenizer = False
         self.asked.clear()
 

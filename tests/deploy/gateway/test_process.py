@@ -53,6 +53,9 @@ def test_a_request_that_outlives_its_grace_does_not_hold_the_end(start: Start, s
         assert time.monotonic() - began < 8
         assert answer.result().status_code == 503
         assert answer.result().json()["error_type"] == "StoppingError"
+    [line] = gateway.lines(module="inference")
+    assert (line["status"], line["error_type"], line["level"]) == ("failed", "StoppingError", "WARNING")
+    assert line["request_id"] == answer.result().headers["x-request-id"]
 
 
 def test_the_end_comes_at_once_when_there_is_nothing_to_do(scripted: Gateway) -> None:

@@ -160,3 +160,11 @@ def test_lines_and_metrics_count_the_same_sentences(scripted: Gateway, model: Mo
         assert len([line for line in lines if line["status"] == status]) == count
     assert [line["level"] for line in lines if line["status"] == "low_confidence"] == ["WARNING"]
     assert metrics['gateway_errors_total{error_type="InputError",task="mask_prediction"}'] == 1
+
+
+def test_a_line_has_the_version_that_answered_not_the_one_last_heard_of(scripted: Gateway, model: Model) -> None:
+    scripted.answer("/predict", {"text": SENTENCE})
+    model.version = 2
+    scripted.answer("/predict", {"text": SENTENCE})
+    lines = scripted.wait_for_lines(2, task="mask_prediction")
+    assert [line["model_version"] for line in lines] == [1, 2]

@@ -56,7 +56,7 @@ def test_a_bad_value_or_flag_ends_the_start_with_status_2_and_one_sentence() -> 
         (["serve", "--port=http"], "gateway: --port is 'http'; give a whole number from 0 to 65535\n"),
         (["serve", "--no-such-flag"], "unrecognized arguments"),
         (["serve", "--serving-url=localhost:8500"], "write grpc://127.0.0.1:8500 or http://127.0.0.1:8501"),
-        (["swim"], "there is no command 'swim'; use serve, report or openapi"),
+        (["swim"], "there is no command 'swim'; use serve, report, openapi or monitoring"),
     ):
         done = subprocess.run(
             [sys.executable, "-m", "deploy.gateway", *arguments],

@@ -1,0 +1,190 @@
+"""Evaluate the alerts: at every line about a request, and once a second."""
+
+import asyncio
+import logging
+import socket
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from time import monotonic
+
+from deploy.gateway.alerts.notice import Notice
+from deploy.gateway.alerts.rules import ErrorsInARow, Lasting, Losses, MeanAbove, Missing, Reading
+from deploy.gateway.alerts.table import ALERTS, AlertName
+from deploy.gateway.alerts.webhook import Webhook
+from deploy.gateway.log.json_lines import level_of
+from deploy.gateway.log.lines import Alert, AlertStatus, Inference, UnhandledException
+from deploy.gateway.log.resources import Resources
+from deploy.gateway.log.writer import WriterStatus
+from deploy.gateway.settings import Settings
+
+LOOK_INTERVAL_S = 1.0
+
+_DESCRIBED = {one.name: one for one in ALERTS}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Who knows what is looked at once a second.
+
+    Attributes:
+        model_problem: why no question can be answered, None if one can.
+        log: how the request log does.
+        resources: what is used, None before the first reading.
+        drift: how far the golden prompts' answers are from their baseline, with the limit; None where nobody knows.
+    """
+
+    model_problem: Callable[[], str | None]
+    log: Callable[[], WriterStatus]
+    resources: Callable[[], Resources | None]
+    drift: Callable[[], tuple[float, float] | None]
+
+
+class Alerts:
+    """Tell each alert once when it begins and once when it ends: a line in the log, a metric, a webhook.
+
+    All of it happens in the event loop's thread.
+
+    Attributes:
+        firing: when each alert that fires began, in seconds since 1970.
+        begun: how often each has begun.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sources: Sources,
+        *,
+        tell: Callable[[Alert], object],
+        webhook: Webhook | None = None,
+        clock: Callable[[], float] = monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Make the rules.
+
+        Args:
+            settings: the limits.
+            sources: what is looked at.
+            tell: takes the log's lines.
+            webhook: takes notices; None if there is none.
+            clock: tells the seconds by which windows go.
+            wall_clock: tells the seconds since 1970.
+        """
+        self.firing: dict[AlertName, float] = {}
+        self.begun: Counter[AlertName] = Counter()
+        self._model_name = settings.model_name
+        self._sources = sources
+        self._tell = tell
+        self._webhook = webhook
+        self._clock = clock
+        self._wall_clock = wall_clock
+        window_s, at_least = settings.alert_window_s, settings.alert_min_sentences
+        self._errors = ErrorsInARow(settings.alert_errors)
+        self._latency = MeanAbove(settings.alert_latency_ms, window_s=window_s, at_least=at_least)
+        self._low_confidence = MeanAbove(settings.alert_low_confidence, window_s=window_s, at_least=at_least)
+        self._not_ready = Lasting(settings.alert_not_ready_s)
+        self._losses = Losses(window_s)
+        self._gpu = Missing()
+        self._blind: set[AlertName] = set()
+
+    def see(self, line: Inference | UnhandledException) -> None:
+        """Take note of a line about a request, before the sample of the log is taken."""
+        if level_of(line) == "ERROR":
+            self._errors.fail()
+            self._judge("consecutive_errors", self._errors.read())
+        elif isinstance(line, Inference) and line.status != "failed":
+            self._errors.succeed()
+            if "consecutive_errors" in self.firing:
+                self._judge("consecutive_errors", self._errors.read())
+            now = self._clock()
+            self._latency.add(now, line.total_time_ms or 0.0)
+            if line.task == "mask_prediction":
+                self._low_confidence.add(now, line.status == "low_confidence")
+
+    def look(self) -> None:
+        """Look at the windows and at what other parts know."""
+        now = self._clock()
+        self._judge("mean_latency", self._latency.read(now))
+        self._judge("low_confidence_share", self._low_confidence.read(now))
+        with self._going_on("output_drift"):
+            drift = self._sources.drift()
+            if drift is not None:
+                distance, limit = drift
+                self._judge("output_drift", Reading(distance > limit, distance, limit))
+        with self._going_on("model_not_ready"):
+            problem = self._sources.model_problem()
+            self._judge("model_not_ready", self._not_ready.read(now, is_trouble=problem is not None))
+        with self._going_on("lost_log_lines"):
+            log = self._sources.log()
+            lost = sum(log.lines_lost.values())
+            self._judge("lost_log_lines", self._losses.read(now, lost=lost, is_blocked=log.problem is not None))
+        with self._going_on("gpu_lost"):
+            resources = self._sources.resources()
+            if resources is not None:
+                self._judge("gpu_lost", self._gpu.read(is_there=resources.gpu is not None))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look at once and each second from then on, and deliver what there is to tell, within the block."""
+        async with self._webhook.delivering() if self._webhook else nullcontext():
+            looking = asyncio.create_task(self._look_regularly())
+            try:
+                yield
+            finally:
+                looking.cancel()
+                with suppress(asyncio.CancelledError):
+                    await looking
+
+    async def _look_regularly(self) -> None:
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_INTERVAL_S)
+
+    @contextmanager
+    def _going_on(self, name: AlertName) -> Iterator[None]:
+        """Let no error of one alert's source end the others' evaluation; say it once, until the source tells again."""
+        try:
+            yield
+        except Exception:
+            if name not in self._blind:
+                logger.exception("The alert %s cannot be evaluated.", name)
+            self._blind.add(name)
+        else:
+            self._blind.discard(name)
+
+    def _judge(self, name: AlertName, reading: Reading) -> None:
+        started_at = self.firing.get(name)
+        if reading.firing and started_at is None:
+            self.firing[name] = started_at = self._wall_clock()
+            self.begun[name] += 1
+            self._announce(name, reading, started_at, None)
+        elif not reading.firing and started_at is not None:
+            del self.firing[name]
+            self._announce(name, reading, started_at, self._wall_clock())
+
+    def _announce(self, name: AlertName, reading: Reading, started_at: float, ended_at: float | None) -> None:
+        value, threshold = reading.value, reading.threshold
+        status: AlertStatus = "firing" if ended_at is None else "resolved"
+        self._tell(Alert(task=name, status=status, value=value, threshold=threshold))
+        if self._webhook is None:
+            return
+        template = _DESCRIBED[name].begun if ended_at is None else _DESCRIBED[name].ended
+        self._webhook.send(
+            Notice(
+                id=uuid.uuid4().hex,
+                alert=name,
+                status=status,
+                value=value,
+                threshold=threshold,
+                model_name=self._model_name,
+                gateway=socket.gethostname(),
+                started_at=started_at,
+                ended_at=ended_at,
+                message=template.format(value=value, threshold=threshold),
+            )
+        )

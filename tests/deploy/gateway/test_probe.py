@@ -1,0 +1,34 @@
+"""The container's health check succeeds only if the gateway can answer."""
+
+import subprocess
+import sys
+
+from loadtest.processes import ROOT
+from tests.deploy.gateway.conftest import Gateway, Start, environment
+
+
+def probe(port: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "deploy.gateway.probe"]
+    proxy = "http://127.0.0.1:9"  # whoever asked it would get no answer
+    variables = environment(GATEWAY_PORT=str(port), http_proxy=proxy, HTTP_PROXY=proxy)
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+
+
+def test_it_succeeds_for_a_gateway_that_answers_whatever_proxies_there_are(shared: Gateway) -> None:
+    done = probe(shared.port)
+    assert (done.returncode, done.stdout) == (0, '{"status":"ready"}\n')
+
+
+def test_it_fails_without_a_model_and_says_why(start: Start, refusing_port: int) -> None:
+    gateway = start(f"grpc://127.0.0.1:{refusing_port}", "--timeout-s=1")
+    gateway.ask("GET", "/healthz")  # which looks for the model now
+    done = probe(gateway.port)
+    assert done.returncode == 1
+    assert "no connection" in done.stdout
+
+
+def test_it_fails_where_nothing_listens(refusing_port: int) -> None:
+    done = probe(refusing_port)
+    assert done.returncode == 1
+    assert f"nothing answers on port {refusing_port}" in done.stdout
+    assert done.stderr == ""
