@@ -1,0 +1,52 @@
+/** What the gateway has refused, kept in mind so that it is not asked again, and told as hints. */
+
+import { linesOf } from "./validation.js";
+
+/**
+ * @typedef {import("./validation.js").Line} Line
+ * @typedef {import("./hints.js").Hint} Hint
+ */
+
+/**
+ * @returns {{
+ *   learn: (error: import("./api.js").Problem, lines: Line[]) => boolean,
+ *   forget: () => void,
+ *   hints: (text: string, shorten: () => void) => Hint[],
+ *   mostCandidates: () => number,
+ * }} learn tells whether the error, about these lines, was of use; forget lets refused lines be asked again
+ */
+export function makeLimits() {
+  const refused = new Map(); // what was said about a line, by its text
+  let mostLines = Infinity;
+  let mostCandidates = 100;
+
+  function learn({ status, message }, lines) {
+    const most = message.match(/this gateway takes (\d+) at a time/);
+    const candidates = message.match(/^top_k is .* takes (\d+) at most/);
+    if (most) mostLines = Number(most[1]);
+    else if (candidates) mostCandidates = Number(candidates[1]);
+    else if (status === 400) {
+      const number = lines.length === 1 ? 1 : message.match(/^text (\d+) of \d+: /)?.[1];
+      if (!number) return false;
+      refused.set(lines[number - 1].text, message);
+    } else return false;
+    return true;
+  }
+
+  function hints(text, shorten) {
+    const lines = linesOf(text);
+    if (lines.length > mostLines) {
+      const edits = [{ start: lines[mostLines].start - 1, end: text.length, text: "" }];
+      return [{ kind: "too-many", line: 0, found: "", edits, values: { count: lines.length, limit: mostLines } }];
+    }
+    return lines.filter((line) => refused.has(line.text)).map((line) => refusal(line.number, refused.get(line.text), shorten));
+  }
+
+  return { learn, forget: () => refused.clear(), hints, mostCandidates: () => mostCandidates };
+}
+
+function refusal(line, words, shorten) {
+  const long = words.match(/(\d+) tokens long .* than the (\d+) that/);
+  if (!long) return { kind: "refused", line, found: "", edits: [], words };
+  return { kind: "too-long", line, found: "", edits: [], values: { length: long[1], limit: long[2] }, act: shorten };
+}

@@ -1,0 +1,72 @@
+/** What the gateway refuses, in words, with a way on: try again, or give a key. */
+
+import { useKey } from "./api.js";
+import { h } from "./dom.js";
+import { CHANGED, hasWords, say } from "./language.js";
+
+/** Statuses after which the same question may well be answered a little later. */
+const PASSING = new Set([0, 429, 503]);
+const RETRYABLE = new Set([...PASSING, 500, 502, 504]);
+const LONGEST_WAIT_S = 15;
+
+/**
+ * @param {HTMLElement} element
+ * @param {() => void} retry asks again
+ * @returns {{show: (problem: import("./api.js").Problem) => void, hide: () => void}}
+ */
+export function makeProblem(element, retry) {
+  let timer;
+  let failures = 0; // in a row
+  let shown = null; // {problem, waitS}
+
+  const render = () => {
+    if (!shown) return;
+    const { problem, waitS } = shown;
+    const key = `problem.${problem.status}`;
+    element.dataset.status = problem.status;
+    element.replaceChildren(
+      h("p", {}, h("strong", {}, say(hasWords(key) ? key : "problem.other")), waitS ? ` ${say("problem.retrying", { seconds: waitS })}` : ""),
+      problem.message === "" || problem.status === 401 ? "" : h("p.server-words", { lang: "en" }, problem.message),
+      RETRYABLE.has(problem.status) ? h("button", { type: "button", click: retry }, say("problem.retry")) : "",
+      problem.status === 401 ? keyForm(retry) : "",
+    );
+    element.hidden = false;
+  };
+  document.addEventListener(CHANGED, render);
+
+  return {
+    show(problem) {
+      clearTimeout(timer);
+      failures += 1;
+      const waitS = PASSING.has(problem.status) ? Math.min(LONGEST_WAIT_S, Math.max(problem.retryAfterS, 2 ** (failures - 1))) : 0;
+      if (waitS) timer = setTimeout(retry, waitS * 1000);
+      shown = { problem, waitS };
+      render();
+    },
+    hide() {
+      clearTimeout(timer);
+      failures = 0;
+      shown = null;
+      element.hidden = true;
+      element.replaceChildren();
+    },
+  };
+}
+
+function keyForm(retry) {
+  document.getElementById("api-key")?.closest("form").remove(); // the field of another tab
+  const field = h("input", { id: "api-key", type: "password", autocomplete: "off", required: true, pattern: "[!-~]+", "aria-describedby": "api-key-about" });
+  const submit = (event) => {
+    event.preventDefault();
+    useKey(field.value.trim());
+    retry();
+  };
+  return h(
+    "form.key",
+    { submit },
+    h("label", { for: "api-key" }, say("key.label")),
+    field,
+    h("button.primary", {}, say("key.use")),
+    h("p", { id: "api-key-about" }, say("key.about")),
+  );
+}

@@ -1,0 +1,112 @@
+/** The similarity tab: how near two sentences are in meaning. */
+
+import { ask } from "./api.js";
+import { announce, h, replace } from "./dom.js";
+import { makeHints } from "./hints.js";
+import { CHANGED, say } from "./language.js";
+import { makeLive } from "./live.js";
+import { makeProblem } from "./problem.js";
+import { showTiming } from "./timing.js";
+import { check } from "./validation.js";
+
+/**
+ * @param {import("./state.js").View} view kept up to date
+ * @param {() => void} changed called when it has changed
+ * @returns {{update: () => void, use: (first: string, second: string) => void}}
+ */
+export function startSimilarity(view, changed) {
+  const first = document.getElementById("similarity-first");
+  const second = document.getElementById("similarity-second");
+  const output = document.getElementById("similarity-answer");
+  const timing = document.getElementById("similarity-timing");
+  const firstHints = makeHints(document.getElementById("similarity-first-hints"), first);
+  const secondHints = makeHints(document.getElementById("similarity-second-hints"), second);
+  const problem = makeProblem(document.getElementById("similarity-problem"), () => update());
+  let shown = null; // what the gateway said
+
+  const live = makeLive({
+    ask: ({ pair }, signal) => ask("similarity", { inputs: { pairs: [pair] } }, signal),
+    show({ since }, { answer, serverMs, modelMs }) {
+      problem.hide();
+      [shown] = answer;
+      render();
+      showTiming(timing, since, serverMs, modelMs);
+    },
+    fail: (_question, error) => problem.show(error),
+  });
+
+  function update(since = performance.now()) {
+    view.first = first.value;
+    view.second = second.value;
+    changed();
+    const faults = [firstHints, secondHints].map((list, index) => {
+      const text = [first, second][index].value;
+      const found = check({ number: 1, start: 0, text }, false);
+      list.show(found);
+      return found.length;
+    });
+    const isComplete = first.value.trim() && second.value.trim();
+    if (isComplete && !faults[0] && !faults[1]) {
+      live.want({ pair: [first.value, second.value], since });
+      return;
+    }
+    live.drop();
+    problem.hide();
+    shown = null;
+    render();
+  }
+
+  function render() {
+    if (shown) {
+      replace(output, ...result(shown));
+      announce(say("similarity.status", { score: shown.score.toFixed(2) }));
+    } else {
+      replace(output, h("p.empty", {}, say("similarity.empty")));
+      timing.textContent = "";
+    }
+  }
+
+  function use(one, other) {
+    first.value = one;
+    second.value = other;
+    update();
+  }
+
+  for (const area of [first, second]) {
+    area.addEventListener("input", (event) => event.isComposing || update(event.timeStamp));
+    area.addEventListener("compositionend", (event) => update(event.timeStamp));
+  }
+  document.getElementById("similarity-swap").addEventListener("click", () => use(second.value, first.value));
+  document.getElementById("similarity-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    update(event.timeStamp);
+  });
+  document.addEventListener(CHANGED, render);
+
+  first.value = view.first;
+  second.value = view.second;
+  return { update, use };
+}
+
+function result({ score, measure, cosine }) {
+  const label = say(`similarity.measure.${measure}`);
+  const scale = say("similarity.scale").split("|").map((words) => h("span", {}, words));
+  return [
+    h("p.score", {}, h("strong", {}, score.toFixed(2)), " ", h("span.measure", {}, label)),
+    h(
+      "div.meter",
+      {
+        "role": "meter",
+        "aria-label": say("similarity.meter"),
+        "aria-valuemin": -1,
+        "aria-valuemax": 1,
+        "aria-valuenow": score.toFixed(2),
+        "--from": Math.min(0, score),
+        "--size": Math.abs(score),
+      },
+    ),
+    h("p.scale", { "aria-hidden": "true" }, ...scale),
+    h("p.cosine", {}, `${say("similarity.cosine")} `, h("strong", {}, cosine.toFixed(2))),
+    h("p.about", {}, say("similarity.about")),
+  ];
+}

@@ -1,0 +1,100 @@
+"""A real Chromium before a real gateway, and what must not happen in any page."""
+
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebError, expect
+
+from loadtest.chromium import NoChromiumError, chromium
+from tests.deploy.gateway.conftest import Gateway, Start
+
+DESKTOP = (1280, 900)
+
+expect.set_options(timeout=15_000)  # for a busy machine; what is looked for comes in milliseconds
+
+
+class Open(Protocol):
+    """Opens pages of the gateway, each in a browser profile of its own."""
+
+    def __call__(
+        self,
+        address: str = "/?lang=en",
+        *,
+        at: Gateway | None = None,
+        locale: str = "en-US",
+        dark: bool = False,
+        size: tuple[int, int] = DESKTOP,
+        forgive: str = "(?!)",
+    ) -> Page:
+        """Open a page.
+
+        Args:
+            address: path and query.
+            at: the gateway; the one before the demonstration checkpoint where none is given.
+            locale: the browser's language.
+            dark: whether the system's theme is dark.
+            size: the window, in CSS pixels.
+            forgive: pattern of messages on the console that the test brings about, such as a status of 503.
+        """
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser; a module's, since while it is open no test of another folder could run an event loop."""
+    try:
+        with chromium() as running:
+            yield running
+    except NoChromiumError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def open_page(browser: Browser, gateway: Gateway, start: Start) -> Iterator[Open]:
+    """Open pages; afterwards fail for errors on a console, blocked by the policy or not, and for requests elsewhere."""
+    del start  # its gateways end after the pages
+    faults: list[str] = []
+    contexts = []
+
+    def opener(
+        address: str = "/?lang=en",
+        *,
+        at: Gateway | None = None,
+        locale: str = "en-US",
+        dark: bool = False,
+        size: tuple[int, int] = DESKTOP,
+        forgive: str = "(?!)",
+    ) -> Page:
+        origin = (at or gateway).url
+
+        def hear(message: ConsoleMessage) -> None:
+            if message.type in {"error", "warning"} and not re.search(forgive, message.text):
+                faults.append(f"console: {message.text} ({message.location})")
+
+        def fail(error: WebError) -> None:
+            faults.append(f"uncaught: {error.error}")
+
+        def check(request: Request) -> None:
+            if not request.url.startswith((f"{origin}/", "data:", "blob:")):
+                faults.append(f"asks elsewhere: {request.url}")
+
+        context = browser.new_context(
+            locale=locale,
+            color_scheme="dark" if dark else "light",
+            viewport={"width": size[0], "height": size[1]},
+            reduced_motion="reduce",
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        contexts.append(context)
+        context.on("console", hear)
+        context.on("weberror", fail)
+        context.on("request", check)
+        page = context.new_page()
+        page.goto(origin + address)
+        return page
+
+    yield opener
+    for context in contexts:
+        context.close()
+    assert not faults

@@ -1,0 +1,61 @@
+"""What people do with the workbench, by the roles and names that they see and hear."""
+
+import json
+
+from playwright.sync_api import Locator, Page, expect
+
+SENTENCE = "今天天气真[MASK]啊，适合出去玩。"
+AMBIGUOUS = "我喜欢[MASK]。"  # within five percent by both engines
+VERSE = "床前明月光，疑是地[MASK]霜。"
+TWO_MASKS = "床前[MASK]月光，疑是地[MASK]霜。"
+
+
+def text_box(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Text with [MASK]")
+
+
+def answer(page: Page) -> Locator:
+    return page.locator("#fill-answer")
+
+
+def expect_answer(page: Page, *lines: str) -> Locator:
+    """Wait for the answer to these lines, and to no others; return where it stands."""
+    about = json.dumps(lines, ensure_ascii=False, separators=(",", ":"))
+    expect(answer(page)).to_have_attribute("data-text", about)
+    expect(answer(page)).to_have_attribute("aria-busy", "false")
+    return answer(page)
+
+
+def ask(page: Page, *lines: str) -> Locator:
+    """Put lines into the box and wait for their answer."""
+    text_box(page).fill("\n".join(lines))
+    return expect_answer(page, *lines)
+
+
+def tokens(candidates: Locator) -> list[str]:
+    """Return the words of a list of candidates, best first."""
+    return candidates.locator("li .token").all_inner_texts()
+
+
+def open_tab(page: Page, name: str) -> Locator:
+    """Select a tab and return its panel."""
+    page.get_by_role("tab", name=name).click()
+    panel = page.get_by_role("tabpanel", name=name)
+    expect(panel).to_be_visible()
+    return panel
+
+
+def focused(page: Page) -> str:
+    """Return the focused element's id, or its tag and text."""
+    name: str = page.evaluate(
+        "() => { const on = document.activeElement; return on.id || `${on.tagName} ${on.textContent.trim()}`; }"
+    )
+    return name
+
+
+def shares(bars: Locator) -> list[float]:
+    """Return which part of each bar is filled, as it is painted."""
+    found: list[float] = bars.evaluate_all(
+        "bars => bars.map(bar => new DOMMatrix(getComputedStyle(bar, '::after').transform).a)"
+    )
+    return found
