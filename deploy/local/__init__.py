@@ -1,1 +1,1 @@
-"""The whole way on one machine without Docker: checkpoint, export, embedded server, answers."""
+"""The whole way on one machine without Docker: checkpoint, export, embedded server, gateway, answers."""

@@ -3,7 +3,6 @@
 import argparse
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,9 @@ from bert_mlm_client import BertMlmError, FillMask, Prediction
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.server import ServerError, run_server
+from deploy.local.gateway import run_gateway
+from deploy.local.process import Running, StartError, wait_for_the_first_to_end
+from deploy.local.server import run_server
 from deploy.local.versions import ensure_version
 from export import ExportError
 
@@ -28,27 +29,34 @@ SENTENCES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Export a checkpoint, serve it on this machine without Docker, ask a few sentences, and serve until Ctrl-C."""
+    """Export a checkpoint, serve it on this machine behind the gateway, ask a few sentences, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=main.__doc__)
     parser.add_argument("--model", default="models/demo", help="checkpoint folder, or name on the Hugging Face hub")
     parser.add_argument("--name", default="bert_mlm", help="the servable's name (default bert_mlm)")
     parser.add_argument("--output", type=Path, default=Path("models"), help="where servables are (default models)")
     parser.add_argument("--grpc-port", type=_port, default=8500, help="GRPC_PORT (default 8500)")
     parser.add_argument("--rest-port", type=_port, default=8501, help="REST_PORT (default 8501)")
+    parser.add_argument("--gateway-port", type=_port, default=8000, help="GATEWAY_PORT (default 8000)")
     parser.add_argument("--log", type=Path, default=Path("build/server.log"), help="the server's own lines")
+    parser.add_argument("--gateway-log", type=Path, default=Path("build/gateway.log"), help="the gateway's own lines")
     options = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets what it starts in the background ignore Ctrl-C
         signal.signal(number, _interrupt)
     try:
         _check_free(options.grpc_port, "GRPC_PORT")
         _check_free(options.rest_port, "REST_PORT")
+        _check_free(options.gateway_port, "GATEWAY_PORT")
         version = ensure_version(options.model, options.output / options.name)
-        print(f"Starting the server for {version}.", flush=True)
-        ports = {"grpc_port": options.grpc_port, "rest_port": options.rest_port}
-        with run_server(version.parent, **ports, log=options.log) as server:
-            _show(options.name, **ports)
-            return _wait(server, options.log)
-    except (ExportError, ServerError, BertMlmError, OSError) as error:
+        servable, grpc_port, rest_port = version.parent, options.grpc_port, options.rest_port
+        print(f"Starting server and gateway for {version}.", flush=True)
+        with (
+            run_server(servable, grpc_port=grpc_port, rest_port=rest_port, log=options.log) as server,
+            run_gateway(servable, port=options.gateway_port, grpc_port=grpc_port, log=options.gateway_log) as gateway,
+        ):
+            _show(options.name, grpc_port=grpc_port, rest_port=rest_port, gateway_port=options.gateway_port)
+            _tell_end(wait_for_the_first_to_end(server, gateway))
+            return 1
+    except (ExportError, StartError, BertMlmError, OSError) as error:
         print(f"run: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -75,10 +83,10 @@ def _check_free(port: int, setting: str) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             msg = f"port {port} cannot be had ({error.strerror}); choose another, such as {setting}={port + 100}"
-            raise ServerError(msg) from error
+            raise StartError(msg) from error
 
 
-def _show(name: str, *, grpc_port: int, rest_port: int) -> None:
+def _show(name: str, *, grpc_port: int, rest_port: int, gateway_port: int) -> None:
     """Ask the sentences over gRPC and print the answers and the addresses."""
     address = f"grpc://127.0.0.1:{grpc_port}"
     table = Table("sentence", "answer", "probability", "next best")
@@ -88,17 +96,17 @@ def _show(name: str, *, grpc_port: int, rest_port: int) -> None:
             table.add_row(sentence, best.token_str, f"{best.score:.1%}", " ".join(other.token_str for other in others))
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
-    console.print(f"gRPC  {address}")
-    console.print(f"REST  http://127.0.0.1:{rest_port}/v1/models/{name}")
-    console.print(f'Ask   .venv/bin/bert-mlm fill "{SENTENCES[0]}" --url {address}', markup=False)
-    console.print("Ctrl-C stops the server.")
+    console.print(f"gRPC       {address}")
+    console.print(f"REST       http://127.0.0.1:{rest_port}/v1/models/{name}")
+    console.print(f"Workbench  http://127.0.0.1:{gateway_port}")
+    console.print(f'Ask        .venv/bin/bert-mlm fill "{SENTENCES[0]}" --url {address}', markup=False)
+    console.print("Ctrl-C stops both.")
 
 
-def _wait(server: subprocess.Popen[bytes], log: Path) -> int:
-    """Wait for the server, which ends by itself only if something is wrong."""
-    status = server.wait()
-    print(f"run: the server ended with status {status}; its lines are in {log}", file=sys.stderr)
-    return 1
+def _tell_end(ended: Running) -> None:
+    """Say which of the two ended, which neither does by itself unless something is wrong."""
+    status = ended.process.returncode
+    print(f"run: the {ended.name} ended with status {status}; its lines are in {ended.log}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,15 @@ from ruamel.yaml import YAML
 
 from deploy.embedded import flags
 from deploy.embedded.config import read_models
+from deploy.gateway.settings import Settings, describe
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(ROOT.glob("docker-compose*.yml"))
 VARIANTS = ["", "gpu", "embedded", "light"]
 REPLACED_WHEN_MERGED = {"command", "entrypoint", "test"}
+# No settings of .env: where things are for the gateway's container, and what its image says.
+PLACES = {"SERVING_URL": "grpc://serving:8500", "GATEWAY_MODEL_FOLDER": "/models/bert_mlm"}
+OF_THE_IMAGE = {"GATEWAY_HOST", "GATEWAY_LOG_FOLDER", "MODEL_NAME"}
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 Compose = dict[str, Any]
@@ -110,6 +114,73 @@ def test_every_setting_has_a_comment_above_it() -> None:
     assert all(comment.startswith("# ") for comment in above.values())
 
 
+def comments() -> dict[str, str]:
+    """Return what stands above each setting of the example, as one line."""
+    found: dict[str, str] = {}
+    said: list[str] = []
+    for line in (ROOT / ".env.example").read_text("utf-8").splitlines():
+        if line.startswith("# "):
+            said.append(line.removeprefix("# "))
+            continue
+        found[line.partition("=")[0]] = " ".join(said)
+        said = []
+    return found
+
+
+def of_the_gateway() -> dict[str, tuple[str, str]]:
+    """Return default and meaning of the gateway's settings that are .env's, too."""
+    return {name: (default, about) for name, default, about in describe() if name not in {*PLACES, *OF_THE_IMAGE}}
+
+
+def test_every_setting_of_the_gateway_has_its_default_and_its_meaning_in_the_example() -> None:
+    listed, said = settings(), comments()
+    for name, (default, about) in of_the_gateway().items():
+        assert listed.get(name) == default, name
+        if name != "GATEWAY_PORT":  # which is this host's here
+            assert said[name].lower().startswith(about.lower()), name
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_gateway_is_given_every_setting_of_its_own(name: str) -> None:
+    given = variant(name)["services"]["gateway"]["environment"]
+    defaults = {setting: f"${{{setting}:-{default}}}" for setting, (default, _) in of_the_gateway().items()}
+    del defaults["GATEWAY_PORT"]  # in the container it is always the same
+    assert given == PLACES | defaults
+
+
+def test_the_gateway_accepts_what_it_is_given_by_default() -> None:
+    given = {
+        setting: with_defaults(value) for setting, value in variant("")["services"]["gateway"]["environment"].items()
+    }
+    loaded = Settings.load([], given)
+    assert loaded.serving_url == ("grpc://serving:8500",)
+    changed = {name for name in Settings.__slots__ if getattr(loaded, name) != getattr(Settings(), name)}
+    assert changed == {"serving_url", "model_folder"}
+
+
+def test_no_secret_has_a_value_in_what_is_shared() -> None:
+    secret = {name for name in settings() if re.search(r"KEYS?$|TOKEN$", name) and name != "GATEWAY_METRICS_KEY"}
+    assert len(secret) >= 3
+    assert {settings()[name] for name in secret} == {""}
+
+
+def test_requests_in_flight_get_their_time_before_the_gateway_is_killed() -> None:
+    service = variant("")["services"]["gateway"]
+    assert service["stop_grace_period"] == "1m"
+    assert Settings().grace_s <= 30
+    assert service["init"] is True
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_gateway_is_healthy_if_its_own_probe_says_so_and_writes_its_log_alone(name: str) -> None:
+    service = variant(name)["services"]["gateway"]
+    assert service["healthcheck"]["test"] == ["CMD", "python", "-m", "deploy.gateway.probe"]
+    writable = [volume for volume in service["volumes"] if "ro" not in volume.split(":")[-1].split(",")]
+    assert writable == ["logs:/logs"]
+    assert "logs" in variant(name)["volumes"]
+    assert service["ports"] == ["127.0.0.1:${GATEWAY_PORT:-8000}:8000"]
+
+
 @pytest.mark.parametrize("service", services())
 def test_ports_are_published_on_this_host_only(service: Compose) -> None:
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
@@ -156,7 +227,7 @@ def test_every_file_that_serving_is_told_to_read_is_mounted(name: str) -> None:
     mounts = {volume.split(":")[1]: ROOT / volume.split(":")[0] for volume in service["volumes"]}
     named = [part.split("=", 1)[-1] for part in service["command"] + service["healthcheck"]["test"]]
     paths = [Path(part) for part in named if part.startswith("/")]
-    assert len(paths) == 4
+    assert len(paths) == (3 if name == "light" else 4)
     for path in paths:
         mount = next(mount for mount in mounts if path.is_relative_to(mount))
         assert (mounts[mount] / path.relative_to(mount)).is_file()
@@ -169,6 +240,17 @@ def test_the_embedded_server_accepts_the_command_line() -> None:
     assert program == ["python", "-m", "deploy.embedded"]
     assert (parsed.host, parsed.port, parsed.rest_api_port) == ("0.0.0.0", 8500, 8501)
     assert parsed.tensorflow_intra_op_parallelism == 0
+
+
+def test_the_light_engine_is_told_the_same_but_batches_by_its_own_rules() -> None:
+    service = variant("light")["services"]["serving"]
+    *program, host, engine = service["entrypoint"]
+    parsed = flags.parse([host, engine, *map(with_defaults, service["command"])])
+    assert program == ["python", "-m", "deploy.embedded"]
+    assert (parsed.engine, parsed.enable_batching, parsed.batching_parameters_file) == ("onnx", None, None)
+    left_out = {"--enable_batching=true", "--batching_parameters_file=/models/batching.config"}
+    assert set(variant("")["services"]["serving"]["command"]) - set(service["command"]) == left_out
+    assert not set(service["command"]) - set(variant("")["services"]["serving"]["command"])
 
 
 @pytest.mark.parametrize("name", ["", "gpu"])

@@ -1,13 +1,16 @@
 """The Dockerfiles and .dockerignore: what can be said of an image without building it."""
 
+import ast
 import re
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCKERFILES = [ROOT / "deploy/embedded/Dockerfile", ROOT / "export/Dockerfile"]
+DOCKERFILES = [ROOT / "deploy/embedded/Dockerfile", ROOT / "deploy/gateway/Dockerfile", ROOT / "export/Dockerfile"]
+APPLICATIONS = {"deploy", "export", "loadtest", "models", "tests"}
 
 pytestmark = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
 
@@ -20,6 +23,14 @@ def instructions(dockerfile: Path, name: str) -> list[str]:
 def copied(dockerfile: Path) -> list[str]:
     commands = [line.split() for line in instructions(dockerfile, "COPY") if not line.startswith("--from")]
     return [source for command in commands for source in command[:-1]]
+
+
+def imported(module: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
 
 
 def test_every_stage_starts_from_the_base_that_a_build_argument_names(dockerfile: Path) -> None:
@@ -53,3 +64,10 @@ def test_what_it_copies_exists_and_is_let_into_the_build(dockerfile: Path) -> No
     for source in copied(dockerfile):
         assert (ROOT / source).exists()
         assert any(fnmatch(source, pattern) for pattern in allowed)
+
+
+def test_what_it_copies_imports_nothing_of_this_repository_that_stays_outside(dockerfile: Path) -> None:
+    inside = [source.replace("/", ".") for source in copied(dockerfile)]
+    modules = [module for source in copied(dockerfile) for module in (ROOT / source).rglob("*.py")]
+    own = {name for module in modules for name in imported(module) if name.split(".")[0] in APPLICATIONS}
+    assert {name for name in own if not any(f"{name}.".startswith(f"{folder}.") for folder in inside)} == set()

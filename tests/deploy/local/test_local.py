@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,16 @@ class Local:
     printed: str
     grpc_port: int
     rest_port: int
+    gateway_port: int
     models: Path
+
+    @property
+    def ports(self) -> tuple[int, int, int]:
+        return self.grpc_port, self.rest_port, self.gateway_port
+
+    def children(self, module: str = "") -> list[int]:
+        command = ["pgrep", "-P", str(self.process.pid), "-f", module]
+        return [int(child) for child in subprocess.run(command, capture_output=True, check=True).stdout.split()]
 
 
 def free_port() -> int:
@@ -35,29 +45,34 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def command(models: Path, grpc_port: int, rest_port: int, model: Path = TINY) -> list[str]:
-    ports = ["--grpc-port", str(grpc_port), "--rest-port", str(rest_port)]
-    places = ["--output", str(models), "--log", str(models / "server.log")]
-    return [sys.executable, "-m", "deploy.local", "--model", str(model), *places, *ports]
+def command(models: Path, *ports: int) -> list[str]:
+    flags = ("--grpc-port", "--rest-port", "--gateway-port")
+    chosen = [f"{flag}={port}" for flag, port in zip(flags, ports, strict=True)]
+    places = [f"--output={models}", f"--log={models / 'server.log'}", f"--gateway-log={models / 'gateway.log'}"]
+    return [sys.executable, "-m", "deploy.local", f"--model={TINY}", *places, *chosen]
+
+
+def environment(models: Path, **variables: str) -> dict[str, str]:
+    return {**os.environ, "COLUMNS": "100", "GATEWAY_LOG_FOLDER": str(models / "logs"), **variables}
 
 
 def start(models: Path, *prefix: str) -> Local:
-    grpc_port, rest_port = free_port(), free_port()
+    ports = free_port(), free_port(), free_port()
     process = subprocess.Popen(
-        [*prefix, *command(models, grpc_port, rest_port)],
+        [*prefix, *command(models, *ports)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "COLUMNS": "100"},
+        env=environment(models),
     )
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if "Ctrl-C stops the server." in line:
+        if "Ctrl-C stops both." in line:
             break
-    return Local(process, "".join(lines), grpc_port, rest_port, models)
+    return Local(process, "".join(lines), *ports, models)
 
 
 def stop(local: Local, number: signal.Signals = signal.SIGINT) -> str:
@@ -84,12 +99,46 @@ def fill(*arguments: str) -> list[dict[str, object]]:
     return answers
 
 
-def test_the_last_screen_shows_answers_as_a_table_and_both_addresses(local: Local) -> None:
+def assert_nothing_is_left(children: list[int], ports: tuple[int, ...]) -> None:
+    for child in children:
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def test_the_last_screen_shows_answers_as_a_table_and_all_addresses(local: Local) -> None:
     assert f"Exporting {TINY} as {local.models}/bert_mlm/1." in local.printed
     assert SENTENCE in local.printed
     assert f"grpc://127.0.0.1:{local.grpc_port}" in local.printed
     assert f"http://127.0.0.1:{local.rest_port}/v1/models/bert_mlm" in local.printed
+    assert f"Workbench  http://127.0.0.1:{local.gateway_port}\n" in local.printed
     assert "Traceback" not in local.printed
+
+
+def test_the_workbench_is_a_page_and_the_api_behind_it_answers_and_logs(local: Local) -> None:
+    address = f"http://127.0.0.1:{local.gateway_port}"
+    with urlopen(address) as page:
+        assert page.headers.get_content_type() == "text/html"
+    body = json.dumps({"text": SENTENCE, "top_k": 1}).encode()
+    with urlopen(Request(f"{address}/predict", body, {"Content-Type": "application/json"})) as answer:
+        (best,) = json.load(answer)["results"]
+    assert best["token"] == fill(SENTENCE, "--url", f"grpc://127.0.0.1:{local.grpc_port}")[0]["token_str"]
+    with urlopen(f"{address}/healthz") as answer:
+        model = json.load(answer)["model"]
+    assert (model["name"], model["version"]) == ("bert_mlm", 1)
+    assert (local.models / "logs" / "gateway.log").exists()
+
+
+def test_the_gateway_compares_answers_with_those_in_the_manifest_of_the_version(local: Local) -> None:
+    check: dict[str, object] = {}
+    deadline = time.monotonic() + 30
+    while not check and time.monotonic() < deadline:
+        with urlopen(f"http://127.0.0.1:{local.gateway_port}/healthz") as answer:
+            check = json.load(answer)["consistency"] or {}
+    assert check["status"] == "success"
+    assert check["version"] == 1
 
 
 def test_the_command_gives_transformers_answers_over_grpc_and_http_alike(local: Local) -> None:
@@ -113,34 +162,62 @@ def test_the_documented_rest_body_gives_the_same_token_ids(local: Local) -> None
     assert tokens[:5] == [entry["token"] for entry in over_grpc]
 
 
-def test_a_second_run_on_a_taken_port_is_one_clear_sentence(local: Local) -> None:
-    taken = command(local.models, local.grpc_port, free_port())
+@pytest.mark.parametrize(("place", "setting"), [(0, "GRPC_PORT"), (1, "REST_PORT"), (2, "GATEWAY_PORT")])
+def test_a_second_run_on_a_taken_port_is_one_clear_sentence(local: Local, place: int, setting: str) -> None:
+    ports = [free_port(), free_port(), free_port()]
+    ports[place] = local.ports[place]
+    taken = command(local.models, *ports)
     done = subprocess.run(taken, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"run: port {local.grpc_port} cannot be had")
-    assert "GRPC_PORT=" in done.stderr
+    assert done.stderr.startswith(f"run: port {ports[place]} cannot be had")
+    assert f"{setting}=" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly_and_the_next_run_reuses_the_version(local: Local, number: signal.Signals) -> None:
-    running = start(local.models)
+# A shell lets what it starts in the background ignore Ctrl-C.
+IGNORING_CTRL_C = ["sh", "-c", 'trap "" INT; exec "$0" "$@"']
+
+
+@pytest.mark.parametrize(("prefix", "number"), [(IGNORING_CTRL_C, signal.SIGINT), ([], signal.SIGTERM)])
+def test_a_signal_ends_it_cleanly_and_the_next_run_reuses_the_version(
+    local: Local, prefix: list[str], number: signal.Signals
+) -> None:
+    running = start(local.models, *prefix)
     assert f"Using {local.models}/bert_mlm/1, exported from {TINY} before." in running.printed
-    group = subprocess.run(["pgrep", "-P", str(running.process.pid)], capture_output=True, text=True, check=True)
+    children = running.children()
+    assert len(children) == 2
     assert "Stopped." in stop(running, number)
     assert running.process.returncode == 0
-    for child in group.stdout.split():
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(child), 0)
-    for port in (running.grpc_port, running.rest_port):
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=5)
+    assert_nothing_is_left(children, running.ports)
 
 
-def test_ctrl_c_ends_it_even_where_a_shell_had_it_ignored(local: Local) -> None:
-    running = start(local.models, "sh", "-c", 'trap "" INT; exec "$0" "$@"')
-    assert "Stopped." in stop(running, signal.SIGINT)
-    assert running.process.returncode == 0
+@pytest.mark.parametrize(("module", "name"), [("deploy.embedded", "server"), ("deploy.gateway", "gateway")])
+def test_if_one_dies_the_other_ends_and_the_log_to_read_is_named(local: Local, module: str, name: str) -> None:
+    running = start(local.models)
+    children = running.children()
+    (victim,) = running.children(module)
+    os.kill(victim, signal.SIGKILL)
+    said = running.process.communicate(timeout=30)[0]
+    assert f"run: the {name} ended with status -9; its lines are in {local.models / name}.log" in said
+    assert running.process.returncode == 1
+    assert_nothing_is_left(children, running.ports)
+
+
+def test_a_gateway_that_does_not_start_is_said_with_its_last_lines_and_ends_the_server(local: Local) -> None:
+    ports = (free_port(), free_port(), free_port())
+    done = subprocess.run(
+        command(local.models, *ports),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(local.models, GATEWAY_MAX_BATCH="many"),
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("run: the gateway ended with status 2;")
+    assert "GATEWAY_MAX_BATCH is 'many'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert_nothing_is_left([], ports)
 
 
 def test_another_checkpoint_becomes_the_next_version(tmp_path: Path) -> None:
@@ -165,7 +242,7 @@ def test_a_half_written_version_is_one_clear_sentence(tmp_path: Path, make: obje
     assert callable(make)
     make(tmp_path)
     done = subprocess.run(
-        command(tmp_path, free_port(), free_port()), cwd=ROOT, capture_output=True, text=True, check=False
+        command(tmp_path, free_port(), free_port(), free_port()), cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert message in done.stderr
