@@ -7,7 +7,7 @@ import { CHANGED, say } from "./language.js";
 export const FILL = [
   ["single", "床前明月光，疑是地[MASK]霜。"],
   ["idiom", "画[MASK]添[MASK]。"],
-  ["ambiguous", "外面下[MASK]了。"],
+  ["ambiguous", "这道菜太[MASK]了。"],
   ["words", "千里之行，始于[MASK][MASK]。"],
   ["batch", "春眠不觉晓，处处闻啼[MASK]。\n中国的首都是[MASK]京。\n他每天[MASK]上去公园跑步。\n守[MASK]待[MASK]。\n今天天气真[MASK]啊，适合出去玩。"],
 ];

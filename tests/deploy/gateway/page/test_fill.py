@@ -141,6 +141,8 @@ def test_every_example_is_answered_when_it_is_clicked(open_page: Open) -> None:
         expect_answer(page, *filter(None, text_box(page).input_value().split("\n")))
         expect(page.locator("#fill-hints li")).to_have_count(0)
         expect(page.locator("#fill-problem")).to_be_hidden()
+    page.get_by_role("button", name="Ambiguous").click()
+    expect(answer(page).locator(".ambiguous")).to_be_visible()
 
 
 def test_the_timing_tells_the_way_from_key_to_answer_and_the_servers_part(open_page: Open) -> None:
