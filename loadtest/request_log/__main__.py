@@ -195,6 +195,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.max_bytes,
         options.limit_s,
     )
+    if not options.servable.is_dir():
+        print(f"request_log: {options.servable} is not there; `make export` makes models/bert_mlm", file=sys.stderr)
+        return 1
     work: Path = options.work.resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (work / "logs").mkdir()
         now = datetime.now(UTC)
         write(log_lines(_LINES, now - timedelta(hours=24), now), work / "logs" / "gateway.log")
-        with workbench(options.model_base_path, work, ["--engine=onnx"]) as url:
+        with workbench(options.model_base_path, work, []) as url:  # as `make run` serves it
             _take(_answered(browser, url), options.folder / "workbench.png")
             _take(_dashboard(browser, url), options.folder / "dashboard.png")
 
@@ -54,7 +54,7 @@ def _answered(browser: Browser, url: str) -> Page:
 
 
 def _dashboard(browser: Browser, url: str) -> Page:
-    page = _open(browser, f"{url}dashboard?lang=en", height=1490)
+    page = _open(browser, f"{url}dashboard?lang=en", height=930)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     return page
 
