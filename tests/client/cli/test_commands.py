@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import bert_mlm_client
@@ -145,6 +146,15 @@ def test_the_timeout_is_in_seconds(run: Run, silent_port: int) -> None:
     assert "nothing came back in 0.2 s" in done.stderr
 
 
+@pytest.fixture
+def _heeded_interrupts() -> Iterator[None]:
+    """Let what is started heed SIGINT, which a shell makes the tests themselves ignore in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heeded_interrupts")
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_ctrl_c_is_quiet_with_exit_status_130(environment: dict[str, str], scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
