@@ -176,7 +176,7 @@ def _write_warmup(path: Path, checkpoint: Checkpoint) -> None:
             for name, array in inputs.items():
                 request.inputs[name].CopyFrom(encode_tensor(array))
             record = messages.PredictionLog(predict_log=messages.PredictLog(request=request))
-            writer.write(record.SerializeToString())
+            writer.write(record.SerializeToString(deterministic=True))  # one checkpoint, one digest
 
 
 def warmup_requests(checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -206,7 +206,7 @@ def _write_light(folder: Path, checkpoint: Checkpoint, whitening: Whitening) -> 
         if name in SIGNATURES:
             signatures.signature_def[name].ParseFromString(signature.SerializeToString())
     metadata = {
-        "signatures": json_format.MessageToJson(signatures, indent=None),
+        "signatures": json_format.MessageToJson(signatures, indent=None, sort_keys=True),
         "tokenizer": json.dumps(client_config(checkpoint), sort_keys=True),
     }
     top_k = min(TOP_K, checkpoint.config.vocab_size)

@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -20,6 +21,17 @@ def test_the_command_says_in_plain_sentences_what_it_did_and_nothing_else(tmp_pa
     assert done.stdout.startswith("Read 0.0 million weights from ")
     assert re.search(rf"^Wrote {tmp_path}/other/7 \(0\.\d MB\)\.$", done.stdout, re.MULTILINE)
     assert (tmp_path / "other/7/manifest.json").is_file()
+
+
+def test_one_checkpoint_becomes_the_same_files_in_every_process(tiny_version: Path, tmp_path: Path) -> None:
+    assert export("--model", str(TINY), "--output", str(tmp_path), "--version", "1").returncode == 0
+    here, there = (
+        json.loads((version / "manifest.json").read_text(encoding="utf-8"))["files"]
+        for version in (tiny_version, tmp_path / "bert_mlm/1")
+    )
+    for files in (here, there):  # TensorFlow numbers a graph's functions by all that the process has made
+        del files["saved_model.pb"], files["fingerprint.pb"]
+    assert there == here
 
 
 @pytest.mark.parametrize("version", ["0", "-1", "one", "1.5"])
