@@ -52,7 +52,7 @@ def heading(report: Report, words: Words) -> tuple[str, str]:
 
 def latency(report: Report, words: Words) -> Table:
     """Return the percentiles of each task."""
-    header = (words.task, words.lines, "P50", "P95", "P99", words.mean, words.server_share)
+    header = (words.task, words.lines, "P50", "P95", "P99", words.mean, words.mean_inference)
     rows = tuple(
         (
             one.task or words.all_tasks,

@@ -41,7 +41,7 @@ class Words:
     all_tasks: str
     lines: str
     mean: str
-    server_share: str
+    mean_inference: str
     day: str
     error_type: str
     count: str
@@ -134,7 +134,7 @@ ENGLISH = Words(
     all_tasks="all tasks",
     lines="Lines",
     mean="Mean",
-    server_share="Server's share",
+    mean_inference="Mean inference",
     day="Day",
     error_type="Type",
     count="Count",
@@ -209,7 +209,7 @@ CHINESE = Words(
     all_tasks="全部任务",
     lines="行数",
     mean="平均",
-    server_share="其中推理",
+    mean_inference="平均推理",
     day="日期",
     error_type="类型",
     count="次数",
