@@ -45,6 +45,7 @@ def serve(arguments: Sequence[str]) -> int:
     # gRPC has nothing to do where a process is started for a report, and says so each time.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from deploy.gateway.app import create_app
+    from deploy.gateway.connection import limited
 
     try:
         settings = Settings.load(arguments, os.environ)
@@ -59,7 +60,7 @@ def serve(arguments: Sequence[str]) -> int:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=limited(settings),
         ws="none",
         lifespan="on",
         access_log=False,

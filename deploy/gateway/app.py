@@ -139,7 +139,7 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         middleware=[
             Middleware(Envelope, metrics=metrics, recorder=recorder),
             *_access(settings),
-            Middleware(BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s),
+            Middleware(BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.client_timeout_s),
             Middleware(ConcurrencyLimit, turns=turns),
         ],
     )

@@ -16,7 +16,7 @@ CLIENT_CLOSED_REQUEST = "499"
 """What is counted where the client went away before its answer; the name and number are nginx's."""
 
 _POLICY = b"content-security-policy"
-_CONSTANT = (
+SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),  # for browsers older than frame-ancestors
@@ -84,7 +84,7 @@ class Envelope:
 
 
 def _headers(message: Message, context: RequestContext) -> list[tuple[bytes, bytes]]:
-    headers = [(b"x-request-id", context.request_id.encode()), *_CONSTANT]
+    headers = [(b"x-request-id", context.request_id.encode()), *SECURITY_HEADERS]
     if not any(name == _POLICY for name, _ in message["headers"]):
         headers.append((_POLICY, CONTENT_SECURITY_POLICY))
     if context.asked or context.queue_s:

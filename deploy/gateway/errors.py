@@ -2,18 +2,19 @@
 
 | status | when |
 |---|---|
-| 400 | the body is no JSON, or the text cannot be asked: no [MASK], too long, a control character |
+| 400 | no HTTP, a body that is no JSON, or a text that cannot be asked: no [MASK], too long, a control character |
 | 401 | no API key, or a wrong one |
 | 404, 405 | no such address, or not with this method |
-| 408 | the body came too slowly |
+| 408 | the head or the body came too slowly |
 | 413 | the body is too large, or it has too many sentences |
 | 415 | the body is not said to be JSON |
 | 422 | the JSON has not the fields of the schema |
 | 429 | too many requests at a time; Retry-After says when to come again |
+| 431 | the head of the request is too large |
 | 500 | a fault of the gateway |
 | 501 | the served version cannot answer this kind of question |
 | 502 | the model server answered with something that is no answer |
-| 503 | the model server is not there, loads the model, or is overloaded |
+| 503 | the model server is not there, loads the model, or is overloaded; or too many connections are open |
 | 504 | the model server did not answer in time |
 """
 

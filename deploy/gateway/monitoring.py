@@ -16,7 +16,7 @@ from deploy.gateway.log.gpu import GpuUsage
 from deploy.gateway.log.json_lines import encode
 from deploy.gateway.log.resources import ProcessUsage
 from deploy.gateway.metrics import table as metrics_table
-from deploy.gateway.settings import describe
+from deploy.gateway.settings import SECRETS, describe
 
 _TEMPLATE = Path(__file__).parent / "monitoring.template.md"
 
@@ -118,6 +118,7 @@ def page() -> str:
         metrics=metrics_table(),
         alerts=alerts.table(),
         health=_table(("field", "says"), ((f"`{name}`", meaning) for name, meaning in HEALTH.items())),
+        secrets=", ".join(f"`{name}`" for name in SECRETS),
         settings=_table(
             ("variable", "default", "says"),
             ((f"`{name}`", f"`{default}`" if default else "", about) for name, default, about in describe()),

@@ -123,10 +123,18 @@ class Settings:
             "GATEWAY_MAX_BODY_BYTES", _whole(1, 2**30), "largest request body, in bytes; larger ones get 413"
         ),
     )
-    body_timeout_s: float = field(
+    max_connections: int = field(
+        default=512,
+        metadata=_setting(
+            "GATEWAY_MAX_CONNECTIONS", _whole(1, 1_000_000), "how many connections may be open; one more gets 503"
+        ),
+    )
+    client_timeout_s: float = field(
         default=10.0,
         metadata=_setting(
-            "GATEWAY_BODY_TIMEOUT_S", _number(0.01, 3600), "how long a client may take to send its body, in seconds"
+            "GATEWAY_CLIENT_TIMEOUT_S",
+            _number(0.01, 3600),
+            "how long a client may take to send the head of a request, to send its body, or to read on, in seconds",
         ),
     )
     max_batch: int = field(
@@ -317,7 +325,7 @@ class Settings:
         values: dict[str, Any] = {}
         for one in fields(cls):
             variable = one.metadata["variable"]
-            name, text = _flag(one.name), given[one.name]
+            name, text = _flag(one.name), given.get(one.name)
             if text is None:
                 name, text = variable, environment.get(variable, "")
                 if not text:
@@ -365,6 +373,10 @@ class Settings:
         return tuple(keys)
 
 
+SECRETS = tuple(one.metadata["variable"] for one in fields(Settings) if not one.repr)
+"""Settings that no flag gives: everybody on a machine can read the flags of its processes."""
+
+
 def describe() -> list[tuple[str, str, str]]:
     """Return each setting's variable, default and comment, for the tables of the documentation."""
     return [(one.metadata["variable"], _written(one.default), one.metadata["about"]) for one in fields(Settings)]
@@ -372,9 +384,14 @@ def describe() -> list[tuple[str, str, str]]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m deploy.gateway serve", description="Serve the gateway.", allow_abbrev=False
+        prog="python -m deploy.gateway serve",
+        description="Serve the gateway.",
+        epilog=f"Secrets are variables alone: {', '.join(SECRETS)}.",
+        allow_abbrev=False,
     )
     for one in fields(Settings):
+        if one.metadata["variable"] in SECRETS:
+            continue
         default = f" (default {_written(one.default)})" if one.default not in {None, ()} else ""
         parser.add_argument(
             _flag(one.name), metavar="VALUE", help=f"{one.metadata['about']}; {one.metadata['variable']}{default}"

@@ -50,7 +50,7 @@ def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(start: 
 
 
 def test_a_body_that_comes_too_slowly_is_408_and_the_connection_ends(start: Start, scripted_url: str) -> None:
-    gateway = start(scripted_url, "--body-timeout-s=0.3")
+    gateway = start(scripted_url, "--client-timeout-s=0.3")
     answer = gateway.exchange(head(f"Content-Length: {len(BODY)}") + BODY[:5])
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"BodyTimeoutError" in answer

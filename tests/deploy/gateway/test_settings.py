@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.gateway.settings import Settings, SettingsError, describe
+from deploy.gateway.settings import SECRETS, Settings, SettingsError, describe
 from loadtest.processes import ROOT
 from tests.deploy.gateway.conftest import environment
 
@@ -78,6 +78,19 @@ def test_keys_come_from_variable_and_file_together_and_are_never_shown(tmp_path:
     settings = Settings.load([], {"GATEWAY_API_KEYS": f"{KEY}-variable", "GATEWAY_API_KEYS_FILE": str(file)})
     assert settings.keys() == (f"{KEY}-variable", f"{KEY}-file")
     assert KEY not in repr(settings)
+
+
+@pytest.mark.parametrize("variable", SECRETS)
+def test_a_secret_is_no_flag_since_everybody_on_the_machine_can_read_those(
+    variable: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flag = "--" + variable.removeprefix("GATEWAY_").lower().replace("_", "-")
+    with pytest.raises(SystemExit):
+        Settings.load([f"{flag}={KEY}"], {})
+    assert "unrecognized arguments" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        Settings.load(["--help"], {})
+    assert variable in capsys.readouterr().out
 
 
 def test_a_file_without_a_key_is_an_error_since_it_would_let_everybody_in(tmp_path: Path) -> None:

@@ -78,12 +78,12 @@ def test_slow_and_doubtful_answers_are_alerts_though_the_sample_of_the_log_has_n
 ) -> None:
     gateway = start(
         scripted_url,
-        f"--alert-webhook={receiver.url}",
         "--alert-latency-ms=0.01",
         "--alert-low-confidence=0.9",
         "--alert-window-s=3",
         "--alert-min-sentences=3",
         "--log-sample-rate=0.000001",
+        GATEWAY_ALERT_WEBHOOK=receiver.url,
     )
     gateway.wait_until_ready()
     model.answers = {"scores": np.full((1, 1, 20), 0.01, np.float32)}
@@ -118,7 +118,7 @@ def test_a_receiver_that_does_not_answer_delays_no_request_and_the_end_briefly(
     start: Start, scripted_url: str, model: Model, receiver: Receiver
 ) -> None:
     receiver.gate.clear()
-    gateway = start(scripted_url, f"--alert-webhook={receiver.url}", "--alert-errors=1")
+    gateway = start(scripted_url, "--alert-errors=1", GATEWAY_ALERT_WEBHOOK=receiver.url)
     gateway.wait_until_ready()
     model.refusal = Refusal("broken", "INTERNAL")
     ask(gateway)

@@ -67,7 +67,7 @@ def observe(start: Start, receiver: Receiver) -> Observe:
     """Start a gateway that tells the webhook, and wait until it can answer."""
 
     def starter(serving: str, *flags: str, **variables: str) -> Observed:
-        gateway = start(serving, f"--alert-webhook={receiver.url}", *flags, **variables)
+        gateway = start(serving, *flags, GATEWAY_ALERT_WEBHOOK=receiver.url, **variables)
         gateway.wait_until_ready()
         return Observed(gateway, receiver)
 
