@@ -4,6 +4,7 @@ import { ask } from "./api.js";
 import { announce, copy, h, replace } from "./dom.js";
 import { makeHints } from "./hints.js";
 import { CHANGED, say } from "./language.js";
+import { makeLimits } from "./limits.js";
 import { makeLive } from "./live.js";
 import { makeProblem } from "./problem.js";
 import { drawStrip } from "./strip.js";
@@ -25,28 +26,29 @@ export function startFeatures(view, changed) {
   const timing = document.getElementById("features-timing");
   const hints = makeHints(document.getElementById("features-hints"), area);
   const problem = makeProblem(document.getElementById("features-problem"), () => update());
+  const limits = makeLimits();
   let shown = []; // {text, cls, mean, whitened} of each line
 
   const live = makeLive({
-    ask: ({ texts }, signal) => ask("features", { inputs: texts }, signal),
-    show({ texts, since }, { answer, serverMs, modelMs }) {
+    ask: ({ lines }, signal) => ask("features", { inputs: lines.map(({ text }) => text) }, signal),
+    show({ lines, since }, { answer, serverMs, modelMs }) {
       problem.hide();
-      shown = answer.map((vectors, index) => ({ text: texts[index], ...vectors }));
+      shown = answer.map((vectors, index) => ({ text: lines[index].text, ...vectors }));
       render();
       announce(say("features.status", { count: shown.length, dimensions: shown[0].mean.length }));
       showTiming(timing, since, serverMs, modelMs);
     },
-    fail: (_question, error) => problem.show(error),
+    fail: ({ lines, since }, error) => (limits.learn(error, lines) ? update(since) : problem.show(error)),
   });
 
   function update(since = performance.now()) {
     view.features = area.value;
     changed();
     const lines = linesOf(area.value);
-    const found = lines.flatMap((line) => check(line, false));
+    const found = [...lines.flatMap((line) => check(line, false)), ...limits.hints(area.value)];
     hints.show(found, lines.length > 1);
     if (lines.length && !found.length) {
-      live.want({ texts: lines.map(({ text }) => text), since });
+      live.want({ lines, since });
       return;
     }
     live.drop();
@@ -79,6 +81,7 @@ export function startFeatures(view, changed) {
   chosen.addEventListener("change", render);
   document.getElementById("features-form").addEventListener("submit", (event) => {
     event.preventDefault();
+    limits.forget();
     update(event.timeStamp);
   });
   document.addEventListener(CHANGED, render);

@@ -65,7 +65,7 @@ export function startFill(view, changed) {
   function checkText() {
     topK.max = String(limits.mostCandidates());
     const lines = linesOf(area.value);
-    const faults = [...lines.flatMap((line) => check(line)), ...limits.hints(area.value, shorten)];
+    const faults = [...lines.flatMap((line) => check(line)), ...limits.hints(area.value, { shorten })];
     hints.show([...checkTopK(), ...faults], lines.length > 1);
     area.ariaInvalid = String(faults.length > 0);
     if (!isWhole(topK) || faults.some(({ line }) => line === 0)) return [];

@@ -59,7 +59,7 @@ function offers(hint, isBatch, area, mend) {
     return isBatch ? [atEnd] : [button(say("mend.caret"), () => insertMask(area)), atEnd];
   }
   if (hint.kind === "too-many") return [button(say("mend.keep", hint.values), () => mend(hint.edits))];
-  if (hint.kind === "too-long") return [button(say("mend.truncate"), hint.act)];
+  if (hint.kind === "too-long") return [button(say("mend.truncate"), hint.act ?? (() => mend(hint.edits)))];
   if (hint.act) return [button(say("mend"), hint.act)];
   return hint.edits.length ? [button(say("mend"), () => mend(hint.edits))] : [];
 }

@@ -2,6 +2,9 @@
 
 import { linesOf } from "./validation.js";
 
+/** [CLS] and [SEP], which every text has around it. */
+const SPECIAL_TOKENS = 2;
+
 /**
  * @typedef {import("./validation.js").Line} Line
  * @typedef {import("./hints.js").Hint} Hint
@@ -11,9 +14,10 @@ import { linesOf } from "./validation.js";
  * @returns {{
  *   learn: (error: import("./api.js").Problem, lines: Line[]) => boolean,
  *   forget: () => void,
- *   hints: (text: string, shorten: () => void) => Hint[],
+ *   hints: (text: string, how?: {lines?: Line[], shorten?: () => void}) => Hint[],
  *   mostCandidates: () => number,
- * }} learn tells whether the error, about these lines, was of use; forget lets refused lines be asked again
+ * }} learn tells whether the error, about these lines, was of use; forget lets refused lines be asked again; shorten has the
+ *   gateway shorten what is too long, which is cut off otherwise
  */
 export function makeLimits() {
   const refused = new Map(); // what was said about a line, by its text
@@ -33,20 +37,23 @@ export function makeLimits() {
     return true;
   }
 
-  function hints(text, shorten) {
-    const lines = linesOf(text);
+  function hints(text, { lines = linesOf(text), shorten } = {}) {
     if (lines.length > mostLines) {
       const edits = [{ start: lines[mostLines].start - 1, end: text.length, text: "" }];
       return [{ kind: "too-many", line: 0, found: "", edits, values: { count: lines.length, limit: mostLines } }];
     }
-    return lines.filter((line) => refused.has(line.text)).map((line) => refusal(line.number, refused.get(line.text), shorten));
+    return lines.filter((line) => refused.has(line.text)).map((line) => refusal(line, refused.get(line.text), shorten));
   }
 
   return { learn, forget: () => refused.clear(), hints, mostCandidates: () => mostCandidates };
 }
 
-function refusal(line, words, shorten) {
+function refusal({ number, start, text }, words, shorten) {
   const long = words.match(/(\d+) tokens long .* than the (\d+) that/);
-  if (!long) return { kind: "refused", line, found: "", edits: [], words };
-  return { kind: "too-long", line, found: "", edits: [], values: { length: long[1], limit: long[2] }, act: shorten };
+  if (!long) return { kind: "refused", line: number, found: "", edits: [], words };
+  const values = { length: long[1], limit: long[2] };
+  if (shorten) return { kind: "too-long", line: number, found: "", edits: [], values, act: shorten };
+  const kept = [...text].slice(0, values.limit - SPECIAL_TOKENS).join(""); // a character is one token at most
+  const edits = [{ start: start + kept.length, end: start + text.length, text: "" }];
+  return { kind: "too-long", line: number, found: "", edits, values };
 }

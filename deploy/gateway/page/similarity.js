@@ -4,6 +4,7 @@ import { ask } from "./api.js";
 import { announce, h, replace } from "./dom.js";
 import { makeHints } from "./hints.js";
 import { CHANGED, say } from "./language.js";
+import { makeLimits } from "./limits.js";
 import { makeLive } from "./live.js";
 import { makeProblem } from "./problem.js";
 import { showTiming } from "./timing.js";
@@ -22,32 +23,29 @@ export function startSimilarity(view, changed) {
   const firstHints = makeHints(document.getElementById("similarity-first-hints"), first);
   const secondHints = makeHints(document.getElementById("similarity-second-hints"), second);
   const problem = makeProblem(document.getElementById("similarity-problem"), () => update());
+  const limits = makeLimits();
   let shown = null; // what the gateway said
 
   const live = makeLive({
-    ask: ({ pair }, signal) => ask("similarity", { inputs: { pairs: [pair] } }, signal),
+    ask: ({ lines }, signal) => ask("similarity", { inputs: { pairs: [lines.map(({ text }) => text)] } }, signal),
     show({ since }, { answer, serverMs, modelMs }) {
       problem.hide();
       [shown] = answer;
       render();
       showTiming(timing, since, serverMs, modelMs);
     },
-    fail: (_question, error) => problem.show(error),
+    fail: ({ lines, since }, error) => (limits.learn(error, lines) ? update(since) : problem.show(error)),
   });
 
   function update(since = performance.now()) {
     view.first = first.value;
     view.second = second.value;
     changed();
-    const faults = [firstHints, secondHints].map((list, index) => {
-      const text = [first, second][index].value;
-      const found = check({ number: 1, start: 0, text }, false);
-      list.show(found);
-      return found.length;
-    });
-    const isComplete = first.value.trim() && second.value.trim();
-    if (isComplete && !faults[0] && !faults[1]) {
-      live.want({ pair: [first.value, second.value], since });
+    const lines = [first, second].map(({ value }) => ({ number: 1, start: 0, text: value })); // each one text, as it is
+    const faults = lines.map((line) => [...check(line, false), ...limits.hints(line.text, { lines: [line] })]);
+    [firstHints, secondHints].forEach((list, index) => list.show(faults[index]));
+    if (lines.every(({ text }) => text.trim()) && !faults.flat().length) {
+      live.want({ lines, since });
       return;
     }
     live.drop();
@@ -79,6 +77,7 @@ export function startSimilarity(view, changed) {
   document.getElementById("similarity-swap").addEventListener("click", () => use(second.value, first.value));
   document.getElementById("similarity-form").addEventListener("submit", (event) => {
     event.preventDefault();
+    limits.forget();
     update(event.timeStamp);
   });
   document.addEventListener(CHANGED, render);

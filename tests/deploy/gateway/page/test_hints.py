@@ -128,6 +128,36 @@ def test_a_sentence_to_compare_is_checked_too(open_page: Open) -> None:
     expect(panel.locator("li[data-kind]")).to_have_count(0)
 
 
+LONG = "今天天气很好。" * 40
+
+
+def test_a_sentence_to_compare_that_is_too_long_is_cut_off_where_the_model_stops_reading(open_page: Open) -> None:
+    page = open_page(forgive="status of 400")
+    panel = open_tab(page, "Similarity")
+    panel.get_by_role("textbox", name="First sentence").fill("今天天气真好。")
+    second = panel.get_by_role("textbox", name="Second sentence")
+    second.fill(f"𠀀{LONG}")  # a character of two UTF-16 units is one
+    too_long = panel.locator("#similarity-second-hints li")
+    expect(too_long).to_contain_text("283 tokens long; the model reads 128")
+    expect(panel.locator("#similarity-first-hints li")).to_have_count(0)
+    expect(panel.locator("#similarity-problem")).to_be_hidden()
+    too_long.get_by_role("button", name="Shorten").click()
+    expect(second).to_have_value(f"𠀀{LONG}"[:126])
+    expect(panel.locator(".score")).to_be_visible()
+
+
+def test_a_text_to_read_that_is_too_long_is_cut_off_where_the_model_stops_reading(open_page: Open) -> None:
+    page = open_page(forgive="status of 400")
+    panel = open_tab(page, "Features")
+    box = panel.get_by_role("textbox", name="Texts")
+    box.fill(f"今天天气真好。\n{LONG}\n今天")
+    too_long = panel.locator('li[data-kind="too-long"]')
+    expect(too_long).to_contain_text("Line 2:")
+    too_long.get_by_role("button", name="Shorten").click()
+    expect(box).to_have_value(f"今天天气真好。\n{LONG[:126]}\n今天")
+    expect(panel.locator(".text-vector")).to_have_count(3)
+
+
 def test_too_many_lines_are_said_to_be_too_many(open_page: Open) -> None:
     page = open_page(forgive="status of 413")
     text_box(page).fill("\n".join(f"第{number}天[MASK]气真好。" for number in range(129)))
