@@ -28,26 +28,18 @@ const TIE = 0.05;
  * @returns {Node[]}
  */
 export function one(answer, changed) {
-  const { masks, leans, marks } = answer;
-  const isSingle = masks.length === 1;
-  return [
-    h("p.sentence", { lang: "zh-CN" }, ...sentence(answer.line.text, fillsOf(answer), marks ?? [])),
-    ...notes(masks),
-    isSingle ? candidates(answer, 0, changed) : several(answer, changed),
-    isSingle && leans ? legend(leans[0]) : "",
-    about(answer),
-  ];
+  return [h("p.sentence", { lang: "zh-CN" }, ...filled(answer)), ...studied(answer, changed)];
 }
 
 /**
  * Return the elements for several sentences.
  * @param {LineAnswer[]} answers
  * @param {Set<number>} open numbers of the lines that are unfolded; kept up to date
- * @param {() => void} changed
+ * @param {{changed: () => void, unfolded: (answer: LineAnswer) => void}} how
  * @returns {Node}
  */
-export function batch(answers, open, changed) {
-  return h("ol.batch", {}, ...answers.map((answer) => h("li", { "data-line": answer.line.number }, folded(answer, open, changed))));
+export function batch(answers, open, how) {
+  return h("ol.batch", {}, ...answers.map((answer) => h("li", { "data-line": answer.line.number }, folded(answer, open, how))));
 }
 
 /**
@@ -59,7 +51,7 @@ export function best({ masks, wholes }) {
   return { word: masks.map(([first]) => word(first)).join(" "), score: Math.min(...masks.map(([first]) => first?.score ?? 0)) };
 }
 
-function folded(answer, open, changed) {
+function folded(answer, open, { changed, unfolded }) {
   const { number } = answer.line;
   const { score } = best(answer);
   const isTie = answer.masks.some(tie);
@@ -67,13 +59,36 @@ function folded(answer, open, changed) {
     "summary",
     { id: `line-${number}` },
     h("span.number", { "aria-label": say("fill.line", { number }) }, String(number)),
-    h("span.sentence", { lang: "zh-CN" }, ...sentence(answer.line.text, fillsOf(answer))),
+    h("span.sentence", { lang: "zh-CN" }, ...filled(answer)),
     isTie ? h("span.badge", {}, say("fill.ambiguous.short")) : "",
     h("span.percent", {}, percent(score)),
   );
-  const toggle = (event) => (event.target.open ? open.add(number) : open.delete(number));
-  const inside = answer.masks.length === 1 ? candidates(answer, 0, changed) : several(answer, changed);
-  return h("details", { open: open.has(number), toggle }, summary, ...notes(answer.masks), inside);
+  const toggle = (event) => {
+    if (!event.target.open) {
+      open.delete(number);
+      return;
+    }
+    open.add(number);
+    unfolded(answer);
+  };
+  return h("details", { open: open.has(number), toggle }, summary, ...studied(answer, changed));
+}
+
+/** The sentence with its words, and marks on what they lean on. */
+function filled(answer) {
+  return sentence(answer.line.text, fillsOf(answer), answer.marks ?? []);
+}
+
+/** All that there is about a sentence. */
+function studied(answer, changed) {
+  const { masks, leans } = answer;
+  const isSingle = masks.length === 1;
+  return [
+    ...notes(masks),
+    isSingle ? candidates(answer, 0, changed) : several(answer, changed),
+    isSingle && leans ? legend(leans[0]) : "",
+    about(answer),
+  ];
 }
 
 /** Candidates for each mask side by side, and whole words beside them. */

@@ -12,16 +12,32 @@ const UNANSWERABLE = new Set([400, 501]);
 /**
  * @param {object} how
  * @param {() => void} how.begin called when the pause is there
+ * @param {(answer: import("./answer.js").LineAnswer) => boolean} how.isStudied whether the reader looks at more than the answer
  * @param {() => void} how.changed called when something has been added to the answers
  * @param {(problem: import("./api.js").Problem) => void} how.fail
  */
-export function makeDetails({ begin, changed, fail }) {
+export function makeDetails({ begin, isStudied, changed, fail }) {
   let timer;
   let controller;
+  let asked = null; // the question, once there are whole words
+  const explained = new WeakSet(); // answers about which it was asked what they lean on
 
   const stop = () => {
     clearTimeout(timer);
     controller?.abort();
+    asked = null;
+  };
+
+  /** Ask, show what came, and tell whether anything did. */
+  const attempt = async (act) => {
+    try {
+      await act(controller.signal);
+      changed();
+      return true;
+    } catch (error) {
+      if (error.name !== "AbortError") fail(error);
+      return false;
+    }
   };
 
   /**
@@ -30,21 +46,23 @@ export function makeDetails({ begin, changed, fail }) {
    * @param {{topK: number, truncate: boolean}} question
    */
   const run = async (answers, question) => {
-    const { signal } = (controller = new AbortController());
+    controller = new AbortController();
     begin();
-    try {
-      await addWholes(answers, question, signal);
-      changed();
-      if (answers.length > 1) return; // a batch is for reading answers, not for studying them
-      await addLeans(answers[0], question, signal);
-      changed();
-    } catch (error) {
-      if (error.name !== "AbortError") fail(error);
-    }
+    if (!(await attempt((signal) => addWholes(answers, question, signal)))) return;
+    asked = question;
+    for (const one of answers.filter(isStudied)) await explain(one);
+  };
+
+  /** Add what an answer leans on; while there is typing, that is for later. */
+  const explain = async (one) => {
+    if (!asked || explained.has(one)) return;
+    explained.add(one);
+    await attempt((signal) => addLeans(one, asked, signal));
   };
 
   return {
     stop,
+    explain,
     /** Add to answers after the pause, or at once if the reader has asked by the button. */
     start(answers, question) {
       stop();

@@ -36,8 +36,9 @@ export function startFill(view, changed) {
   const problem = makeProblem(document.getElementById("fill-problem"), () => update({ isEager: true }));
   const limits = makeLimits();
   const live = makeLive({ ask: askLines, show, fail });
-  const details = makeDetails({ begin: tell, changed: render, fail: (error) => problem.show(error) });
   const open = new Set(); // lines of a batch that are unfolded
+  const isStudied = ({ line }) => answers.length === 1 || open.has(line.number);
+  const details = makeDetails({ begin: tell, isStudied, changed: render, fail: (error) => problem.show(error) });
   let answers = []; // what is shown, for each line
 
   function update({ since = performance.now(), isEager = false } = {}) {
@@ -116,7 +117,7 @@ export function startFill(view, changed) {
   function render() {
     if (!answers.length) replace(output, h("p.empty", {}, say("fill.empty")));
     else if (linesOf(area.value).length === 1) replace(output, ...looks.one(answers[0], render));
-    else replace(output, looks.batch(answers, open, render));
+    else replace(output, looks.batch(answers, open, { changed: render, unfolded: details.explain }));
   }
 
   /** Say the answer to who cannot see it. */

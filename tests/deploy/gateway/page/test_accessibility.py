@@ -37,6 +37,13 @@ def explained(page: Page) -> None:
     expect(page.locator("mark.lean")).to_have_count(3)
 
 
+def unfolded(page: Page) -> None:
+    fill_with(SENTENCE, TWO_MASKS)(page)
+    for line in page.locator("ol.batch > li").all():
+        line.locator("summary").click()
+        expect(line.locator(".legend").first).to_be_visible()
+
+
 def with_hints(page: Page) -> None:
     page.locator("#fill-text").fill("没有\n[MASK\n[mask]\n［MASK］")
     expect(page.locator("#fill-hints li[data-kind]")).to_have_count(4)
@@ -76,6 +83,7 @@ VIEWS = {
     "ambiguous": fill_with(AMBIGUOUS),
     "several masks": fill_with(TWO_MASKS),
     "batch": fill_with(SENTENCE, TWO_MASKS),
+    "unfolded": unfolded,
     "hints": with_hints,
     "problem": with_a_problem,
     "shortcuts": shortcuts,
@@ -97,7 +105,7 @@ def test_axe_finds_nothing_in_any_view(open_page: Open, language: str, *, dark: 
 
 def test_axe_finds_nothing_on_a_phone(open_page: Open) -> None:
     page = open_page(size=(320, 640))
-    for name in ("explained", "several masks", "similarity", "features"):
+    for name in ("explained", "several masks", "unfolded", "similarity", "features"):
         VIEWS[name](page)
         assert violations(page) == [], name
 

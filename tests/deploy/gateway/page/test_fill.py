@@ -108,6 +108,21 @@ def test_several_lines_are_a_batch(open_page: Open) -> None:
     expect(batch.nth(1).locator("ol.candidates > li")).to_have_count(5)
 
 
+def test_a_line_of_a_batch_that_is_unfolded_is_explained_too(open_page: Open, gateway: Gateway) -> None:
+    explained = gateway.answer("/v1/explain", {"inputs": VERSE})
+    most = sorted(explained["weights"], key=lambda weight: -weight["weight"])[:3]
+    words = [weight["token_str"] for weight in most]
+    page = open_page()
+    batch = ask(page, SENTENCE, VERSE).locator("ol.batch > li")
+    batch.nth(1).locator("summary").click()
+    expect(batch.nth(1).locator(".legend .lean-token")).to_have_text(words)
+    expect(batch.nth(1).locator("summary mark.lean")).to_have_count(3)
+    expect(batch.nth(0).locator(".legend")).to_have_count(0)
+    text_box(page).press_sequentially("\n中国的首都是[MASK]京。")  # it stays unfolded, and is explained after a pause
+    expect(batch).to_have_count(3)
+    expect(batch.nth(1).locator(".legend .lean-token")).to_have_text(words)
+
+
 def test_several_masks_have_candidates_each_and_whole_words_together(open_page: Open, gateway: Gateway) -> None:
     each = gateway.answer("/v1/fill-mask", {"inputs": TWO_MASKS})
     together = gateway.answer("/v1/fill-mask", {"inputs": TWO_MASKS, "parameters": {"joint": True}})
