@@ -4,6 +4,7 @@ uvicorn bounds the pause between two requests, and `BodyLimit` the body. What uv
 """
 
 import asyncio
+import re
 from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -15,6 +16,8 @@ from deploy.gateway.settings import Settings
 MAX_HEAD_BYTES = 64 * 1024
 """The largest head of a request: its first line and headers."""
 
+_UPGRADE = re.compile(rb"\r\n(upgrade[ \t]*:)", re.IGNORECASE)
+
 
 class Connection(HttpToolsProtocol):
     """One connection, for as long as its client does its part."""
@@ -25,6 +28,7 @@ class Connection(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None  # runs while the client is to send something
     _write_timer: asyncio.TimerHandle | None = None  # runs while it is to read something
     _is_in_head = False
+    _is_in_body = False
     _bytes = 0  # of the request so far
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -44,6 +48,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and see to it that what is begun comes to an end."""
+        if not self._is_in_body:
+            data = _without_upgrade(data)
         self._bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing():
@@ -66,13 +72,13 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Answer a request; its body is `BodyLimit`'s to wait for."""
-        self._is_in_head = False
+        self._is_in_head, self._is_in_body = False, True
         self._stop_expecting()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """End a request; what else came with it is the next one's."""
-        self._bytes = 0
+        self._is_in_body, self._bytes = False, 0
         super().on_message_complete()
 
     def pause_writing(self) -> None:
@@ -117,6 +123,13 @@ class Connection(HttpToolsProtocol):
         head = b"".join(b"%b: %b\r\n" % header for header in headers)
         self.transport.write(STATUS_LINE[error.status] + head + b"\r\n" + bytes(response.body))
         self.transport.close()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Hide an offer to go on in HTTP/2, which Java's client makes with every request: the parser would read no body."""
+    end = data.find(b"\r\n\r\n")
+    offer = _UPGRADE.search(data, 0, end if end >= 0 else len(data))
+    return data if offer is None else data[: offer.start(1)] + b"x-" + data[offer.start(1) :]
 
 
 def limited(settings: Settings) -> type[Connection]:

@@ -122,6 +122,16 @@ def test_trailers_after_a_body_are_taken_and_dropped(gateway: Gateway) -> None:
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+def test_an_offer_to_go_on_in_http_2_is_passed_over_as_java_makes_one_with_every_request(gateway: Gateway) -> None:
+    body = json.dumps({"text": SENTENCE, "top_k": 1}).encode()
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\nUpgrade: h2c\r\n"
+    head = b"POST /predict HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as connection:
+        for _ in range(2):
+            connection.sendall(head % (len(body), offer) + body)
+            assert status_of_next(connection) == 200
+
+
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/1.1\r\nA header\r\n\r\n"])
 def test_what_is_no_http_is_400_in_the_form_of_all_errors(gateway: Gateway, sent: bytes) -> None:
     status, headers, document = parsed(gateway.exchange(sent))
