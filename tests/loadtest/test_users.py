@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.processes import ROOT
+from loadtest.processes import ROOT, free_port
 from loadtest.soak import Server
 from loadtest.users import gateway_questions
 from loadtest.users.answers import fault
@@ -110,9 +110,9 @@ def test_what_is_wrong_with_an_answer_of_the_gateway_is_named(
 
 
 def test_an_open_load_keeps_its_rate_over_several_processes(demo_server: Server) -> None:
-    done = locust(
-        demo_server, "-u", "8", "-r", "8", "-t", "4s", "--rate", "15", "--processes", "2", "--reset-stats", "RestUser"
-    )
+    port = str(free_port())
+    between = ["--processes", "2", "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+    done = locust(demo_server, "-u", "8", "-r", "8", "-t", "4s", "--rate", "15", *between, "--reset-stats", "RestUser")
     assert done.returncode == 0, done.stdout + done.stderr
     requests, _ = counts(done)["REST fill_mask"]
     assert 25 <= requests <= 100, "15 a second for 4 s, at random"

@@ -46,10 +46,10 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def deliver(webhook: Webhook, outcome: Outcome, count: int = 1) -> None:
-    """Send one notice and wait until so many came to this."""
+    """Send one notice and wait until so many, or more, came to this."""
     async with webhook.delivering():
         webhook.send(notice())
-        await until(lambda: webhook.deliveries[outcome] == count)
+        await until(lambda: webhook.deliveries[outcome] >= count)
 
 
 def ids(received: list[Received]) -> list[str]:
@@ -169,7 +169,7 @@ async def test_a_connection_that_breaks_off_is_tried_again(monkeypatch: pytest.M
     webhook = Webhook(receiver.url)
     async with webhook.delivering():
         webhook.send(notice())
-        await until(lambda: webhook.deliveries["retried"] == 1)
+        await until(lambda: webhook.deliveries["retried"] >= 1)
         receiver.gate.set()
         await until(lambda: webhook.deliveries["delivered"] == 1)
     assert set(ids(receiver.received)) == {"id-0"}
@@ -235,7 +235,7 @@ async def test_the_end_does_not_wait_for_the_next_attempt(
     began = monotonic()
     async with webhook.delivering():
         webhook.send(notice())
-        await until(lambda: webhook.deliveries["retried"] == 1)
+        await until(lambda: webhook.deliveries["retried"] >= 1)
     assert monotonic() - began < module.CLOSE_S
     assert webhook.deliveries["dropped"] == 1
 
