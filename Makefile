@@ -60,7 +60,7 @@ load: .venv/.load ## ask a running server and gateway with Locust (HOST=… GATE
 	@$(BIN)/python -m locust -f loadtest/locustfile.py --headless --only-summary --reset-stats --html build/load.html --model "$(NAME)" \
 		--host "http://$(HOST):$(REST_PORT)" --grpc "grpc://$(HOST):$(GRPC_PORT)" \
 		$(if $(GATEWAY_PORT),--gateway "http://$(HOST):$(GATEWAY_PORT)") --users $(USERS) --spawn-rate $(USERS) \
-		--run-time $(RUN_TIME) --rate $(RATE) --p95-ms $(P95_MS) $(if $(filter-out 1,$(PROCESSES)),--processes $(PROCESSES)) $(LOAD)
+		--run-time $(RUN_TIME) --rate $(RATE) --p95-ms $(P95_MS) $(if $(filter-out 1,$(PROCESSES)),--processes $(PROCESSES) --master-bind-host 127.0.0.1) $(LOAD)
 
 bench: .venv/.bench ## compare with what articles do, side by side (QUICK=1 for a short run on models/demo, BENCH=… for more options)
 	@$(BIN)/python -m loadtest.bench $(if $(QUICK),--quick --output build/bench/quick,--report loadtest) $(BENCH)
