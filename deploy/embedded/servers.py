@@ -18,8 +18,9 @@ from uvicorn.server import ServerState
 
 from deploy.embedded.errors import StartError
 from deploy.embedded.health import Health
-from deploy.embedded.http_connection import IDLE_S, Connection
 from deploy.embedded.rest_api import RestApi
+from deploy.embedded.rest_connection import RestConnection
+from deploy.http import IDLE_S, end_overdue
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class RestServer:
     def __init__(self, app: RestApi, host: str, port: int) -> None:
         self._config = uvicorn.Config(
             app,
-            http=Connection,
+            http=RestConnection,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -137,7 +138,7 @@ class RestServer:
         listener = _bind(self._host, self._port, "--rest_api_port")
         try:
             self._listener = await asyncio.get_running_loop().create_server(
-                lambda: Connection(self._config, self._state, {}), sock=listener, backlog=self._config.backlog
+                lambda: RestConnection(self._config, self._state, {}), sock=listener, backlog=self._config.backlog
             )
         except OSError as error:
             raise _not_free(self._host, self._port, "--rest_api_port", error) from error
@@ -168,15 +169,12 @@ class RestServer:
             await asyncio.sleep(0.02)
 
     async def _end_overdue_connections(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(1)
-            for connection in self._connections():
-                if connection.overdue(loop.time()):
-                    connection.transport.abort()
+            end_overdue(self._state.connections)
 
-    def _connections(self) -> list[Connection]:
-        return [connection for connection in self._state.connections if isinstance(connection, Connection)]
+    def _connections(self) -> list[RestConnection]:
+        return [connection for connection in self._state.connections if isinstance(connection, RestConnection)]
 
 
 def check_free(host: str, port: int, flag: str) -> None:

@@ -16,8 +16,6 @@ from bert_mlm_client import InputError
 from deploy.gateway.settings import Settings, SettingsError
 
 USAGE = 2
-KEEP_ALIVE_S = 75
-"""How long a connection may wait for its next request; longer than pools of clients keep theirs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +44,7 @@ def serve(arguments: Sequence[str]) -> int:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from deploy.gateway.app import create_app
     from deploy.gateway.connection import limited
+    from deploy.http import IDLE_S, end_overdue
 
     try:
         settings = Settings.load(arguments, os.environ)
@@ -67,14 +66,20 @@ def serve(arguments: Sequence[str]) -> int:
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=settings.grace_s,
     )
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"Gateway on http://{shown}:{port} (docs at /docs), asking {', '.join(settings.serving_url)}", flush=True)
     _spare_garbage_collection()
-    uvicorn.Server(config).run(sockets=[listener])
+    server = uvicorn.Server(config)
+
+    async def look_after_connections() -> None:
+        end_overdue(server.server_state.connections)
+
+    config.callback_notify, config.timeout_notify = look_after_connections, 0  # that is once a second
+    server.run(sockets=[listener])
     return 0
 
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc, predict_pb2
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from deploy.embedded.http_connection import MAX_HEAD_BYTES
+from deploy.http import MAX_HEAD_BYTES
 
 FOREVER = 10_000_000
 """More steps of the slow model than any test waits for."""
@@ -166,7 +166,7 @@ def test_a_head_without_an_end_is_refused(faulty: Any, head: bytes) -> None:
         connection.sendall(b"GET /v1/models/half HTTP/1.1\r\n")
         for start in range(0, len(head), MAX_HEAD_BYTES // 4):
             connection.sendall(head[start : start + MAX_HEAD_BYTES // 4])
-        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 431 ")
 
 
 def test_json_that_is_nested_without_end_is_a_bad_request(faulty: Any) -> None:

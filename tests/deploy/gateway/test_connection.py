@@ -9,7 +9,7 @@ from http.client import HTTPResponse
 
 import pytest
 
-from deploy.gateway.connection import MAX_HEAD_BYTES
+from deploy.http import MAX_HEAD_BYTES
 from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, wait_until
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: gateway\r\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded import http_connection
+from deploy.embedded.rest_connection import RestConnection
 from deploy.embedded.servers import RestServer
 
 ANSWER = b"x" * 20_000_000
@@ -25,9 +25,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    monkeypatch.setattr(http_connection, "PATIENCE_S", 0.5)
-    monkeypatch.setattr(http_connection, "BYTES_PER_S", 1000)
-    monkeypatch.setattr(http_connection, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(RestConnection, "patience_s", 0.5)
+    monkeypatch.setattr(RestConnection, "bytes_per_s", 1000)
+    monkeypatch.setattr(RestConnection, "max_connections", 3)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         number = listener.getsockname()[1]
