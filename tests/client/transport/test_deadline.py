@@ -53,8 +53,8 @@ def test_an_answer_that_drips_ends_at_the_deadline(client: Open, head: bytes) ->
 
 def test_a_later_request_has_a_deadline_of_its_own(client: Open, rest_url: str) -> None:
     one = client(rest_url)
-    one.predict(timeout=0.2)
-    time.sleep(0.25)  # the first deadline passes; nothing is waited for
+    one.predict(timeout=1.0)
+    time.sleep(1.05)  # the first deadline passes; nothing is waited for
     one.predict(timeout=5.0)
 
 

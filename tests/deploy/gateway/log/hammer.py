@@ -151,7 +151,7 @@ def _lines(file: Path) -> Iterator[bytes]:
 def _work(log: Path, number: int, rotation: Rotation, lines_per_s: float) -> None:
     """Write until SIGTERM, then tell how many lines of each thread were accepted."""
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # it is waited for, and interrupts nothing
     accepted: dict[str, int] = {}
     with LogWriter(log, rotation=rotation) as writer:
         request_log = RequestLog(writer)
@@ -164,8 +164,8 @@ def _work(log: Path, number: int, rotation: Rotation, lines_per_s: float) -> Non
         for thread in threads:
             thread.start()
         print("ready", flush=True)
-        while not stop.wait(0.1):  # a wait without end would miss a signal that comes just before it
-            pass
+        signal.sigwait({signal.SIGTERM})
+        stop.set()
         for thread in threads:
             thread.join()
     lost = writer.status.lines_lost
