@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,23 +48,34 @@ def open_database(files: Sequence[Path], threads: int = THREADS) -> Iterator[duc
 @contextmanager
 def interrupted(
     connection: duckdb.DuckDBPyConnection, after_s: float, cancelled: threading.Event | None = None
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Interrupt what the connection runs in this block when the time is up, or somebody cancels it.
 
     DuckDB then raises InterruptException. It is told again and again, since between two statements it has nothing to
     interrupt.
+
+    Yields:
+        What is to be called before each statement, so that none begins too late; it raises InterruptException, too.
     """
     done, deadline = threading.Event(), monotonic() + after_s
 
+    def is_over() -> bool:
+        return monotonic() > deadline or (cancelled is not None and cancelled.is_set())
+
+    def check() -> None:
+        if is_over():
+            msg = "nobody waits for the next statement"
+            raise duckdb.InterruptException(msg)
+
     def watch() -> None:
         while not done.wait(_LOOK_S):
-            if monotonic() > deadline or (cancelled and cancelled.is_set()):
+            if is_over():
                 connection.interrupt()
 
     watcher = threading.Thread(target=watch, name="report-watch", daemon=True)
     watcher.start()
     try:
-        yield
+        yield check
     finally:
         done.set()
         watcher.join()

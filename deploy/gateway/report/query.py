@@ -1,7 +1,7 @@
 """The log's lines into figures."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,9 +67,9 @@ def read_report(log: Path, time_range: TimeRange, limits: Limits = Limits()) -> 
         try:
             with (
                 open_database([_EMPTY, *(file.source for file in files)], limits.threads) as connection,
-                interrupted(connection, limits.time_s, limits.cancelled),
+                interrupted(connection, limits.time_s, limits.cancelled) as check,
             ):
-                return _Reader(connection, files, time_range).report()
+                return _Reader(connection, check, files, time_range).report()
         except duckdb.InterruptException as error:
             msg = f"the report was not ready within {limits.time_s:g} s; choose a shorter range"
             raise TimeLimitError(msg) from error
@@ -87,8 +87,15 @@ def read_report(log: Path, time_range: TimeRange, limits: Limits = Limits()) -> 
 class _Reader:
     """The views over one range, in one connection."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile], time_range: TimeRange) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        check: Callable[[], None],
+        files: Sequence[LogFile],
+        time_range: TimeRange,
+    ) -> None:
         self._connection = connection
+        self._check = check
         self._range = time_range
         self._files = files
         self._starts = time_range.bucket_starts()
@@ -136,9 +143,9 @@ class _Reader:
             if sources := [file.source for file in self._files if file.is_gzip == is_gzip]:
                 self._read(sql.LOAD, compression, sources)
         places = {"buckets": [_minute(start) for start in self._starts], "days": [_minute(day) for day in self._days]}
-        self._connection.execute(sql.PLACE, places)
+        self._execute(sql.PLACE, places)
         for statement in (sql.EVENT, sql.CALL, sql.ANSWERED, sql.WEIGHTED_QUANTILE):
-            self._connection.execute(statement)
+            self._execute(statement)
 
     def _read(self, statement: str, compression: str, sources: Sequence[Path]) -> None:
         parameters = {
@@ -148,7 +155,7 @@ class _Reader:
             "since": _naive(self._range.since),
             "until": _naive(self._range.until),
         }
-        self._connection.execute(statement, parameters)
+        self._execute(statement, parameters)
 
     def _totals(self, drifts: int, alerts: int) -> Totals:
         ((requests, sentences, success, low_confidence, failed),) = self._rows(sql.TOTALS)
@@ -174,8 +181,12 @@ class _Reader:
             for bucket, task, *figures, percentiles in together + by_task
         )
 
+    def _execute(self, statement: str, parameters: Mapping[str, object] | None = None) -> duckdb.DuckDBPyConnection:
+        self._check()
+        return self._connection.execute(statement, parameters)
+
     def _rows(self, query: str, parameters: dict[str, int] | None = None) -> list[tuple[Any, ...]]:
-        return self._connection.execute(query, parameters).fetchall()
+        return self._execute(query, parameters).fetchall()
 
     def _time(self, moment: datetime) -> datetime:
         return local(moment.replace(tzinfo=UTC), self._range.zone)
