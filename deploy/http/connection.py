@@ -7,6 +7,7 @@ limits and the form of its errors.
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -23,7 +24,7 @@ _UPGRADE = re.compile(rb"\r\n(upgrade[ \t]*:)", re.IGNORECASE)
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Connection(HttpToolsProtocol):
+class Connection(HttpToolsProtocol, ABC):
     """A client's connection, from its first byte to its last.
 
     Attributes:
@@ -91,9 +92,9 @@ class Connection(HttpToolsProtocol):
         """Refuse what is no HTTP."""
         self.refuse(400, msg)
 
+    @abstractmethod
     def error(self, status: int, words: str) -> tuple[Headers, bytes]:
         """Return headers and body of an error, in the service's form."""
-        raise NotImplementedError
 
     def refuse(self, status: int, words: str) -> None:
         """Answer in place of the application, and end the connection."""
