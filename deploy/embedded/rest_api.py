@@ -27,6 +27,7 @@ from deploy.embedded.json_write import error_body
 from deploy.embedded.predict import DEFAULT_SIGNATURE, predict, run
 from deploy.embedded.repository import Repository, Servable
 from deploy.embedded.rest_json import read_document, read_inputs, read_signature_name, write_outputs
+from deploy.http import Bodies, BodyReader, BodyTooLargeError, TooManyBodiesError
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_BODY_BYTES = 64 * 2**20
 """The largest request body, as sent and as unpacked; TensorFlow Serving itself has no limit."""
+
+MAX_HELD_BYTES = 4 * MAX_BODY_BYTES
+"""How much the bodies of all requests may take that are being read or answered; one more is answered 503."""
 
 _LONG_CONVERSION = 2**16  # bytes or numbers; above, other requests would notice the wait
 _CHOICE = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
@@ -85,8 +89,9 @@ class Route:
 class _Refused(Exception):  # noqa: N818 - an answer that ends the request early, and no error text
     """Raised with the answer for a request that is over before its time."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, code: Code = Code.INVALID_ARGUMENT) -> None:
         self.answer = answer
+        self.code = code
 
 
 class RestApi:
@@ -115,6 +120,7 @@ class RestApi:
         self._cors = cors
         self._metrics_path = metrics_path
         self._check_method_names = check_method_names
+        self._bodies = Bodies(max_bytes=MAX_BODY_BYTES, max_held_bytes=MAX_HELD_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -138,9 +144,10 @@ class RestApi:
         route, code = Route(), Code.OK
         try:
             route = find_route(method, path)
-            answer = await self._answer(route, await read_body(headers, receive))
+            with self._bodies.reading() as reader:
+                answer = await self._answer(route, await read_body(reader, headers, receive))
         except _Refused as refused:
-            answer, code = refused.answer, Code.INVALID_ARGUMENT
+            answer, code = refused.answer, refused.code
         except ServingError as error:
             answer, code = Answer(error.http_status, error_body(error.message)), error.code
         except asyncio.CancelledError:  # the client is gone, or the request has outlived the server's grace
@@ -236,31 +243,25 @@ def find_route(method: str, path: str) -> Route:
     )
 
 
-async def read_body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
+async def read_body(reader: BodyReader, headers: dict[bytes, bytes], receive: Receive) -> bytes:
     """Return a request's body, unpacked if it is gzipped; a broken gzip stream is an empty body.
 
     Raises:
-        _Refused: the body is larger than ``MAX_BODY_BYTES``.
+        _Refused: the body is too large, by itself or beside those of other requests, or nobody waits for an answer.
     """
-    length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        raise _too_large(close=b"expect" in headers)
-    chunks = []
-    size = 0
-    more = True
-    while more:
-        event = await receive()
-        if event["type"] == "http.disconnect":
+    try:
+        body = await reader.read(headers, receive)
+        if body is None:
             raise _Refused(Answer(400))  # nobody reads it
-        chunk = event.get("body", b"")
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise _too_large()
-        more = event.get("more_body", False)
-    body = b"".join(chunks)
-    if headers.get(b"content-encoding", b"").lower() == b"gzip":
-        return _unpacked(body)
+        if headers.get(b"content-encoding", b"").lower() == b"gzip":
+            body = _unpacked(body)
+            reader.hold(len(body))
+    except BodyTooLargeError as error:
+        message = f"The request body is larger than {MAX_BODY_BYTES} bytes; send fewer rows at a time, or use gRPC."
+        raise _Refused(Answer(413, error_body(message), close=error.close)) from None
+    except TooManyBodiesError:
+        message = f"The bodies of other requests fill the {MAX_HELD_BYTES} bytes that there are; try again in a moment."
+        raise _Refused(Answer(503, error_body(message)), Code.UNAVAILABLE) from None
     return body
 
 
@@ -318,15 +319,5 @@ def _unpacked(body: bytes) -> bytes:
     except zlib.error:
         return b""
     if unpacker.unconsumed_tail:
-        raise _too_large()
+        raise BodyTooLargeError(close=False)
     return unpacked if unpacker.eof else b""
-
-
-def _too_large(*, close: bool = False) -> _Refused:
-    """Return the answer to a body over the limit.
-
-    The connection drops the rest of the body and stays, since most clients read no answer before they have sent all;
-    one who expects a word before the body may not send it at all, and then only a new connection is in step again.
-    """
-    message = f"The request body is larger than {MAX_BODY_BYTES} bytes; send fewer rows at a time, or use gRPC."
-    return _Refused(Answer(413, error_body(message), close=close))

@@ -14,7 +14,7 @@
 | 500 | a fault of the gateway |
 | 501 | the served version cannot answer this kind of question |
 | 502 | the model server answered with something that is no answer |
-| 503 | the model server is not there, loads the model, or is overloaded; or too many connections are open |
+| 503 | the model server is not there, loads the model, or is overloaded; or connections or bodies are too many |
 | 504 | the model server did not answer in time |
 """
 

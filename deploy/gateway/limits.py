@@ -12,6 +12,10 @@ from deploy.gateway import paths
 from deploy.gateway.context import current
 from deploy.gateway.disconnect import run_while_connected
 from deploy.gateway.errors import RETRY_AFTER_S, ApiError
+from deploy.http import Bodies, BodyTooLargeError, TooManyBodiesError
+
+BODIES = 64
+"""How many bodies of the largest size there is room for."""
 
 
 class BodyLimit:
@@ -19,13 +23,13 @@ class BodyLimit:
 
     Args:
         app: what answers.
-        max_bytes: the largest body.
+        max_bytes: the largest body; all that are held at a time may take as much as `BODIES` of that size.
         timeout_s: how long it may take to come.
     """
 
     def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_s: float) -> None:
         self._app = app
-        self._max_bytes = max_bytes
+        self._bodies = Bodies(max_bytes=max_bytes, max_held_bytes=BODIES * max_bytes)
         self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,46 +37,31 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
             await self._app(scope, receive, send)
             return
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                body = await self._read(dict(scope["headers"]), receive)
-        except ApiError as error:
-            await error.response()(scope, receive, send)
-            return
-        except TimeoutError:
-            words = f"the body did not come within {self._timeout_s:g} s; send it at once"
-            await ApiError(408, "BodyTimeoutError", words, {"Connection": "close"}).response()(scope, receive, send)
-            return
-        if body is not None:
-            await run_while_connected(self._app(scope, _Replay(body, receive), send), receive)
+        with self._bodies.reading() as reader:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    body = await reader.read(dict(scope["headers"]), receive)
+            except (BodyTooLargeError, TooManyBodiesError, TimeoutError) as error:
+                await self._refusal(error).response()(scope, receive, send)
+                return
+            if body is not None:
+                await run_while_connected(self._app(scope, _Replay(body, receive), send), receive)
 
-    async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
-        """Return the body, or None if the client is gone.
-
-        Raises:
-            ApiError: the body is too large.
-        """
-        announced = headers.get(b"content-length", b"")
-        if announced.isdigit() and int(announced) > self._max_bytes:
-            # A client that waits for a word before the body may not send it at all: only a new connection is in step.
-            raise self._too_large(close=b"expect" in headers)
-        chunks = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > self._max_bytes:
-                raise self._too_large()
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                return b"".join(chunks)
-
-    def _too_large(self, *, close: bool = False) -> ApiError:
-        words = f"the body is larger than {self._max_bytes} bytes; send fewer sentences at a time"
-        return ApiError(413, "BodyTooLargeError", words, {"Connection": "close"} if close else None)
+    def _refusal(self, error: BodyTooLargeError | TooManyBodiesError | TimeoutError) -> ApiError:
+        closing = {"Connection": "close"}
+        match error:
+            case BodyTooLargeError():
+                words = f"the body is larger than {self._bodies.max_bytes} bytes; send fewer sentences at a time"
+                return ApiError(413, "BodyTooLargeError", words, closing if error.close else None)
+            case TooManyBodiesError():
+                words = (
+                    f"the bodies of other requests fill the {self._bodies.max_held_bytes} bytes that there are; "
+                    f"come again in {RETRY_AFTER_S} s"
+                )
+                return ApiError(503, "TooManyBodiesError", words, {"Retry-After": str(RETRY_AFTER_S)})
+            case TimeoutError():
+                words = f"the body did not come within {self._timeout_s:g} s; send it at once"
+                return ApiError(408, "BodyTimeoutError", words, closing)
 
 
 class _Replay:

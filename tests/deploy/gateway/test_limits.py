@@ -3,10 +3,12 @@
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx2
 import pytest
 
+from deploy.gateway.limits import BODIES
 from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, wait_until
 
 BODY = json.dumps({"text": SENTENCE}).encode()
@@ -54,6 +56,28 @@ def test_a_body_that_comes_too_slowly_is_408_and_the_connection_ends(start: Star
     answer = gateway.exchange(head(f"Content-Length: {len(BODY)}") + BODY[:5])
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"BodyTimeoutError" in answer
+
+
+def test_a_body_that_finds_no_room_beside_the_others_is_503_until_there_is_room(start: Start, scripted_url: str) -> None:
+    gateway = start(scripted_url, "--max-body-bytes=1000")
+    gateway.wait_until_ready()
+    unfinished = head("Content-Length: 1000") + b" " * 999  # which leaves a byte for each
+    with ExitStack() as stack:
+        for _ in range(BODIES):
+            other = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=30))
+            other.sendall(unfinished)
+
+        def refused() -> httpx2.Response | None:
+            answer = gateway.post("/predict", {"text": SENTENCE + " " * 2 * BODIES})
+            return None if answer.status_code == 200 else answer
+
+        wait_until(refused)  # until all that was sent has been read
+        answer = refused()
+        assert answer is not None
+        assert (answer.status_code, answer.json()["error_type"]) == (503, "TooManyBodiesError")
+        assert int(answer.headers["retry-after"]) >= 1
+        assert gateway.ask("GET", "/healthz").status_code == 200
+    wait_until(lambda: refused() is None)
 
 
 def test_a_client_that_goes_away_in_the_middle_of_its_body_costs_nothing(start: Start, scripted_url: str) -> None:
