@@ -8,39 +8,15 @@ from collections.abc import Mapping
 import numpy as np
 from bert_mlm_client.wire import messages
 
-from deploy.embedded import examples
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import invalid
-from deploy.embedded.inference_pb2 import Class, ClassificationResult, Classifications, Input
-from deploy.embedded.predict import Call, check_types, type_name, written_shape
+from deploy.embedded.examples import INPUTS
+from deploy.embedded.inference_pb2 import Class, ClassificationResult, Classifications
+from deploy.embedded.predict import Call, type_name, written_shape
 
 METHOD = "tensorflow/serving/classify"
-INPUTS = "inputs"
 CLASSES = "classes"
 SCORES = "scores"
-
-
-def prepare(
-    signatures: Mapping[str, messages.SignatureDef], name: str, given: Input, *, check_method_name: bool
-) -> Call:
-    """Return the run that answers a Classify request.
-
-    Args:
-        signatures: the version's signatures by name.
-        name: the signature that the request names.
-        given: the request's examples.
-        check_method_name: refuse a signature that was not exported for Classify, as those of TensorFlow 2 never are.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT, the signature is missing or classifies nothing, or there is no example.
-    """
-    if name not in signatures:
-        msg = f"No signature was found with the name: {name}"
-        raise invalid(msg)
-    outputs = choose_outputs(signatures[name], check_method_name=check_method_name)
-    inputs = {INPUTS: examples.to_array(given)}
-    check_types(signatures[name], inputs)
-    return Call(name, inputs, outputs)
 
 
 def choose_outputs(signature: messages.SignatureDef, *, check_method_name: bool) -> tuple[str, ...]:

@@ -3,12 +3,51 @@
 The server does not look into them. The graph's own ParseExample reads the features that the model was made for.
 """
 
+from collections.abc import Mapping
+from typing import Protocol
+
 import numpy as np
+from bert_mlm_client.wire import messages
 
 from deploy.embedded import metrics
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import invalid
 from deploy.embedded.inference_pb2 import Input
+from deploy.embedded.predict import Call, check_types
+
+INPUTS = "inputs"
+"""The name of the one input."""
+
+
+class Method(Protocol):
+    """What is done with examples: the module ``classify`` or ``regress``."""
+
+    def choose_outputs(self, signature: messages.SignatureDef, *, check_method_name: bool) -> tuple[str, ...]:
+        """Return the outputs of a signature for this method."""
+
+
+def prepare(
+    method: Method, signatures: Mapping[str, messages.SignatureDef], name: str, given: Input, *, check_method_name: bool
+) -> Call:
+    """Return the run that answers a Classify or Regress request.
+
+    Args:
+        method: which of them.
+        signatures: the version's signatures by name.
+        name: the signature that the request names.
+        given: the request's examples.
+        check_method_name: refuse a signature that was not exported for the method, as those of TensorFlow 2 never are.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, the signature is missing or is not for this method, or there is no example.
+    """
+    if name not in signatures:
+        msg = f"No signature was found with the name: {name}"
+        raise invalid(msg)
+    outputs = method.choose_outputs(signatures[name], check_method_name=check_method_name)
+    inputs = {INPUTS: to_array(given)}
+    check_types(signatures[name], inputs)
+    return Call(name, inputs, outputs)
 
 
 def to_array(given: Input) -> Array:

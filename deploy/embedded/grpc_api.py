@@ -112,17 +112,21 @@ class _Methods:
     async def classify(self, request: ClassificationRequest, context: Context) -> ClassificationResponse:
         servable = _find(self._repository, request)
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        call = classify.prepare(servable.signatures, name, request.input, check_method_name=self._check_method_names)
+        call = examples.prepare(
+            classify, servable.signatures, name, request.input, check_method_name=self._check_method_names
+        )
         outputs = await run(servable, call, timeout_s=context.time_remaining(), method="Classify")
-        examples.count(servable.name, call.inputs[classify.INPUTS])
+        examples.count(servable.name, call.inputs[examples.INPUTS])
         return ClassificationResponse(model_spec=_resolved(servable, name), result=classify.to_result(call, outputs))
 
     async def regress(self, request: RegressionRequest, context: Context) -> RegressionResponse:
         servable = _find(self._repository, request)
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        call = regress.prepare(servable.signatures, name, request.input, check_method_name=self._check_method_names)
+        call = examples.prepare(
+            regress, servable.signatures, name, request.input, check_method_name=self._check_method_names
+        )
         outputs = await run(servable, call, timeout_s=context.time_remaining(), method="Regress")
-        examples.count(servable.name, call.inputs[regress.INPUTS])
+        examples.count(servable.name, call.inputs[examples.INPUTS])
         return RegressionResponse(model_spec=_resolved(servable, name), result=regress.to_result(call, outputs))
 
     async def multi_inference(self, request: MultiInferenceRequest, context: Context) -> MultiInferenceResponse:
@@ -131,7 +135,7 @@ class _Methods:
         calls = multi_inference.prepare(servable.signatures, request, check_method_name=self._check_method_names)
         async with time_limit(context.time_remaining()):
             outputs = await servable.runner.run_several(calls.inputs, calls.outputs)
-        examples.count(servable.name, calls.inputs[classify.INPUTS])
+        examples.count(servable.name, calls.inputs[examples.INPUTS])
         response = MultiInferenceResponse(results=multi_inference.to_results(request.tasks, calls, outputs))
         for result, signature in zip(response.results, calls.outputs, strict=True):
             result.model_spec.CopyFrom(_resolved(servable, signature))

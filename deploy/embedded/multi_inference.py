@@ -57,11 +57,11 @@ def prepare(
             raise ServingError(Code.UNIMPLEMENTED, msg)
         method = _METHODS[task.method_name]
         chosen[name] = method.choose_outputs(signatures[name], check_method_name=check_method_name)
-        fed.add(signatures[name].inputs[method.INPUTS].name)
+        fed.add(signatures[name].inputs[examples.INPUTS].name)
         if len(fed) > 1:
             msg = "Input tensor must be the same for all Signatures."
             raise invalid(msg)
-    inputs = {classify.INPUTS: examples.to_array(request.input)}
+    inputs = {examples.INPUTS: examples.to_array(request.input)}
     for name in chosen:
         check_types(signatures[name], inputs)
     return Calls(inputs, chosen)

@@ -200,9 +200,9 @@ class RestApi:
         method, write = _INFERENCES[verb]
         name, given = await _convert(len(body), _read_examples, body)
         servable = self._repository.find(route.name, route.version, route.label)
-        call = method.prepare(servable.signatures, name, given, check_method_name=self._check_method_names)
+        call = examples.prepare(method, servable.signatures, name, given, check_method_name=self._check_method_names)
         outputs = await run(servable, call, timeout_s=self._timeout_s, method=verb.capitalize())
-        examples.count(servable.name, call.inputs[method.INPUTS])
+        examples.count(servable.name, call.inputs[examples.INPUTS])
         size = sum(array.size for array in outputs.values())
         return Answer(200, await _convert(size, lambda: write(method.to_result(call, outputs))))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from deploy.embedded import classify, multi_inference, predict, regress
+from deploy.embedded import classify, examples, multi_inference, predict, regress
 from deploy.embedded.engines import Array, Engine
 from deploy.embedded.errors import Code, ServingError, invalid
 from deploy.embedded.inference_pb2 import PredictionLog
@@ -99,12 +99,14 @@ def _run(engine: Engine, log: PredictionLog, *, check_method_names: bool) -> Non
         case "classify_log":
             classification = log.classify_log.request
             name = classification.model_spec.signature_name or DEFAULT_SIGNATURE
-            call = classify.prepare(signatures, name, classification.input, check_method_name=check_method_names)
+            call = examples.prepare(
+                classify, signatures, name, classification.input, check_method_name=check_method_names
+            )
             classify.to_result(call, _fetch(engine, call))
         case "regress_log":
             regression = log.regress_log.request
             name = regression.model_spec.signature_name or DEFAULT_SIGNATURE
-            call = regress.prepare(signatures, name, regression.input, check_method_name=check_method_names)
+            call = examples.prepare(regress, signatures, name, regression.input, check_method_name=check_method_names)
             regress.to_result(call, _fetch(engine, call))
         case "multi_inference_log":
             several = log.multi_inference_log.request

@@ -58,7 +58,9 @@ def test_a_body_that_comes_too_slowly_is_408_and_the_connection_ends(start: Star
     assert b"BodyTimeoutError" in answer
 
 
-def test_a_body_that_finds_no_room_beside_the_others_is_503_until_there_is_room(start: Start, scripted_url: str) -> None:
+def test_a_body_that_finds_no_room_beside_the_others_is_503_until_there_is_room(
+    start: Start, scripted_url: str
+) -> None:
     gateway = start(scripted_url, "--max-body-bytes=1000")
     gateway.wait_until_ready()
     unfinished = head("Content-Length: 1000") + b" " * 999  # which leaves a byte for each
