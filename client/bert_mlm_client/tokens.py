@@ -11,17 +11,21 @@ UNK, CLS, SEP, MASK = "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 Span = tuple[int, int]
 """A place in a text: its first character and one past its last."""
 
-# What people write when they mean [MASK]: other capitals, spaces, brackets or one bracket missing.
+# What people write when they mean [MASK]: other capitals, full-width letters, spaces, brackets or one bracket missing.
 _MISSPELT = re.compile(
-    r"""[\[［【]\s*mask\s*[\]］】]   # [mask], ［MASK］, [ MASK ]
-      | [<{]\s*mask\s*[>}]            # <mask>, as other models write it
-      | \[mask(?![a-z\]])             # [MASK without its end
-      | (?<![a-z\[])(?-i:MASK)\]      # MASK] without its beginning
+    r"""[\[［【]\s*[mｍ][aａ][sｓ][kｋ]\s*[\]］】]    # [mask], ［ＭＡＳＫ］, [ MASK ]
+      | [<{＜｛]\s*[mｍ][aａ][sｓ][kｋ]\s*[>}＞｝]     # <mask>, as other models write it
+      | \[[mｍ][aａ][sｓ][kｋ](?![a-zａ-ｚ\]])         # [MASK without its end
+      | (?<![a-zａ-ｚ\[])(?-i:MASK|ＭＡＳＫ)\]         # MASK] without its beginning
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 # Control characters (category Cc) but tab, line feed and carriage return, and surrogates (Cs), which are no characters.
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class TextTypeError(InputError, TypeError):
+    """What should be a text is none, say None or a number where a table has no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,11 @@ def check_text(text: str, *, masks: bool = True) -> None:
     Raises:
         InputError: the text is empty, has control characters, which the tokenizer would drop, or halves of surrogate
             pairs, which it cannot read; or it needs a [MASK] and has none or a misspelt one.
-        TypeError: it is no string.
+        TextTypeError: it is no string.
     """
     if not isinstance(text, str):
         msg = f"a text is a str, not {type(text).__name__}"
-        raise TypeError(msg)
+        raise TextTypeError(msg)
     if not text.strip():
         msg = "the text is empty; write a sentence" + (" with [MASK] where a character is missing" if masks else "")
         raise InputError(msg)
@@ -131,7 +135,7 @@ class Tokenizer:
         Raises:
             InputError: see `check_text`; or the model reads nothing of the text, or less than all of it, or with
                 ``truncate`` less than all its masks.
-            TypeError: it is no string.
+            TextTypeError: it is no string.
         """
         check_text(text, masks=masks)
         ids, spans = self._cut(text)
@@ -161,11 +165,11 @@ class Tokenizer:
 
         Raises:
             InputError: the word is empty, or has a mask or something that the vocabulary does not.
-            TypeError: it is no string.
+            TextTypeError: it is no string.
         """
         if not isinstance(word, str):
             msg = f"a candidate is a str, not {type(word).__name__}"
-            raise TypeError(msg)
+            raise TextTypeError(msg)
         if unreadable := _UNREADABLE.search(word):
             msg = f"the candidate {word!r} has U+{ord(unreadable[0]):04X}, which is no readable character; remove it"
             raise InputError(msg)

@@ -15,6 +15,8 @@ from bert_mlm_client import InputError
 
 from deploy.gateway.settings import Settings, SettingsError
 
+logger = logging.getLogger(__name__)
+
 USAGE = 2
 
 
@@ -56,6 +58,7 @@ def serve(arguments: Sequence[str]) -> int:
     # uvicorn stops in order at both signals and then raises them again, for whoever was asked before: this is 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
+    _check_model_folder(settings)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -81,6 +84,14 @@ def serve(arguments: Sequence[str]) -> int:
     config.callback_notify, config.timeout_notify = look_after_connections, 0  # that is once a second
     server.run(sockets=[listener])
     return 0
+
+
+def _check_model_folder(settings: Settings) -> None:
+    """Say at once that answers cannot be checked as set; a version may still come."""
+    folder = settings.model_folder
+    if folder and not any(folder.glob("*/manifest.json")):
+        words = "GATEWAY_MODEL_FOLDER %s has no version with a manifest.json; no answer is checked until it has one."
+        logger.warning(words, folder)
 
 
 def _spare_garbage_collection() -> None:

@@ -6,10 +6,18 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.gateway import paths
 from deploy.gateway.errors import ApiError
+
+_HEALTH = frozenset((paths.HEALTHZ, paths.READYZ))
+
+
+def is_stranger(request: Request) -> bool:
+    """Return whether a request for health brought no key where keys are set."""
+    return getattr(request.state, "is_stranger", False)
 
 
 class ApiKeys:
@@ -18,7 +26,8 @@ class ApiKeys:
     The dashboard shows what errors say, and so asks for a key, too. A browser that opens it can send one only as a
     password: there alone, HTTP Basic (RFC 7617) counts as well, with any user name.
 
-    Health is open to everybody, since probes have no keys, and so are page and documentation, which ask with one.
+    Health is open to everybody, since probes have no keys, but tells more to who brings one (`is_stranger`). Page and
+    documentation are open, too; they ask with a key.
 
     Args:
         app: what answers.
@@ -38,7 +47,13 @@ class ApiKeys:
             return
         path = scope["path"]
         takes_password = path == paths.DASHBOARD
-        if not self._is_closed(path) or self._is_known(scope["headers"], takes_password=takes_password):
+        is_health = path in _HEALTH
+        is_let_in = not (is_health or self._is_closed(path))
+        if is_let_in or self._is_known(scope["headers"], takes_password=takes_password):
+            await self._app(scope, receive, send)
+            return
+        if is_health:
+            scope.setdefault("state", {})["is_stranger"] = True
             await self._app(scope, receive, send)
             return
         words = "this gateway asks for an API key; send it as Authorization: Bearer KEY, or as X-API-Key: KEY"

@@ -3,9 +3,10 @@
 Names are Hugging Face's where it has them.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from bert_mlm_client import Explanation, Features, Filling, Prediction, Similarity
+from bert_mlm_client import Explanation, Features, Filling, Prediction, ProtocolError, Similarity
+from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
@@ -97,6 +98,19 @@ ScoreAnswer = list[FilledWords] | list[list[FilledWords]]
 SimilarityAnswer = list[float] | list[SimilarityScore]
 FeaturesAnswer = Vectors | list[Vectors]
 ExplainAnswer = ExplainedMask | list[ExplainedMask] | list[ExplainedMask | list[ExplainedMask]]
+
+
+def response(answer: Any) -> JSONResponse:
+    """Return an answer as JSON, which has no other numbers than finite ones.
+
+    Raises:
+        ProtocolError: one is infinite or not a number, as those of a damaged model are.
+    """
+    try:
+        return JSONResponse(answer)
+    except ValueError as error:
+        msg = "the model answered with numbers that are infinite or none at all; check the served version"
+        raise ProtocolError(msg) from error
 
 
 def token_score(prediction: Prediction) -> TokenScore:

@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from deploy.gateway import answers, paths, schemas
-from deploy.gateway.errors import ApiError
+from deploy.gateway.allowance import Allowance, candidates_size, masks_size, weights_size
 from deploy.gateway.json_route import JsonRoute
+from deploy.gateway.log.lines import CallersWord
 from deploy.gateway.recorder import Best, Recorder
 
 Answer = TypeVar("Answer")
@@ -23,7 +24,7 @@ _PROBLEMS = {
     400: "The body is no JSON, or a text cannot be asked: no [MASK], too long, a control character.",
     401: "No API key, or a wrong one, where the gateway asks for one.",
     408: "The body came too slowly.",
-    413: "The body is too large, or has too many sentences.",
+    413: "The body or its answer is too large, or there are too many sentences.",
     415: "The body is not said to be JSON.",
     422: "A field is missing, unknown or of another type.",
     429: "Too many requests at a time; Retry-After says when to come again.",
@@ -44,15 +45,13 @@ class Questions:
     Args:
         client: asks the model.
         recorder: writes down what was asked.
-        max_batch: the most sentences of one request.
-        max_top_k: the most candidates for a mask, and the most words to compare.
+        allowance: how much one request may ask for.
     """
 
-    def __init__(self, client: AsyncFillMask, recorder: Recorder, *, max_batch: int, max_top_k: int) -> None:
+    def __init__(self, client: AsyncFillMask, recorder: Recorder, allowance: Allowance) -> None:
         self._client = client
         self._recorder = recorder
-        self._max_batch = max_batch
-        self._max_top_k = max_top_k
+        self._allowance = allowance
 
     def add_to(self, app: FastAPI) -> None:
         """Add the addresses."""
@@ -77,12 +76,13 @@ class Questions:
 
     async def predict(self, body: schemas.PredictRequest) -> JSONResponse:
         """Fill the [MASK]s of one sentence, answered in the fewest fields."""
-        self._check([body.text], top_k=body.top_k)
+        self._allowance.check([body.text], top_k=body.top_k)
+        self._allowance.check_answer([masks_size(body.text, body.top_k)])
         with self._recorder.question("mask_prediction", [body.text]) as question:
-            found = await self._client.fill(body.text, body.top_k)
+            found = await self._allowance.within_time(self._client.fill(body.text, body.top_k))
             question.answers = [_best_of_masks(found)]
-        results = [[answers.token_score(candidate) for candidate in mask] for mask in _by_mask(found)]
-        return JSONResponse({"results": results[0] if len(results) == 1 else results})
+            results = [[answers.token_score(candidate) for candidate in mask] for mask in _by_mask(found)]
+            return answers.response({"results": results[0] if len(results) == 1 else results})
 
     async def fill_mask(self, body: schemas.FillMaskRequest) -> JSONResponse:
         """Fill the [MASK]s of a sentence or of several, as Hugging Face's fill-mask task does.
@@ -91,31 +91,38 @@ class Questions:
         with `targets` or `joint` with whole words. Several sentences are answered with a list of that, in their order.
         """
         texts, how = _listed(body.inputs), body.parameters
-        self._check(texts, top_k=how.top_k, targets=len(how.targets or ()))
+        is_whole = how.joint or how.targets is not None
+        self._allowance.check(texts, top_k=how.top_k, targets=len(how.targets or ()))
+        size = candidates_size if is_whole else masks_size
+        self._allowance.check_answer(size(text, how.top_k) for text in texts)
         with self._recorder.question("mask_prediction", texts) as question:
             # The client's types rule out what contradicts itself; here it says so itself, to who sent it.
-            found: Any = await self._client.fill(  # type: ignore[call-overload]  # see above
+            asking: Any = self._client.fill(
                 texts,
                 how.top_k,
-                targets=how.targets,
+                targets=how.targets,  # type: ignore[arg-type]  # see above
                 joint=how.joint,
                 skip_punctuation=how.skip_punctuation,
                 truncate=how.truncate,
             )
-            is_whole = how.joint or how.targets is not None
-            question.answers = [_best_of_words(one) if is_whole else _best_of_masks(one) for one in found]
-        if is_whole:
+            found: Any = await self._allowance.within_time(asking)
+            if not is_whole:
+                question.answers = [_best_of_masks(one) for one in found]
+                return _answered(body.inputs, [_filled_masks(one) for one in found])
+            question.answers = [_best_of_words(one, are_given=how.targets is not None) for one in found]
             return _answered(body.inputs, [[answers.filled_words(filling) for filling in one] for one in found])
-        return _answered(body.inputs, [_filled_masks(one) for one in found])
 
     async def score(self, body: schemas.ScoreRequest) -> JSONResponse:
         """Score words for the gap of a sentence or of several, in the order given."""
         texts, how = _listed(body.inputs), body.parameters
-        self._check(texts, candidates=len(how.candidates))
+        self._allowance.check(texts, candidates=len(how.candidates))
+        self._allowance.check_answer(candidates_size(text, len(how.candidates)) for text in texts)
         with self._recorder.question("token_scoring", texts) as question:
-            found = await _each(texts, lambda text: self._client.score(text, how.candidates, truncate=how.truncate))
-            question.answers = [_best_of_words(fillings) for fillings in found]
-        return _answered(body.inputs, [[answers.filled_words(filling) for filling in fillings] for fillings in found])
+            found = await self._allowance.within_time(
+                _each(texts, lambda text: self._client.score(text, how.candidates, truncate=how.truncate))
+            )
+            question.answers = [_best_of_words(fillings, are_given=True) for fillings in found]
+            return _answered(body.inputs, [[answers.filled_words(filling) for filling in one] for one in found])
 
     async def similarity(self, body: schemas.SimilarityRequest) -> JSONResponse:
         """Tell how close in meaning sentences are.
@@ -128,24 +135,24 @@ class Questions:
             pairs = [(first, second) for first, second in inputs.pairs]
         else:
             pairs = [(inputs.source_sentence, sentence) for sentence in inputs.sentences]
-        self._check(pairs)
+        self._allowance.check(pairs)
         with self._recorder.question(
             "semantic_similarity", [f"{first} | {second}" for first, second in pairs]
         ) as question:
-            found = await self._client.similarity(pairs)
+            found = await self._allowance.within_time(self._client.similarity(pairs))
             question.answers = [Best(score=similarity.score) for similarity in found]
-        if isinstance(inputs, schemas.Pairs):
-            return JSONResponse([answers.similarity_score(similarity) for similarity in found])
-        return JSONResponse([similarity.score for similarity in found])
+            if isinstance(inputs, schemas.Pairs):
+                return answers.response([answers.similarity_score(similarity) for similarity in found])
+            return answers.response([similarity.score for similarity in found])
 
     async def features(self, body: schemas.FeaturesRequest) -> JSONResponse:
         """Return the vectors of a text or of several."""
         texts = _listed(body.inputs)
-        self._check(texts)
+        self._allowance.check(texts)
         with self._recorder.question("feature_extraction", texts) as question:
-            found = await self._client.features(texts, truncate=body.parameters.truncate)
+            found = await self._allowance.within_time(self._client.features(texts, truncate=body.parameters.truncate))
             question.answers = [Best() for _ in texts]
-        return _answered(body.inputs, [answers.vectors(features) for features in found])
+            return _answered(body.inputs, [answers.vectors(features) for features in found])
 
     async def explain(self, body: schemas.ExplainRequest) -> JSONResponse:
         """Tell which parts of a sentence, or of several, the answers lean on.
@@ -153,30 +160,14 @@ class Questions:
         A sentence with several [MASK]s has an explanation for each.
         """
         texts, how = _listed(body.inputs), body.parameters
-        self._check(texts)
+        self._allowance.check(texts)
+        self._allowance.check_answer(weights_size(text) for text in texts)
         with self._recorder.question("explanation", texts) as question:
-            found = await _each(
-                texts, lambda text: self._client.explain(text, method=how.method, truncate=how.truncate)
+            found = await self._allowance.within_time(
+                _each(texts, lambda text: self._client.explain(text, method=how.method, truncate=how.truncate))
             )
             question.answers = [_best_of_explanations(explanations) for explanations in found]
-        return _answered(body.inputs, [_explained(explanations) for explanations in found])
-
-    def _check(self, texts: Sequence[object], **counts: int) -> None:
-        """Check what depends on this gateway's limits.
-
-        Args:
-            texts: the sentences or pairs.
-            counts: how many candidates are wanted or compared, by the field that says so.
-
-        Raises:
-            ApiError: too much is asked at once.
-        """
-        if len(texts) > self._max_batch:
-            text = f"inputs has {len(texts)} entries, this gateway takes {self._max_batch} at a time; ask several times"
-            raise ApiError(413, "BatchTooLargeError", text)
-        for name, count in counts.items():
-            if count > self._max_top_k:
-                raise ApiError(400, "InputError", f"{name} is {count}, this gateway takes {self._max_top_k} at most")
+            return _answered(body.inputs, [_explained(explanations) for explanations in found])
 
 
 async def _each(texts: Sequence[str], ask: Callable[[str], Awaitable[Answer]]) -> list[Answer]:
@@ -211,7 +202,7 @@ def _listed(inputs: str | list[str]) -> list[str]:
 
 def _answered(inputs: str | list[str], each: Sequence[Any]) -> JSONResponse:
     """Return one text's answer, or the list of several."""
-    return JSONResponse(each[0] if isinstance(inputs, str) else each)
+    return answers.response(each[0] if isinstance(inputs, str) else each)
 
 
 def _by_mask(found: Predictions) -> list[list[Prediction]]:
@@ -232,9 +223,12 @@ def _best_of_masks(found: Predictions) -> Best:
     return Best(" ".join(candidate.token_str for candidate in best), min(candidate.score for candidate in best))
 
 
-def _best_of_words(fillings: Sequence[Filling]) -> Best:
+def _best_of_words(fillings: Sequence[Filling], *, are_given: bool) -> Best:
+    """Return the best words, and whether they are the caller's own."""
     best = max(fillings, key=lambda filling: filling.score, default=None)
-    return Best() if best is None else Best(best.token_str, best.score)
+    if best is None:
+        return Best()
+    return Best(CallersWord(best.token_str) if are_given else best.token_str, best.score)
 
 
 def _best_of_explanations(explanations: Explanation | list[Explanation]) -> Best:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from bert_mlm_client import AsyncFillMask
 from bert_mlm_client.transport import open_async_transport
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware import Middleware
 
@@ -19,6 +19,7 @@ from deploy.gateway import docs, paths
 from deploy.gateway.access import ApiKeys
 from deploy.gateway.alerts.evaluator import Alerts, Sources
 from deploy.gateway.alerts.webhook import Webhook
+from deploy.gateway.allowance import Allowance
 from deploy.gateway.api import Questions
 from deploy.gateway.consistency import Consistency
 from deploy.gateway.dashboard.routes import Dashboard
@@ -144,7 +145,7 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         ],
     )
     add_handlers(app)
-    questions = Questions(client, recorder, max_batch=settings.max_batch, max_top_k=settings.max_top_k)
+    questions = Questions(client, recorder, Allowance.of(settings))
     health = Health(settings, watch, turns, writer, resources, alerts=alerts, consistency=consistency)
     questions.add_to(app)
     health.add_to(app)
@@ -208,8 +209,10 @@ class _Page(StaticFiles):
 
 
 def _add_page(app: FastAPI) -> None:
-    async def page(_request: Request) -> FileResponse:
-        return FileResponse(_PAGE / "index.html")
+    files = _Page(directory=_PAGE)
+
+    async def page(request: Request) -> Response:
+        return await files.get_response("index.html", request.scope)
 
     app.add_route(paths.PAGE, page, ["GET"], include_in_schema=False)
-    app.mount("/page", _Page(directory=_PAGE))
+    app.mount("/page", files)

@@ -27,10 +27,11 @@ class RequestContext:
         queue_s: how long it waited for its turn.
         asked: when its question went to the client, 0 before that.
         tokenize_s: from then to the first request to the model server; None before that.
-        inference_s: how long at least one request was with the model server.
+        inference_s: how long at least one request was with the model server, and somebody waited for it.
         model_version: which version of the model answered; None before that, and where REST does not tell.
         afterwards: what is to be done once the answer is sent, so that nobody waits for it.
         if_stopped: records the question that was broken off, if what it is answered with is that the gateway stops.
+        if_refused: records that it is sent away before anybody has read its question.
     """
 
     request_id: str
@@ -45,6 +46,7 @@ class RequestContext:
     model_version: int | None = None
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     if_stopped: Callable[[Exception], None] = lambda _error: None
+    if_refused: Callable[[Exception], None] = lambda _error: None
     _sent: int = 0
     _since: float = 0.0
 
@@ -75,9 +77,16 @@ class RequestContext:
         self._sent += 1
 
     def receive(self) -> None:
-        """Note that a request to the model server has ended."""
-        self._sent -= 1
-        if self._sent == 0:
+        """Note that a request to the model server has ended; one that was given up has done so already."""
+        if self._sent:
+            self._sent -= 1
+            if self._sent == 0:
+                self.inference_s += perf_counter() - self._since
+
+    def give_up(self) -> None:
+        """Note that the question has failed, and nobody waits for those of its requests that are not yet answered."""
+        if self._sent:
+            self._sent = 0
             self.inference_s += perf_counter() - self._since
 
     def server_timing(self) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
+from functools import partial
 
 from bert_mlm_client import InputError, trace_context
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,9 +47,10 @@ class Envelope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, self._telling_at_the_end(receive), send)
             return
         context = RequestContext.of(scope["headers"])
+        context.if_refused = partial(self._recorder.refused, scope["path"])
         token = current.set(context)
         status = 0
 
@@ -81,6 +83,17 @@ class Envelope:
             current.reset(token)
             if not status:
                 self._metrics.requests(paths.label(scope["path"]), CLIENT_CLOSED_REQUEST).inc()
+
+    def _telling_at_the_end(self, receive: Receive) -> Receive:
+        """Return what also writes down, before the log closes, the requests that were refused and are not yet told."""
+
+        async def receive_and_tell() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                self._recorder.tell_refused()
+            return message
+
+        return receive_and_tell
 
 
 def _headers(message: Message, context: RequestContext) -> list[tuple[bytes, bytes]]:

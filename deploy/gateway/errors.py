@@ -20,18 +20,19 @@
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from http import HTTPStatus
+from typing import Any, get_args
 
 import bert_mlm_client as client
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import Tag, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 from deploy.gateway.context import current
-from deploy.gateway.schemas import FIELD_NAMES
+from deploy.gateway.schemas import FIELD_NAMES, Body
 
 RETRY_AFTER_S = 1
 
@@ -74,10 +75,15 @@ def from_client(error: client.BertMlmError) -> ApiError:
     error_type = type(error).__name__
     if isinstance(error, client.InputError):
         return ApiError(400, error_type, str(error.args[0]))
-    status, words = next(_SERVER_PROBLEMS[kind] for kind in type(error).__mro__ if kind in _SERVER_PROBLEMS)
+    status, words = _told(type(error))
     context = current.get()
     where = f" (the gateway's log says more under request {context.request_id})" if context else ""
     return ApiError(status, error_type, words + where, _retry_after(error) if status == 503 else None)
+
+
+def plain_words(kind: type[client.BertMlmError]) -> str:
+    """Return what everybody may know of such an error: no address and no file is in it."""
+    return _told(kind)[1]
 
 
 def stopping() -> ApiError:
@@ -91,7 +97,8 @@ def invalid_body(error: ValidationError) -> ApiError:
     problems = error.errors(include_url=False, include_input=False)
     if problems[0]["type"] == "json_invalid":
         return ApiError(400, "MalformedBodyError", f"the body is no JSON: {problems[0]['ctx']['error']}")
-    sentences = dict.fromkeys(map(_sentence, problems))
+    body = next(one for one in Body.__subclasses__() if one.__name__ == error.title)
+    sentences = dict.fromkeys(_sentence(problem, body) for problem in problems)
     return ApiError(422, "ValidationError", "; ".join(list(sentences)[:3]))
 
 
@@ -135,20 +142,36 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     return problem.response()
 
 
-def _sentence(problem: ErrorDetails) -> str:
-    """Return what is wrong with one field, with a hint.
+def _told(kind: type[client.BertMlmError]) -> tuple[int, str]:
+    return next(_SERVER_PROBLEMS[one] for one in kind.__mro__ if one in _SERVER_PROBLEMS)
 
-    Pydantic's location has the branch of a union in it (``inputs.several.0``), which no caller has written.
-    """
-    path = [str(part) for part in problem["loc"] if isinstance(part, int) or part in FIELD_NAMES]
+
+def _sentence(problem: ErrorDetails, body: type[Body]) -> str:
+    """Return what is wrong with one field, with a hint."""
     if problem["type"] == "extra_forbidden":
-        name = str(problem["loc"][-1])
-        close = difflib.get_close_matches(name, FIELD_NAMES, 1)
-        where = ".".join([*path[: -1 if name in FIELD_NAMES else None], name])[:200]
+        *place, name = problem["loc"]
+        close = difflib.get_close_matches(str(name), _fields(body, place), 1)
+        where = ".".join([*_written(place), str(name)])[:200]
         return f"{where}: there is no such field" + (f"; did you mean {close[0]}?" if close else "; /docs lists them")
-    if not path:
-        return f"the body: {_lower(problem['msg'])}"
-    return f"{'.'.join(path)}: {_lower(problem['msg'])}"
+    where = ".".join(_written(problem["loc"])) or "the body"
+    return f"{where}: {_lower(problem['msg'])}"
+
+
+def _written(place: Iterable[int | str]) -> list[str]:
+    """Return a place without the branches of unions (``inputs.several.0``), which no caller has written."""
+    return [str(part) for part in place if isinstance(part, int) or part in FIELD_NAMES]
+
+
+def _fields(body: type[Body], place: Iterable[int | str]) -> Collection[str]:
+    """Return the fields of the object at a place of a body; a union is followed along its tags."""
+    found: Any = body
+    for part in place:
+        if part in FIELD_NAMES:
+            found = found.model_fields[part].annotation
+        else:
+            found = next(branch.__origin__ for branch in get_args(found) if Tag(part) in branch.__metadata__)
+    fields: Collection[str] = found.model_fields
+    return fields
 
 
 def _retry_after(error: client.BertMlmError) -> dict[str, str]:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from deploy.gateway import paths
+from deploy.gateway.access import is_stranger
 from deploy.gateway.alerts.evaluator import Alerts
 from deploy.gateway.consistency import Consistency
 from deploy.gateway.limits import Turns
@@ -57,14 +58,33 @@ class Health:
         app.add_route(paths.HEALTHZ, self.healthz, ["GET"], include_in_schema=False)
         app.add_route(paths.READYZ, self.readyz, ["GET"], include_in_schema=False)
 
-    async def healthz(self, _request: Request) -> JSONResponse:
-        """Tell the state of model and gateway: 200 if questions can be answered, else 503 with the reason."""
+    async def healthz(self, request: Request) -> JSONResponse:
+        """Tell the state of model and gateway: 200 if questions can be answered, else 503 with the reason.
+
+        Addresses and files are for who brings a key, where keys are set.
+        """
         await self._watch.look()
+        status = 200 if self._watch.ready else 503
+        state = self._in_short() if is_stranger(request) else self._in_full()
+        return JSONResponse(state, status)
+
+    async def readyz(self, request: Request) -> JSONResponse:
+        """Tell whether questions can be answered, from what was last seen of the model."""
+        if self._watch.ready:
+            return JSONResponse({"status": "ready"})
+        reason = self._watch.reason if is_stranger(request) else self._watch.problem
+        return JSONResponse({"status": "not ready", "reason": reason}, 503)
+
+    def _in_short(self) -> dict[str, Any]:
+        reason = {"reason": self._watch.reason} if self._watch.reason else {}
+        return {"status": self._status(), **reason, "model": {"version": self._watch.version}}
+
+    def _in_full(self) -> dict[str, Any]:
         log = self._writer.status
         used = self._resources()
         reason = {"reason": self._watch.problem} if self._watch.problem else {}
-        state: dict[str, Any] = {
-            "status": "ok" if self._watch.ready else "unavailable",
+        return {
+            "status": self._status(),
             **reason,
             "uptime_s": round(monotonic() - self._began, 1),
             "in_flight": self._turns.in_flight,
@@ -84,10 +104,6 @@ class Health:
             "alerts": [{"alert": name, "since": iso_8601(began)} for name, began in self._alerts.firing.items()],
             "consistency": asdict(self._consistency.latest) if self._consistency.latest else None,
         }
-        return JSONResponse(state, 200 if self._watch.ready else 503)
 
-    async def readyz(self, _request: Request) -> JSONResponse:
-        """Tell whether questions can be answered, from what was last seen of the model."""
-        if self._watch.ready:
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready", "reason": self._watch.problem}, 503)
+    def _status(self) -> str:
+        return "ok" if self._watch.ready else "unavailable"

@@ -143,6 +143,8 @@ class ConcurrencyLimit:
                 f"wait; come again in {RETRY_AFTER_S} s, or send several sentences in one request"
             )
             refusal = ApiError(429, "ConcurrencyLimitError", words, {"Retry-After": str(RETRY_AFTER_S)})
+            if context := current.get():
+                context.if_refused(refusal)
             await refusal.response()(scope, receive, send)
             return
         try:

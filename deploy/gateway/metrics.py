@@ -56,7 +56,12 @@ class Described:
 METRICS = (
     Described("counter", "gateway_requests", "HTTP requests answered, by address and status", ("path", "status")),
     Described("counter", "gateway_sentences", "sentences answered or failed, by task and outcome", ("task", "status")),
-    Described("counter", "gateway_errors", "sentences that failed, by task and kind of error", ("task", "error_type")),
+    Described(
+        "counter",
+        "gateway_errors",
+        "sentences that failed, by task and kind of error; a request that is refused with 429 counts as one",
+        ("task", "error_type"),
+    ),
     Described(
         "histogram",
         "gateway_stage_seconds",

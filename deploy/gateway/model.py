@@ -4,8 +4,9 @@ import asyncio
 import logging
 from time import monotonic
 
-from bert_mlm_client import AsyncFillMask, BertMlmError, ModelStatus
+from bert_mlm_client import AsyncFillMask, BertMlmError, ModelNotFoundError, ModelStatus
 
+from deploy.gateway.errors import plain_words
 from deploy.gateway.loads import LoadLines
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,11 @@ class ModelWatch:
         client: asks the server.
         loads: is shown each status.
         timeout_s: how long the server may take for an answer.
+
+    Attributes:
+        status: the versions, None while they are not known.
+        problem: why no question can be answered, in full; None if one can.
+        reason: the same in words that everybody may read.
     """
 
     def __init__(self, client: AsyncFillMask, loads: LoadLines, *, timeout_s: float) -> None:
@@ -35,6 +41,7 @@ class ModelWatch:
         self._looked = -FRESH_S
         self.status: ModelStatus | None = None
         self.problem: str | None = "the model server has not been asked yet"
+        self.reason: str | None = self.problem
 
     @property
     def ready(self) -> bool:
@@ -64,14 +71,15 @@ class ModelWatch:
                 self._loads.see(self.status)
                 if self.status.available:
                     await self._client.tokenizer(timeout=self._timeout_s)  # before the first question needs it
-                    self.problem = None
+                    self.problem = self.reason = None
                 else:
-                    self.problem = _unavailable(self.status)
+                    self.problem, self.reason = _unavailable(self.status), plain_words(ModelNotFoundError)
             except BertMlmError as error:
-                self.status, self.problem = None, str(error)
+                self.status, self.problem, self.reason = None, str(error), plain_words(type(error))
             except Exception as error:  # the watch goes on: what it last saw would be taken for true
                 logger.exception("The model server's answer cannot be understood.")
                 self.status, self.problem = None, f"{type(error).__name__}: {error}"
+                self.reason = plain_words(BertMlmError)
             self._looked = monotonic()
             if self.ready and not was_ready:
                 logger.info("Version %s of the model is ready.", self.version)

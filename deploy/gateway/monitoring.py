@@ -14,6 +14,7 @@ from deploy.gateway.dashboard.reports import KEEP_S
 from deploy.gateway.log import lines
 from deploy.gateway.log.gpu import GpuUsage
 from deploy.gateway.log.json_lines import encode
+from deploy.gateway.log.redact import redact
 from deploy.gateway.log.resources import ProcessUsage
 from deploy.gateway.metrics import table as metrics_table
 from deploy.gateway.settings import SECRETS, describe
@@ -31,7 +32,7 @@ _EXAMPLES: tuple[lines.Line, ...] = (
         model_name="bert_mlm",
         model_version=1,
         batch_size=1,
-        input_text="中国的首[MASK]是北京，电话138****5678。",
+        input_text=redact("中国的首[MASK]是北京，电话13812345678。"),
         predicted_token="都",  # noqa: S106  a word, no secret
         score=0.98,
         inference_time_ms=12.7,

@@ -4,19 +4,32 @@ import asyncio
 import logging
 import math
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 from typing import Literal, Protocol
 
 from bert_mlm_client import BertMlmError, InputError, ProtocolError
 
+from deploy.gateway import paths
 from deploy.gateway.context import RequestContext, current
 from deploy.gateway.errors import ApiError
 from deploy.gateway.log.lines import Inference, InferenceTask, Level, Line, UnhandledException
 from deploy.gateway.metrics import Metrics
+
+REFUSALS_TOLD_S = 1.0
+"""How long requests that were refused are gathered for one line, so that no overload becomes one of the log."""
+
+_TASKS: Mapping[str, InferenceTask] = {
+    paths.PREDICT: "mask_prediction",
+    paths.FILL_MASK: "mask_prediction",
+    paths.SCORE: "token_scoring",
+    paths.SIMILARITY: "semantic_similarity",
+    paths.FEATURES: "feature_extraction",
+    paths.EXPLAIN: "explanation",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +96,7 @@ class Recorder:
         self._low_confidence = low_confidence
         self._gpu_memory_mb = gpu_memory_mb
         self._see = see
+        self._refused: dict[tuple[InferenceTask, str], tuple[Inference, int]] = {}
 
     @contextmanager
     def question(self, task: InferenceTask, texts: Sequence[str]) -> Iterator[Question]:
@@ -105,6 +119,28 @@ class Recorder:
             raise
         context.afterwards.append(partial(self._answered, question, context, perf_counter() - context.began))
 
+    def refused(self, path: str, error: Exception) -> None:
+        """Record a request that was sent away before anybody read its question: it counts as one sentence.
+
+        One line stands for all of a second: it is the first one's, and its sample rate says how many they were.
+        """
+        task = _TASKS.get(path)
+        if task is None:  # nothing is asked there
+            return
+        error_type = _error_type(error)
+        self._metrics.sentences(task, "failed").inc()
+        self._metrics.errors(task, error_type).inc()
+        if not self._refused:
+            asyncio.get_running_loop().call_later(REFUSALS_TOLD_S, self.tell_refused)
+        line, count = self._refused.get((task, error_type)) or (self._refusal(task, error), 0)
+        self._refused[task, error_type] = line, count + 1
+
+    def tell_refused(self) -> None:
+        """Write down the requests that were refused since the last time."""
+        for line, count in self._refused.values():
+            self._log.write(replace(line, sample_rate=1 / count if count > 1 else None))
+        self._refused.clear()
+
     def unhandled(self, error: Exception) -> None:
         """Record a fault of the gateway itself."""
         context = current.get()
@@ -118,6 +154,20 @@ class Recorder:
         )
         self._log.write(line)
         self._see(line)
+
+    def _refusal(self, task: InferenceTask, error: Exception) -> Inference:
+        context = current.get() or RequestContext.of(())
+        return Inference(
+            level=_level(error),
+            task=task,
+            status="failed",
+            request_id=context.request_id,
+            trace_id=context.trace_id,
+            model_name=self._model_name,
+            total_time_ms=(perf_counter() - context.began) * 1000,
+            error_type=_error_type(error),
+            error=str(error),
+        )
 
     def _answered(self, question: Question, context: RequestContext, total_s: float) -> None:
         stages = {
@@ -136,6 +186,7 @@ class Recorder:
             self._write(question, context, text, total_s, status=status, best=best)
 
     def _failed(self, question: Question, context: RequestContext, error: Exception) -> None:
+        context.give_up()
         total_s = perf_counter() - context.began
         count = len(question.texts)
         self._metrics.sentences(question.task, "failed").inc(count)

@@ -69,8 +69,12 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _fits_a_header(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
+
+
 def _bearer_token(text: str) -> str:
-    if not text.isascii() or not text.isprintable() or " " in text:
+    if not _fits_a_header(text):
         msg = "give printable ASCII characters without spaces"
         raise ValueError(msg)
     return text
@@ -101,6 +105,14 @@ class Settings:
         default=10.0,
         metadata=_setting(
             "GATEWAY_TIMEOUT_S", _number(0.01, 3600), "how long the model server may take for one request, in seconds"
+        ),
+    )
+    answer_timeout_s: float = field(
+        default=30.0,
+        metadata=_setting(
+            "GATEWAY_ANSWER_TIMEOUT_S",
+            _number(0.01, 3600),
+            "how long an answer may take that needs many requests to the model server, in seconds; then 504",
         ),
     )
     api_keys: tuple[str, ...] = field(
@@ -147,6 +159,14 @@ class Settings:
         default=100,
         metadata=_setting(
             "GATEWAY_MAX_TOP_K", _whole(1, 100_000), "most candidates for a mask, and most words to compare"
+        ),
+    )
+    max_answer_bytes: int = field(
+        default=2**23,
+        metadata=_setting(
+            "GATEWAY_MAX_ANSWER_BYTES",
+            _whole(1, 2**30),
+            "about how large the answer to one request may be, in bytes; who asks for more gets 413",
         ),
     )
     max_concurrency: int = field(
@@ -370,11 +390,24 @@ class Settings:
         if any(len(key) < SHORTEST_KEY for key in keys):
             msg = f"an API key is shorter than {SHORTEST_KEY} characters; make one with `openssl rand -hex 32`"
             raise SettingsError(msg)
+        for number, key in enumerate(keys, start=1):
+            if not _fits_a_header(key):
+                msg = (
+                    f"API key {number} of {len(keys)} has a character that no header carries, or a space; "
+                    "use printable ASCII characters alone, such as those of `openssl rand -hex 32`"
+                )
+                raise SettingsError(msg)
         return tuple(keys)
 
 
 SECRETS = tuple(one.metadata["variable"] for one in fields(Settings) if not one.repr)
 """Settings that no flag gives: everybody on a machine can read the flags of its processes."""
+
+
+_OTHERS = (
+    "Other commands: report says what the request log says about a time range (report --help), openapi prints the "
+    "API's OpenAPI document, monitoring the page about every field, metric, alert and setting."
+)
 
 
 def describe() -> list[tuple[str, str, str]]:
@@ -386,7 +419,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m deploy.gateway serve",
         description="Serve the gateway.",
-        epilog=f"Secrets are variables alone: {', '.join(SECRETS)}.",
+        epilog=f"Secrets are variables alone: {', '.join(SECRETS)}. {_OTHERS}",
         allow_abbrev=False,
     )
     for one in fields(Settings):

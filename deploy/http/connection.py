@@ -13,6 +13,8 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from deploy.http.lingering import LingeringTransport
+
 MAX_HEAD_BYTES = 2**16
 """The largest request line with its headers."""
 
@@ -42,8 +44,9 @@ class Connection(HttpToolsProtocol, ABC):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Accept the client."""
-        super().connection_made(transport)
-        self._in_head = self._in_body = False
+        self._transport = LingeringTransport(transport, self._client_sends)
+        super().connection_made(self._transport)  # type: ignore[arg-type]  # a transport but for its class
+        self._in_head = self._in_body = self._refused = False
         self._reading = True
         self._began = self.loop.time()
         self._received = 0
@@ -54,6 +57,9 @@ class Connection(HttpToolsProtocol, ABC):
 
     def data_received(self, data: bytes) -> None:
         """Read what came, and refuse a head without an end."""
+        if self.lingering:
+            self._received += len(data)
+            return
         if not self._in_body:
             data = _without_upgrade(data)
         self._received += len(data)
@@ -104,12 +110,25 @@ class Connection(HttpToolsProtocol, ABC):
         headers, body = self.error(status, words)
         lines = b"".join(b"%b: %b\r\n" % header for header in headers)
         length = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self._refused = True
         self.transport.write(STATUS_LINE[status] + lines + length + body)
         self.transport.close()
 
     def give_up(self) -> None:
         """End the connection of a client that is overdue."""
         self.transport.abort()
+
+    @property
+    def lingering(self) -> bool:
+        """Whether the client has its answer, the last one, and still sends."""
+        return self._transport.lingering
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, or drop what the client still sends after its answer."""
+        super().on_response_complete()
+        if self.lingering:
+            self._begin_reading()
+            self.flow.resume_reading()
 
     def overdue(self, now: float) -> bool:
         """Return whether the client takes too long to send its request or to read its answer, or sends without end.
@@ -134,6 +153,10 @@ class Connection(HttpToolsProtocol, ABC):
             return False
         return now - self._unsent_since > self.patience_s + (self._unsent - unsent) / self.bytes_per_s
 
+    def _client_sends(self) -> bool:
+        """Return whether the client is in the middle of a request that has its answer."""
+        return self._in_body or (self._refused and self._in_head)
+
     def _begin_reading(self) -> None:
         self._reading = True
         self._began = self.loop.time()
@@ -144,7 +167,10 @@ def end_overdue(connections: Iterable[object]) -> None:
     now = asyncio.get_running_loop().time()
     for connection in list(connections):
         if isinstance(connection, Connection) and connection.overdue(now):
-            connection.give_up()
+            if connection.lingering:
+                connection.transport.abort()
+            else:
+                connection.give_up()
 
 
 def _without_upgrade(data: bytes) -> bytes:

@@ -66,7 +66,7 @@ class Dashboard:
 
     async def style(self, _request: Request) -> Response:
         """Answer with the report's rules."""
-        return Response(stylesheet(), media_type="text/css")
+        return Response(stylesheet(), media_type="text/css", headers={"Cache-Control": "no-cache"})
 
 
 def _asked(request: Request) -> Asked:

@@ -4,16 +4,16 @@ FastAPI's own /docs loads Swagger UI from a CDN and starts it by a script inside
 neither. Here its files are those of the installed package fastapi-offline, and page and script are our own.
 """
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse
+from fastapi.responses import Response
+from fastapi.staticfiles import StaticFiles
 
 from deploy.gateway import paths
 
 _HERE = Path(__file__).parent
-_SWAGGER_UI = ("swagger-ui-bundle.js", "swagger-ui.css")
+_FILES = frozenset(("start.js", "swagger-ui-bundle.js", "swagger-ui.css"))
 # Swagger UI writes styles into its elements and has its pictures as data.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -33,24 +33,24 @@ def describe_keys(app: FastAPI) -> None:
 
 def add_to(app: FastAPI) -> None:
     """Add the addresses of the page and its files."""
-    files = {"start.js": _HERE / "start.js", **{name: _package() / name for name in _SWAGGER_UI}}
+    # The package is found and not imported: it would bring an application of its own.
+    files = StaticFiles(directory=_HERE, packages=[("fastapi_offline", "static")])
 
-    async def page(_request: Request) -> FileResponse:
-        return FileResponse(_HERE / "index.html", headers={"Content-Security-Policy": _POLICY})
+    async def answer(name: str, request: Request) -> Response:
+        response = await files.get_response(name, request.scope)
+        response.headers["Cache-Control"] = "no-cache"  # files of two versions do not go together
+        return response
 
-    async def file(request: Request) -> FileResponse:
-        path = files.get(request.path_params["name"])
-        if path is None:
+    async def page(request: Request) -> Response:
+        response = await answer("index.html", request)
+        response.headers["Content-Security-Policy"] = _POLICY
+        return response
+
+    async def file(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in _FILES:
             raise HTTPException(404)
-        return FileResponse(path)
+        return await answer(name, request)
 
     app.add_route(paths.DOCS, page, ["GET"], include_in_schema=False)
     app.add_route(f"{paths.DOCS}/{{name}}", file, ["GET"], include_in_schema=False)
-
-
-def _package() -> Path:
-    """Return the folder of the package's files; it is not imported, since it would bring an application of its own."""
-    spec = find_spec("fastapi_offline")
-    assert spec is not None  # noqa: S101  a dependency
-    assert spec.origin is not None  # noqa: S101  it is no namespace
-    return Path(spec.origin).parent / "static"

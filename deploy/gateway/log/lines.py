@@ -34,7 +34,7 @@ MEANINGS = {
     "model_version": "The version that answered or was loaded.",
     "batch_size": "How many sentences the request had; each has a line.",
     "input_text": "The sentence without personal data, or its digest.",
-    "predicted_token": "The best answer.",
+    "predicted_token": "The best answer; one of the words that the caller gave is written as the sentence is.",
     "score": "How probable the best answer is, from 0 to 1; for similarity, the cosine.",
     "inference_time_ms": "The model server's share of the request, from sending to the answer.",
     "tokenize_time_ms": "The tokenizer's share of the request.",
@@ -49,13 +49,20 @@ MEANINGS = {
     "gpu_utilization_percent": "How much of the time the busiest GPU was computing.",
     "value": "What was measured, in the unit of the alert's or check's threshold.",
     "threshold": "The limit that it is compared with.",
-    "sample_rate": "The share of successes that is written, if not all are: the line stands for 1 / sample_rate.",
+    "sample_rate": "The share of such lines that is written, if not all are (a sample of the successes, the first of a "
+    "second's requests refused with 429): the line stands for 1 / sample_rate.",
     "lost_lines": "How many lines were lost since the log last said so.",
     "error_type": "The class of the error.",
     "error": "The error's message, without personal data.",
     "traceback": "Where an unhandled exception came from, without personal data.",
 }
 """What each field means, in the order of the documentation's table."""
+
+
+class CallersWord(str):
+    """An answer that is one of the words the caller gave: to the log, it is as private as the sentence."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

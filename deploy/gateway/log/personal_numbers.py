@@ -11,6 +11,9 @@ from typing import Literal
 
 Kind = Literal["ID_CARD", "BANK_CARD", "PHONE"]
 
+ID_CARD_DIGITS = 18
+"""How many an identity card has, a final X included."""
+
 # How people group the digits: the lengths of the groups.
 _ID_CARD_SHAPES = {(18,), (6, 8, 4), (6, 4, 4, 4), (6, 4, 2, 2, 4), (3, 3, 4, 4, 4), (6, 12), (14, 4)}
 _OLD_ID_CARD_SHAPES = {(15,), (6, 6, 3)}
@@ -36,7 +39,7 @@ _PHONE_SHAPES = {
     *((code, *rest) for code in (2, 4) for rest in {(11,), *_MOBILE_SHAPES, *_FIXED_SHAPES, *_FIXED_ABROAD_SHAPES}),
 }
 SHAPES = frozenset(_ID_CARD_SHAPES | _OLD_ID_CARD_SHAPES | _BANK_CARD_SHAPES | _PHONE_SHAPES)
-"""All of them: a number with another shape is nothing personal."""
+"""All of them: a number with another shape is nothing personal, but for an identity card with its check digit."""
 
 # GB/T 2260: the first two digits are the province; 81 to 83 stand for residence permits, 91 for abroad.
 _PLACE = r"(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|91)\d{4}"
@@ -65,8 +68,11 @@ def classify(groups: Sequence[str]) -> Kind | None:
         groups: its digits as they are grouped; the last group may end in X.
     """
     shape, digits = tuple(map(len, groups)), "".join(groups)
-    if shape in _ID_CARD_SHAPES and (match := _ID_CARD.fullmatch(digits)) and _is_date(*match.groups()):
-        return "ID_CARD" if _has_check_digit(digits) else None
+    if len(digits) == ID_CARD_DIGITS and (match := _ID_CARD.fullmatch(digits)) and _is_date(*match.groups()):
+        if _has_check_digit(digits):
+            return "ID_CARD"
+        if shape in _ID_CARD_SHAPES:
+            return None
     if shape in _OLD_ID_CARD_SHAPES and (match := _OLD_ID_CARD.fullmatch(digits)):
         year, month, day = match.groups()
         if _is_date(f"19{year}", month, day):

@@ -1,8 +1,9 @@
 """Mask personal data in text: what is found is replaced by what it is, such as ``[PHONE]``.
 
 Found are e-mail addresses, identity cards, bank cards and phone numbers (``personal_numbers``), and the numbers of
-addresses. Digits may be full-width, and spaces, hyphens and brackets may stand between them where people write them.
-A number that only looks like one of these, with a wrong check digit, say, stays as it is; names and streets stay, too.
+addresses. Digits may be full-width, and spaces, hyphens, dots and brackets may stand between them where people write
+them. A number that only looks like one of these, with a wrong check digit, say, stays as it is; names and streets stay,
+too.
 
 The time is linear in the text's length: no pattern begins twice in one run of characters, and none goes back further
 than a fixed number of characters.
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from deploy.gateway.log.personal_numbers import SHAPES, classify
+from deploy.gateway.log.personal_numbers import ID_CARD_DIGITS, SHAPES, Kind, classify
 
 # One character for one, so that what is found stands at the same place in the text.
 _PLAIN = {
@@ -31,15 +32,21 @@ _HIDDEN = "\0"
 _WORTH_A_LOOK = re.compile(r"[0-9@０-９＠]")
 
 # RFC 5321: 64 characters before the @; a domain that ends in letters, so that name@1.2.3 is a package and its version.
-_EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}")
+# A part of a domain is ASCII or not: a word that follows an address is none of it.
+_EMAIL = re.compile(
+    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@"
+    r"(?:(?:[A-Za-z0-9-]{1,63}|[^\W\x00-\x7f]{1,63})\.){1,8}(?:[A-Za-z]{2,24}|中国|公司|网络)"
+)
 
 _DIGITS = re.compile(r"[0-9]+(?:[Xx](?![0-9A-Za-z]))?")
-_BETWEEN = re.compile(r"[ ()-]{1,3}")
+_BETWEEN = re.compile(r"[ \t()-]{1,3}|\.")
 _MOST_GROUPS = max(map(len, SHAPES))
 _DECIMALS_BEFORE = re.compile(r"[0-9]\.$")
-_DECIMALS_AFTER = re.compile(r"\.[0-9]")
+_NOUGHT_BEFORE = re.compile(r"(?<![0-9])0\.$")
+_DECIMALS_AFTER = re.compile(r"\.[0-9]{2,10}(?:(?!\w)| ?[万亿]?元)")  # but 13812345678.3点
+_LIST_NUMBER = re.compile(r"(?<![0-9.])([1-9][0-9]?)\.")
 _CURRENCY = re.compile(r"[¥￥$€£]\s?$")
-_AMOUNT = re.compile(r"\s?[元万亿]")
+_AMOUNT = re.compile(r"\s?[万亿]?元(?:[整钱]|(?!\w))")  # not 元旦, and no surname
 
 # 中关村大街27号, 人民路5弄3号楼2单元1202室, and without a street 3栋2单元502; but 北京路2号线 is an underground line.
 _HOUSE = r"[A-Z]?[0-9]{1,5}[A-Z]?(?:-[0-9]{1,4}){0,3} ?"
@@ -94,31 +101,66 @@ def _numbers(text: str) -> Iterator[_Span]:
     groups = [match.span() for match in _DIGITS.finditer(text)]
     lengths = tuple(end - start for start, end in groups)
     linked = [bool(_BETWEEN.fullmatch(text, left[1], right[0])) for left, right in pairwise(groups)] + [False]
+    listed = _ends_of_list_numbers(text) if "1." in text else frozenset[int]()
     first = 0
     while first < len(groups):
-        last = first
-        while linked[last] and last - first + 1 < _MOST_GROUPS:
-            last += 1
-        for end in range(last + 1, first, -1):
-            if lengths[first:end] in SHAPES and (span := _number(text, groups[first:end])):
+        for end in _ends(lengths, linked, first):
+            if span := _number(text, groups[first:end], listed):
                 yield span
+                first = end
                 break
-        first = end
+        else:
+            first += 1
 
 
-def _number(text: str, groups: Sequence[tuple[int, int]]) -> _Span | None:
+def _ends(lengths: Sequence[int], linked: Sequence[bool], first: int) -> Sequence[int]:
+    """Return where a number that begins with this group may end: identity cards are grouped in any way."""
+    if not linked[first]:  # as most are
+        return (first + 1,) if (lengths[first],) in SHAPES else ()
+    last, digits = first, lengths[first]
+    while linked[last] and digits < ID_CARD_DIGITS:
+        last += 1
+        digits += lengths[last]
+    ends = [end for end in range(min(last + 1, first + _MOST_GROUPS), first, -1) if lengths[first:end] in SHAPES]
+    return [last + 1, *ends] if digits == ID_CARD_DIGITS else ends
+
+
+def _ends_of_list_numbers(text: str) -> frozenset[int]:
+    """Return where the numbers of a list end: 1. and those that go on from it, since any other may have a fraction."""
+    ends, following = [], 1
+    for match in _LIST_NUMBER.finditer(text):
+        number = int(match[1])
+        if number in {1, following}:
+            ends.append(match.end())
+            following = number + 1
+    return frozenset(ends)
+
+
+def _number(text: str, groups: Sequence[tuple[int, int]], listed: frozenset[int]) -> _Span | None:
     """Return what these groups are together, with the plus or bracket before them."""
     start, end = groups[0][0], groups[-1][1]
-    if _DECIMALS_BEFORE.search(text, max(0, start - 2), start) or _DECIMALS_AFTER.match(text, end):
-        return None
     kind = classify([text[left:right].upper() for left, right in groups])
-    if kind is None or (kind == "PHONE" and _is_amount(text, start, end)):
+    if kind is None or _is_quantity(text, groups, kind, listed):
         return None
     if text.endswith("+", 0, start):
         start -= 1
     if text.endswith("(", 0, start) and text.find(")", start, end) > text.find("(", start, end):
         start -= 1
     return _Span(start, end, kind)
+
+
+def _is_quantity(text: str, groups: Sequence[tuple[int, int]], kind: Kind, listed: frozenset[int]) -> bool:
+    """Tell whether a number has a fraction or is an amount of money; what has check digits seldom is."""
+    start, end = groups[0][0], groups[-1][1]
+    if kind == "ID_CARD" and sum(right - left for left, right in groups) == ID_CARD_DIGITS:
+        return False
+    if _NOUGHT_BEFORE.search(text, max(0, start - 3), start) or (len(groups) == 2 and text[groups[0][1]] == "."):
+        return True
+    if kind == "BANK_CARD":
+        return False
+    if _DECIMALS_BEFORE.search(text, max(0, start - 2), start) and start not in listed:
+        return True
+    return bool(_DECIMALS_AFTER.match(text, end)) or (kind == "PHONE" and _is_amount(text, start, end))
 
 
 def _is_amount(text: str, start: int, end: int) -> bool:

@@ -6,7 +6,7 @@ import string
 from typing import Literal, get_args
 
 from deploy.gateway.log.json_lines import Value, encode
-from deploy.gateway.log.lines import Inference, Line, UnhandledException
+from deploy.gateway.log.lines import CallersWord, Inference, Line, UnhandledException
 from deploy.gateway.log.redact import redact
 from deploy.gateway.log.writer import LogWriter
 
@@ -17,8 +17,10 @@ MAX_TEXT = 4096
 
 SHORTEST_KEY = 16
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+# What repr() makes of characters that are not printable, U+00A0 between two digits, say.
+_ESCAPED = re.compile(r"\\(?:\\|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4}|t)")
 _LONGEST_NUMBER = 64
-_IN_NUMBERS = f"{string.ascii_letters}{string.digits}０１２３４５６７８９@＠._%+-()（） "
+_IN_NUMBERS = f"{string.ascii_letters}{string.digits}０１２３４５６７８９@＠._%+-()（） \t"
 _FRAME = re.compile(r'^  File "[^"\n]*", line [0-9]+, in .*', re.MULTILINE)
 _TEXTS = ("input_text", "predicted_token", "error", "traceback")
 
@@ -27,8 +29,8 @@ class RequestLog:
     """Write lines without what must not be in them.
 
     Personal data is masked in every text, messages of errors included. In the modes ``digest`` and ``none`` no line has
-    the sentence: of errors' messages, which may quote it, the quotations are left out, and of unhandled exceptions, of
-    whose messages nothing is known, the class and the frames stay.
+    the sentence, or an answer that is the caller's own word: of errors' messages, which may quote them, the quotations
+    are left out, and of unhandled exceptions, of whose messages nothing is known, the class and the frames stay.
 
     A digest is HMAC-SHA-256 with a key of the installation, so that equal sentences can be counted, and nobody without
     the key can find out a short sentence or a phone number by trying all of them.
@@ -94,16 +96,25 @@ class RequestLog:
             match name:
                 case "input_text":
                     return self._digest(text) if self._text_mode == "digest" else None
+                case "predicted_token" if isinstance(text, CallersWord):
+                    return self._digest(text) if self._text_mode == "digest" else None
                 case "error" if isinstance(line, UnhandledException):
                     return None
                 case "error":
                     text = _QUOTED.sub("…", text)
                 case "traceback":
                     text = "\n".join(_FRAME.findall(text))
+        if name in {"error", "traceback"} and "\\" in text:
+            text = _ESCAPED.sub(_unescape, text)
         return redact(text if len(text) <= MAX_TEXT else _shorten(text))
 
     def _digest(self, text: str) -> str:
         return f"hmac-sha256:{hmac.digest(self._digest_key, text.encode(errors='surrogatepass'), 'sha256').hex()}"
+
+
+def _unescape(match: re.Match[str]) -> str:
+    kind, digits = match[0][1], match[0][2:]
+    return chr(int(digits, 16)) if digits else {"t": "\t"}.get(kind, kind)
 
 
 def _shorten(text: str) -> str:

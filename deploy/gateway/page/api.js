@@ -32,8 +32,7 @@ export class Problem extends Error {
  * @throws {DOMException} AbortError, if it was called off
  */
 export async function ask(name, body, signal) {
-  const headers = { "Content-Type": "application/json" };
-  if (key) headers["X-API-Key"] = key;
+  const headers = withKey({ "Content-Type": "application/json" });
   let response;
   let answer;
   try {
@@ -58,6 +57,19 @@ export async function ask(name, body, signal) {
 export function useKey(given) {
   key = given;
   keep("sessionStorage", KEY, given);
+}
+
+/**
+ * Return headers with the key, where one was given.
+ * @param {Record<string, string>} headers
+ */
+export function withKey(headers) {
+  return key ? { ...headers, "X-API-Key": key } : headers;
+}
+
+/** Return the key that questions are sent with, empty if there is none. */
+export function usedKey() {
+  return key ?? "";
 }
 
 /** Return the milliseconds of a stage, as https://www.w3.org/TR/server-timing/ writes them. */

@@ -1,5 +1,6 @@
 /** The header that all pages share: theme, language and how the model fares. */
 
+import { withKey } from "./api.js";
 import { CHANGED, language, say, setLanguage } from "./language.js";
 import { keep } from "./storage.js";
 
@@ -45,7 +46,7 @@ function startState(element) {
   const look = async () => {
     clearTimeout(timer);
     try {
-      const response = await fetch(new URL("../healthz", import.meta.url));
+      const response = await fetch(new URL("../healthz", import.meta.url), { headers: withKey({}) });
       health = await response.json();
     } catch {
       health = false;

@@ -1,7 +1,7 @@
 /** What the gateway refuses, in words, with a way on: try again, or give a key. */
 
-import { useKey } from "./api.js";
-import { h } from "./dom.js";
+import { usedKey, useKey } from "./api.js";
+import { h, replace } from "./dom.js";
 import { CHANGED, hasWords, say } from "./language.js";
 
 /** Statuses after which the same question may well be answered a little later. */
@@ -22,13 +22,16 @@ export function makeProblem(element, retry) {
   const render = () => {
     if (!shown) return;
     const { problem, waitS } = shown;
-    const key = `problem.${problem.status}`;
+    const isRefused = problem.status === 401 && usedKey() !== "";
+    const key = isRefused ? "problem.401.refused" : `problem.${problem.status}`;
+    const about = `${element.id}-words`;
     element.dataset.status = problem.status;
-    element.replaceChildren(
-      h("p", {}, h("strong", {}, say(hasWords(key) ? key : "problem.other")), waitS ? ` ${say("problem.retrying", { seconds: waitS })}` : ""),
+    replace(
+      element,
+      h("p", { id: about }, h("strong", {}, say(hasWords(key) ? key : "problem.other")), waitS ? ` ${say("problem.retrying", { seconds: waitS })}` : ""),
       problem.message === "" || problem.status === 401 ? "" : h("p.server-words", { lang: "en" }, problem.message),
       RETRYABLE.has(problem.status) ? h("button", { type: "button", click: retry }, say("problem.retry")) : "",
-      problem.status === 401 ? keyForm(retry) : "",
+      problem.status === 401 ? keyForm(element, about, isRefused, retry) : "",
     );
     element.hidden = false;
   };
@@ -53,9 +56,20 @@ export function makeProblem(element, retry) {
   };
 }
 
-function keyForm(retry) {
-  document.getElementById("api-key")?.closest("form").remove(); // the field of another tab
-  const field = h("input", { id: "api-key", type: "password", autocomplete: "off", required: true, pattern: "[!-~]+", "aria-describedby": "api-key-about" });
+/** Return a form for the key; what was typed before, accepted or not, is in its field. */
+function keyForm(element, about, isRefused, retry) {
+  const before = document.getElementById("api-key");
+  if (!element.contains(before)) before?.closest("form").remove(); // the field of another tab
+  const field = h("input", {
+    id: "api-key",
+    type: "password",
+    autocomplete: "off",
+    required: true,
+    pattern: "[!-~]+",
+    "aria-invalid": isRefused && "true",
+    "aria-describedby": `${about} api-key-about`,
+  });
+  field.value = before?.value ?? usedKey();
   const submit = (event) => {
     event.preventDefault();
     useKey(field.value.trim());
@@ -66,7 +80,7 @@ function keyForm(retry) {
     { submit },
     h("label", { for: "api-key" }, say("key.label")),
     field,
-    h("button.primary", {}, say("key.use")),
+    h("button.primary", { id: "api-key-use" }, say("key.use")),
     h("p", { id: "api-key-about" }, say("key.about")),
   );
 }

@@ -8,7 +8,7 @@
 
 export const MASK = "[MASK]";
 
-// What people write when they mean [MASK].
+// What people write when they mean [MASK], once full-width letters are narrow.
 const MISSPELT = new RegExp(
   [
     String.raw`[\[［【]\s*mask\s*[\]］】]`, // [mask], ［MASK］, [ MASK ]
@@ -22,6 +22,8 @@ const MISSPELT = new RegExp(
 const MEANT = /[［【〔]\s*mask|mask\s*[\]］】〕]|(?<![A-Z])MASK(?![A-Z])/gi;
 const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g;
 const SURROGATE = /[\ud800-\udfff]/gu; // with u: halves only
+const WIDE = /[Ａ-Ｚａ-ｚ＜＞｛｝]/g;
+const TO_NARROW = "Ａ".charCodeAt(0) - "A".charCodeAt(0);
 const ENDING = /[\s。．.！!？?；;…”’」』）)]*$/;
 
 /**
@@ -48,14 +50,15 @@ export function linesOf(text) {
 export function check(line, needsMask = true) {
   const hints = [hidden("control", CONTROL, line), hidden("surrogate", SURROGATE, line)].filter(Boolean);
   if (!needsMask) return hints;
-  const rest = line.text.replaceAll(MASK, " ".repeat(MASK.length));
+  const rest = narrow(line.text.replaceAll(MASK, " ".repeat(MASK.length)));
   let misspelt = [...rest.matchAll(MISSPELT)].filter(([found]) => !/^mask\]/i.test(found) || found === "MASK]");
   const hasMask = line.text.includes(MASK);
   if (!misspelt.length && !hasMask) misspelt = [...rest.matchAll(MEANT)].filter(([found]) => /\W/.test(found) || found === "MASK");
   for (const match of misspelt) {
     const start = line.start + match.index;
-    const edits = [{ start, end: start + match[0].length, text: MASK }];
-    hints.push({ kind: kindOf(match[0]), line: line.number, found: match[0], edits });
+    const found = line.text.slice(match.index, match.index + match[0].length);
+    const edits = [{ start, end: start + found.length, text: MASK }];
+    hints.push({ kind: kindOf(found), line: line.number, found, edits });
   }
   if (!misspelt.length && !hasMask) {
     const end = line.start + line.text.search(ENDING);
@@ -82,7 +85,13 @@ export function together(text, edits) {
   return { start, end, text: mended };
 }
 
+/** Write full-width letters, as an input method leaves them, as ASCII; every character stays in its place. */
+function narrow(text) {
+  return text.replace(WIDE, (wide) => String.fromCharCode(wide.charCodeAt(0) - TO_NARROW));
+}
+
 function kindOf(found) {
+  if (narrow(found) !== found) return "width";
   if (/[^\[\]\w\s]/.test(found)) return "brackets";
   if (found === "MASK") return "bare";
   if (!found.endsWith("]")) return "unclosed";

@@ -67,6 +67,7 @@ const ENGLISH = {
   "hint.case": "“{found}” is written [MASK], in capitals and without spaces.",
   "hint.brackets": "“{found}” needs square brackets: [MASK].",
   "hint.bare": "“{found}” needs brackets: [MASK].",
+  "hint.width": "“{found}” is in full-width characters; write [MASK].",
   "hint.control": "There is an invisible control character ({found}).",
   "hint.surrogate": "There is half a character ({found}), left over from a broken copy.",
   "hint.too-long": "The text is {length} tokens long; the model reads {limit}.",
@@ -83,6 +84,7 @@ const ENGLISH = {
 
   "problem.0": "The gateway cannot be reached.",
   "problem.401": "This gateway asks for an API key.",
+  "problem.401.refused": "This API key was not accepted.",
   "problem.413": "This is too much for one request.",
   "problem.429": "The gateway has too much to do just now.",
   "problem.501": "The served version of the model cannot answer this kind of question.",
@@ -201,6 +203,7 @@ const CHINESE = {
   "hint.case": "“{found}”应写作 [MASK]：大写，不带空格。",
   "hint.brackets": "“{found}”要用半角方括号：[MASK]。",
   "hint.bare": "“{found}”要加方括号：[MASK]。",
+  "hint.width": "“{found}”用了全角字符，应写作半角的 [MASK]。",
   "hint.control": "有看不见的控制字符（{found}）。",
   "hint.surrogate": "有半个字符（{found}），是复制时损坏的。",
   "hint.too-long": "文本有 {length} 个词元，模型只读 {limit} 个。",
@@ -217,6 +220,7 @@ const CHINESE = {
 
   "problem.0": "连不上网关。",
   "problem.401": "本网关需要 API 密钥。",
+  "problem.401.refused": "这个 API 密钥未被接受。",
   "problem.413": "一次请求的内容太多。",
   "problem.429": "网关现在太忙。",
   "problem.501": "当前版本的模型不能回答这类问题。",

@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
-from deploy.gateway.report.plain_text import plain, shorten, width
+from deploy.gateway.report.plain_text import plain, shorten
+from deploy.gateway.report.plain_text import width as columns
 
 WIDTH = 760
+NARROW = 340
+"""The width for a phone: shrunk to one, the other's letters could not be read."""
 HEIGHT = 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 16, 52, 28
 _ROW = 30
-_LABEL = 210
-_TICKS = 9
+_LETTER = 7
+_TICKS = {WIDTH: 9, NARROW: 5}
+_LABEL_LETTERS = {WIDTH: 30, NARROW: 20}
 _WIDEST_BAR = 72
 _TICK_STEPS = (
     *(timedelta(minutes=number) for number in (1, 2, 5, 10, 15, 30)),
@@ -48,10 +52,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The horizontal axis: buckets that start at ``starts``, the last of which ends at ``end``."""
+    """The horizontal axis: buckets from ``starts`` on, the last of which ends at ``end``, in a picture's width."""
 
     starts: Sequence[datetime]
     end: datetime
+    width: int = WIDTH
 
     def left(self, index: int) -> float:
         """Return where a bucket begins, in pixels."""
@@ -64,7 +69,7 @@ class Times:
     def x(self, moment: datetime) -> float:
         """Return where a time is, in pixels."""
         share = (moment - self.starts[0]) / (self.end - self.starts[0])
-        return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
+        return _LEFT + share * (self.width - _LEFT - _RIGHT)
 
 
 def line_chart(
@@ -82,7 +87,8 @@ def line_chart(
     """
     axis = _Axis(max([most or 0, *(value for one in series for value in one.values if value is not None)]))
     shapes = [_line(one, times, axis) for one in series]
-    return _picture(key, title, description, HEIGHT, [_legend(series, "line"), _axes(times, axis), *shapes])
+    parts = [_legend(series, "line"), _axes(times, axis), *shapes]
+    return _picture(key, title, description, (times.width, HEIGHT), parts)
 
 
 def stacked_bars(key: str, title: str, description: str, times: Times, series: Sequence[Series]) -> str:
@@ -90,25 +96,30 @@ def stacked_bars(key: str, title: str, description: str, times: Times, series: S
     heights = [sum(values) for values in zip(*([value or 0.0 for value in one.values] for one in series), strict=True)]
     axis = _Axis(max(heights, default=0))
     bars = [_stack(index, times, series, axis) for index in range(len(times.starts))]
-    return _picture(key, title, description, HEIGHT, [_legend(series, "key"), _axes(times, axis), *bars])
+    parts = [_legend(series, "key"), _axes(times, axis), *bars]
+    return _picture(key, title, description, (times.width, HEIGHT), parts)
 
 
-def horizontal_bars(key: str, title: str, description: str, bars: Sequence[Bar], style: str) -> str:
+def horizontal_bars(
+    key: str, title: str, description: str, bars: Sequence[Bar], style: str, *, width: int = WIDTH
+) -> str:
     """Draw one bar a row, with its label before and its note behind it."""
     most = max((bar.value for bar in bars), default=0) or 1
-    room = WIDTH - _LABEL - _RIGHT - 120
+    letters = _LABEL_LETTERS[width]
+    before, behind = letters * _LETTER + 8, 15 * _LETTER
+    room = width - before - behind - _RIGHT
     rows = []
     for number, bar in enumerate(bars):
         y = 38 + number * _ROW
         length = max(bar.value / most * room, 1)
         rows.append(
             f"<g><title>{_text(f'{bar.label}: {bar.note}')}</title>"
-            f'<text class="chart-label" x="{_LABEL - 8}" y="{y + 15}" text-anchor="end">'
-            f"{_text(shorten(bar.label, 30))}</text>"
-            f'<rect class="chart-bar chart-{style}" x="{_LABEL}" y="{y}" width="{length:.1f}" height="{_ROW - 10}"/>'
-            f'<text class="chart-label" x="{_LABEL + length + 6:.1f}" y="{y + 15}">{_text(bar.note)}</text></g>'
+            f'<text class="chart-label" x="{before - 8}" y="{y + 15}" text-anchor="end">'
+            f"{_text(shorten(bar.label, letters))}</text>"
+            f'<rect class="chart-bar chart-{style}" x="{before}" y="{y}" width="{length:.1f}" height="{_ROW - 10}"/>'
+            f'<text class="chart-label" x="{before + length + 6:.1f}" y="{y + 15}">{_text(bar.note)}</text></g>'
         )
-    return _picture(key, title, description, 46 + len(bars) * _ROW, rows)
+    return _picture(key, title, description, (width, 46 + len(bars) * _ROW), rows)
 
 
 class _Axis:
@@ -140,9 +151,12 @@ def short_number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
 
 
-def _picture(key: str, title: str, description: str, height: float, parts: Iterable[str]) -> str:
+def _picture(key: str, title: str, description: str, size: tuple[int, int], parts: Iterable[str]) -> str:
+    wide, high = size
+    if wide != WIDTH:
+        key = f"{key}-{wide}"  # a page may have both
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {wide} {high}" role="img" '
         f'aria-labelledby="{key}-title {key}-description">'
         f'<title id="{key}-title">{_text(title)}</title><desc id="{key}-description">{_text(description)}</desc>'
         f'<text class="chart-title" x="2" y="18">{_text(title)}</text>{"".join(parts)}</svg>'
@@ -156,13 +170,13 @@ def _legend(series: Sequence[Series], kind: str) -> str:
             f'<path class="chart-{kind} chart-{one.style}" d="M{x:.0f} 36h28"/>'
             f'<text class="chart-label" x="{x + 34:.0f}" y="40">{_text(one.name)}</text>'
         )
-        x += 56 + 7 * width(one.name)
+        x += 56 + _LETTER * columns(one.name)
     return "".join(parts)
 
 
 def _axes(times: Times, axis: _Axis) -> str:
     lines = [
-        f'<path class="chart-grid" d="M{_LEFT} {axis.y(value):.1f}H{WIDTH - _RIGHT}"/>'
+        f'<path class="chart-grid" d="M{_LEFT} {axis.y(value):.1f}H{times.width - _RIGHT}"/>'
         f'<text class="chart-label" x="{_LEFT - 8}" y="{axis.y(value) + 4:.1f}" text-anchor="end">'
         f"{short_number(value)}</text>"
         for value in axis.ticks()
@@ -179,15 +193,15 @@ def _time_labels(times: Times) -> list[tuple[float, str]]:
     length = times.end - times.starts[0]
     bucket = length / len(times.starts)
     if bucket >= 0.9 * _DAY:
-        every = math.ceil(len(times.starts) / _TICKS)
+        every = math.ceil(len(times.starts) / _TICKS[times.width])
         return [(times.middle(index), f"{times.starts[index]:%m-%d}") for index in range(0, len(times.starts), every)]
-    step = next(step for step in _TICK_STEPS if length <= _TICKS * step and not step % bucket)
+    step = next(step for step in _TICK_STEPS if length <= _TICKS[times.width] * step and not step % bucket)
     clocks = [timedelta(hours=start.hour, minutes=start.minute) for start in times.starts]
     first = next((index for index, clock in enumerate(clocks) if not clock % step), 0)
     return [
         (times.left(index), f"{times.starts[index]:%H:%M}" if clocks[index] else f"{times.starts[index]:%m-%d}")
         for index in range(first, len(clocks), step // bucket)
-        if times.left(index) <= WIDTH - _RIGHT - 10
+        if times.left(index) <= times.width - _RIGHT - 10
     ]
 
 
@@ -209,7 +223,7 @@ def _line(series: Series, times: Times, axis: _Axis) -> str:
         f'<circle class="chart-tip" cx="{point[0]:.1f}" cy="{point[1]:.1f}" r="6">'
         f"<title>{_text(_tip(times.starts[index], series))} {short_number(series.values[index] or 0)}</title></circle>"
         for index, point in enumerate(points)
-        if point is not None
+        if point is not None and times.width == WIDTH  # a phone has no pointer
     ]
     return f'<path class="chart-line chart-{series.style}" d="{"".join(path)}"/>{"".join(dots)}{"".join(tips)}'
 

@@ -3,6 +3,7 @@
 from html import escape
 
 from deploy.gateway.report import style, tables
+from deploy.gateway.report.charts import NARROW
 from deploy.gateway.report.figures import Report
 from deploy.gateway.report.plain_text import plain
 from deploy.gateway.report.tables import Table
@@ -21,7 +22,9 @@ _LAYOUT = """\
 .report .totals div{border-radius:.5rem;padding:.6rem .8rem}
 .report .totals dt{font-size:.8rem}
 .report .totals dd{margin:0;font-size:1.2rem;font-weight:600;font-variant-numeric:tabular-nums}
-.report .chart{display:block;width:100%;min-width:44rem;height:auto;margin:1.5rem 0 .5rem}
+.report .chart{display:block;width:100%;height:auto;margin:1.5rem 0 .5rem}
+.report .narrow{display:none;max-width:26rem}
+@media (max-width:44rem){.report .wide{display:none}.report .narrow{display:block}}
 .report table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums;min-width:60%}
 .report .unseen{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}
 .report th,.report td{padding:.3rem .8rem .3rem 0;text-align:end;white-space:nowrap;font-weight:normal}
@@ -53,15 +56,19 @@ def html_fragment(report: Report, words: Words) -> str:
     totals = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tables.totals(report, words)
     )
-    drawn = charts(report, words)
-    used = "".join(drawn.get(key, "") for key in ("cpu", "memory", "gpu_memory", "gpu_utilization"))
+    wide, narrow = charts(report, words), charts(report, words, NARROW)
+
+    def drawn(*keys: str) -> str:
+        found = [key for key in keys if key in wide]
+        return "".join(f'<div class="wide">{wide[key]}</div><div class="narrow">{narrow[key]}</div>' for key in found)
+
     sections = (
-        _section(drawn.get("latency", ""), tables.latency(report, words), words.latency_note),
-        _section(drawn["calls_per_minute"], tables.calls_by_task(report, words)),
-        _section(drawn["calls_per_day"], tables.calls_by_day(report, words)),
-        _section(drawn.get("errors", ""), tables.errors(report, words)),
-        _section(used, tables.resources(report, words)),
-        _section(drawn.get("drift", ""), tables.consistency(report, words), words.consistency_note),
+        _section(drawn("latency"), tables.latency(report, words), words.latency_note),
+        _section(drawn("calls_per_minute"), tables.calls_by_task(report, words)),
+        _section(drawn("calls_per_day"), tables.calls_by_day(report, words)),
+        _section(drawn("errors"), tables.errors(report, words)),
+        _section(drawn("cpu", "memory", "gpu_memory", "gpu_utilization"), tables.resources(report, words)),
+        _section(drawn("drift"), tables.consistency(report, words), words.consistency_note),
         _section("", tables.alerts(report, words)),
         _section("", tables.events(report, words)),
     )

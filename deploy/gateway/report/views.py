@@ -3,7 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from deploy.gateway.report.charts import Bar, Series, Times, horizontal_bars, line_chart, short_number, stacked_bars
+from deploy.gateway.report.charts import (
+    WIDTH,
+    Bar,
+    Series,
+    Times,
+    horizontal_bars,
+    line_chart,
+    short_number,
+    stacked_bars,
+)
 from deploy.gateway.report.figures import Calls, Report, ResourceUsage
 from deploy.gateway.report.words import Words
 
@@ -14,8 +23,13 @@ MOST_ERROR_TYPES = 12
 _PROCESS_STYLES = {"gateway": "1", "server": "2"}
 
 
-def charts(report: Report, words: Words) -> dict[str, str]:
+def charts(report: Report, words: Words, width: int = WIDTH) -> dict[str, str]:
     """Draw the views that have something to show.
+
+    Args:
+        report: the figures.
+        words: the language.
+        width: ``WIDTH``, or ``NARROW`` for a phone; both may be on one page.
 
     Returns:
         SVG by what it shows: latency, calls_per_minute, calls_per_day, errors, cpu, memory, gpu_memory,
@@ -23,7 +37,7 @@ def charts(report: Report, words: Words) -> dict[str, str]:
     """
     if not report.source.lines:
         return {}
-    times = Times(report.starts, report.starts[-1] + timedelta(minutes=report.bucket_minutes))
+    times = Times(report.starts, report.starts[-1] + timedelta(minutes=report.bucket_minutes), width)
 
     def lines(key: str, title: str, series: Sequence[Series], most: float | None = None) -> str:
         return line_chart(key, title, _peaks(series, times, words), times, series, most=most) if series else ""
@@ -31,8 +45,8 @@ def charts(report: Report, words: Words) -> dict[str, str]:
     drawn = {
         "latency": lines("latency", words.latency, _latency(report)),
         "calls_per_minute": _calls_per_minute(report, words, times),
-        "calls_per_day": _calls_per_day(report, words),
-        "errors": _errors(report, words),
+        "calls_per_day": _calls_per_day(report, words, width),
+        "errors": _errors(report, words, width),
         "cpu": lines("cpu", words.cpu, _by_process(report, words, lambda usage: usage.cpu_percent), 100),
         "memory": lines("memory", words.memory, _by_process(report, words, lambda usage: usage.memory_mb)),
     }
@@ -110,18 +124,18 @@ def _calls_per_minute(report: Report, words: Words, times: Times) -> str:
     return stacked_bars("calls-per-minute", words.calls_per_minute, _peaks(series, times, words), times, series)
 
 
-def _calls_per_day(report: Report, words: Words) -> str:
+def _calls_per_day(report: Report, words: Words, width: int) -> str:
     sums = requests_by_outcome(report.calls_by_day, report.days)
     series = [Series(words.outcome(outcome), sums[outcome], outcome) for outcome in OUTCOMES]
     description = " ".join(
         words.highest.format(name=one.name, value=short_number(sum(value or 0 for value in one.values)))
         for one in series
     )
-    times = Times(report.days, report.days[-1] + timedelta(days=1))
+    times = Times(report.days, report.days[-1] + timedelta(days=1), width)
     return stacked_bars("calls-per-day", words.calls_per_day, description, times, series)
 
 
-def _errors(report: Report, words: Words) -> str:
+def _errors(report: Report, words: Words, width: int) -> str:
     if not report.errors:
         return ""
     bars = [
@@ -129,7 +143,7 @@ def _errors(report: Report, words: Words) -> str:
         for error in report.errors[:MOST_ERROR_TYPES]
     ]
     description = " ".join(words.highest.format(name=bar.label, value=bar.note) for bar in bars)
-    return horizontal_bars("errors", words.errors, description, bars, "failed")
+    return horizontal_bars("errors", words.errors, description, bars, "failed", width=width)
 
 
 def _by_process(report: Report, words: Words, figure: Callable[[ResourceUsage], float | None]) -> list[Series]:

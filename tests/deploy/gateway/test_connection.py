@@ -189,3 +189,29 @@ def test_a_client_that_does_not_read_is_cut_off(impatient: Gateway) -> None:
             return bool(hung_up.poll(0))
 
         wait_until(is_cut_off)
+
+
+def test_an_answer_that_is_there_before_the_body_is_not_lost(start: Start, scripted_url: str) -> None:
+    gateway = start(scripted_url, GATEWAY_API_KEYS="0123456789abcdef0123456789abcdef")
+    head = b"POST /predict HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nContent-Length: 30000000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as connection:
+        connection.sendall(head)
+        assert select.select([connection], [], [], 30)[0]
+        connection.sendall(b" " * 30_000_000)
+        assert parsed(rest(connection))[0] == 401
+
+
+def test_after_its_answer_a_client_may_not_send_for_ever(impatient: Gateway) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nContent-Length: 30000000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=30) as connection:
+        connection.sendall(head)
+        assert rest(connection).startswith(b"HTTP/1.1 413 ")
+
+        def is_cut_off() -> bool:
+            try:
+                connection.sendall(b" ")
+            except OSError:
+                return True
+            return False
+
+        wait_until(is_cut_off)

@@ -59,6 +59,21 @@ def test_requests_that_overlap_count_once_as_time_of_the_model_server(monkeypatc
     assert context.server_timing() == "queue;dur=0.00, tokenize;dur=1000.00, inference;dur=6000.00, total;dur=12000.00"
 
 
+def test_a_question_that_fails_counts_what_its_other_requests_have_taken_until_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter([1.0, 2.0, 3.0, 7.0])
+    monkeypatch.setattr("deploy.gateway.context.perf_counter", lambda: next(clock))
+    context = RequestContext("id", began=0.0)
+    context.ask()  # 1
+    context.send()  # 2
+    context.send()  # 3
+    context.receive()  # which has failed, while the other is still open
+    context.give_up()  # 7
+    context.receive()
+    assert context.inference_s == 5
+
+
 def test_the_callers_trace_goes_on_to_the_model_server_and_into_the_log(scripted: Gateway, model: Model) -> None:
     headers = {"traceparent": PARENT, "tracestate": "vendor=1"}
     scripted.post("/predict", {"text": SENTENCE}, headers=headers)

@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx2
 import numpy as np
 import pytest
-from bert_mlm_client import AsyncFillMask, ModelStatus
+from bert_mlm_client import AsyncFillMask, Explanation, Features, ModelStatus, Prediction, Similarity, TokenWeight
 
 from deploy.gateway.app import create_app
 from deploy.gateway.settings import Settings
@@ -33,6 +33,9 @@ def problem(response: Any, status: int) -> tuple[str, str]:
         ("中国的首都是北京。", "the text has no [MASK]"),
         ("中国的首[MASK", "[MASK"),
         ("中国的首[mask]", "in capitals"),
+        ("中国的首［ＭＡＳＫ］", "the text has '［ＭＡＳＫ］'; write a mask as [MASK]"),
+        ("中国的首[MASK]，[ＭＡＳＫ]", "the text has '[ＭＡＳＫ]'; write a mask as [MASK]"),
+        ("中国的首＜ｍａｓｋ＞", "the text has '＜ｍａｓｋ＞'; write a mask as [MASK]"),
         ("中国的首[MASK]\x01", "U+0001"),
         (SENTENCE * 60, "tokens long"),
     ],
@@ -69,6 +72,23 @@ def test_what_is_no_json_is_400(gateway: Gateway, body: bytes) -> None:
         ("/predict", {"text": SENTENCE, "top_k": True}, "top_k: input should be a valid integer"),
         ("/predict", {"text": SENTENCE, "topk": 5}, "topk: there is no such field; did you mean top_k?"),
         ("/predict", [], "the body: "),
+        ("/predict", {"inputs": SENTENCE}, "inputs: there is no such field; /docs lists them"),
+        ("/v1/score", {"inputs": SENTENCE, "parameters": {"candidate": ["都"]}}, "did you mean candidates?"),
+        (
+            "/v1/score",
+            {"inputs": SENTENCE, "parameters": {"inputs": 1}},
+            "parameters.inputs: there is no such field; /",
+        ),
+        (
+            "/v1/similarity",
+            {"inputs": {"pairs": [["一", "二"]], "sentences": []}},
+            "inputs.sentences: there is no such field; /",
+        ),
+        (
+            "/v1/similarity",
+            {"inputs": {"pairs": [["一", "二"]], "pair": 1}},
+            "inputs.pair: there is no such field; did you mean pairs?",
+        ),
         ("/v1/fill-mask", {"inputs": []}, "inputs: "),
         ("/v1/fill-mask", {"inputs": [SENTENCE, 5]}, "inputs.1: input should be a valid string"),
         ("/v1/fill-mask", {"inputs": SENTENCE, "parameters": {"topK": 5}}, "parameters.topK: there is no such field"),
@@ -124,6 +144,44 @@ def test_too_many_sentences_are_413_and_too_many_candidates_400(start: Start, se
 
 
 @pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("/predict", {"text": SENTENCE, "top_k": 20}),
+        ("/v1/fill-mask", {"inputs": [SENTENCE] * 4}),
+        ("/v1/fill-mask", {"inputs": "[MASK]" * 20, "parameters": {"top_k": 1}}),
+        ("/v1/fill-mask", {"inputs": SENTENCE, "parameters": {"top_k": 20, "joint": True}}),
+        ("/v1/score", {"inputs": SENTENCE, "parameters": {"candidates": ["都"] * 20}}),
+        ("/v1/explain", {"inputs": [SENTENCE] * 4}),
+    ],
+)
+def test_an_answer_that_would_be_too_large_is_413_and_not_asked_for(
+    start: Start, scripted_url: str, model: Model, path: str, document: Any
+) -> None:
+    small = start(scripted_url, "--max-answer-bytes=2000")
+    small.wait_until_ready()
+    asked = len(model.asked)
+    kind, error = problem(small.post(path, document), 413)
+    assert kind == "AnswerTooLargeError"
+    assert "this gateway gives 2000 at most; ask for fewer candidates" in error
+    assert len(model.asked) == asked
+    assert small.post("/predict", {"text": SENTENCE, "top_k": 5}).status_code == 200
+
+
+def test_an_answer_that_takes_too_long_in_all_is_504_with_its_line(
+    start: Start, scripted_url: str, model: Model
+) -> None:
+    hasty = start(scripted_url, "--answer-timeout-s=0.5")
+    hasty.wait_until_ready()
+    model.gate.clear()
+    kind, error = problem(hasty.post("/v1/fill-mask", {"inputs": SENTENCE}), 504)
+    model.gate.set()
+    assert kind == "AnswerTimeoutError"
+    assert "within 0.5 s" in error
+    [line] = hasty.wait_for_lines(1, error_type="AnswerTimeoutError")
+    assert (line["status"], line["level"]) == ("failed", "WARNING")
+
+
+@pytest.mark.parametrize(
     ("refusal", "status", "kind"),
     [
         (Refusal("Task size 9 is larger than maximum", "UNAVAILABLE"), 503, "OverloadedError"),
@@ -152,6 +210,22 @@ def test_what_the_model_server_refuses_says_whose_fault_it_is_without_its_words(
 def test_scores_that_are_no_numbers_are_502_and_no_success_in_the_log(shared: Gateway, model: Model) -> None:
     model.answers = {"scores": np.full((1, 1, 20), np.nan, np.float32)}
     response = shared.post("/predict", {"text": SENTENCE})
+    assert problem(response, 502)[0] == "ProtocolError"
+    [line] = shared.wait_for_lines(1, request_id=response.headers["x-request-id"])
+    assert (line["status"], line["error_type"]) == ("failed", "ProtocolError")
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [("/predict", {"text": SENTENCE}), ("/v1/fill-mask", {"inputs": [SENTENCE]})],
+)
+def test_a_number_that_is_none_beside_the_best_score_is_502_too(
+    shared: Gateway, model: Model, path: str, document: Any
+) -> None:
+    scores = np.full((1, 1, 20), 0.1, np.float32)
+    scores[0, 0, 1:] = np.inf
+    model.answers = {"scores": scores}
+    response = shared.post(path, document)
     assert problem(response, 502)[0] == "ProtocolError"
     [line] = shared.wait_for_lines(1, request_id=response.headers["x-request-id"])
     assert (line["status"], line["error_type"]) == ("failed", "ProtocolError")
@@ -188,6 +262,41 @@ class Broken:
 
     async def model_status(self, **_options: object) -> ModelStatus:
         return ModelStatus("bert_mlm", ())
+
+
+class Damaged(Broken):
+    """A client of a model whose vectors and weights are no numbers."""
+
+    async def features(self, texts: list[str], **_options: object) -> list[Features]:
+        vector = np.array([0.1, np.nan], np.float32)
+        return [Features(text, vector, vector, None) for text in texts]
+
+    async def similarity(self, pairs: list[object]) -> list[Similarity]:
+        return [Similarity(0.5, "whitened cosine", float("nan")) for _ in pairs]
+
+    async def explain(self, text: str, **_options: object) -> Explanation:
+        best = Prediction(0.5, 1, "都", text)
+        return Explanation(text, "attention", best, (TokenWeight("国", float("-inf"), (1, 2)),))
+
+
+def test_vectors_and_weights_that_are_no_numbers_are_502_and_no_success_in_log_and_metrics(tmp_path: Path) -> None:
+    app = create_app(Settings(log_folder=tmp_path), cast("AsyncFillMask", Damaged()))
+    with run_in_thread(app) as url:
+        for path, inputs in (
+            ("/v1/features", "天气"),
+            ("/v1/explain", SENTENCE),
+            ("/v1/similarity", {"pairs": [["一", "二"]]}),
+        ):
+            response = httpx2.post(f"{url}{path}", json={"inputs": inputs}, trust_env=False)
+            assert problem(response, 502)[0] == "ProtocolError"
+        told = httpx2.get(f"{url}/metrics", trust_env=False).text
+    lines = [json.loads(line) for line in (tmp_path / "gateway.log").read_text().splitlines()]
+    answered = [line for line in lines if line["module"] == "inference"]
+    assert [line["task"] for line in answered] == ["feature_extraction", "explanation", "semantic_similarity"]
+    assert {(line["status"], line["error_type"]) for line in answered} == {("failed", "ProtocolError")}
+    assert not [line for line in lines if line["task"] == "unhandled_exception"]
+    for task in ("feature_extraction", "explanation", "semantic_similarity"):
+        assert f'gateway_errors_total{{error_type="ProtocolError",task="{task}"}} 1.0' in told
 
 
 def test_a_fault_of_the_gateway_is_500_tells_nothing_and_is_a_line_of_the_log(tmp_path: Path) -> None:

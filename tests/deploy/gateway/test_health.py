@@ -60,3 +60,31 @@ def test_an_error_in_one_answer_does_not_make_the_gateway_unhealthy(shared: Gate
     model.refusal = Refusal("broken", "INTERNAL")
     assert shared.post("/predict", {"text": SENTENCE}).status_code == 502
     assert shared.ask("GET", "/healthz").status_code == 200
+
+
+KEY = "a-key-that-is-long-enough"
+
+
+def test_where_keys_are_set_strangers_are_told_the_state_alone(
+    start: Start, scripted_url: str, refusing_port: int, model: Model
+) -> None:
+    gateway = start(f"grpc://127.0.0.1:{refusing_port}", "--timeout-s=1", GATEWAY_API_KEYS=KEY)
+    plain = "the model server cannot be reached; try again later"
+    for headers in ({}, {"X-API-Key": "a-key-that-is-wrong"}):
+        response = gateway.ask("GET", "/healthz", headers=headers)
+        assert response.status_code == 503
+        assert response.json() == {"status": "unavailable", "reason": plain, "model": {"version": None}}
+        response = gateway.ask("GET", "/readyz", headers=headers)
+        assert (response.status_code, response.json()) == (503, {"status": "not ready", "reason": plain})
+    for headers in ({"X-API-Key": KEY}, {"Authorization": f"Bearer {KEY}"}):
+        assert gateway.ask("GET", "/healthz", headers=headers).json()["model"]["addresses"]
+        assert str(refusing_port) in gateway.ask("GET", "/readyz", headers=headers).json()["reason"]
+
+    model.state = "LOADING"
+    gateway = start(scripted_url, GATEWAY_API_KEYS=KEY)
+    loading = "the model server does not serve the model yet; try again later"
+    assert gateway.ask("GET", "/healthz").json()["reason"] == loading
+    model.state = "AVAILABLE"
+    gateway.wait_until_ready()
+    assert gateway.ask("GET", "/healthz").json() == {"status": "ok", "model": {"version": 1}}
+    assert gateway.ask("GET", "/readyz").json() == {"status": "ready"}

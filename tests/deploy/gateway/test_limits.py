@@ -9,6 +9,8 @@ import httpx2
 import pytest
 
 from deploy.gateway.limits import BODIES
+from deploy.gateway.report.query import read_report
+from deploy.gateway.report.time_range import time_range
 from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, wait_until
 
 BODY = json.dumps({"text": SENTENCE}).encode()
@@ -143,6 +145,30 @@ def test_who_waits_too_long_in_line_gets_429(start: Start, scripted_url: str, mo
         assert gateway.post("/predict", {"text": SENTENCE}).status_code == 429
         model.gate.set()
         assert first.result().status_code == 200
+
+
+def test_requests_that_were_refused_are_in_the_log_by_their_number_and_in_the_report(
+    start: Start, scripted_url: str, model: Model
+) -> None:
+    gateway = start(scripted_url, "--max-concurrency=1", "--max-queue=0")
+    gateway.wait_until_ready()
+    model.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(gateway.post, "/predict", {"text": SENTENCE})
+        wait_until(lambda: model.waiting)
+        assert [gateway.post("/predict", {"text": SENTENCE}).status_code for _ in range(20)] == [429] * 20
+        assert (
+            gateway.metrics()['gateway_errors_total{error_type="ConcurrencyLimitError",task="mask_prediction"}'] == 20
+        )
+        model.gate.set()
+        assert first.result().status_code == 200
+    gateway.stop()  # which writes down those of the last second
+    lines = gateway.lines(error_type="ConcurrencyLimitError")
+    assert {(line["status"], line["level"]) for line in lines} == {("failed", "WARNING")}
+    assert "too many requests at a time" in lines[0]["error"]
+    report = read_report(gateway.folder, time_range(since="1h"))
+    assert [(error.error_type, round(error.count)) for error in report.errors] == [("ConcurrencyLimitError", 20)]
+    assert round(report.totals.requests) == 21
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 from deploy.gateway import monitoring
 from deploy.gateway.alerts.table import ALERTS
 from deploy.gateway.log import lines
+from deploy.gateway.log.redact import redact
 from deploy.gateway.metrics import METRICS
 from deploy.gateway.settings import describe
 from loadtest.processes import ROOT
@@ -56,6 +57,12 @@ def test_every_field_metric_alert_and_setting_is_on_the_page() -> None:
 
 def test_each_kind_of_line_has_an_example() -> None:
     assert [type(line) for line in monitoring._EXAMPLES] == list(lines.KINDS)
+
+
+def test_the_example_has_personal_data_as_the_log_writes_it() -> None:
+    example = monitoring._EXAMPLES[0]
+    assert isinstance(example, lines.Inference)
+    assert example.input_text == redact("中国的首[MASK]是北京，电话13812345678。")
 
 
 def test_queries_ask_for_metrics_that_there_are() -> None:

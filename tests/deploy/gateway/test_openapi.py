@@ -55,6 +55,15 @@ def test_the_page_asks_nobody_else(gateway: Gateway) -> None:
     assert gateway.ask("GET", "/docs/nothing.js").status_code == 404
 
 
+def test_browsers_ask_each_time_whether_a_page_or_its_files_have_changed(gateway: Gateway) -> None:
+    for path in ("/", "/page/main.js", "/docs", "/docs/start.js", "/docs/swagger-ui.css"):
+        first = gateway.ask("GET", path)
+        assert (first.status_code, first.headers["cache-control"]) == (200, "no-cache"), path
+        again = gateway.ask("GET", path, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b""), path
+    assert gateway.ask("GET", "/dashboard/report.css").headers["cache-control"] == "no-cache"
+
+
 def test_schemathesis_finds_nothing(gateway: Gateway, tmp_path: Path) -> None:
     """Generate requests from the document, right and wrong ones, and hold the answers against it."""
     config = tmp_path / "schemathesis.toml"

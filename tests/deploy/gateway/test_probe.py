@@ -32,3 +32,15 @@ def test_it_fails_where_nothing_listens(refusing_port: int) -> None:
     assert done.returncode == 1
     assert f"nothing answers on port {refusing_port}" in done.stdout
     assert done.stderr == ""
+
+
+def test_it_needs_no_key(start: Start, scripted_url: str, refusing_port: int) -> None:
+    keys = {"GATEWAY_API_KEYS": "a-key-that-is-long-enough"}
+    gateway = start(scripted_url, **keys)
+    gateway.wait_until_ready()
+    assert probe(gateway.port).returncode == 0
+    gateway = start(f"grpc://127.0.0.1:{refusing_port}", "--timeout-s=1", **keys)
+    gateway.ask("GET", "/healthz")
+    done = probe(gateway.port)
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stdout

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -123,3 +124,13 @@ def test_the_report_is_a_command_of_the_gateway(gateway: Gateway) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("{")
+
+
+def test_a_model_folder_without_a_version_is_said_at_the_start(start: Start, scripted_url: str, tmp_path: Path) -> None:
+    gateway = start(scripted_url, f"--model-folder={tmp_path / 'nowhere'}")
+    _, said = gateway.stop()
+    assert f"WARNING GATEWAY_MODEL_FOLDER {tmp_path / 'nowhere'} has no version" in said
+    (tmp_path / "served" / "1").mkdir(parents=True)
+    (tmp_path / "served" / "1" / "manifest.json").write_text("{}")
+    _, said = start(scripted_url, f"--model-folder={tmp_path / 'served'}").stop()
+    assert "GATEWAY_MODEL_FOLDER" not in said

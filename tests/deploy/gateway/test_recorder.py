@@ -1,16 +1,19 @@
 """One line for every sentence, answered or failed, and the same numbers in the metrics."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from deploy.gateway import paths
 from deploy.gateway.context import RequestContext, current
+from deploy.gateway.errors import ApiError
 from deploy.gateway.log.lines import Inference, Line
 from deploy.gateway.metrics import Metrics
 from deploy.gateway.recorder import Best, Recorder
-from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model
+from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start
 
 ORDER = [
     "timestamp",
@@ -96,6 +99,49 @@ def test_an_error_is_a_line_for_each_sentence_and_goes_on(context: RequestContex
     assert {line.status for line in log} == {"failed"}
 
 
+def test_the_time_of_the_model_server_counts_though_other_requests_to_it_are_still_open(
+    context: RequestContext,
+) -> None:
+    log = Lines()
+    recording = recorder(log)
+    context.send()
+    with pytest.raises(RuntimeError, match="broken"):
+        ask_in_vain(recording)
+    first, second = log
+    assert isinstance(first, Inference)
+    assert isinstance(second, Inference)
+    assert first.inference_time_ms is not None
+    assert 0 < first.inference_time_ms == second.inference_time_ms
+
+
+def test_refused_requests_are_counted_at_once_and_told_together(context: RequestContext) -> None:
+    log, metrics = Lines(), Metrics()
+    recording = Recorder(log, metrics, model_name="m", model_version=lambda: 7, low_confidence=0.5)
+
+    async def refuse() -> None:
+        for path in (paths.PREDICT, paths.FILL_MASK, paths.PREDICT, paths.SCORE, "/v1/nothing"):
+            recording.refused(path, ApiError(429, "ConcurrencyLimitError", "too many"))
+        assert log == []
+        recording.tell_refused()
+        recording.tell_refused()
+
+    asyncio.run(refuse())
+    fills, score = log
+    assert isinstance(fills, Inference)
+    assert isinstance(score, Inference)
+    assert (fills.task, fills.status, fills.level, fills.error_type) == (
+        "mask_prediction",
+        "failed",
+        "WARNING",
+        "ConcurrencyLimitError",
+    )
+    assert (fills.error, fills.request_id, fills.sample_rate) == ("too many", context.request_id, 1 / 3)
+    assert (score.task, score.sample_rate) == ("token_scoring", None)
+    told, _ = metrics.write("")
+    assert b'gateway_errors_total{error_type="ConcurrencyLimitError",task="mask_prediction"} 3.0' in told
+    assert b'gateway_sentences_total{status="failed",task="mask_prediction"} 3.0' in told
+
+
 def test_an_answer_for_another_number_of_sentences_is_a_fault() -> None:
     with pytest.raises(ValueError, match="zip"), recorder(Lines()).question("mask_prediction", ["一"]):
         pass
@@ -146,6 +192,22 @@ def test_personal_data_does_not_reach_the_log(gateway: Gateway) -> None:
     [line] = gateway.wait_for_lines(1, request_id=request_id)
     assert "13812345678" not in line["input_text"]
     assert "[MASK]" in line["input_text"]
+
+
+@pytest.mark.parametrize("mode", ["digest", "none"])
+def test_words_that_the_caller_gave_reach_the_log_as_little_as_the_sentence(
+    mode: str, start: Start, serving_url: str
+) -> None:
+    private = start(serving_url, f"--log-text={mode}", GATEWAY_LOG_DIGEST_KEY="0123456789abcdef")
+    private.wait_until_ready()
+    private.answer("/v1/score", {"inputs": SENTENCE, "parameters": {"candidates": ["都"]}})
+    private.answer("/v1/fill-mask", {"inputs": SENTENCE, "parameters": {"targets": ["都"]}})
+    private.answer("/v1/fill-mask", {"inputs": SENTENCE})
+    *given, own = private.wait_for_lines(3, module="inference")
+    assert own["predicted_token"] == "都"
+    for line in given:
+        assert line.get("predicted_token", "").startswith("hmac-sha256:") == (mode == "digest")
+        assert "都" not in line.get("predicted_token", "")
 
 
 def test_lines_and_metrics_count_the_same_sentences(scripted: Gateway, model: Model) -> None:

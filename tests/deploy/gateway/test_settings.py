@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,15 @@ def test_keys_come_from_variable_and_file_together_and_are_never_shown(tmp_path:
     assert KEY not in repr(settings)
 
 
+@pytest.mark.parametrize("key", [f"{KEY}密钥", "a key that has spaces", f"{KEY}\x7f"])
+def test_a_key_that_no_caller_could_send_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load([], {"GATEWAY_API_KEYS": f"{KEY},{key}"})
+    assert "API key 2 of 2 has a character that no header carries" in str(caught.value)
+    assert "use printable ASCII characters alone" in str(caught.value)
+    assert key not in str(caught.value)
+
+
 @pytest.mark.parametrize("variable", SECRETS)
 def test_a_secret_is_no_flag_since_everybody_on_the_machine_can_read_those(
     variable: str, capsys: pytest.CaptureFixture[str]
@@ -105,3 +115,11 @@ def test_every_setting_is_described_under_a_name_of_its_own() -> None:
     assert len({variable for variable, _, _ in rows}) == len(rows)
     assert all(about for _, _, about in rows)
     assert ("GATEWAY_PORT", "8000", "port to listen on; 0 takes a free one") in rows
+
+
+def test_help_names_the_other_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        Settings.load(["--help"], {})
+    said = capsys.readouterr().out
+    assert "Other commands: report" in said
+    assert {"openapi", "monitoring"} <= set(re.findall(r"\w+", said.partition("Other commands:")[2]))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deploy.gateway.log.lines import Inference, UnhandledException
+from deploy.gateway.log.lines import CallersWord, Inference, UnhandledException
 from deploy.gateway.log.request_log import MAX_TEXT, RequestLog, TextMode
 from deploy.gateway.log.writer import LogWriter
 
@@ -59,6 +59,36 @@ def test_personal_data_is_masked_in_the_sentence_and_in_the_error(writer: LogWri
     assert line["error"] == "no: [PHONE]"
 
 
+@pytest.mark.parametrize(
+    "number",
+    [
+        "138\u00a01234\u00a05678",
+        "138\t1234\t5678",
+        "138\u20111234\u20115678",
+        "138\u202f1234\u202f5678",
+        "138\u30001234\u30005678",
+    ],
+)
+def test_personal_data_is_masked_in_an_error_that_quotes_it_as_python_does(
+    number: str, writer: LogWriter, written: Written
+) -> None:
+    candidate = f"{number}，\n[MASK]"
+    message = f"the candidate {candidate!r} has a [MASK]"
+    trace = f"Traceback (most recent call last):\nKeyError: {number!r}\n"
+    RequestLog(writer).write(dataclasses.replace(LINE, status="failed", error_type="E", error=message))
+    RequestLog(writer).write(UnhandledException(error_type="KeyError", error=repr(number), traceback=trace))
+    answer, unhandled = written()
+    assert answer["error"] == "the candidate '[PHONE]，\\n[MASK]' has a [MASK]"
+    assert unhandled["error"] == "'[PHONE]'"
+    assert unhandled["traceback"] == "Traceback (most recent call last):\nKeyError: '[PHONE]'\n"
+
+
+def test_what_looks_like_an_escape_in_a_sentence_stays(writer: LogWriter, written: Written) -> None:
+    RequestLog(writer).write(dataclasses.replace(LINE, input_text="\\xa0\\u4e00", error="\\U0011ffff\\x4"))
+    assert written()[0]["input_text"] == "\\xa0\\u4e00"
+    assert written()[0]["error"] == "\\U0011ffff\\x4"
+
+
 def test_a_digest_is_keyed_and_equal_for_equal_sentences(writer: LogWriter, written: Written) -> None:
     log = RequestLog(writer, text_mode="digest", digest_key=KEY)
     log.write(LINE)
@@ -91,6 +121,21 @@ def test_nothing_of_the_sentence_is_written_in_the_other_modes(
     assert "error" not in unhandled
     assert unhandled["traceback"].startswith(f'  File "{__file__}", line ')
     assert unhandled["traceback"].endswith(", in traceback_of")
+
+
+def test_an_answer_that_is_the_callers_own_word_is_written_as_the_sentence_is(
+    writer: LogWriter, written: Written
+) -> None:
+    line = dataclasses.replace(LINE, predicted_token=CallersWord("13812345678"))
+    RequestLog(writer).write(line)
+    RequestLog(writer, text_mode="digest", digest_key=KEY).write(line)
+    RequestLog(writer, text_mode="none").write(line)
+    RequestLog(writer, text_mode="none").write(LINE)
+    masked, digest, none, of_the_model = written()
+    assert masked["predicted_token"] == "[PHONE]"
+    assert digest["predicted_token"] == "hmac-sha256:" + hmac.new(KEY, b"13812345678", hashlib.sha256).hexdigest()
+    assert "predicted_token" not in none
+    assert of_the_model["predicted_token"] == "好"
 
 
 def test_without_a_text_there_is_no_field(writer: LogWriter, written: Written) -> None:

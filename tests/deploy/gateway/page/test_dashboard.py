@@ -50,6 +50,30 @@ def test_new_figures_come_and_the_reader_stays_where_he_is(open_page: Open, gate
     assert section.evaluate("element => element.scrollLeft") == 40
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [320, 360, 390, 768, 1280])
+def test_charts_are_seen_whole_at_any_width_and_can_be_read(
+    open_page: Open, gateway: Gateway, width: int, language: str
+) -> None:
+    gateway.answer("/predict", {"text": SENTENCE})
+    page = open_page(f"/dashboard?since=1h&lang={language}", size=(width, 700))
+    expect(page.locator("svg.chart:visible").first).to_be_visible()
+    drawn = page.locator("svg.chart:visible").evaluate_all(
+        """pictures => pictures.map((picture) => {
+          const [box, around] = [picture, picture.closest("section")].map((one) => one.getBoundingClientRect());
+          const letters = 12 * picture.getScreenCTM().a;
+          const ends = [...picture.querySelectorAll("text")].map((text) => text.getBoundingClientRect().right);
+          return [box.left >= around.left, Math.max(box.right, ...ends) <= around.right, letters];
+        })"""
+    )
+    titles = page.locator("svg.chart:visible .chart-title").all_text_contents()
+    assert len(titles) == len(set(titles)) >= 3
+    for starts, ends, letters in drawn:
+        assert starts
+        assert ends
+        assert 9 < letters < 18
+
+
 def test_a_gateway_that_does_not_answer_is_said_and_the_figures_stay(open_page: Open, gateway: Gateway) -> None:
     page = open_with_clock(open_page, gateway)
     page.route("**/dashboard?*", lambda route: route.abort())

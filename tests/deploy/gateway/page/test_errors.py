@@ -132,3 +132,54 @@ def test_a_key_is_hidden_and_no_line_of_it_is_left_in_the_browser(
     page.get_by_role("button", name="Use").click()
     ask(page, SENTENCE)
     assert KEY not in page.evaluate("JSON.stringify(localStorage) + document.cookie")
+
+
+REFUSED = {"en": "This API key was not accepted.", "zh": "这个 API 密钥未被接受。"}
+
+
+def test_a_key_that_is_not_accepted_is_said_to_be_so_and_stays_to_be_mended(
+    open_page: Open, start: Start, serving_url: str
+) -> None:
+    gateway = start(serving_url, GATEWAY_API_KEYS=KEY)
+    gateway.wait_until_ready()
+    page = open_page(at=gateway, forgive="status of 401")
+    expect(problem(page)).to_contain_text("This gateway asks for an API key.")
+    field = page.locator("#api-key")
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    field.fill(KEY[1:])
+    with page.expect_response("**/v1/fill-mask"):
+        field.press("Enter")
+    for language, words in REFUSED.items():
+        page.locator("#language").select_option(language)
+        expect(problem(page)).to_contain_text(words)
+        expect(problem(page)).to_have_role("alert")  # what comes into it is read out
+        expect(field).to_have_accessible_description(re.compile(re.escape(words)))
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(field).to_have_value(KEY[1:])
+    field.fill("another-key-that-is-wrong")
+    with page.expect_response("**/v1/fill-mask"):
+        page.locator("#api-key-use").click()
+    expect(page.locator("#api-key-use")).to_be_focused()
+    expect(field).to_have_value("another-key-that-is-wrong")
+    page.reload()
+    expect(problem(page)).to_contain_text(REFUSED["en"])  # as the address says
+    field.fill(KEY)
+    field.press("Enter")
+    expect(page.locator("#fill-problem")).to_be_hidden()
+
+
+def test_a_key_that_is_being_typed_outlives_another_answer(open_page: Open, start: Start, serving_url: str) -> None:
+    gateway = start(serving_url, GATEWAY_API_KEYS=KEY)
+    gateway.wait_until_ready()
+    page = open_page(at=gateway, forgive="status of 401")
+    problem(page)
+    page.locator("#api-key").fill(KEY[:5])
+    with page.expect_response("**/v1/fill-mask"):
+        text_box(page).fill(AMBIGUOUS)
+    page.locator("#language").select_option("zh")
+    expect(problem(page)).to_contain_text("密钥")
+    expect(page.locator("#api-key")).to_have_value(KEY[:5])
+    page.locator("#tab-similarity").click()
+    page.locator("#similarity-first").fill("今天天气真好。")
+    page.locator("#similarity-second").fill("今天天气不错。")
+    expect(page.locator("#similarity-problem #api-key")).to_have_value(KEY[:5])

@@ -18,6 +18,10 @@ MISSPELT = {
     "今天<mask>气真好。": "brackets",
     "今天{MASK}气真好。": "brackets",
     "今天MASK气真好。": "bare",
+    "今天［ＭＡＳＫ］气真好。": "width",
+    "今天[ＭＡＳＫ]气真好。": "width",
+    "今天【ｍａｓｋ】气真好。": "width",
+    "今天ＭＡＳＫ气真好。": "width",
     "今天[MASK]气\u0007真好。": "control",
 }
 

@@ -31,6 +31,11 @@ _WORDS = """(content) => {
   }
   return words.map((word) => word.replaceAll(/“[^”]*”/g, "").trim()).filter(Boolean);
 }"""
+_LINES = """(elements) => elements.map((element) => {
+  const words = document.createRange();
+  words.selectNodeContents(element);
+  return words.getClientRects().length;
+})"""
 _HAN = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 _LATIN = re.compile(r"[A-Za-z]{2,}")
 _INTERNATIONAL = {
@@ -91,6 +96,15 @@ def test_nothing_sticks_out_on_a_phone(open_page: Open, width: int, language: st
     expect_fits(page)
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_tab_is_broken_into_two_lines_on_a_phone(open_page: Open, language: str) -> None:
+    page = open_page(f"/?lang={language}", size=(320, 640))
+    for name in TABS[language]:
+        open_tab(page, name)
+        assert page.get_by_role("tab").evaluate_all(_LINES) == [1, 1, 1], name
+        expect_fits(page)
+
+
 def test_the_answer_is_on_a_phones_first_screen(open_page: Open) -> None:
     page = open_page(size=(375, 667))
     ask(page, SENTENCE)
@@ -109,6 +123,7 @@ def test_no_word_of_the_other_language_is_left(open_page: Open, language: str) -
         seen += page.evaluate(_WORDS, _CONTENT)
     for lines in (
         ["无", "[MASK", "MASK]", "[mask]", "［MASK］"],
+        ["［ＭＡＳＫ］", "MASK]", "[mask]", "［MASK］", "无"],
         ["\u0007[MASK]", "[MASK", "[MASK", "[MASK", "[MASK", "[MASK"],
     ):
         page.locator("#fill-text").fill("\n".join(lines))

@@ -8,6 +8,7 @@ import pytest
 
 from deploy.gateway.report.charts import (
     HEIGHT,
+    NARROW,
     WIDTH,
     Bar,
     Series,
@@ -23,9 +24,9 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m\x00&\u202e\"'"
 START = datetime(2026, 4, 5, tzinfo=UTC)
 
 
-def times(count: int, minutes: int = 60) -> Times:
+def times(count: int, minutes: int = 60, width: int = WIDTH) -> Times:
     step = timedelta(minutes=minutes)
-    return Times([START + number * step for number in range(count)], START + count * step)
+    return Times([START + number * step for number in range(count)], START + count * step, width)
 
 
 def parse(svg: str) -> ET.Element:
@@ -97,12 +98,13 @@ def test_the_longest_bar_is_the_most_frequent_one() -> None:
 @pytest.mark.parametrize(
     ("count", "minutes"), [(1, 1), (90, 1), (96, 15), (84, 120), (120, 360), (90, 1440), (58, 10080), (2, 1440)]
 )
-def test_times_are_written_inside_the_picture_and_apart(count: int, minutes: int) -> None:
-    svg = line_chart("a", "t", "d", times(count, minutes), [Series("P50", [1.0] * count, "1")])
+@pytest.mark.parametrize("width", [WIDTH, NARROW])
+def test_times_are_written_inside_the_picture_and_apart(count: int, minutes: int, width: int) -> None:
+    svg = line_chart("a", "t", "d", times(count, minutes, width), [Series("P50", [1.0] * count, "1")])
     labels = [one for one in shapes(svg, "text", "chart-label") if one.get("text-anchor") == "middle"]
     places = [float(one.get("x", 0)) for one in labels]
     assert 1 <= len(places) <= 10
-    assert all(20 < place < WIDTH - 10 for place in places)
+    assert all(20 < place < width - 10 for place in places)
     assert all(after - before > 45 for before, after in pairwise(places))
 
 
@@ -129,3 +131,19 @@ def test_every_value_lies_between_the_axis_and_the_title(values: list[float | No
 )
 def test_numbers_are_short(value: float, text: str) -> None:
     assert short_number(value) == text
+
+
+def test_a_narrow_picture_keeps_everything_inside() -> None:
+    series = [Series(name, [1.0] * 60, "1") for name in ("Success", "Low confidence", "Failed")]
+    bars = [Bar("ADescriptiveNameOfAnErrorThatIsLong", 123_456, "123k (100.0%)"), Bar("Short", 1, "1 (0.0%)")]
+    for svg in (
+        line_chart("a", "t", "d", times(60, 1, NARROW), series),
+        stacked_bars("a", "t", "d", times(60, 1, NARROW), series),
+        horizontal_bars("a", "t", "d", bars, "failed", width=NARROW),
+    ):
+        assert parse(svg).get("viewBox", "").split()[2] == str(NARROW)
+        for text in parse(svg).iter(SVG + "text"):
+            x, wide = float(text.get("x", 0)), 7 * len(text.text or "")
+            left = {None: x, "middle": x - wide / 2, "end": x - wide}[text.get("text-anchor")]
+            assert left > -5, text.text
+            assert left + wide < NARROW + 5, text.text

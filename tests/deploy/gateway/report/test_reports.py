@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from deploy.gateway.report import style
+from deploy.gateway.report.charts import NARROW
 from deploy.gateway.report.errors import ReportError
 from deploy.gateway.report.figures import Report, as_json
 from deploy.gateway.report.html_report import html_fragment, html_report, stylesheet
@@ -52,10 +53,10 @@ def test_html_shows_hostile_text_and_runs_and_fetches_nothing(report: Report, wo
 def test_html_has_all_views_with_ids_of_their_own(report: Report) -> None:
     found = Elements(html_report(report, ENGLISH))
     ids = [value for name, value in found.attributes if name == "id"]
-    assert found.names.count("svg") == 9
-    assert len(ids) == len(set(ids)) == 18
+    assert found.names.count("svg") == 9 * 2  # each for a screen and for a phone
+    assert len(ids) == len(set(ids)) == 18 * 2
     views = ("latency", "calls-per-minute", "calls-per-day", "errors", "cpu", "memory", "drift")
-    assert all(f"{name}-title" in ids for name in views)
+    assert all(f"{name}-title" in ids and f"{name}-{NARROW}-title" in ids for name in views)
 
 
 def test_the_element_needs_no_style_that_a_strict_policy_forbids(report: Report) -> None:
@@ -110,7 +111,7 @@ def test_a_log_without_requests_still_shows_what_there_is(report: Report) -> Non
     idle = dataclasses.replace(
         report, totals=totals, latency=(), latency_over_time=(), calls_by_day=(), calls_over_time=(), errors=()
     )
-    assert Elements(html_report(idle, ENGLISH)).names.count("svg") == 6
+    assert Elements(html_report(idle, ENGLISH)).names.count("svg") == 6 * 2
     assert "gateway" in text_report(idle, ENGLISH)
 
 

@@ -1,0 +1,37 @@
+"""Closing a connection while the client still sends.
+
+What comes in at a closed socket resets the connection, and the client may lose the answer that it was about to read:
+"the server should … half-close … and continue to read" (RFC 9112, section 9.6).
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+
+class LingeringTransport:
+    """A transport that, closed while the client still sends, only ends its own side; closed again, it is.
+
+    Attributes:
+        lingering: its own side has ended; what is received is to be dropped.
+    """
+
+    def __init__(self, transport: asyncio.Transport, client_sends: Callable[[], bool]) -> None:
+        self._transport = transport
+        self._client_sends = client_sends
+        self.lingering = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        """Send what is written, and close."""
+        if self.lingering or not self._client_sends() or not self._transport.can_write_eof():
+            self._transport.close()
+        elif not self._transport.is_closing():
+            self.lingering = True
+            self._transport.write_eof()
+
+    def is_closing(self) -> bool:
+        """Return whether nothing more can be sent."""
+        return self.lingering or self._transport.is_closing()
