@@ -20,6 +20,7 @@ from bert_mlm_client.errors import (
     ServerTimeoutError,
     SignatureNotFoundError,
     UnreachableError,
+    UsageError,
     VocabularyError,
 )
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from bert_mlm_client.client import FillMask
     from bert_mlm_client.results import (
         Explanation,
+        Explanations,
         Features,
         Filling,
         ModelStatus,
@@ -64,6 +66,7 @@ __all__ = [
     "DeadlineError",
     "Encoded",
     "Explanation",
+    "Explanations",
     "Features",
     "FillMask",
     "Filling",
@@ -86,6 +89,7 @@ __all__ = [
     "Tokenizer",
     "Transport",
     "UnreachableError",
+    "UsageError",
     "VersionStatus",
     "VocabularyError",
     "ambiguity",

@@ -2,18 +2,28 @@
 # ruff: noqa: ASYNC109  a timeout here is one request's deadline, the same argument in both clients
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Literal, Self, overload
+from typing import Literal, NamedTuple, Self, overload
 
 from bert_mlm_client import exchanges
 from bert_mlm_client.base_client import BaseClient, fill_question, pairs_of
 from bert_mlm_client.drive import drive_async
+from bert_mlm_client.errors import UsageError
 from bert_mlm_client.exchanges import Exchange, Known, Method, Result, check_candidates, check_method, check_texts
-from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Predictions, Similarity
+from bert_mlm_client.results import Explanations, Features, Filling, ModelStatus, Predictions, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, AsyncTransport, Request, Retry, open_async_transport
+from bert_mlm_client.transport.failures import closed
+
+
+class _Home(NamedTuple):
+    """The event loop that a client belongs to in one process, and what is held while the vocabulary is fetched."""
+
+    loop: asyncio.AbstractEventLoop
+    loading: asyncio.Lock
 
 
 class AsyncFillMask(BaseClient):
@@ -39,7 +49,7 @@ class AsyncFillMask(BaseClient):
     ) -> None:
         super().__init__(url, model, version, vocab, timeout)
         self._transport = open_async_transport(url, model=model, version=version, retry=retry)
-        self._loading = asyncio.Lock()
+        self._homes: dict[int, _Home] = {}
 
     @overload
     async def fill(
@@ -113,6 +123,30 @@ class AsyncFillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[list[Filling]]: ...
+    @overload
+    async def fill(
+        self,
+        texts: str,
+        top_k: int = 5,
+        *,
+        targets: None = None,
+        joint: bool,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> Predictions | list[Filling]: ...
+    @overload
+    async def fill(
+        self,
+        texts: Sequence[str],
+        top_k: int = 5,
+        *,
+        targets: None = None,
+        joint: bool,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Predictions] | list[list[Filling]]: ...
     async def fill(
         self,
         texts: str | Sequence[str],
@@ -137,9 +171,9 @@ class AsyncFillMask(BaseClient):
     ) -> list[Filling]:
         """Score words for the gap of a text, whatever their lengths; see `FillMask.score`."""
         check_texts([text])
-        check_candidates(candidates)
+        words = check_candidates(candidates)
         [answer] = await self._ask(
-            lambda tokenizer: exchanges.score(tokenizer, [text], list(candidates), truncate=truncate), timeout
+            lambda tokenizer: exchanges.score(tokenizer, [text], words, truncate=truncate), timeout
         )
         return answer
 
@@ -174,7 +208,7 @@ class AsyncFillMask(BaseClient):
 
     async def explain(
         self, text: str, *, method: Method = "occlusion", truncate: bool = False, timeout: float | None = None
-    ) -> Explanation | list[Explanation]:
+    ) -> Explanations:
         """Tell which tokens of a text the best candidate for its [MASK] leans on; see `FillMask.explain`."""
         check_texts([text])
         check_method(method)
@@ -189,10 +223,14 @@ class AsyncFillMask(BaseClient):
 
     async def model_status(self, *, timeout: float | None = None) -> ModelStatus:
         """Return which versions of the model the server has, and which of them can be asked."""
-        return await self._transport.status(timeout=self._seconds(timeout))
+        self._at_home()
+        with self._located():
+            return await self._transport.status(timeout=self._seconds(timeout))
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections; calls that are under way end with a UsageError."""
+        self._at_home()
+        self._is_closed = True
         await self._transport.close()
 
     async def __aenter__(self) -> Self:
@@ -204,7 +242,7 @@ class AsyncFillMask(BaseClient):
         await self.close()
 
     async def _know(self, timeout: float | None) -> Known:
-        async with self._loading:
+        async with self._at_home().loading:
             if self._known is None:
                 self._known = await self._run(exchanges.learn(self._vocab), timeout)
             return self._known
@@ -222,5 +260,26 @@ class AsyncFillMask(BaseClient):
         async def send(request: Request) -> Answer:
             return await self._transport.predict(request, timeout=seconds)
 
-        with self._located():
-            return await drive_async(exchange, send)
+        try:
+            with self._located():
+                return await drive_async(exchange, send)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if self._is_closed and task is not None and not task.cancelling():  # gRPC did, when its channel was closed
+                raise closed() from error
+            raise
+
+    def _at_home(self) -> _Home:
+        """Return what this client has in this process.
+
+        Raises:
+            UsageError: this is not the event loop of the client's first request.
+        """
+        loop = asyncio.get_running_loop()
+        home = self._homes.get(os.getpid()) or self._homes.setdefault(os.getpid(), _Home(loop, asyncio.Lock()))
+        if home.loop is not loop:
+            msg = (
+                "an AsyncFillMask belongs to the event loop of its first request, and this is another; make one in each"
+            )
+            raise UsageError(msg)
+        return home

@@ -1,6 +1,5 @@
 """What both clients are made with, and the questions they ask."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,8 +12,13 @@ from bert_mlm_client.exchanges import Exchange, Known
 from bert_mlm_client.results import Filling, Predictions
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import AsyncTransport, Transport
+from bert_mlm_client.transport.failures import closed
 
 FillAnswers = list[Predictions] | list[list[Filling]]
+
+
+MAX_TIMEOUT_S = 1_000_000
+"""The longest deadline; the system's clocks and calls end not far beyond."""
 
 
 class BaseClient:
@@ -28,11 +32,12 @@ class BaseClient:
         vocab: str | PathLike[str] | None,
         timeout: float,
     ) -> None:
-        self._address = url if isinstance(url, str) else ", ".join(url) if isinstance(url, Sequence) else None
+        self._address = url if isinstance(url, str) else ", ".join(map(str, url)) if isinstance(url, Sequence) else None
         self._title = model if version is None else f"{model}/versions/{version}"
         self._vocab = None if vocab is None else Path(vocab)
         self._timeout = timeout
         self._known: Known | None = None
+        self._is_closed = False
         self._seconds(timeout)
 
     def __repr__(self) -> str:
@@ -41,18 +46,28 @@ class BaseClient:
     def _seconds(self, timeout: float | None) -> float:
         """Return how long to wait: the call's own time or the client's, but never for ever."""
         seconds = self._timeout if timeout is None else timeout
-        if not 0 < seconds < math.inf:
-            msg = f"the timeout is {seconds}; give a positive number of seconds"
+        if not 0 < seconds <= MAX_TIMEOUT_S:
+            msg = f"the timeout is {seconds}; give a positive number of seconds, {MAX_TIMEOUT_S} at most"
             raise InputError(msg)
         return seconds
 
     @contextmanager
     def _located(self) -> Iterator[None]:
-        """Add address and model to an error found in an answer; the transport's own have them."""
+        """Add address and model to an error found in an answer; the transport's own have them.
+
+        Raises:
+            UsageError: the client is closed, which is what ended whatever went wrong.
+        """
+        if self._is_closed:
+            raise closed()
         try:
             yield
-        except BertMlmError as error:
-            if not isinstance(error, InputError):
+        except InputError:
+            raise
+        except Exception as error:
+            if self._is_closed:
+                raise closed() from error
+            if isinstance(error, BertMlmError):
                 error.address = error.address or self._address
                 error.model = error.model or self._title
             raise
@@ -80,8 +95,8 @@ def fill_question(
         if joint or skip_punctuation:
             msg = "targets are the words to choose from; leave out joint and skip_punctuation"
             raise InputError(msg)
-        exchanges.check_candidates(targets)
-        return partial(exchanges.compare, texts=texts, candidates=targets, top_k=top_k, truncate=truncate)
+        words = exchanges.check_candidates(targets)
+        return partial(exchanges.compare, texts=texts, candidates=words, top_k=top_k, truncate=truncate)
     ask = exchanges.fill_jointly if joint else exchanges.fill
     return partial(ask, texts=texts, top_k=top_k, skip_punctuation=skip_punctuation, truncate=truncate)
 
@@ -90,12 +105,16 @@ def pairs_of(a: str | Sequence[tuple[str, str]], b: str | None) -> list[tuple[st
     """Return the pairs of texts that `similarity` was called with.
 
     Raises:
-        InputError: a text without another, pairs and another text, or a text that cannot be asked.
+        InputError: a text without another, pairs and another text, what is no pair, or a text that cannot be asked.
     """
     if isinstance(a, str) and b is not None:
         pairs = [(a, b)]
     elif not isinstance(a, str) and b is None:
         pairs = list(a)
+        for number, pair in enumerate(pairs, 1):
+            if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+                msg = f'pair {number} of {len(pairs)} is {pair!r:.50}; write each pair as two texts, ("…", "…")'
+                raise InputError(msg)
     else:
         msg = "similarity compares two texts, or the two texts of each pair in a list"
         raise InputError(msg)

@@ -92,9 +92,19 @@ def _submit(
         progress(len(group))
         return found
 
-    groups = group_by_length([length(item) for item in items])
+    groups = group_by_length([_length_of(item, length) for item in items])
     # Each in a copy of the caller's context, which may hold a trace.
     return items, [(group, pool.submit(contextvars.copy_context().run, answers, group)) for group in groups]
+
+
+def _length_of(item: Item, length: Callable[[Item], int]) -> int:
+    """Return an item's length; one that has none, as None where a text was missing, is for ``ask`` to refuse."""
+    try:
+        return length(item)
+    except TypeError:
+        if isinstance(item, str):
+            raise
+        return 0
 
 
 def _answers(window: _Window[Item, Answer]) -> Iterator[tuple[Item, Answer | BertMlmError]]:

@@ -1,23 +1,45 @@
 """The blocking client."""
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from types import TracebackType
-from typing import Literal, Self, overload
+from typing import Literal, NamedTuple, Self, overload
 
 from bert_mlm_client import exchanges
 from bert_mlm_client.base_client import BaseClient, fill_question, pairs_of
 from bert_mlm_client.drive import MAX_IN_FLIGHT, drive
 from bert_mlm_client.exchanges import Exchange, Known, Method, Result, check_candidates, check_method, check_texts
-from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Predictions, Similarity
+from bert_mlm_client.results import Explanations, Features, Filling, ModelStatus, Predictions, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, Request, Retry, Transport, open_transport
 
 
+class _Home(NamedTuple):
+    """What a client has in one process; in one that was forked from it, the threads are missing and locks may be held.
+
+    Attributes:
+        process: the process's id.
+        workers: send several requests at once.
+        loading: is held while the vocabulary is fetched.
+    """
+
+    process: int
+    workers: ThreadPoolExecutor
+    loading: threading.Lock
+
+    @classmethod
+    def here(cls) -> Self:
+        """Make what this process needs."""
+        return cls(os.getpid(), ThreadPoolExecutor(MAX_IN_FLIGHT, "bert-mlm"), threading.Lock())
+
+
 class FillMask(BaseClient):
-    """Ask a masked language model on TensorFlow Serving. Threads may share one client.
+    """Ask a masked language model on TensorFlow Serving.
+
+    Threads may share one client. A process that is forked from one with a client opens its own connections.
 
     Args:
         url: grpc://host:port, grpcs://host:port, http://host:port or https://host:port; or several of them, which share
@@ -49,8 +71,7 @@ class FillMask(BaseClient):
     ) -> None:
         super().__init__(url, model, version, vocab, timeout)
         self._transport = open_transport(url, model=model, version=version, retry=retry)
-        self._workers = ThreadPoolExecutor(MAX_IN_FLIGHT, "bert-mlm")
-        self._loading = threading.Lock()
+        self._home = _Home.here()
 
     @overload
     def fill(
@@ -124,6 +145,30 @@ class FillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[list[Filling]]: ...
+    @overload
+    def fill(
+        self,
+        texts: str,
+        top_k: int = 5,
+        *,
+        targets: None = None,
+        joint: bool,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> Predictions | list[Filling]: ...
+    @overload
+    def fill(
+        self,
+        texts: Sequence[str],
+        top_k: int = 5,
+        *,
+        targets: None = None,
+        joint: bool,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Predictions] | list[list[Filling]]: ...
     def fill(
         self,
         texts: str | Sequence[str],
@@ -193,10 +238,8 @@ class FillMask(BaseClient):
             BertMlmError: see `bert_mlm_client.errors`.
         """
         check_texts([text])
-        check_candidates(candidates)
-        [answer] = self._ask(
-            lambda tokenizer: exchanges.score(tokenizer, [text], list(candidates), truncate=truncate), timeout
-        )
+        words = check_candidates(candidates)
+        [answer] = self._ask(lambda tokenizer: exchanges.score(tokenizer, [text], words, truncate=truncate), timeout)
         return answer
 
     @overload
@@ -250,7 +293,7 @@ class FillMask(BaseClient):
 
     def explain(
         self, text: str, *, method: Method = "occlusion", truncate: bool = False, timeout: float | None = None
-    ) -> Explanation | list[Explanation]:
+    ) -> Explanations:
         """Tell which tokens of a text the best candidate for its [MASK] leans on.
 
         ``occlusion`` replaces each token by [MASK] in turn and weighs it by what the answer loses: log p(answer | text)
@@ -260,7 +303,8 @@ class FillMask(BaseClient):
 
         ``attention`` weighs each token by how much the last layer attends to it from the [MASK], the mean of its heads.
         It costs little, but tells where the model looks and not what decides: often other weights would give the same
-        answer (Jain & Wallace 2019, "Attention is not Explanation", https://aclanthology.org/N19-1357).
+        answer (Jain & Wallace 2019, "Attention is not Explanation", https://aclanthology.org/N19-1357). It may
+        rest wholly on [CLS] and [SEP], as with the demonstration model, and then tells nothing about the text.
 
         Args:
             text: a text with one [MASK] or more.
@@ -286,11 +330,14 @@ class FillMask(BaseClient):
 
     def model_status(self, *, timeout: float | None = None) -> ModelStatus:
         """Return which versions of the model the server has, and which of them can be asked."""
-        return self._transport.status(timeout=self._seconds(timeout))
+        with self._located():
+            return self._transport.status(timeout=self._seconds(timeout))
 
     def close(self) -> None:
-        """Let go of the connections."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        """Let go of the connections; calls that are under way end with a UsageError."""
+        self._is_closed = True
+        if self._home.process == os.getpid():
+            self._home.workers.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -302,7 +349,7 @@ class FillMask(BaseClient):
         self.close()
 
     def _know(self, timeout: float | None) -> Known:
-        with self._loading:
+        with self._at_home().loading:
             if self._known is None:
                 self._known = self._run(exchanges.learn(self._vocab), timeout)
             return self._known
@@ -321,4 +368,9 @@ class FillMask(BaseClient):
             return self._transport.predict(request, timeout=seconds)
 
         with self._located():
-            return drive(exchange, send, self._workers)
+            return drive(exchange, send, self._at_home().workers)
+
+    def _at_home(self) -> _Home:
+        if self._home.process != os.getpid():  # where two threads come here, one's is dropped, which does no harm
+            self._home = _Home.here()
+        return self._home

@@ -3,6 +3,7 @@
 ::
 
     BertMlmError
+    ├── UsageError              the client is used as it cannot be: closed, or in another event loop (a RuntimeError)
     ├── InputError              what the caller gave cannot be asked: text, top_k or address (a ValueError)
     ├── VocabularyError         the vocabulary is damaged, or is not the one the server's model was trained with
     ├── UnreachableError        no connection, or it was lost: server down, wrong address (a ConnectionError)
@@ -50,6 +51,10 @@ class BertMlmError(Exception):
         return f"{self.args[0]} ({', '.join(known)})" if known else str(self.args[0])
 
 
+class UsageError(BertMlmError, RuntimeError):
+    """The client is used as it cannot be: after it was closed, in a second event loop, or after an unlucky fork."""
+
+
 class InputError(BertMlmError, ValueError):
     """What the caller gave cannot be asked."""
 
@@ -59,7 +64,13 @@ class VocabularyError(BertMlmError):
 
 
 class UnreachableError(BertMlmError, ConnectionError):
-    """No connection to the server, or it was lost before the answer came."""
+    """No connection to the server, or it was lost before the answer came.
+
+    Attributes:
+        is_final: whether the same server need not be asked again, as one whose certificate is not trusted.
+    """
+
+    is_final: bool = False
 
 
 class ServerTimeoutError(BertMlmError, TimeoutError):

@@ -128,6 +128,10 @@ class Explanation:
         return heapq.nlargest(n, self.weights, key=lambda weight: weight.weight)
 
 
+Explanations = Explanation | Any  # as for Predictions
+"""The answer of `FillMask.explain`: an explanation, or with several masks a list of one for each."""
+
+
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
     """One version of a model on the server, with TensorFlow Serving's words.
@@ -165,6 +169,8 @@ class ModelStatus:
 
 Candidate = TypeVar("Candidate", Prediction, Filling)
 
+_ROUNDING = 1e-6  # a score is a float32: 0.55 and 0.5 are 0.0500000119 apart
+
 
 def ambiguity(candidates: Iterable[Candidate], within: float = 0.05) -> tuple[Candidate, Candidate] | None:
     """Return the two best candidates for a mask if neither clearly wins, else None.
@@ -174,6 +180,6 @@ def ambiguity(candidates: Iterable[Candidate], within: float = 0.05) -> tuple[Ca
         within: how far apart their scores may be, both included: 0.05 is 5 percentage points.
     """
     best = heapq.nlargest(2, candidates, key=lambda candidate: candidate.score)
-    if len(best) < 2 or best[0].score - best[1].score > within:
+    if len(best) < 2 or best[0].score - best[1].score > within + _ROUNDING:
         return None
     return best[0], best[1]

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import bert_mlm_client
@@ -57,6 +58,20 @@ def refusing_port() -> Iterator[int]:
 def silent_port() -> Iterator[int]:
     """A port that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def dropping_port() -> Iterator[int]:
+    """A port that takes no notice of those who would connect: a queue of none, and it is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]
 
 

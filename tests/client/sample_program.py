@@ -7,6 +7,7 @@ from bert_mlm_client import (
     AsyncFillMask,
     BertMlmError,
     Explanation,
+    Explanations,
     Features,
     Filling,
     FillMask,
@@ -26,7 +27,7 @@ def best(answers: Predictions) -> Prediction:
     return first if isinstance(first, Prediction) else first[0]
 
 
-def ask(url: str) -> None:
+def ask(url: str, *, many: bool) -> None:
     with FillMask(url, "bert_mlm", version=1, timeout=5, retry=Retry()) as client:
         assert_type(client.fill("中国的首[MASK]是北京。"), Predictions)
         assert_type(client.fill(["[MASK]京"], top_k=3, truncate=True, timeout=1), list[Predictions])
@@ -34,6 +35,8 @@ def ask(url: str) -> None:
         assert_type(client.fill("[MASK]京", targets=["北", "南"]), list[Filling])
         assert_type(client.fill("[MASK][MASK]", joint=True), list[Filling])
         assert_type(client.fill(("[MASK][MASK]", "[MASK]京"), joint=True), list[list[Filling]])
+        assert_type(client.fill("[MASK]京", joint=many), Predictions | list[Filling])
+        assert_type(client.fill(["[MASK]京"], joint=many), list[Predictions] | list[list[Filling]])
         filling = client.score("[MASK]京", ["北", "南"], truncate=True, timeout=1)[0]
         assert_type(filling, Filling)
         print(filling.score + filling.log_likelihood, filling.token_str.upper(), filling.sequence, filling.words[0])
@@ -46,7 +49,10 @@ def ask(url: str) -> None:
         print(features.cls.shape, features.mean @ features.cls, features.whitened is None)
         assert_type(client.features(["猫"]), list[Features])
         explanation = client.explain("[MASK]京", method="attention")
-        assert_type(explanation, Explanation | list[Explanation])
+        assert_type(explanation, Explanations)
+        print(explanation.prediction.token_str, explanation.text)
+        several = client.explain("[MASK][MASK]")
+        print(several[0].method if isinstance(several, list) else several.method)
         if isinstance(explanation, Explanation):
             print(*(f"{token.token_str} {token.weight:.2f} {token.span[0]}" for token in explanation.top(3)))
         close = ambiguity([best(client.fill("[MASK]京"))], within=0.1)
@@ -59,22 +65,24 @@ def ask(url: str) -> None:
         print(tokenizer.encode("猫", masks=False).token_spans, tokenizer.word_ids("北京")[0])
 
 
-async def ask_with_asyncio(url: str) -> None:
+async def ask_with_asyncio(url: str, *, many: bool) -> None:
     async with AsyncFillMask([url, url], retry=None) as client:
         assert_type(await client.fill("[MASK]京"), Predictions)
         assert_type(await client.fill(["[MASK]京"], joint=True), list[list[Filling]])
         assert_type(await client.score("[MASK]京", ["北"]), list[Filling])
         assert_type(await client.similarity("猫", "小猫"), Similarity)
         assert_type(await client.features(["猫"]), list[Features])
-        assert_type(await client.explain("[MASK]京"), Explanation | list[Explanation])
+        assert_type(await client.explain("[MASK]京"), Explanations)
+        print((await client.explain("[MASK]京")).prediction.score)
+        assert_type(await client.fill("[MASK]京", joint=many), Predictions | list[Filling])
         assert_type(await client.model_status(), ModelStatus)
         assert_type(await client.tokenizer(), Tokenizer)
 
 
 def main(url: str) -> None:
     try:
-        ask(url)
-        asyncio.run(ask_with_asyncio(url))
+        ask(url, many=len(url) > 20)
+        asyncio.run(ask_with_asyncio(url, many=False))
     except OverloadedError as error:
         print("later:", error.address)
     except BertMlmError as error:

@@ -2,12 +2,15 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
-from bert_mlm_client import InputError, RequestError, SignatureNotFoundError, UnreachableError
+from bert_mlm_client import FillMask, InProcess, InputError, RequestError, SignatureNotFoundError, UnreachableError
 from bert_mlm_client.bulk import MAX_LENGTH, MAX_ROWS, ask_all, group_by_length
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.client.exchanges.table_model import TableModel
 
 
 def upper(texts: Sequence[str]) -> list[str]:
@@ -102,3 +105,11 @@ def test_workers_have_the_callers_context() -> None:
     variable.set("the caller's")
     answers = ask_all(["a", "b"], lambda texts: [variable.get() for _ in texts], length=len)
     assert [answer for _, answer in answers] == ["the caller's"] * 2
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_a_text_that_is_missing_fails_alone(missing: Any) -> None:
+    with FillMask(InProcess(TableModel())) as client:
+        answers = list(ask_all(["一[MASK]", missing, "[MASK]"], client.fill, length=len))
+    assert [isinstance(answer, InputError) for _, answer in answers] == [False, True, False]
+    assert "a text is a str, not" in str(answers[1][1])

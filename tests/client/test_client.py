@@ -196,7 +196,17 @@ def test_both_clients_answer_every_question_the_same(
 
 
 @pytest.mark.parametrize(
-    ("a", "b"), [("一", None), ([("一", "二")], "三"), ([("一", "")], None), ("一", "\0"), ("", "一")]
+    ("a", "b"),
+    [
+        ("一", None),
+        (["高兴", "快乐"], None),
+        ([("一", "二"), "三四"], None),
+        ([("一",)], None),
+        ([("一", "二")], "三"),
+        ([("一", "")], None),
+        ("一", "\0"),
+        ("", "一"),
+    ],
 )
 def test_what_similarity_cannot_compare_is_refused_before_anything_is_asked(a: Any, b: str | None) -> None:
     table = TableModel()
@@ -356,3 +366,8 @@ def test_an_answer_of_another_shape_is_refused(url: str, model: ScriptedModel, s
     model.answers = {"token_ids": np.zeros(shape, np.int32)}
     with FillMask(url) as client, pytest.raises(ProtocolError, match="exported by this project"):
         client.fill(ONE)
+
+
+def test_what_is_no_pair_is_told_by_its_number() -> None:
+    with FillMask(InProcess(TableModel())) as client, pytest.raises(InputError, match=r"^pair 2 of 2 is '快乐'; write"):
+        client.similarity([("一", "二"), "快乐"])  # type: ignore[list-item]  # which is the fault

@@ -1,4 +1,4 @@
-"""The client's README is true: its Python runs against a real server with the demo model and prints what it says."""
+"""The client's documents are true: their Python runs against a real server and prints what they say."""
 
 import doctest
 import io
@@ -16,23 +16,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "client" / "README.md"
+DOCUMENTS = [ROOT / "client" / name for name in ("README.md", "PRODUCTION.md")]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: the line it begins at, the word behind the fence and what is inside."""
+    """A fenced block: the document and the line it begins at, the word behind the fence and what is inside."""
 
+    document: Path
     line: int
     language: str
     text: str
 
 
 def blocks() -> list[Block]:
-    text = README.read_text()
+    texts = {document: document.read_text(encoding="utf-8") for document in DOCUMENTS}
     return [
-        Block(text.count("\n", 0, found.start()) + 1, found[1], found[2])
+        Block(document, text.count("\n", 0, found.start()) + 1, found[1], found[2])
+        for document, text in texts.items()
         for found in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     ]
 
@@ -76,7 +78,7 @@ def demo_server(model: Path) -> Iterator[tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def addresses(demo_version: Path) -> Iterator[dict[str, str]]:
-    """What the README calls its servers, and where one is that answers."""
+    """What the documents call their servers, and where one is that answers."""
     with demo_server(demo_version.parent) as (grpc, rest):
         yield {
             "grpc://127.0.0.1:8500": f"grpc://127.0.0.1:{grpc}",
@@ -98,7 +100,7 @@ def test_the_first_program_runs_and_prints_what_stands_below_it(addresses: dict[
     assert len(program.text.splitlines()) <= 6
     output = io.StringIO()
     with redirect_stdout(output):
-        exec(compile(located(program.text, addresses), README, "exec"), {})
+        exec(compile(located(program.text, addresses), program.document, "exec"), {})
     assert output.getvalue() == printed.text
 
 
@@ -110,7 +112,9 @@ def test_every_example_runs_and_prints_what_it_says(addresses: dict[str, str], m
     examples = 0
     for block in blocks():
         if block.language == "python" and ">>>" in block.text:
-            test = parser.get_doctest(located(block.text, addresses), {}, "README", str(README), block.line)
+            test = parser.get_doctest(
+                located(block.text, addresses), {}, block.document.stem, str(block.document), block.line
+            )
             test.globs = names  # the examples are one session, as somebody who reads them types it
             examples += len(test.examples)
             runner.run(test, out=output.write, clear_globs=False)
@@ -120,7 +124,7 @@ def test_every_example_runs_and_prints_what_it_says(addresses: dict[str, str], m
 
 def test_every_python_block_is_one_that_these_tests_run() -> None:
     python = [block for block in blocks() if block.language == "python"]
-    assert [block.line for block in python[1:] if ">>>" not in block.text] == []
+    assert [(block.document, block.line) for block in python[1:] if ">>>" not in block.text] == []
 
 
 def test_every_method_has_an_example() -> None:

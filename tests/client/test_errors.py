@@ -93,6 +93,11 @@ def test_a_text_that_only_looks_wrong_is_asked(grpc_url: str, text: str) -> None
 def test_what_is_no_text_is_a_type_error(refusing_port: int, text: str) -> None:
     with FillMask(f"http://127.0.0.1:{refusing_port}") as client, pytest.raises(TypeError):
         client.fill([text])
+    with (
+        FillMask(f"http://127.0.0.1:{refusing_port}") as client,
+        pytest.raises(TypeError, match="text 2 of 2: a text is"),
+    ):
+        client.fill([TEXT, text])
 
 
 @pytest.mark.parametrize(
@@ -108,11 +113,16 @@ def test_what_is_no_text_is_a_type_error(refusing_port: int, text: str) -> None:
         ("grpc://localhost:99999", "is not a URL"),
         ("http://[::1", "is not a URL"),
         ("grpc://localhost:8500/v1", "must not have a path"),
+        ("grpc://localhost:0", "has port 0"),
+        ("http://localhost:8501/v1/models/bert_mlm", "leave out /v1/models and what follows"),
+        (None, "an address is a str"),
+        ({"grpc://localhost"}, "an address is a str"),
+        (["grpc://localhost", None], "an address is a str"),
         ("http://localhost:8501?x=1", "must not have a user, a query or a fragment"),
     ],
 )
 @pytest.mark.parametrize("client", [FillMask, AsyncFillMask])
-def test_a_bad_address_is_refused_with_an_example(client: type, url: str, message: str) -> None:
+def test_a_bad_address_is_refused_with_an_example(client: type, url: object, message: str) -> None:
     with pytest.raises(InputError, match=message) as error:
         client(url)
     assert "grpc://127.0.0.1:8500" in str(error.value)
@@ -324,7 +334,7 @@ def test_a_vocabulary_that_is_a_folder_is_refused(grpc_url: str, tmp_path: Path)
         client.fill(TEXT)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan")])
+@pytest.mark.parametrize("timeout", [0, -1, 1e10, float("inf"), float("nan")])
 def test_waiting_for_ever_is_refused(grpc_url: str, timeout: float) -> None:
     with pytest.raises(InputError, match="positive number of seconds"):
         FillMask(grpc_url, timeout=timeout)

@@ -88,6 +88,14 @@ def test_features_are_the_models_vectors_in_the_order_of_the_texts(client: FillM
         assert {one.cls.dtype, one.mean.dtype, one.whitened.dtype} == {np.dtype(np.float32)}
 
 
+def test_vectors_cannot_be_changed(client: FillMask) -> None:
+    found = client.features(TEXTS[0])
+    for vector in (found.cls, found.mean, found.whitened):
+        assert vector is not None
+        with pytest.raises(ValueError, match="read-only"):
+            vector[0] = 1
+
+
 def test_one_text_has_one_answer(client: FillMask, model: Vectors) -> None:
     found = client.features(TEXTS[0])
     assert isinstance(found, Features)

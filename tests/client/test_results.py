@@ -68,6 +68,8 @@ def test_the_order_of_candidates_does_not_matter() -> None:
 def test_how_close_is_ambiguous_can_be_chosen_and_is_included() -> None:
     assert ambiguity(predictions(0.5, 0.25), within=0.25)
     assert ambiguity(predictions(0.5, 0.25), within=0.2) is None
+    assert ambiguity(predictions(0.55, 0.5))
+    assert ambiguity(predictions(float(np.float32(0.55)), 0.5))
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -6,6 +6,8 @@ import stat
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
 
 from bert_mlm_client import __version__
 
@@ -14,6 +16,7 @@ FILE = "FILE"
 """The metavar of options that name a file."""
 
 _URL = "grpc://127.0.0.1:8500"
+_MASK = "[MASK]"
 _TIMEOUT_S = 10.0
 _TIMEOUT_OF_MANY_S = 60.0
 """Nobody sits and waits for a line among many, and requests that are under way together wait for each other."""
@@ -25,7 +28,16 @@ def parse(arguments: Sequence[str] | None) -> Namespace:
     Of a command that asks questions, ``given`` are those on the command line, each a tuple of texts, and ``source`` is
     the file that has more of them, ``-`` for standard input; one of the two is empty.
     """
-    options = build_parser().parse_args(arguments)
+    if arguments is None:
+        # UTF-8 whatever the locale says; what is none is kept, because a file's name may be any bytes.
+        arguments = [os.fsencode(argument).decode("utf-8", "surrogateescape") for argument in sys.argv[1:]]
+    options, unknown = build_parser().parse_known_args(arguments)
+    if unknown:
+        is_text = any(_MASK in each or not each.isascii() for each in unknown)
+        hint = "; put -- before a text that begins with -" if is_text else ""
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    if sys.stdout is None and getattr(options, "output", None) in {None, "-"}:
+        options.parser.error("standard output is closed, and the answer would go there")
     if options.command == "completion":
         return options
     options.url = options.url or os.environ.get("BERT_MLM_URL", "").split() or [_URL]
@@ -55,6 +67,7 @@ def build_parser() -> ArgumentParser:
         command = commands.add_parser(
             name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
         )
+        command.register("type", None, _text)
         command.set_defaults(parser=command)
         return command
 
@@ -108,9 +121,15 @@ def _add_truncate(parser: ArgumentParser) -> None:
 
 def _add_lines(parser: ArgumentParser) -> None:
     lines = parser.add_argument_group("many texts, a line each")
-    lines.add_argument("-i", "--input", metavar=FILE, help="ask about the lines of a file, - for standard input")
     lines.add_argument(
-        "-o", "--output", metavar=FILE, help="write a line of JSON for each to a file, - for standard output"
+        "-i", "--input", type=_file, metavar=FILE, help="ask about the lines of a file, - for standard input"
+    )
+    lines.add_argument(
+        "-o",
+        "--output",
+        type=_file,
+        metavar=FILE,
+        help="write a line of JSON for each to a file, - for standard output",
     )
     lines.add_argument(
         "--format", choices=["plain", "jsonl", "tsv"], help="how lines are read (default: by the file's name)"
@@ -135,38 +154,70 @@ def _add_server(parser: ArgumentParser) -> None:
     )
     server.add_argument("--model", default="bert_mlm", metavar="NAME", help="the model (default: %(default)s)")
     server.add_argument("--version", type=int, metavar="N", help="the model's version (default: the latest)")
-    server.add_argument("--vocab", metavar=FILE, help="the model's vocab.txt (default: fetched from the server)")
+    server.add_argument(
+        "--vocab", type=_file, metavar=FILE, help="the model's vocab.txt (default: fetched from the server)"
+    )
     server.add_argument(
         "--timeout", type=float, metavar="S", help="seconds to wait for an answer (default: 10, for lines 60)"
     )
 
 
 def _count(text: str) -> int:
-    count = int(text)
+    try:
+        count = int(text)
+    except ValueError as error:
+        msg = f"{text!r} is no whole number"
+        raise argparse.ArgumentTypeError(msg) from error
     if count < 1:
         msg = f"{count} is less than 1"
         raise argparse.ArgumentTypeError(msg)
     return count
 
 
+def _text(argument: str) -> str:
+    """Return an argument that is no file's name and no number."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError as error:
+        msg = f"{argument!r} is not UTF-8"
+        raise argparse.ArgumentTypeError(msg) from error
+    return argument
+
+
+def _file(name: str) -> str:
+    """Return a file's name as the system's calls take it in this locale."""
+    if not name:
+        msg = "the name is empty"
+        raise argparse.ArgumentTypeError(msg)
+    return os.fsdecode(name.encode("utf-8", "surrogateescape"))
+
+
 def _questions(options: Namespace) -> tuple[list[tuple[str, ...]], str]:
     """Return the questions that the command line has, or else the file that has them."""
     texts: list[str] = options.texts
-    if options.input is not None:
-        if texts:
-            options.parser.error("give texts or --input, not both")
-        return [], options.input
-    if texts == ["-"]:
-        return [], "-"
+    targets: list[str] = getattr(options, "targets", None) or []
+    if taken := [word for word in targets if _MASK in word]:
+        options.parser.error(f"--targets took the text {taken[0]} for a word; {_BEFORE_TARGETS}")
+    if options.input is not None and texts:
+        options.parser.error("give texts or --input, not both")
+    if options.input is not None or texts == ["-"]:
+        source = options.input or "-"
+        if source == "-" and sys.stdin is None:
+            options.parser.error("standard input is closed, and the texts would come from there")
+        return [], source
     if not texts:
         if sys.stdin is None or not _is_waiting(sys.stdin.fileno()):
-            options.parser.error("give a text, or lines by --input or a pipe")
+            hint = f"; --targets took all that followed: {_BEFORE_TARGETS}" if targets else ""
+            options.parser.error(f"give a text, or lines by --input or a pipe{hint}")
         return [], "-"
     if options.command == "similar" and len(texts) != 2:
         options.parser.error(f"give two texts to compare, not {len(texts)}; more pairs come by --input or a pipe")
     if options.command == "score" and len(texts) < 2:
         options.parser.error("give a candidate or more after the text")
     return ([tuple(texts)] if options.command in {"similar", "score"} else [(text,) for text in texts]), ""
+
+
+_BEFORE_TARGETS = "put the text before --targets, or -- before the text"
 
 
 def _is_waiting(descriptor: int) -> bool:
@@ -187,15 +238,15 @@ def _check(options: Namespace) -> None:
         options.format = "jsonl" if options.field else "tsv" if options.column else None
     if (options.field and options.format != "jsonl") or (options.column and options.format != "tsv"):
         error(f"--field is for --format jsonl and --column for tsv, not for {options.format}")
-    if options.output is not None and _same(options.source, options.output):
-        error("--input and --output are the same file")
+    if options.source and _same(options.source, options.output or "-"):
+        error("the input and the output are the same file")
     if options.resume and (options.output in {None, "-"} or options.source in {"", "-"}):
         error("--resume needs --input and --output, both of them files")
     places = options.field or options.column
     wanted = _PLACES.get(options.command, 1)
     if places and len(places) != wanted and not (options.column and options.command == "score"):
         error(f"{options.command} needs {wanted} of them, not {len(places)}")
-    if options.column and "0" in options.column:
+    if any(column.isdecimal() and not int(column) for column in options.column or ()):
         error("columns count from 1")
 
 
@@ -204,4 +255,14 @@ _PLACES = {"similar": 2, "score": 2}
 
 
 def _same(source: str, output: str) -> bool:
-    return source not in {"", "-"} and os.path.realpath(source) == os.path.realpath(output)
+    """Return whether what is written to the output would be read as input, whatever names the two have."""
+    try:
+        read, written = _stat(source, sys.stdin), _stat(output, sys.stdout)
+    except OSError:
+        return os.path.realpath(source) == os.path.realpath(output)
+    # A terminal or a socket goes both ways.
+    return os.path.samestat(read, written) and not (stat.S_ISCHR(read.st_mode) or stat.S_ISSOCK(read.st_mode))
+
+
+def _stat(name: str, standard: TextIO) -> os.stat_result:
+    return os.fstat(standard.fileno()) if name == "-" else Path(name).stat()

@@ -7,16 +7,17 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import dropwhile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from bert_mlm_client.bulk import ask_all
 from bert_mlm_client.cli.document import line_of
 from bert_mlm_client.cli.exit_status import ExitStatus
 from bert_mlm_client.cli.interrupt import Interrupt
 from bert_mlm_client.cli.lines import Line, read
+from bert_mlm_client.cli.output import Output
 from bert_mlm_client.cli.progress import Bar
 from bert_mlm_client.cli.questions import Question
-from bert_mlm_client.cli.resume import Done, Recipe, begin, beside
+from bert_mlm_client.cli.resume import Done, Recipe
 from bert_mlm_client.client import FillMask
 from bert_mlm_client.errors import BertMlmError, InputError
 
@@ -36,14 +37,15 @@ def run(question: Question[Any], client: FillMask, options: Namespace) -> ExitSt
         BertMlmError: the server or the options are at fault; a note says how to go on.
         OSError: a file cannot be read or written; likewise.
     """
-    output = None if options.output in {None, "-"} else Path(options.output)
-    recipe = _recipe(options, output)
-    done = Done() if output is None else begin(output, recipe, resume=options.resume)
+    path = None if options.output in {None, "-"} else Path(options.output)
+    recipe = _recipe(options, path)
+    output = None if path is None else Output(path, recipe, resume=options.resume)
+    done = Done() if output is None else output.done
     count = _Count(done.lines, done.failed)
     bar = Bar(None if recipe is None else recipe.input_lines, done.lines)
     interrupt = Interrupt()
     try:
-        with _source(question, options) as lines, _sink(options, append=recipe is not None) as write, interrupt, bar:
+        with _sink(options, output) as write, _source(question, options) as lines, interrupt, bar:
             answers = ask_all(
                 interrupt.until(dropwhile(lambda line: line.number <= done.line, lines)),
                 lambda group: _ask(question, client, group),
@@ -52,20 +54,22 @@ def run(question: Question[Any], client: FillMask, options: Namespace) -> ExitSt
                 progress=bar.advance,
             )
             with closing(answers):
-                for line, answer in answers:
+                for line, answer in _held_back(answers) if done.lines == done.failed else answers:
                     write(line, answer)
                     count.add(answer)
     except (BertMlmError, OSError) as error:
         if output is not None and count.lines > count.failed:
-            error.add_note(_how_to_go_on(count, output, resumable=recipe is not None))
+            error.add_note(_how_to_go_on(count, output))
         elif output is not None:
-            beside(output).unlink(missing_ok=True)  # nothing is answered that beginning anew would lose
+            output.give_up()
         raise
     if interrupt.pressed:
-        print(f"bert-mlm: {_how_to_go_on(count, output, resumable=recipe is not None)}", file=sys.stderr)
+        if output is not None and not output.begun:
+            output.give_up()
+        print(f"bert-mlm: {_how_to_go_on(count, output)}", file=sys.stderr)
         return ExitStatus.INTERRUPTED
     if output is not None:
-        beside(output).unlink(missing_ok=True)
+        output.complete()
     if output is not None or count.failed:
         rate = (count.lines - done.lines) / bar.elapsed_s
         told = f"{_lines(count.lines)}, {count.failed:,} failed; {bar.elapsed_s:,.1f} s, {rate:,.0f} lines/s"
@@ -79,19 +83,24 @@ class _Count:
 
     lines: int
     failed: int
-    first_error: str = ""
-    alike: bool = True
 
     def add(self, answer: object) -> None:
         self.lines += 1
-        if not isinstance(answer, BertMlmError):
-            return
-        self.failed += 1
-        self.first_error = self.first_error or str(answer)
-        self.alike = self.alike and str(answer) == self.first_error
-        if self.alike and self.lines == self.failed == _ALIKE:
-            msg = f"the first {_ALIKE} lines all fail, so that no more were asked: {self.first_error}"
+        self.failed += isinstance(answer, BertMlmError)
+
+
+def _held_back(answers: Iterator[tuple[Line[Any], Any]]) -> Iterator[tuple[Line[Any], Any]]:
+    """Yield the answers, the first not before it is clear that not all lines fail, and in the same words."""
+    first = []
+    for line, answer in answers:
+        first.append((line, answer))
+        if not isinstance(answer, BertMlmError) or str(answer) != str(first[0][1]):
+            break
+        if len(first) == _ALIKE:
+            msg = f"the first {_ALIKE} lines all fail, so that no more were asked: {answer}"
             raise InputError(msg)
+    yield from first
+    yield from answers
 
 
 def _ask(question: Question[Any], client: FillMask, lines: Sequence[Line[Any]]) -> list[Any]:
@@ -125,25 +134,20 @@ def _source(question: Question[Any], options: Namespace) -> Iterator[Iterator[Li
 
 
 @contextmanager
-def _sink(options: Namespace, *, append: bool) -> Iterator[Callable[[Line[Any], Any], None]]:
-    """Open what the answers go to, and yield what writes one there."""
-    if options.output not in {None, "-"}:
-        with Path(options.output).open("ab" if append else "wb") as file:
-            yield _documents(file)
+def _sink(options: Namespace, output: Output | None) -> Iterator[Callable[[Line[Any], Any], None]]:
+    """Yield what writes an answer to where answers go."""
+    if output is not None:
+        with closing(output):
+            yield lambda line, answer: output.write(line_of(line, answer))
     elif options.json or options.output == "-":
-        yield _documents(sys.stdout.buffer)
+        yield _print_document
     else:
         yield _tables(options.command)
 
 
-def _documents(file: BinaryIO) -> Callable[[Line[Any], Any], None]:
-    """Return what writes an answer as a line of JSON, at once: whatever ends this process tears one line at most."""
-
-    def write(line: Line[Any], answer: Any) -> None:
-        file.write(line_of(line, answer))
-        file.flush()
-
-    return write
+def _print_document(line: Line[Any], answer: Any) -> None:
+    sys.stdout.buffer.write(line_of(line, answer))
+    sys.stdout.buffer.flush()
 
 
 def _tables(command: str) -> Callable[[Line[Any], Any], None]:
@@ -161,11 +165,11 @@ def _tables(command: str) -> Callable[[Line[Any], Any], None]:
     return write
 
 
-def _how_to_go_on(count: _Count, output: Path | None, *, resumable: bool) -> str:
-    if output is None:
+def _how_to_go_on(count: _Count, output: Output | None) -> str:
+    if output is None or not output.begun:
         return f"{_lines(count.lines)} answered"
-    hint = "the same command with --resume goes on" if resumable else "this input cannot be resumed"
-    return f"{_lines(count.lines)} in {output}; {hint}"
+    hint = "the same command with --resume goes on" if output.recipe else "this input cannot be resumed"
+    return f"{_lines(count.lines)} in {output.path}; {hint}"
 
 
 def _lines(count: int) -> str:

@@ -25,11 +25,13 @@ class Layout(Generic[Item]):
         places: the object's fields; or the columns, by number from 1, or by their names in the first line; no
             columns are all of them.
         build: makes the question of their values, or raises InputError.
+        guessed: whether nobody told the format, so that JSON is no text but a mistake.
     """
 
     format: Format
     places: Sequence[str]
     build: Callable[..., Item]
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,12 @@ def read(raw_lines: Iterable[bytes], layout: Layout[Item]) -> Iterator[Line[Item
         layout: where the questions stand.
 
     Raises:
-        InputError: columns are asked for by name, and the first line has not these names.
+        InputError: columns are asked for by name, and the first line has not these names, or one of them twice; or
+            the format is guessed, and the first line is a JSON object.
     """
     lines = _decoded(raw_lines)
+    if layout.guessed:
+        lines = _no_objects(lines, layout.format)
     parse, pick = _reader(layout, lines)
     for number, line in lines:
         fields: Fields = {}
@@ -88,6 +93,23 @@ def _decoded(raw_lines: Iterable[bytes]) -> Iterator[tuple[int, str | InputError
                 yield number, line
 
 
+def _no_objects(lines: Iterator[tuple[int, str | InputError]], form: Format) -> Iterator[tuple[int, str | InputError]]:
+    for number, line in lines:
+        if isinstance(line, str) and _is_object(line):
+            msg = f"line {number} is a JSON object; give --format jsonl, or --format {form} if it is the text itself"
+            raise InputError(msg)
+        yield number, line
+        break
+    yield from lines
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return bool(_parse_object(line))
+    except InputError:
+        return False
+
+
 def _reader(
     layout: Layout[Any], lines: Iterator[tuple[int, str | InputError]]
 ) -> tuple[Callable[[str], Fields], Callable[[Fields], Sequence[Any]]]:
@@ -100,13 +122,22 @@ def _reader(
         indices = [int(place) - 1 for place in layout.places]
         return lambda line: {"columns": line.split("\t")}, lambda fields: _by_number(fields["columns"], indices)
     _, first = next(lines, (0, ""))
-    header = [] if isinstance(first, InputError) else first.split("\t")
+    header = [] if isinstance(first, InputError) else first.rstrip("\t").split("\t")
     if missing := [place for place in layout.places if place not in header]:
         msg = f"the first line has no column named {missing[0]!r} but {', '.join(map(repr, header))}"
         raise InputError(msg)
-    return lambda line: dict(zip(header, line.split("\t"), strict=False)), lambda fields: _by_name(
-        fields, layout.places
-    )
+    if twice := [name for name in header if header.count(name) > 1]:
+        msg = f"the first line has two columns named {twice[0]!r}; rename one, or give --column a number"
+        raise InputError(msg)
+    return lambda line: _parse_cells(line, header), lambda fields: _by_name(fields, layout.places)
+
+
+def _parse_cells(line: str, header: Sequence[str]) -> Fields:
+    cells = line.split("\t")
+    if any(cells[len(header) :]):
+        msg = f"the line has {len(cells)} columns, and the first line names {len(header)}"
+        raise InputError(msg)
+    return dict(zip(header, cells, strict=False))
 
 
 def _parse_object(line: str) -> Fields:

@@ -5,6 +5,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from io import TextIOWrapper
 
 from bert_mlm_client.cli.arguments import parse
 from bert_mlm_client.cli.exit_status import ExitStatus
@@ -21,14 +22,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: of status 2 after wrong usage, of status 0 after ``--help`` and ``--version``.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own log lines would stand beside our one line
+    _write_utf_8()
     options = parse(arguments)
     try:
         with _caller_trace():
             status = _RUN.get(options.command, _ask)(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output has gone; what is left in the buffer must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitStatus.FAILED
     except (BertMlmError, OSError) as error:
         print("bert-mlm:", "; ".join([_in_words(error), *getattr(error, "__notes__", [])]), file=sys.stderr)
@@ -50,7 +54,9 @@ def _ask(options: Namespace) -> ExitStatus:
         items = [asked.build(*values) for values in options.given]
         answers = asked.ask(client, items)
     if options.json:
-        _print_json(answers[0] if len(answers) == 1 else answers)
+        from bert_mlm_client.cli.document import dumps
+
+        print(dumps(answers[0] if len(answers) == 1 else answers, indent=2))
         return ExitStatus.SUCCEEDED
     from bert_mlm_client.cli.tables import Tables
 
@@ -61,18 +67,10 @@ def _ask(options: Namespace) -> ExitStatus:
 
 
 def _status(options: Namespace) -> ExitStatus:
-    """Show the model's versions; no error is only a model that can be asked."""
-    from bert_mlm_client.cli.questions import open_client
+    """Show the model's versions."""
+    from bert_mlm_client.cli.status import run
 
-    with open_client(options) as client:
-        status = client.model_status()
-    if options.json:
-        _print_json(status)
-    else:
-        from bert_mlm_client.cli.tables import Tables
-
-        Tables("status").show("", status)
-    return ExitStatus.SUCCEEDED if status.available else ExitStatus.FAILED
+    return run(options)
 
 
 def _completion(options: Namespace) -> ExitStatus:
@@ -86,11 +84,13 @@ def _completion(options: Namespace) -> ExitStatus:
 _RUN = {"status": _status, "completion": _completion}
 
 
-def _print_json(answer: object) -> None:
-    """Print UTF-8 whatever the locale."""
-    from bert_mlm_client.cli.document import dumps
-
-    sys.stdout.buffer.write(f"{dumps(answer, indent=2)}\n".encode())
+def _write_utf_8() -> None:
+    """Let texts and errors be UTF-8 whatever the locale, and let it be no matter that standard error is closed."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  as long as the process lives
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager

@@ -39,9 +39,10 @@ class Question(Generic[Item]):
 
     def layout(self, source: str, options: Namespace) -> Layout[Item]:
         """Return where lines have their question, by the options or by the source's name."""
-        chosen: Format = options.format or format_of(source) or self.format
+        told: Format | None = options.format or format_of(source)
+        chosen = told or self.format
         places = {"plain": (), "jsonl": options.field or self.names, "tsv": options.column or self.columns}
-        return Layout(chosen, places[chosen], self.build)
+        return Layout(chosen, places[chosen], self.build, guessed=told is None)
 
 
 def open_client(options: Namespace) -> FillMask:

@@ -48,6 +48,10 @@ class Recipe:
                 last = chunk[-1:]
         return cls(options, digest.hexdigest(), lines + (last != b"\n"))
 
+    def save(self, path: Path) -> None:
+        """Write it to a file."""
+        path.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
     def difference(self, other: Mapping[str, Any]) -> str | None:
         """Return in words how an earlier recipe differs, or None."""
         if other["input_sha256"] != self.input_sha256:
@@ -81,44 +85,18 @@ class Done:
     failed: int = 0
 
 
-def begin(output: Path, recipe: Recipe | None, *, resume: bool) -> Done:
-    """Make an output file ready to be appended to, and return how far it has come.
-
-    Args:
-        output: the file.
-        recipe: what it is made with, or None if it could not be resumed.
-        resume: whether to go on where it ends.
-
-    Raises:
-        InputError: it was made with something else, or was begun and nobody said that it shall go on.
-        OSError: it cannot be read or written.
-    """
-    sidecar = beside(output)
-    begun = output.exists() and output.stat().st_size > 0
-    if resume and recipe is None:
-        msg = "--resume needs an input and an output that are plain files"
-        raise InputError(msg)
-    if begun and resume and recipe is not None:
-        _compare(output, sidecar, recipe)
-        return _cut(output)
-    if begun and sidecar.exists():
-        msg = f"{output} is not complete: go on with --resume, or remove {sidecar} to begin anew"
-        raise InputError(msg)
-    if recipe is None:
-        return Done()
-    unfinished = sidecar.with_name(f"{sidecar.name}.tmp")
-    unfinished.write_text(json.dumps(asdict(recipe), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    output.write_bytes(b"")
-    unfinished.replace(sidecar)
-    return Done()
-
-
 def beside(output: Path) -> Path:
     """Return the path of the file that tells what an output was made with."""
     return output.with_name(f"{output.name}.resume")
 
 
-def _compare(output: Path, sidecar: Path, recipe: Recipe) -> None:
+def compare(output: Path, recipe: Recipe) -> None:
+    """Compare what an output was begun with.
+
+    Raises:
+        InputError: it was something else, or nobody knows what.
+    """
+    sidecar = beside(output)
     try:
         difference = recipe.difference(json.loads(sidecar.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
@@ -132,8 +110,12 @@ def _compare(output: Path, sidecar: Path, recipe: Recipe) -> None:
         raise InputError(msg)
 
 
-def _cut(output: Path) -> Done:
-    """Cut off a last line that was not written to its end, and count the others."""
+def cut(output: Path) -> Done:
+    """Cut off a last line that was not written to its end, and count the others.
+
+    Raises:
+        InputError: one of them is not this command's.
+    """
     size = line = lines = failed = 0
     with output.open("rb") as file:
         for raw in file:

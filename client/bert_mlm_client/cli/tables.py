@@ -8,10 +8,21 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Prediction, Similarity
+from bert_mlm_client.results import (
+    Explanation,
+    Features,
+    Filling,
+    ModelStatus,
+    Prediction,
+    Similarity,
+    VersionStatus,
+)
 
 _BAR = 20
 """How many characters the bar of the largest weight takes."""
+
+_SHOWN = 0.00005
+"""What four decimals do not show gets no bar: it is noise, and may be the largest weight of all."""
 
 _FIRST = 4
 """How many numbers of a vector are shown."""
@@ -91,17 +102,28 @@ def _explain(_: Any, answer: Explanation | Sequence[Explanation]) -> Iterable[Re
         table = _table(("weight", "right"), ("token", "left"), ("", "left"))
         most = max((abs(weight.weight) for weight in explanation.weights), default=0.0) or 1.0
         for weight in explanation.weights:
-            bar = "█" * round(max(0.0, weight.weight) / most * _BAR)
+            bar = "█" * round(weight.weight / most * _BAR) if weight.weight >= _SHOWN else ""
             _add(table, [f"{weight.weight:+.4f}", weight.token_str, bar])
         yield table
 
 
-def _status(_: Any, status: ModelStatus) -> Iterable[RenderableType]:
-    table = _table(("version", "right"), ("state", "left"), ("error", "left"))
-    for version in status.versions:
-        error = f"{version.error_code} {version.error_message}".removeprefix("OK").strip()
-        _add(table, [str(version.version), version.state, error])
+def _status(_: Any, answer: ModelStatus | Sequence[tuple[str, ModelStatus | Exception]]) -> Iterable[RenderableType]:
+    """Several servers' rows stand under their addresses."""
+    several = not isinstance(answer, ModelStatus)
+    table = _table(
+        *([("address", "left")] if several else []), ("version", "right"), ("state", "left"), ("error", "left")
+    )
+    for address, status in [("", answer)] if isinstance(answer, ModelStatus) else answer:
+        rows = [("", "", str(status))] if isinstance(status, Exception) else list(map(_version, status.versions))
+        for number, row in enumerate(rows or [("", "", "no version")]):
+            where = [address if number == 0 else ""] if several else []
+            _add(table, [*where, *row], end_section=number == len(rows) - 1)
     return [table]
+
+
+def _version(version: VersionStatus) -> tuple[str, str, str]:
+    error = f"{version.error_code} {version.error_message}".removeprefix("OK").strip()
+    return str(version.version), version.state, error
 
 
 _BUILDERS: Mapping[str, Callable[[Any, Any], Iterable[RenderableType]]] = {

@@ -51,8 +51,15 @@ def vectors(rows: Sequence[Encoded], outputs: tuple[str, ...]) -> Exchange[list[
     for group, answer in zip(groups, answers, strict=True):
         _check(answer, wanted, len(group))
         for place, index in enumerate(group):
-            found[index] = {name: answer[name][place] for name in wanted}
+            found[index] = {name: _fixed(answer[name][place]) for name in wanted}
     return [found[index] for index in range(len(rows))]
+
+
+def _fixed(vector: Vector) -> Vector:
+    """Return a vector that cannot be changed."""
+    vector = vector.view()
+    vector.flags.writeable = False
+    return vector
 
 
 def _check(answer: Answer, names: Sequence[str], rows: int) -> None:

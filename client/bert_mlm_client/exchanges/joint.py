@@ -86,6 +86,8 @@ def _search(
     for place in range(max((len(one.mask_positions) for one in encoded), default=0)):
         growing = [number for number, one in enumerate(encoded) if place < len(one.mask_positions)]
         rows = [_row(encoded[number], found.tokens) for number in growing for found in beams[number]]
+        if not rows:
+            break  # all that the masks could hold was left out
         answers = yield from best_tokens(rows)
         check_top_k(top_k, answers[0].token_ids.shape[-1])
         following = iter(answers)

@@ -98,7 +98,7 @@ def numbered(number: int, count: int) -> Iterator[None]:
         if count == 1:
             raise
         msg = f"text {number} of {count}: {error.args[0]}"
-        raise InputError(msg) from error
+        raise type(error)(msg) from error
 
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:

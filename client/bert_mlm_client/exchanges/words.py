@@ -1,7 +1,7 @@
 """Compare whole words for the gap of a text, of any length in tokens."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bert_mlm_client.errors import InputError
@@ -20,8 +20,8 @@ class _Word(NamedTuple):
     tokens: tuple[int, ...]
 
 
-def check_candidates(candidates: Sequence[str]) -> None:
-    """Check that the words are several.
+def check_candidates(candidates: Iterable[str]) -> list[str]:
+    """Return the words as a list, which can be asked about more than once.
 
     Raises:
         InputError: they are one string, which would count as its characters.
@@ -29,6 +29,7 @@ def check_candidates(candidates: Sequence[str]) -> None:
     if isinstance(candidates, str):
         msg = f"the candidates are one str, {candidates!r}; write a list of words"
         raise InputError(msg)
+    return list(candidates)
 
 
 def score(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bert_mlm_client.errors import InputError
-from bert_mlm_client.transport.address import Servable
+from bert_mlm_client.transport.address import EXAMPLES, Servable
 from bert_mlm_client.transport.base import Answer, AsyncTransport, Request, Transport
 from bert_mlm_client.transport.inprocess import AsyncInProcess, Backend, InProcess
 from bert_mlm_client.transport.resilient import AsyncResilientTransport, ResilientTransport
@@ -46,7 +46,7 @@ def open_transport(
     Raises:
         InputError: an address is not one, or there is none.
     """
-    if isinstance(target, (str, Sequence)):
+    if isinstance(target, (str, Sequence)) or not hasattr(target, "predict"):
         return ResilientTransport(_parse(target, model, version), retry)
     return target
 
@@ -59,14 +59,17 @@ def open_async_transport(
     retry: Retry | None = _RETRY,
 ) -> AsyncTransport:
     """Return the asyncio transport to a model; see `open_transport`."""
-    if isinstance(target, (str, Sequence)):
+    if isinstance(target, (str, Sequence)) or not hasattr(target, "predict"):
         return AsyncResilientTransport(_parse(target, model, version), retry)
     return target
 
 
-def _parse(addresses: str | Sequence[str], model: str, version: int | None) -> list[Servable]:
+def _parse(addresses: object, model: str, version: int | None) -> list[Servable]:
     urls = [addresses] if isinstance(addresses, str) else addresses
+    if not isinstance(urls, Sequence) or not all(isinstance(url, str) for url in urls):
+        msg = f"an address is a str, and several are a list of them; {EXAMPLES}"
+        raise InputError(msg)
     if not urls:
-        msg = "there is no address; write grpc://127.0.0.1:8500 or http://127.0.0.1:8501"
+        msg = f"there is no address; {EXAMPLES}"
         raise InputError(msg)
     return [Servable.parse(url, model=model, version=version) for url in urls]

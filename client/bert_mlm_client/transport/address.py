@@ -1,5 +1,7 @@
 """Where a model is served: a URL, a model's name and a version."""
 
+import operator
+import re
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Self
@@ -8,7 +10,8 @@ from urllib.parse import quote, urlsplit
 from bert_mlm_client.errors import InputError
 
 _PORTS = {"grpc": 8500, "grpcs": 443, "http": 8501, "https": 443}  # TensorFlow Serving's ports, TLS's behind a proxy
-_EXAMPLES = "write grpc://127.0.0.1:8500 or http://127.0.0.1:8501"
+_MODEL_PATH = re.compile(r"/v1/models(/|$)")
+EXAMPLES = "write grpc://127.0.0.1:8500 or http://127.0.0.1:8501"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,14 @@ class Servable:
         """Read an address.
 
         Raises:
-            InputError: the address is not one of the four schemes with a host, or has parts that mean nothing here.
+            InputError: the address is not one of the four schemes with a host, or has parts that mean nothing here; or
+                the version is no whole number.
         """
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            msg = f"the address {url!r} is not a URL ({error}); {_EXAMPLES}"
+            msg = f"the address {url!r} is not a URL ({error}); {EXAMPLES}"
             raise InputError(msg) from error
         problem = None
         if parts.scheme not in _PORTS or not parts.hostname:
@@ -53,19 +57,25 @@ class Servable:
             problem = "must not have a user, a query or a fragment"
         elif parts.scheme.startswith("grpc") and parts.path not in {"", "/"}:
             problem = "must not have a path: gRPC has none"
+        elif _MODEL_PATH.search(parts.path):
+            problem = "has the path of a model, which the client adds: leave out /v1/models and what follows"
+        elif port == 0:
+            problem = "has port 0, which no server has"
         if problem or not parts.hostname:
             # Never the user information: an address ends up in logs.
             shown = url if parts.username is None else url.rpartition("@")[2]
-            msg = f"the address {shown!r} {problem}; {_EXAMPLES}"
+            msg = f"the address {shown!r} {problem}; {EXAMPLES}"
             raise InputError(msg)
         try:
             name = parts.hostname.encode("idna").decode()
         except UnicodeError as error:
-            msg = f"the address {url!r} has a host that cannot be ({error}); {_EXAMPLES}"
+            msg = f"the address {url!r} has a host that cannot be ({error}); {EXAMPLES}"
             raise InputError(msg) from error
+        version = _version(version)
         host = f"[{name}]" if ":" in name else name
         authority = f"{host}:{port or _PORTS[parts.scheme]}"
-        return cls(url, parts.scheme, authority, parts.path.rstrip("/"), model, version)
+        prefix = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+        return cls(url, parts.scheme, authority, prefix, model, version)
 
     @property
     def title(self) -> str:
@@ -111,3 +121,16 @@ class Servable:
         """Return the same model at one of the IP addresses that the name stands for."""
         host = f"[{address}]" if ":" in address else address
         return replace(self, peer=f"{host}:{self.port}")
+
+
+def _version(version: int | None) -> int | None:
+    if version is None:
+        return None
+    try:
+        number = operator.index(version)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**63:
+        msg = f"the version is {version!r}; give a whole number that the server has, or None for the latest"
+        raise InputError(msg)
+    return number

@@ -14,11 +14,14 @@ from typing import Generic, TypeVar
 
 from bert_mlm_client.errors import BertMlmError, ServerError, ServerTimeoutError, UnreachableError
 from bert_mlm_client.transport.address import Servable
+from bert_mlm_client.transport.failures import closed
 
 AnyTransport = TypeVar("AnyTransport")
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
+CONNECT_S = 1.0
+"""How long to wait for a connection where there is another address to ask: a host that drops packets says nothing."""
 LOOKUP_S = 30.0
 """How old the addresses of a name may get."""
 LOOKUP_WHEN_DOWN_S = 1.0
@@ -83,12 +86,18 @@ class Balancer(Generic[AnyTransport]):
         self._is_named = any(servable.is_named for servable in servables)
         self._looked_up_at = -LOOKUP_S
         self._is_looking_up = False
-        self._is_closed = False
+        self.is_closed = False
         self._turn = int(uniform(0, len(self._servers)))  # many clients should not all begin with the same server
 
     def choose(self, avoid: Collection[Server[AnyTransport]] = ()) -> Server[AnyTransport]:
-        """Return the server whose turn it is, preferably one that answers and is not to be avoided."""
+        """Return the server whose turn it is, preferably one that answers and is not to be avoided.
+
+        Raises:
+            UsageError: the client is closed.
+        """
         with self._lock:
+            if self.is_closed:
+                raise closed()
             servers = list(self._servers.values())
             if len(servers) > 1:
                 others = [server for server in servers if server not in avoid] or servers
@@ -102,6 +111,10 @@ class Balancer(Generic[AnyTransport]):
         """Tell whether there is a server that answers beside these."""
         with self._lock:
             return any(not server.failures and server not in avoid for server in self._servers.values())
+
+    def is_busy(self) -> bool:
+        """Tell whether requests are under way, without waiting for anybody: after a fork, nobody may be there."""
+        return any(server.in_flight or server.is_probed for server in (*self._servers.values(), *self._retired))
 
     def release(self, server: Server[AnyTransport]) -> None:
         """Take note that a chosen server has one request less."""
@@ -174,7 +187,7 @@ class Balancer(Generic[AnyTransport]):
     def look_up(self) -> None:
         """Look the names up and take on the servers they stand for now; what cannot be looked up stays as it was."""
         places = {servable: self._stands_for(servable, known) for servable, known in self._places.items()}
-        if self._is_closed:
+        if self.is_closed:
             return
         old = self._servers
         new = {
@@ -190,7 +203,7 @@ class Balancer(Generic[AnyTransport]):
     def close(self) -> list[AnyTransport]:
         """Return all transports, now the caller's to close."""
         with self._lock:
-            self._is_closed = True
+            self.is_closed = True
             return [server.transport for server in (*self._servers.values(), *self._retired)]
 
     def _stands_for(self, servable: Servable, known: tuple[Servable, ...]) -> tuple[Servable, ...]:

@@ -63,6 +63,7 @@ def call(
 
     Raises:
         BertMlmError: the last attempt's error, with how many there were.
+        UsageError: the client is closed, perhaps since the last attempt.
     """
     balancer.refresh()
     yield from map(Close, balancer.retired())
@@ -82,7 +83,8 @@ def call(
                 raise
             goes_on = isinstance(error, UnreachableError) and balancer.has_other(asked)
             pause = 0.0 if goes_on else retry.pause_s(error, len(asked), uniform)
-            if clock() + pause >= deadline or not (goes_on or budget.take()):
+            is_final = isinstance(error, UnreachableError) and error.is_final
+            if clock() + pause >= deadline or not (goes_on or (not is_final and budget.take())):
                 raise
         else:
             balancer.succeeded(server)

@@ -56,6 +56,25 @@ def failure(
     return kind(f"{what}: {words}; {check}", address=servable.place, model=servable.title, signature=signature)
 
 
+def untrusted(details: str, servable: Servable, signature: str | None) -> errors.UnreachableError:
+    """Build the error for a server whose certificate was refused: to ask it again would change nothing."""
+    words = " ".join(details.split())[-300:].rstrip(".")
+    error = errors.UnreachableError(
+        f"the server's certificate is not trusted: {words}; check that it is for this host, and that its authority is "
+        "among the system's or in the file that SSL_CERT_FILE names",
+        address=servable.place,
+        model=servable.title,
+        signature=signature,
+    )
+    error.is_final = True
+    return error
+
+
+def closed() -> errors.UsageError:
+    """Build the error for a request of a client that is closed, or was closed before the answer came."""
+    return errors.UsageError("this client is closed; make another one")
+
+
 def too_late(timeout: float, servable: Servable, signature: str | None) -> errors.BertMlmError:
     """Build the error for a request that this side gave up."""
     return failure(errors.ServerTimeoutError, f"nothing came back in {round(timeout, 3):g} s", servable, signature)

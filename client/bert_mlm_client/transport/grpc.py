@@ -14,7 +14,8 @@ from bert_mlm_client import errors
 from bert_mlm_client.results import ModelStatus, VersionStatus
 from bert_mlm_client.transport.address import Servable
 from bert_mlm_client.transport.base import Answer, Request
-from bert_mlm_client.transport.failures import failure, refusal, too_late
+from bert_mlm_client.transport.environment import REFUSED, check_roots, grpc_proxy
+from bert_mlm_client.transport.failures import failure, refusal, too_late, untrusted
 from bert_mlm_client.transport.trace import trace_headers
 from bert_mlm_client.wire import decode_tensor, encode_tensor, messages
 
@@ -49,9 +50,9 @@ _CODES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 class GrpcTransport:
     """A gRPC channel to a model."""
 
-    def __init__(self, servable: Servable) -> None:
+    def __init__(self, servable: Servable, connect_s: float | None = None) -> None:
         self._servable = servable
-        credentials, options = _credentials(servable), _options(servable)
+        credentials, options = _credentials(servable), _options(servable, connect_s)
         if credentials is None:
             self._channel = grpc.insecure_channel(servable.connect_to, options)
         else:
@@ -83,8 +84,9 @@ class GrpcTransport:
 class AsyncGrpcTransport:
     """A gRPC channel to a model, for asyncio. It belongs to the event loop of its first request."""
 
-    def __init__(self, servable: Servable) -> None:
+    def __init__(self, servable: Servable, connect_s: float | None = None) -> None:
         self._servable = servable
+        self._credentials, self._options = _credentials(servable), _options(servable, connect_s)
         self._channel: grpc.aio.Channel | None = None
         self._methods: dict[str, Callable[..., Awaitable[bytes]]] = {}
 
@@ -113,19 +115,21 @@ class AsyncGrpcTransport:
             raise _explain(error, seconds, self._servable, signature) from error
 
     def _open(self) -> grpc.aio.Channel:
-        credentials, options = _credentials(self._servable), _options(self._servable)
-        if credentials is None:
-            return grpc.aio.insecure_channel(self._servable.connect_to, options)
-        return grpc.aio.secure_channel(self._servable.connect_to, credentials, options)
+        if self._credentials is None:
+            return grpc.aio.insecure_channel(self._servable.connect_to, self._options)
+        return grpc.aio.secure_channel(self._servable.connect_to, self._credentials, self._options)
 
 
-def _options(servable: Servable) -> Sequence[tuple[str, Any]]:
+def _options(servable: Servable, connect_s: float | None) -> Sequence[tuple[str, Any]]:
     """Return the channel's options; gRPC compresses nothing unless it is told to."""
+    options: tuple[tuple[str, Any], ...] = _OPTIONS
+    if connect_s is not None:
+        options += (("grpc.min_reconnect_backoff_ms", int(connect_s * 1000)),)  # how long one attempt may take
     if servable.peer is None:
-        return _OPTIONS
+        return options
     # The certificate and the authority are those of the name.
     return (
-        *_OPTIONS,
+        *options,
         ("grpc.default_authority", servable.authority),
         ("grpc.ssl_target_name_override", servable.host),
     )
@@ -135,6 +139,7 @@ def _credentials(servable: Servable) -> grpc.ChannelCredentials | None:
     """Return TLS credentials with the system's trusted roots, which gRPC would otherwise replace by its own."""
     if servable.scheme != "grpcs":
         return None
+    check_roots()
     roots = ssl.get_default_verify_paths().cafile
     return grpc.ssl_channel_credentials(Path(roots).read_bytes() if roots else None)
 
@@ -192,10 +197,13 @@ def _explain(error: grpc.RpcError, timeout: float, servable: Servable, signature
     kind = _KINDS.get(code, errors.ServerError)
     if code in _REFUSED:
         kind = refusal(details)
+    elif code is grpc.StatusCode.UNAVAILABLE and REFUSED.search(details):
+        return untrusted(details, servable, signature)
     elif code is grpc.StatusCode.UNAVAILABLE and _NOT_HTTP2.search(details):
         kind = errors.ProtocolError
     elif code is grpc.StatusCode.UNAVAILABLE and _NO_CONNECTION.search(details):
         kind = errors.UnreachableError
+        details = grpc_proxy(servable) + details
     elif code is grpc.StatusCode.CANCELLED:  # not by this side, which would not be here
         kind = errors.UnreachableError
         details = details or "the server let go of the request, as it does when it shuts down"

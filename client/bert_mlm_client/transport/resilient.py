@@ -1,19 +1,20 @@
 """The transports behind addresses: one server or several, asked again where that may help."""
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from bert_mlm_client.errors import BertMlmError
+from bert_mlm_client.errors import BertMlmError, UsageError
 from bert_mlm_client.results import ModelStatus
 from bert_mlm_client.transport.address import Servable
-from bert_mlm_client.transport.balance import Balancer, Server
+from bert_mlm_client.transport.balance import CONNECT_S, AnyTransport, Balancer, Server
 from bert_mlm_client.transport.base import Answer, AsyncTransport, Request, Transport
-from bert_mlm_client.transport.calls import Ask, Close, Pause, Probe, call
+from bert_mlm_client.transport.calls import Ask, Call, Close, Pause, Probe, call
 from bert_mlm_client.transport.retry import Budget, Retry
 
 Result = TypeVar("Result")
@@ -22,13 +23,53 @@ PROBE_S = 2.0
 """How long a server that was set aside may take to tell the model's status."""
 
 
-class ResilientTransport:
-    """One server or several; see `Balancer` and `Retry`."""
+class _Servers(Generic[AnyTransport]):
+    """What both transports have: servers, in the process that asks them.
+
+    A forked process opens its own connections. Its parent's are left as they are: what either reads of a socket that
+    both have, the other lacks.
+    """
 
     def __init__(self, servables: Sequence[Servable], retry: Retry | None) -> None:
-        self._balancer = Balancer(servables, _connect)
+        self._servables = servables
         self._retry = retry
-        self._budget = Budget(retry or Retry())
+        self._open()
+
+    def _open(self) -> None:
+        self._balancer = Balancer(self._servables, self._connect)
+        self._budget = Budget(self._retry or Retry())
+        self._process = os.getpid()
+
+    def _connect(self, servable: Servable) -> AnyTransport:
+        raise NotImplementedError
+
+    def _call(self, timeout: float) -> Call[AnyTransport]:
+        if self._process != os.getpid() and not self._balancer.is_closed:
+            if self._is_busy() and any(servable.scheme.startswith("grpc") for servable in self._servables):
+                msg = (
+                    "gRPC does not survive this fork, whose parent was asking, or had asked with asyncio; ask in the "
+                    "forked processes alone, each with a client of its own, or use http://"
+                )
+                raise UsageError(msg)
+            self._open()
+        return call(self._balancer, self._retry, self._budget, timeout)
+
+    def _is_busy(self) -> bool:
+        return self._balancer.is_busy()
+
+    def _close(self) -> list[AnyTransport]:
+        """Return the transports to close: in a forked process none of its parent's."""
+        if self._process != os.getpid():
+            self._open()
+        return self._balancer.close()
+
+    def _connect_s(self, servable: Servable) -> float | None:
+        """Return how long to wait for a connection to a server that others stand in for."""
+        return CONNECT_S if len(self._servables) > 1 or servable.peer is not None else None
+
+
+class ResilientTransport(_Servers[Transport]):
+    """One server or several; see `Balancer` and `Retry`."""
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
         """Ask one server after the other; see `Transport.predict`."""
@@ -40,11 +81,11 @@ class ResilientTransport:
 
     def close(self) -> None:
         """Close every connection."""
-        for transport in self._balancer.close():
+        for transport in self._close():
             transport.close()
 
     def _carry(self, ask: Callable[[Transport, float], Result], timeout: float) -> Result:
-        steps = call(self._balancer, self._retry, self._budget, timeout)
+        steps = self._call(timeout)
         try:
             step = next(steps)
             while True:
@@ -70,6 +111,15 @@ class ResilientTransport:
         finally:
             steps.close()
 
+    def _connect(self, servable: Servable) -> Transport:
+        if servable.scheme.startswith("grpc"):
+            from bert_mlm_client.transport.grpc import GrpcTransport
+
+            return GrpcTransport(servable, self._connect_s(servable))
+        from bert_mlm_client.transport.rest import RestTransport
+
+        return RestTransport(servable, self._connect_s(servable))
+
     def _probe(self, server: Server[Transport]) -> None:
         is_available = False
         with suppress(Exception):  # whatever it is, the client being closed included: there was no good answer
@@ -77,14 +127,13 @@ class ResilientTransport:
         self._balancer.probed(server, is_available=is_available)
 
 
-class AsyncResilientTransport:
+class AsyncResilientTransport(_Servers[AsyncTransport]):
     """One server or several, for asyncio; see `Balancer` and `Retry`."""
 
-    def __init__(self, servables: Sequence[Servable], retry: Retry | None) -> None:
-        self._balancer = Balancer(servables, _connect_async)
-        self._retry = retry
-        self._budget = Budget(retry or Retry())
+    def _open(self) -> None:
+        super()._open()
         self._probes: set[asyncio.Task[None]] = set()
+        self._is_used = False
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  a deadline travels with the call
         """Ask one server after the other; see `Transport.predict`."""
@@ -96,13 +145,15 @@ class AsyncResilientTransport:
 
     async def close(self) -> None:
         """Close every connection."""
+        transports = self._close()
         for probe in self._probes:
             probe.cancel()
-        for transport in self._balancer.close():
+        for transport in transports:
             await transport.close()
 
     async def _carry(self, ask: Callable[[AsyncTransport, float], Awaitable[Result]], seconds: float) -> Result:
-        steps = call(self._balancer, self._retry, self._budget, seconds)
+        steps = self._call(seconds)
+        self._is_used = True
         try:
             step = next(steps)
             while True:
@@ -132,30 +183,20 @@ class AsyncResilientTransport:
         finally:
             steps.close()
 
+    def _connect(self, servable: Servable) -> AsyncTransport:
+        if servable.scheme.startswith("grpc"):
+            from bert_mlm_client.transport.grpc import AsyncGrpcTransport
+
+            return AsyncGrpcTransport(servable, self._connect_s(servable))
+        from bert_mlm_client.transport.rest import AsyncRestTransport
+
+        return AsyncRestTransport(servable, self._connect_s(servable))
+
+    def _is_busy(self) -> bool:
+        return self._is_used  # from then on a thread of gRPC's is at work until the client is closed
+
     async def _probe(self, server: Server[AsyncTransport]) -> None:
         is_available = False
         with suppress(Exception):  # whatever it is, there was no good answer
             is_available = bool((await server.transport.status(timeout=PROBE_S)).available)
         self._balancer.probed(server, is_available=is_available)
-
-
-def _connect(servable: Servable) -> Transport:
-    """Return the blocking transport for the address's scheme; it connects at its first request."""
-    if servable.scheme.startswith("grpc"):
-        from bert_mlm_client.transport.grpc import GrpcTransport
-
-        return GrpcTransport(servable)
-    from bert_mlm_client.transport.rest import RestTransport
-
-    return RestTransport(servable)
-
-
-def _connect_async(servable: Servable) -> AsyncTransport:
-    """Return the asyncio transport for the address's scheme; it connects at its first request."""
-    if servable.scheme.startswith("grpc"):
-        from bert_mlm_client.transport.grpc import AsyncGrpcTransport
-
-        return AsyncGrpcTransport(servable)
-    from bert_mlm_client.transport.rest import AsyncRestTransport
-
-    return AsyncRestTransport(servable)

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
 import numpy as np
@@ -22,7 +20,8 @@ from bert_mlm_client.results import ModelStatus, VersionStatus
 from bert_mlm_client.transport.address import Servable
 from bert_mlm_client.transport.base import Answer, Request
 from bert_mlm_client.transport.deadline import DeadlineBackend
-from bert_mlm_client.transport.failures import failure, refusal, too_late
+from bert_mlm_client.transport.environment import REFUSED, check_roots, http_proxy
+from bert_mlm_client.transport.failures import failure, refusal, too_late, untrusted
 from bert_mlm_client.transport.trace import trace_headers
 from bert_mlm_client.wire.tensors import Array
 
@@ -47,12 +46,12 @@ _IDLE_S = 20.0  # shorter than servers and proxies in between keep an idle conne
 class RestTransport:
     """An HTTP/1.1 connection pool to a model."""
 
-    def __init__(self, servable: Servable) -> None:
-        self._exchange = _Exchange(servable)
+    def __init__(self, servable: Servable, connect_s: float | None = None) -> None:
+        self._exchange = _Exchange(servable, connect_s)
         self._deadline = DeadlineBackend()
         self._pool = httpcore2.ConnectionPool(
             ssl_context=_trust(servable),
-            proxy=_proxy(servable),
+            proxy=self._exchange.proxy,
             max_connections=_MAX_CONNECTIONS,
             keepalive_expiry=_IDLE_S,
             network_backend=self._deadline,
@@ -68,10 +67,14 @@ class RestTransport:
 
     def close(self) -> None:
         """Close the connections."""
+        self._deadline.close()
         self._pool.close()
 
     def _send(self, request: httpcore2.Request, timeout: float, signature: str | None) -> httpcore2.Response:
-        request.extensions["timeout"] = {"pool": timeout}  # every later wait is the deadline's
+        request.extensions["timeout"] = {
+            "pool": timeout,
+            **self._exchange.limits(timeout),
+        }  # all else is the deadline's
         self._deadline.begin(timeout)
         try:
             response = self._pool.handle_request(request)
@@ -87,11 +90,11 @@ class RestTransport:
 class AsyncRestTransport:
     """An HTTP/1.1 connection pool to a model, for asyncio."""
 
-    def __init__(self, servable: Servable) -> None:
-        self._exchange = _Exchange(servable)
+    def __init__(self, servable: Servable, connect_s: float | None = None) -> None:
+        self._exchange = _Exchange(servable, connect_s)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=_trust(servable),
-            proxy=_proxy(servable),
+            proxy=self._exchange.proxy,
             max_connections=_MAX_CONNECTIONS,
             keepalive_expiry=_IDLE_S,
         )
@@ -110,6 +113,7 @@ class AsyncRestTransport:
         await self._pool.aclose()
 
     async def _send(self, request: httpcore2.Request, seconds: float, signature: str | None) -> httpcore2.Response:
+        request.extensions["timeout"] = self._exchange.limits(seconds)
         try:
             async with asyncio.timeout(seconds):
                 response = await self._pool.handle_async_request(request)
@@ -125,13 +129,19 @@ class AsyncRestTransport:
 class _Exchange:
     """What is sent to a model and how its answers read, the same for both transports."""
 
-    def __init__(self, servable: Servable) -> None:
+    def __init__(self, servable: Servable, connect_s: float | None = None) -> None:
         self._servable = servable
+        self._connect_s = connect_s
+        self.proxy, self._via = http_proxy(servable)
         self._predict = _url(servable, ":predict")
         self._status = _url(servable, "")
         self._headers = (("Host", servable.authority), ("User-Agent", "bert-mlm-client"))
         # The certificate is the name's, wherever the connection goes.
         self._extensions = {} if servable.peer is None else {"sni_hostname": servable.host}
+
+    def limits(self, timeout: float) -> dict[str, float]:
+        """Return how long to wait for a connection, where less than for the answer."""
+        return {} if self._connect_s is None else {"connect": min(self._connect_s, timeout / 2)}
 
     def ask(self, request: Request) -> httpcore2.Request:
         """Return the HTTP request for Predict."""
@@ -168,9 +178,14 @@ class _Exchange:
 
     def explain(self, error: Exception, timeout: float, signature: str | None) -> errors.BertMlmError:
         """Say in this package's errors why no answer came."""
+        limit = self.limits(timeout).get("connect")
+        if limit is not None and isinstance(error, httpcore2.ConnectTimeout):
+            error = httpcore2.ConnectError(f"none in {limit:g} s")
         if isinstance(error, (TimeoutError, httpcore2.TimeoutException)):
             return too_late(timeout, self._servable, signature)
-        details = str(error) or type(error).__name__
+        details = self._via + (str(error) or type(error).__name__)
+        if REFUSED.search(details):
+            return untrusted(details, self._servable, signature)
         is_other = isinstance(error, httpcore2.ProtocolError) and not _LOST.search(details)
         kind = errors.ProtocolError if is_other else errors.UnreachableError
         return failure(kind, details, self._servable, signature)
@@ -197,7 +212,9 @@ class _Exchange:
         message = body.get("error") if isinstance(body, dict) else None
         kind = _KINDS.get(status, errors.ServerError)
         if not isinstance(message, str):
-            message = f"{headers.get(b'content-type', 'no content type')} instead of TensorFlow Serving's JSON"
+            message = (
+                f"{self._via}{headers.get(b'content-type', 'no content type')} instead of TensorFlow Serving's JSON"
+            )
             kind = _KINDS.get(status, errors.ProtocolError)
         elif status == 404:
             kind = errors.ModelNotFoundError
@@ -211,19 +228,10 @@ class _Exchange:
 
 def _trust(servable: Servable) -> ssl.SSLContext:
     """Return what to verify with: plain HTTP has no use for the trusted roots, which take long to read."""
-    return httpcore2.default_ssl_context() if servable.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _proxy(servable: Servable) -> httpcore2.Proxy | None:
-    """Return the proxy that the environment (http_proxy, no_proxy and their kin) names for this address."""
-    proxies = getproxies()
-    url = proxies.get(servable.scheme) or proxies.get("all")
-    if not url or proxy_bypass(servable.authority):
-        return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    auth = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
-    at = httpcore2.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target="/")
-    return httpcore2.Proxy(at, auth)
+    if servable.scheme != "https":
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    check_roots()
+    return httpcore2.default_ssl_context()
 
 
 def _url(servable: Servable, method: str) -> httpcore2.URL:

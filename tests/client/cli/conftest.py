@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.soak import started
-from tests.client.cli.process import COMMAND, Run, Start, Texts, sentences
+from tests.client.cli.process import COMMAND, Run, RunWith, Start, Texts, sentences
 
 
 @pytest.fixture
@@ -25,6 +25,17 @@ def run(environment: Mapping[str, str]) -> Run:
             check=False,
             **source,
         )
+
+    return run_command
+
+
+@pytest.fixture
+def run_with(environment: Mapping[str, str]) -> RunWith:
+    """Run the command to its end with a shell's redirections."""
+
+    def run_command(redirections: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
+        command = ["sh", "-c", f'exec "$0" "$@" {redirections}', *COMMAND, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, env=environment, timeout=120, check=False)
 
     return run_command
 

@@ -9,6 +9,7 @@ from pathlib import Path
 COMMAND = [sys.executable, "-m", "bert_mlm_client"]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+RunWith = Callable[..., subprocess.CompletedProcess[bytes]]
 Start = Callable[..., subprocess.Popen[str]]
 Texts = Callable[[int], Path]
 

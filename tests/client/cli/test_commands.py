@@ -1,19 +1,21 @@
 """The command, in a process of its own against a real server."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import bert_mlm_client
 import numpy as np
 import pytest
 from bert_mlm_client import FillMask, Prediction
 
-from tests.client.cli.process import COMMAND, Run
+from tests.client.cli.process import COMMAND, Run, RunWith, Start
 from tests.client.scripted import ScriptedModel
 
 ONE = "中国的首[MASK]是北京。"
@@ -109,10 +111,15 @@ def test_the_rest_port_given_to_grpc_is_one_line(run: Run, rest_url: str) -> Non
     [
         ([], "required: COMMAND"),
         (["fill"], "give a text, or lines by --input or a pipe"),
-        (["fill", ONE, "--top-k", "many"], "invalid _count value: 'many'"),
+        (["fill", ONE, "--top-k", "many"], "argument --top-k: 'many' is no whole number"),
         (["fill", ONE, "--top-k", "0"], "0 is less than 1"),
         (["guess", ONE], "invalid choice: 'guess'"),
-        (["fill", ONE, "--js"], "unrecognized arguments: --js"),
+        (["fill", ONE, "--js"], "unrecognized arguments: --js\n"),
+        (["fill", "-[MASK]度"], "unrecognized arguments: -[MASK]度; put -- before a text that begins with -"),
+        (["fill", "--targets", "都", "府", ONE], f"--targets took the text {ONE} for a word; put the text before"),
+        (["fill", "--targets", "都", "府"], "--targets took all that followed: put the text before --targets, or --"),
+        (["fill", ONE, "--output", ""], "argument -o/--output: the name is empty"),
+        (["fill", "--input", ""], "argument -i/--input: the name is empty"),
         (["fill", ONE, "--input", "lines.txt"], "give texts or --input, not both"),
         (["fill", ONE, "--joint", "--targets", "京"], "leave out --joint and --skip-punctuation"),
         (["similar", ONE], "give two texts to compare, not 1"),
@@ -123,6 +130,7 @@ def test_the_rest_port_given_to_grpc_is_one_line(run: Run, rest_url: str) -> Non
         (["fill", "--input", "lines.tsv", "--column", "1", "--column", "2"], "fill needs 1 of them, not 2"),
         (["similar", "--input", "lines.jsonl", "--field", "a"], "similar needs 2 of them, not 1"),
         (["fill", "--input", "lines.tsv", "--column", "0"], "columns count from 1"),
+        (["fill", "--input", "lines.tsv", "--column", "00"], "columns count from 1"),
         (["fill", "--input", "lines.txt", "--resume"], "--resume needs --input and --output"),
         (["fill", ONE, "--output", "answers.jsonl", "--resume"], "--resume needs --input and --output"),
         (["fill", "--input", "lines.txt", "--output", "./lines.txt"], "are the same file"),
@@ -134,6 +142,71 @@ def test_wrong_usage_is_exit_status_2(run: Run, arguments: list[str], message: s
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: bert-mlm")
     assert message in done.stderr
+
+
+def test_targets_that_took_the_text_do_not_wait_for_a_pipe(start: Start) -> None:
+    process = start("fill", "--targets", "都", "府", ONE)
+    assert process.wait(60) == 2, "the pipe is still open"
+
+
+def test_two_dashes_end_the_targets_and_let_a_text_begin_with_one(run: Run, served_url: str) -> None:
+    for arguments in (["--targets", "光", "风雨", "--", WHERE], ["--", f"-{WHERE}"]):
+        assert run("fill", "--url", served_url, *arguments).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("closing", "arguments", "message"),
+    [
+        (">&-", ["fill", ONE], "standard output is closed"),
+        (">&-", ["status"], "standard output is closed"),
+        ("<&-", ["fill", "--input", "-"], "standard input is closed"),
+        ("<&-", ["fill", "-"], "standard input is closed"),
+        ("<&-", ["fill"], "give a text, or lines by --input or a pipe"),
+    ],
+)
+def test_a_closed_stream_that_is_needed_is_wrong_usage(
+    run_with: RunWith, closing: str, arguments: list[str], message: str
+) -> None:
+    done = run_with(closing, *arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert message in done.stderr.decode()
+
+
+def test_a_closed_stream_that_is_not_needed_does_not_matter(run_with: RunWith, grpc_url: str, tmp_path: Path) -> None:
+    output = tmp_path / "answers.jsonl"
+    assert run_with("<&- >&-", "fill", ONE, "--url", grpc_url, "--output", output).returncode == 0
+    assert json.loads(output.read_bytes())["text"] == ONE
+    assert run_with("2>&-", "fill", ONE, "--url", grpc_url).returncode == 0
+    done = run_with("2>&-", "fill", "没有", "--url", grpc_url)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+
+
+@pytest.mark.parametrize(
+    "locale", [{"PYTHONIOENCODING": "gbk"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
+)
+def test_arguments_tables_errors_and_names_are_utf_8_in_any_locale(
+    run: Run, grpc_url: str, tmp_path: Path, locale: Mapping[str, str]
+) -> None:
+    done = run("fill", f"😀{ONE}", "--url", grpc_url, **locale)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "😀中国的首" in done.stdout
+    assert "'［MASK］'" in run("fill", "首［MASK］", "--url", grpc_url, **locale).stderr
+    assert run("fill", ONE, "--url", grpc_url, "--output", tmp_path / "答.jsonl", **locale).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["答.jsonl"]
+
+
+def test_an_argument_of_another_encoding_is_told_and_a_files_name_may_be_of_one(
+    environment: Mapping[str, str], grpc_url: str, tmp_path: Path
+) -> None:
+    def fill(*arguments: bytes | str) -> subprocess.CompletedProcess[bytes]:
+        command = [*COMMAND, "fill", "--url", grpc_url, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
+
+    done = fill("首[MASK]".encode("gbk"))
+    assert done.returncode == 2
+    assert b"is not UTF-8" in done.stderr
+    assert fill(ONE, "--output", os.fsencode(tmp_path) + "/答".encode("gbk")).returncode == 0
+    assert [os.fsencode(path.name) for path in tmp_path.iterdir()] == ["答".encode("gbk")]
 
 
 def test_the_version_is_the_packages(run: Run) -> None:
@@ -156,11 +229,12 @@ def _heeded_interrupts() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_heeded_interrupts")
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
-def test_ctrl_c_is_quiet_with_exit_status_130(environment: dict[str, str], scheme: str) -> None:
+@pytest.mark.parametrize("command", [["fill", ONE], ["status", "--url", "grpc://127.0.0.1:9"]])
+def test_ctrl_c_is_quiet_with_exit_status_130(environment: dict[str, str], scheme: str, command: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         with subprocess.Popen(
-            [*COMMAND, "fill", ONE, "--url", url, "--timeout", "60"],
+            [*COMMAND, *command, "--url", url, "--timeout", "60"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
@@ -289,6 +363,32 @@ def test_status_tells_each_version_and_whether_one_can_be_asked(
         }
     missing = run("status", "--url", served_url, "--model", "bart", *arguments)
     assert (missing.returncode, missing.stdout, missing.stderr.count("\n")) == (1, "", 1)
+
+
+@pytest.mark.parametrize("from_environment", [False, True])
+def test_status_of_several_servers_tells_each_and_fails_if_one_does(
+    run: Run, url: str, model: ScriptedModel, refusing_port: int, from_environment: bool
+) -> None:
+    down = f"grpc://127.0.0.1:{refusing_port}"
+
+    def status(*addresses: str, more: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        if from_environment:
+            return run("status", *more, BERT_MLM_URL=" ".join(addresses), COLUMNS="500")
+        return run("status", *more, *(f"--url={address}" for address in addresses), COLUMNS="500")
+
+    done = status(down, url)
+    _, _, *rows = [line.split() for line in done.stdout.splitlines() if line.strip()]
+    assert (done.returncode, done.stderr) == (1, "")
+    assert rows[0][:3] == [down, "no", "connection:"]
+    assert rows[1] == [url, "1", "AVAILABLE"]
+    done = status(down, url, more=["--json"])
+    first, second = json.loads(done.stdout)
+    assert (done.returncode, first["address"], first["error_type"]) == (1, down, "UnreachableError")
+    assert second["address"] == url
+    assert second["versions"][0]["state"] == "AVAILABLE"
+    assert status(url, url).returncode == 0
+    model.state = "LOADING"
+    assert (status(url).returncode, status(url, url).returncode) == (1, 1)
 
 
 def test_the_address_may_come_from_the_environment_several_too(run: Run, grpc_url: str, refusing_port: int) -> None:

@@ -1,6 +1,7 @@
 """Lines of files and pipes through the command."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from bert_mlm_client import FillMask
 
-from tests.client.cli.process import Run, Start, Texts, sentences
+from tests.client.cli.process import Run, RunWith, Start, Texts, sentences
 from tests.client.cli.test_commands import as_json
 from tests.client.scripted import Refusal, ScriptedModel
 
@@ -152,6 +153,75 @@ def test_arguments_can_be_written_to_a_file_too(run: Run, grpc_url: str, tmp_pat
     assert [each["text"] for each in documents(output.read_text(encoding="utf-8"))] == [ONE, TWO]
 
 
+@pytest.mark.parametrize("other", ["texts.txt", "hard", "soft", "stdin", "stdout"])
+def test_an_input_that_is_the_output_is_left_alone_whatever_its_names(
+    run_with: RunWith, texts_file: Texts, tmp_path: Path, other: str
+) -> None:
+    source, name = texts_file(3), tmp_path / other
+    before = source.read_bytes()
+    if other == "hard":
+        name.hardlink_to(source)
+    elif other == "soft":
+        name.symlink_to(source)
+    if other == "stdin":
+        done = run_with(f"<{source}", "fill", "--output", source)
+    elif other == "stdout":
+        done = run_with(f">>{source}", "fill", "--input", source, "--json")
+    else:
+        done = run_with("", "fill", "--input", name, "--output", source)
+    assert (done.returncode, source.read_bytes()) == (2, before)
+    assert b"the input and the output are the same file" in done.stderr
+
+
+@pytest.mark.parametrize("from_a_file", [False, True])
+def test_what_an_output_had_before_stays_until_there_is_an_answer(
+    run: Run, grpc_url: str, refusing_port: int, texts_file: Texts, from_a_file: bool
+) -> None:
+    source = texts_file(200)
+    output = source.with_name("answers.jsonl")
+    faults = {
+        ("--url", f"grpc://127.0.0.1:{refusing_port}"): "no connection",
+        ("--column", "nope"): "the first line has no column named 'nope'",
+        ("--top-k", "99"): "the first 100 lines all fail",
+    }
+    given = ["--input", source] if from_a_file else []
+    for fault, message in faults.items():
+        for before in ([b"something else\n"], []):
+            for content in before:
+                output.write_bytes(content)
+            arguments = ["fill", *given, "--output", output, *fault]
+            done = run(*arguments, given=source.read_text(encoding="utf-8"), BERT_MLM_URL=grpc_url)
+            assert done.returncode == 1
+            assert message in done.stderr
+            assert [path.read_bytes() for path in source.parent.iterdir() if path != source] == before
+            output.unlink(missing_ok=True)
+
+
+def test_nothing_to_ask_is_answered_with_nothing(run: Run, grpc_url: str, texts_file: Texts, tmp_path: Path) -> None:
+    output = tmp_path / "answers.jsonl"
+    for given in ([], ["--input", texts_file(0)]):
+        output.write_text("something else\n", encoding="utf-8")
+        assert run("fill", *given, "--output", output, "--url", grpc_url, given="").returncode == 0
+        assert output.read_bytes() == b""
+        assert not output.with_name("answers.jsonl.resume").exists()
+
+
+def test_the_output_may_be_a_pipe_with_a_name(start: Start, grpc_url: str, texts_file: Texts, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    process = start("fill", "--input", texts_file(3), "--output", pipe, "--url", grpc_url)
+    assert [each["line"] for each in documents(pipe.read_text(encoding="utf-8"))] == [1, 2, 3]
+    assert process.wait(60) == 0
+
+
+def test_json_lines_that_nobody_told_are_no_texts(run: Run, grpc_url: str) -> None:
+    for command in ("fill", "similar", "score"):
+        done = run(command, "--url", grpc_url, given='{"text": "今天[MASK]", "a": "一", "b": "二"}\n')
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "line 1 is a JSON object; give --format jsonl" in done.stderr
+    assert run("fill", "--url", grpc_url, "--format", "plain", given='{"text": "今天[MASK]"}\n').returncode == 0
+
+
 def test_options_that_no_line_can_be_asked_with_end_it_early(
     run: Run, grpc_url: str, texts_file: Texts, tmp_path: Path, model: ScriptedModel
 ) -> None:
@@ -178,7 +248,8 @@ def test_a_server_that_fails_ends_it_with_status_1(run: Run, grpc_url: str, mode
     [
         (["--input", "/none.txt"], "bert-mlm: /none.txt: No such file or directory\n"),
         (["--input", "/none.txt", "--output", "/tmp/out.jsonl"], "bert-mlm: /none.txt: No such file or directory\n"),
-        (["--input", __file__, "--output", "/none/out.jsonl"], "bert-mlm: /none/out.jsonl"),
+        (["--input", __file__, "--output", "/none/out.jsonl"], "bert-mlm: /none/out.jsonl: No such file or directory"),
+        (["--input", __file__, "--output", "."], "bert-mlm: .: Is a directory\n"),
         (["--input", "/"], "bert-mlm: /: Is a directory\n"),
     ],
 )

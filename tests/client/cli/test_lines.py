@@ -112,6 +112,33 @@ def test_a_name_that_the_first_line_has_not_ends_it_all() -> None:
         lines_of("", "tsv", ["text"])
 
 
+def test_a_cell_that_the_first_line_has_no_name_for_is_told() -> None:
+    found = questions("id\ttext\t\n7\t一\t二\n8\t三\t\n", "tsv", ["text"])
+    assert str(found[0]) == "the line has 3 columns, and the first line names 2"
+    assert found[1] == ("三",)
+
+
+def test_a_name_that_the_first_line_has_twice_ends_it_all() -> None:
+    with pytest.raises(InputError, match="two columns named 'text'; rename one, or give --column a number"):
+        lines_of("text\tid\ttext\n一\t7\t二\n", "tsv", ["text"])
+    assert questions("text\ttext\n", "tsv", ["2"]) == [("text",)]
+
+
+@pytest.mark.parametrize("form", ["plain", "tsv"])
+def test_json_in_a_format_that_nobody_told_ends_it_all(form: Format) -> None:
+    content = '\ufeff\n{"text": "一"}\n二\n'
+    message = f"line 2 is a JSON object; give --format jsonl, or --format {form} if it is the text itself"
+    with pytest.raises(InputError, match=message):
+        list(read(io.BytesIO(content.encode()), Layout(form, (), lambda *values: values, guessed=True)))
+    assert questions(content, form) == [('{"text": "一"}',), ("二",)]
+
+
+@pytest.mark.parametrize("first", ["{一}", "{}", '["一"]', "[MASK]", '"一"'])
+def test_what_looks_like_json_and_is_no_object_is_a_text(first: str) -> None:
+    layout = Layout("plain", (), lambda *values: values, guessed=True)
+    assert [line.question for line in read([first.encode(), "二".encode()], layout)] == [(first,), ("二",)]
+
+
 @pytest.mark.parametrize(
     ("name", "form"),
     [("a.jsonl", "jsonl"), ("A.NDJSON", "jsonl"), ("a.tsv", "tsv"), ("a.txt", None), ("a", None), ("", None)],

@@ -4,6 +4,7 @@ import array
 import fcntl
 import json
 import signal
+import subprocess
 import termios
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ import pytest
 from bert_mlm_client.bulk import WINDOW
 from bert_mlm_client.wire.tensors import Array
 
-from tests.client.cli.process import Run, Start, Texts, sentences, wait_until
+from tests.client.cli.process import COMMAND, Run, Start, Texts, sentences, wait_until
 from tests.client.scripted import Asked, Refusal, ScriptedModel, grpc_server
 
 LINES = 6 * WINDOW
@@ -278,6 +279,58 @@ def test_a_complete_output_is_not_resumed_but_written_anew(
     assert "is complete, or this command did not make it" in done.stderr
     assert run(*arguments).returncode == 0
     check_complete(output)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from bert_mlm_client.cli import main
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+{step} = die
+main()
+"""
+
+
+@pytest.fixture
+def _open_gate(model: GatedModel) -> None:
+    model.gate.set()
+
+
+@pytest.mark.usefixtures("_open_gate")
+@pytest.mark.parametrize("step", ["os.truncate", "Path.replace"])
+def test_a_kill_while_the_output_is_emptied_leaves_all_of_it_or_nothing(
+    run: Run, environment: dict[str, str], arguments: list[str], output: Path, step: str
+) -> None:
+    left = "something else\n" if step == "os.truncate" else ""
+    output.write_text("something else\n", encoding="utf-8")
+    command = [COMMAND[0], "-c", KILLED.format(step=step), *arguments]
+    assert subprocess.run(command, env=environment, check=False, timeout=120).returncode == -signal.SIGKILL
+    assert output.read_text(encoding="utf-8") == left
+    assert not output.with_name("answers.jsonl.resume").exists()
+    resumed = run(*arguments, "--resume")
+    assert resumed.returncode == (1 if left else 0), "a complete output is not gone on with"
+    if left:
+        assert output.read_text(encoding="utf-8") == left
+        assert run(*arguments).returncode == 0
+    check_complete(output)
+
+
+@pytest.mark.parametrize("before", [[b"something else\n"], []])
+def test_ctrl_c_before_there_is_anything_to_ask_leaves_what_was_there(
+    start: Start, grpc_url: str, output: Path, before: list[bytes]
+) -> None:
+    for content in before:
+        output.write_bytes(content)
+    process = start("fill", "--output", output, "--url", grpc_url)
+    assert process.stdin
+    process.stdin.write("\n")
+    process.stdin.flush()
+    wait_until(lambda: unread(process.stdin) == 0)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, told.splitlines()[-1]) == (130, "bert-mlm: 0 lines answered")
+    assert [path.read_bytes() for path in output.parent.iterdir()] == before
 
 
 def test_a_real_server_answers_every_line_once_over_a_kill(

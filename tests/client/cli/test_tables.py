@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bert_mlm_client.cli import progress
 from bert_mlm_client.cli.tables import Tables
-from bert_mlm_client.results import Filling, Prediction
+from bert_mlm_client.results import Explanation, Filling, Prediction, TokenWeight
 
 from tests.client.cli.process import COMMAND, Texts
 
@@ -52,6 +52,16 @@ def test_nothing_in_a_text_is_markup(capsys: pytest.CaptureFixture[str], hostile
 
 def test_an_answer_of_nothing_is_a_table_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "fill", [])[0].split() == ["score", "token", "sequence"]
+
+
+def test_bars_are_as_long_as_their_weights_and_noise_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    def bars(*weights: float) -> list[int]:
+        tokens = tuple(TokenWeight("甲", each, (number, number + 1)) for number, each in enumerate(weights))
+        explanation = Explanation("甲乙", "attention", Prediction(0.5, 1, "二", "一二"), tokens)
+        return [line.count("█") for line in printed(capsys, "explain", explanation) if "甲" in line]
+
+    assert bars(2.0, 1.0, -1.0, 0.00004) == [20, 10, 0, 0]
+    assert bars(0.00004, 0.00001) == [0, 0]
 
 
 def on_a_terminal(arguments: list[str], environment: Mapping[str, str]) -> str:

@@ -133,3 +133,23 @@ def test_what_the_caller_did_wrong_is_said_as_before(grpc_url: str, model: Scrip
         model.version = 2
         with pytest.raises(InputError, match="top_k"):
             client.fill(TEXT, top_k=500)
+
+
+class Scores(ScriptedModel):
+    """Finds every word as probable as any other."""
+
+    def predict(self, asked: Asked) -> dict[str, Array]:
+        if asked.signature != "score_tokens":
+            return super().predict(asked)
+        shape = (*asked.inputs["mask_positions"].shape, asked.inputs["candidate_ids"].shape[1])
+        return {"scores": np.full(shape, 0.5, np.float32)}
+
+
+def test_candidates_that_come_one_by_one_are_there_when_a_new_version_is_asked_again() -> None:
+    model = Scores()
+    with grpc_server(model) as url, FillMask(url) as client:
+        client.tokenizer()
+        model.version, model.tokens = 2, OTHER
+        assert len(client.score(TEXT, iter(["京", "北京"]))) == 2  # type: ignore[arg-type]  # more than is promised
+        model.version, model.tokens = 3, TOKENS
+        assert len(client.fill(TEXT, targets=iter(["京", "北京"]))) == 2  # type: ignore[call-overload]  # likewise

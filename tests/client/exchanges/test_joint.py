@@ -2,12 +2,16 @@
 
 import itertools
 import math
+from collections.abc import Mapping
 
+import numpy as np
 import pytest
 from bert_mlm_client import FillMask, InputError, Prediction
 from bert_mlm_client.drive import drive
 from bert_mlm_client.exchanges import fill_jointly
 from bert_mlm_client.transport import Answer, Request
+from bert_mlm_client.wire.tensors import Array
+from numpy.typing import NDArray
 
 from tests.client.exchanges.table_model import MASK, TOKENS, TableModel
 
@@ -112,6 +116,18 @@ def test_punctuation_and_special_tokens_can_be_left_out(client: FillMask) -> Non
     assert any(left & set(filling.tokens) for filling in plain)
     for filling in client.fill("[MASK][MASK]一", SIZE, joint=True, skip_punctuation=True):
         assert not left & set(filling.tokens)
+
+
+def test_masks_that_can_hold_punctuation_alone_have_no_filling() -> None:
+    class Stop(TableModel):
+        def _at_masks(self, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
+            found = super()._at_masks(inputs)
+            found[..., TOKENS.index("，")] = 1
+            return found
+
+    with Stop(top_k=1).client() as client:
+        assert client.fill("[MASK][MASK]一", 1, joint=True, skip_punctuation=True) == []
+        assert client.fill(["[MASK]一", "[MASK][MASK]"], 1, joint=True, skip_punctuation=True) == [[], []]
 
 
 def test_top_k_beyond_what_the_server_answers_with_is_refused(client: FillMask) -> None:

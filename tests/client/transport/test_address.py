@@ -1,6 +1,9 @@
 """An address says where to connect and what to ask for."""
 
+from typing import Any
+
 import pytest
+from bert_mlm_client import InputError
 from bert_mlm_client.transport.address import Servable
 
 
@@ -34,6 +37,7 @@ def test_a_name_outside_ascii_is_written_as_dns_has_it() -> None:
         ("http://h:1", "bert_mlm", None, "/v1/models/bert_mlm"),
         ("http://h:1/", "bert_mlm", 3, "/v1/models/bert_mlm/versions/3"),
         ("https://h/serving/", "bert_mlm", None, "/serving/v1/models/bert_mlm"),
+        ("http://h/代理%20", "m", None, "/%E4%BB%A3%E7%90%86%20/v1/models/m"),
         ("http://[::1]:1", "a/b:模", None, "/v1/models/a%2Fb%3A%E6%A8%A1"),
     ],
 )
@@ -61,3 +65,9 @@ def test_one_server_of_a_name_keeps_the_name_and_tells_where_it_is(address: str,
     assert (one.connect_to, one.authority, one.host) == (peer, named.authority, named.host)
     assert one.place == f"grpc://models.example:9000 at {peer}"
     assert named.place == "grpc://models.example:9000"
+
+
+@pytest.mark.parametrize("version", ["1", 1.5, -1, 2**63])
+def test_a_version_that_cannot_be_is_refused(version: Any) -> None:
+    with pytest.raises(InputError, match=f"the version is {version!r}; give a whole number"):
+        parse("grpc://h", version=version)

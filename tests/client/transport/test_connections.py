@@ -1,11 +1,13 @@
 """What goes over the wire beside the question: connections, headers, proxies."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
 import pytest
+from bert_mlm_client import InputError, UnreachableError
+from bert_mlm_client.transport import open_async_transport, open_transport
 
 from tests.client.scripted import http_server
 from tests.client.transport.conftest import Open
@@ -70,3 +72,34 @@ def test_no_proxy_keeps_an_address_from_the_proxy(client: Open, recorder: str, m
     monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
     client(recorder).predict()
     assert len(Recorder.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "shown"),
+    [
+        ("all_proxy", "socks5://me:secret@127.0.0.1:7890", "socks5://127.0.0.1:7890"),
+        ("http_proxy", "http://127.0.0.1:abc", "http://127.0.0.1:abc"),
+        ("HTTP_PROXY", "http://", "http://"),
+    ],
+)
+@pytest.mark.parametrize("open_one", [open_transport, open_async_transport])
+def test_what_is_no_http_proxy_is_refused_by_the_variables_name(
+    open_one: Callable[[str], object], monkeypatch: pytest.MonkeyPatch, variable: str, value: str, shown: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(
+        InputError, match=rf"^{variable} is '{shown}', which .* unset it, or add 10\.0\.0\.1 to no_proxy"
+    ):
+        open_one("http://10.0.0.1:8501")
+    monkeypatch.setenv("no_proxy", "10.0.0.1")
+    open_one("http://10.0.0.1:8501")
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_a_proxy_that_is_down_is_named(
+    client: Open, monkeypatch: pytest.MonkeyPatch, scheme: str, refusing_port: int
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{refusing_port}")
+    words = rf"no connection: through the proxy http://127\.0\.0\.1:{refusing_port} \(http_proxy\): "
+    with pytest.raises(UnreachableError, match=words):
+        client(f"{scheme}://127.0.0.1:1", retry=None).predict()

@@ -94,6 +94,17 @@ def test_servers_share_the_work_and_one_that_is_down_fails_nothing(client: Open,
     assert min(shares) >= 9
 
 
+def test_a_host_that_drops_packets_fails_no_call_that_another_can_answer(
+    client: Open, url: str, dropping_port: int
+) -> None:
+    silent = f"{url.partition(':')[0]}://127.0.0.1:{dropping_port}"
+    several = client([url, silent])
+    several.transport._balancer._turn = 1
+    several.predict(timeout=10)
+    [aside] = [one for servable, one in several.transport._balancer._servers.items() if servable.url == silent]
+    assert aside.failures
+
+
 def test_when_all_are_down_one_of_them_is_named(client: Open, refusing_port: int) -> None:
     urls = [f"grpc://127.0.0.1:{refusing_port}", f"http://127.0.0.1:{refusing_port}"]
     with pytest.raises(UnreachableError, match=r"no connection.*4 attempts\)$") as error:
@@ -213,3 +224,24 @@ def test_a_certificate_is_checked_against_the_name_whichever_address_is_asked(
             assert [len(model.asked) for model in models] == [2, 2]
             with pytest.raises(UnreachableError, match=r"(?i)certificate|hostname"):
                 client(url).predict()
+            with pytest.raises(
+                UnreachableError, match=r"^the server's certificate is not trusted: .*SSL_CERT_FILE"
+            ) as error:
+                client(url).predict()
+            assert error.value.attempts == 1
+            monkeypatch.delenv("SSL_CERT_FILE")
+            with pytest.raises(UnreachableError, match="certificate is not trusted") as error:
+                ask_by_name(client(f"{scheme}://{NAME}:{port}"), 1)
+            assert error.value.attempts <= 2  # each address once
+
+
+@pytest.mark.parametrize("scheme", ["grpcs", "https"])
+@pytest.mark.parametrize("name", ["none.pem", "empty.pem"])
+@pytest.mark.parametrize("open_one", [open_transport, open_async_transport])
+def test_a_file_of_roots_that_has_none_is_told(
+    open_one: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, name: str
+) -> None:
+    (tmp_path / "empty.pem").touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+    with pytest.raises(InputError, match=rf"SSL_CERT_FILE is '.*{name}', which is no file of certificates"):
+        open_one(f"{scheme}://127.0.0.1")

@@ -25,6 +25,7 @@ from bert_mlm_client import (
     ServerTimeoutError,
     SignatureNotFoundError,
     UnreachableError,
+    UsageError,
     VocabularyError,
     errors,
 )
@@ -68,6 +69,13 @@ def test_every_error_of_the_table_is_provoked_here() -> None:
 def test_a_text_without_a_mask_is_refused_before_a_server_is_asked(refusing_port: int) -> None:
     with FillMask(f"grpc://127.0.0.1:{refusing_port}") as client, pytest.raises(InputError, match=r"no \[MASK\]"):
         client.fill("中国的首都")
+
+
+def test_a_client_that_is_closed_is_not_used(server: Replica, address: Address) -> None:
+    with FillMask(address(server)) as client:
+        client.fill(TEXT)
+    with pytest.raises(UsageError, match="this client is closed"):
+        client.fill(TEXT)
 
 
 def test_another_vocabulary_than_the_servers_is_refused(server: Replica, address: Address, tmp_path: Path) -> None:
