@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
@@ -23,7 +24,7 @@ PROBE_S = 2.0
 """How long a server that was set aside may take to tell the model's status."""
 
 
-class _Servers(Generic[AnyTransport]):
+class _Servers(ABC, Generic[AnyTransport]):
     """What both transports have: servers, in the process that asks them.
 
     A forked process opens its own connections. Its parent's are left as they are: what either reads of a socket that
@@ -40,8 +41,9 @@ class _Servers(Generic[AnyTransport]):
         self._budget = Budget(self._retry or Retry())
         self._process = os.getpid()
 
+    @abstractmethod
     def _connect(self, servable: Servable) -> AnyTransport:
-        raise NotImplementedError
+        """Open the transport to one server."""
 
     def _call(self, timeout: float) -> Call[AnyTransport]:
         if self._process != os.getpid() and not self._balancer.is_closed:
