@@ -16,12 +16,18 @@ RATE ?= 0
 P95_MS ?= 1000
 PROCESSES ?= 1
 
+# make torch: further arguments of pip for PyTorch itself, such as --index-url with the CPU index of pytorch.org
+TORCH_PIP_ARGS ?=
+
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+TORCH_BIN := .venv-torch/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python $(PIP_INSTALL)
+TORCH_PIP := $(TORCH_BIN)/python $(PIP_INSTALL)
 COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format export verify up down load bench clean protos
+.PHONY: help run test lint format export verify torch up down load bench clean protos
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -45,9 +51,11 @@ format: .venv/.test ## bring the code into the common form
 export: .venv/.run ## export a checkpoint as models/NAME/VERSION (MODEL=… PRECISION=fp32|bf16|fp16)
 	@$(BIN)/python -m export --model "$(MODEL)" --name "$(NAME)" --version "$(VERSION)" --precision "$(PRECISION)"
 
-verify: .venv/.torch ## compare models/NAME/VERSION with Hugging Face's own model (exports it first if it is not there)
+verify: .venv/.run .venv-torch/.torch ## compare models/NAME/VERSION with Hugging Face's own model (exports it first if it is not there)
 	@test -d "models/$(NAME)/$(VERSION)" || $(MAKE) --no-print-directory export
 	@$(BIN)/python -m export.verify "models/$(NAME)/$(VERSION)"
+
+torch: .venv-torch/.torch ## install PyTorch and transformers in .venv-torch, for verify, bench and models/demo (TORCH_PIP_ARGS=… for another build)
 
 up: ## start the containers and wait until they are healthy (COMPOSE_FILE chooses the variant)
 	$(COMPOSE) up --detach --wait
@@ -62,11 +70,11 @@ load: .venv/.load ## ask a running server and gateway with Locust (HOST=… GATE
 		$(if $(GATEWAY_PORT),--gateway "http://$(HOST):$(GATEWAY_PORT)") --users $(USERS) --spawn-rate $(USERS) \
 		--run-time $(RUN_TIME) --rate $(RATE) --p95-ms $(P95_MS) $(if $(filter-out 1,$(PROCESSES)),--processes $(PROCESSES) --master-bind-host 127.0.0.1) $(LOAD)
 
-bench: .venv/.bench ## compare with what articles do, side by side (QUICK=1 for a short run on models/demo, BENCH=… for more options)
+bench: .venv/.bench .venv-torch/.torch ## compare with what articles do, side by side (QUICK=1 for a short run on models/demo, BENCH=… for more options)
 	@$(BIN)/python -m loadtest.bench $(if $(QUICK),--quick --output build/bench/quick,--report loadtest) $(BENCH)
 
-clean: ## remove the virtual environment, caches and exported versions
-	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis models/*/[0-9]* models/*/.tmp-*
+clean: ## remove the virtual environments, caches and exported versions
+	rm -rf .venv .venv-torch build .mypy_cache .pytest_cache .ruff_cache .hypothesis models/*/[0-9]* models/*/.tmp-*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 protos: .venv/.test ## generate the wire messages anew from their .proto files
@@ -75,8 +83,12 @@ protos: .venv/.test ## generate the wire messages anew from their .proto files
 	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -Iclient -I. --python_out=. --pyi_out=. deploy/embedded/config.proto deploy/embedded/inference.proto
 
 # What is installed follows the files that say so; a stamp in the environment remembers what is.
+CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
+
+# Earlier versions of this file installed PyTorch beside TensorFlow, where both crash.
 .venv/.pip: constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
+	@$(CHECK_PYTHON)
+	@$(if $(wildcard .venv/lib/python*/site-packages/torch),echo "Removing .venv: it has PyTorch, which is now installed in .venv-torch." && rm -rf .venv)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) pip
 	@touch $@
@@ -92,17 +104,29 @@ protos: .venv/.test ## generate the wire messages anew from their .proto files
 	@$(PIP) --no-deps tensorflow-serving-api # the official stubs, without the second TensorFlow that they ask for
 	@touch $@
 
-.venv/.torch: .venv/.run
-	@echo "Installing PyTorch and transformers, the original to compare with (once)."
-	@$(PIP) --group torch
-	@touch $@
-
 .venv/.load: .venv/.run
 	@echo "Installing Locust (once)."
 	@$(PIP) --group load
 	@touch $@
 
-.venv/.bench: .venv/.torch
-	@echo "Installing the rivals and what draws the picture (once)."
+.venv/.bench: .venv/.run
+	@echo "Installing what draws the picture (once)."
 	@$(PIP) --group bench
+	@touch $@
+
+# PyTorch has an environment of its own: its default build crashes in one process with TensorFlow.
+# pip keeps a torch of the pinned version that is there already, whichever build it is.
+define TORCH_SIZE
+echo "On Linux with the default build of PyTorch it takes 5 GB, 4 of them for CUDA. For the CPU build, interrupt this and run"; \
+echo '    make torch TORCH_PIP_ARGS="--index-url URL"    # the URL that pytorch.org/get-started/locally shows for Pip and CPU'
+endef
+
+.venv-torch/.torch: constraints.txt pyproject.toml
+	@$(CHECK_PYTHON)
+	@echo "Installing PyTorch, transformers and the rivals of the benchmark in .venv-torch, apart from what serves (once)."
+	@$(if $(TORCH_PIP_ARGS)$(wildcard .venv-torch/lib/python*/site-packages/torch),,$(TORCH_SIZE))
+	@test -x $(TORCH_BIN)/python || $(PYTHON) -m venv .venv-torch
+	@$(TORCH_PIP) pip
+	@$(if $(TORCH_PIP_ARGS),$(TORCH_PIP) --no-deps $(TORCH_PIP_ARGS) torch)
+	@$(TORCH_PIP) --group torch
 	@touch $@

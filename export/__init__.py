@@ -4,12 +4,21 @@
 
 A checkpoint goes one way: ``source`` finds and verifies its files, ``checkpoint`` reads them, ``bert`` and
 ``signatures`` build the graph, ``whitening`` makes its sentence vectors comparable, ``savedmodel`` writes it and puts
-the version in place, ``manifest`` says where it came from and ``verify`` compares it with the original. Only the
-building needs TensorFlow: import ``export.savedmodel``.
+the version in place, ``manifest`` says where it came from and ``verify`` compares it with the original, which
+``reference`` runs on PyTorch in a process of its own. Building and verifying need TensorFlow (import
+``export.savedmodel``); nothing that is imported here does, and no process loads TensorFlow and PyTorch together.
 """
 
 from export.checkpoint import Checkpoint, load_checkpoint
-from export.errors import CheckpointError, ExportError, ParityError, SampleError, SourceError, VersionError
+from export.errors import (
+    CheckpointError,
+    ExportError,
+    ParityError,
+    ReferenceModelError,
+    SampleError,
+    SourceError,
+    VersionError,
+)
 from export.manifest import Manifest, read_manifest
 from export.source import CheckpointFiles, find_checkpoint
 
@@ -20,6 +29,7 @@ __all__ = [
     "ExportError",
     "Manifest",
     "ParityError",
+    "ReferenceModelError",
     "SampleError",
     "SourceError",
     "VersionError",

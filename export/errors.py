@@ -1,11 +1,12 @@
 """What can go wrong in an export.
 
 ExportError
-├── SourceError        the checkpoint cannot be had: no such folder or model, no connection, a digest that differs
-├── CheckpointError    the checkpoint is not what it should be: a tensor missing, left over, damaged or misshapen
-├── SampleError        the text for the whitening cannot be used
-├── VersionError       the version folder is there already, or is not complete
-└── ParityError        the exported graph does not answer as the original does
+├── SourceError          the checkpoint cannot be had: no such folder or model, no connection, a digest that differs
+├── CheckpointError      the checkpoint is not what it should be: a tensor missing, left over, damaged or misshapen
+├── SampleError          the text for the whitening cannot be used
+├── VersionError         the version folder is there already, or is not complete
+├── ReferenceModelError  PyTorch is not installed, or cannot run the checkpoint
+└── ParityError          the exported graph does not answer as the original does
 """
 
 
@@ -27,6 +28,10 @@ class SampleError(ExportError):
 
 class VersionError(ExportError):
     """The version folder cannot be written, or is not one that an export has finished."""
+
+
+class ReferenceModelError(ExportError):
+    """Hugging Face's own model cannot be run: PyTorch is not installed, or its process failed."""
 
 
 class ParityError(ExportError):

@@ -1,8 +1,9 @@
 """Compare an exported version with Hugging Face's own BertForMaskedLM: ``python -m export.verify``.
 
-Needs PyTorch and transformers (the dependency group ``torch``). Tokenisation, weights' loading and arithmetic are all
-transformers'; only the answers meet. Weights stored in 16 bits are rounded in the original too before the graphs are
-compared, and what the rounding costs beside the full weights is reported on its own.
+The original runs on PyTorch in a process and an environment of its own (``export.reference``); this process needs
+TensorFlow alone. Tokenisation, weights' loading and arithmetic are all transformers'; only the answers meet. Weights
+stored in 16 bits are rounded in the original too before the graphs are compared, and what the rounding costs beside the
+full weights is reported on its own.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from export.errors import ExportError, ParityError
 from export.manifest import Manifest, read_manifest, record_parity
 from export.quiet import quiet_stderr
+from export.reference import ReferenceAnswer, ReferenceModel
 from export.source import find_checkpoint
 
 TOLERANCE = 1e-4
@@ -97,39 +99,6 @@ class _Sentence:
     masks: NDArray[np.int32]
 
 
-class _Original:
-    """Hugging Face's model over a checkpoint folder."""
-
-    def __init__(self, folder: Path, precision: str) -> None:
-        import torch
-        from transformers import BertForMaskedLM, logging
-
-        logging.set_verbosity_error()  # the pooler that a pretraining dump carries is known
-        logging.disable_progress_bar()
-        self._torch = torch
-        model, info = BertForMaskedLM.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
-        )
-        if info["missing_keys"]:
-            msg = (
-                f"transformers finds no {', '.join(sorted(info['missing_keys']))} in {folder}: nothing to compare with"
-            )
-            raise ParityError(msg)
-        self._model = model.eval()
-        stored = {"fp32": torch.float32, "fp16": torch.float16}.get(precision, torch.bfloat16)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.copy_(parameter.to(stored))
-
-    def answer(self, sentence: _Sentence) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return log-probabilities [S, V], last hidden states [S, H] and mean attention of the last layer [S, S]."""
-        ids = self._torch.tensor(sentence.ids[None].astype(np.int64))
-        with self._torch.inference_mode():
-            out = self._model(input_ids=ids, output_attentions=True, output_hidden_states=True)
-        attention = out.attentions[-1][0].mean(dim=0)
-        return out.logits[0].log_softmax(-1).numpy(), out.hidden_states[-1][0].numpy(), attention.numpy()
-
-
 def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
     """Compare a version's signatures with the checkpoint that it was made from.
 
@@ -139,7 +108,12 @@ def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
     Raises:
         ParityError: the differences are above ``TOLERANCE``, or any of the five best tokens differs (bf16-compute:
             above ``COMPUTE_TOLERANCE``).
+        ReferenceModelError: PyTorch is not installed, or transformers cannot run the checkpoint.
     """
+    precision = manifest.options["precision"]
+    # Before TensorFlow is loaded: the two are never in memory at once.
+    sentences, references = _ask_reference(version, checkpoint, manifest)
+    rounding, same_first = _rounding(sentences, references, checkpoint) if precision != "fp32" else (0.0, 1.0)
     with quiet_stderr():
         import tensorflow as tf
 
@@ -149,12 +123,6 @@ def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
         raise ParityError(msg)
     whitening = (model.whiten.mean.numpy(), model.whiten.kernel.numpy())
     signatures = model.signatures
-    sentences = _tokenise(version / "assets", manifest)
-    original = _Original(checkpoint, manifest.options["precision"])
-    references = [original.answer(sentence) for sentence in sentences]
-    rounded = manifest.options["precision"] != "fp32"
-    full = _Original(checkpoint, "fp32") if rounded else original
-    rounding, same_first = _rounding(sentences, references, full) if rounded else (0.0, 1.0)
     worst: dict[str, float] = {}
     same_top = _same_top_in_batch(signatures, sentences, references)
     for sentence, reference in zip(sentences, references, strict=True):
@@ -162,7 +130,7 @@ def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
         worst = {name: max(worst.get(name, 0.0), found) for name, found in differences.items()}
         same_top = same_top and same
     parity = Parity(len(sentences), **worst, same_top=same_top, rounding=rounding, rounding_same_first=same_first)
-    coarse = manifest.options["precision"] == "bf16-compute"
+    coarse = precision == "bf16-compute"
     tolerance = COMPUTE_TOLERANCE if coarse else TOLERANCE
     if parity.worst > tolerance or not (parity.same_top or coarse):
         msg = f"{version} differs from {checkpoint}: {parity.worst:.2g} at worst (allowed {tolerance}), {parity.top}"
@@ -170,23 +138,26 @@ def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
     return parity
 
 
-def _tokenise(assets: Path, manifest: Manifest) -> list[_Sentence]:
-    from transformers import BertTokenizer
-
-    options = {} if manifest.options["lower_case"] is None else {"do_lower_case": manifest.options["lower_case"]}
-    tokenizer = BertTokenizer.from_pretrained(assets, **options)
-    sentences = []
-    for text in NASTY_SENTENCES:
-        ids = tokenizer(text, truncation=True, max_length=manifest.shape["max_length"])["input_ids"]
-        array = np.array(ids, np.int32)
-        sentences.append(_Sentence(array, np.flatnonzero(array == tokenizer.mask_token_id).astype(np.int32)))
-    return [sentence for sentence in sentences if len(sentence.masks)]
+def _ask_reference(
+    version: Path, checkpoint: Path, manifest: Manifest
+) -> tuple[list[_Sentence], list[ReferenceAnswer]]:
+    """Return the sentences as the version's tokenizer cuts them, and the original's answers."""
+    with ReferenceModel(
+        checkpoint,
+        precision=manifest.options["precision"],
+        tokenizer=version / "assets",
+        lower_case=manifest.options["lower_case"],
+    ) as original:
+        cut = [original.tokenize(text, manifest.shape["max_length"]) for text in NASTY_SENTENCES]
+        sentences = [_Sentence(ids, np.flatnonzero(ids == original.mask_id).astype(np.int32)) for ids in cut]
+        sentences = [sentence for sentence in sentences if len(sentence.masks)]
+        return sentences, [original.answer(sentence.ids) for sentence in sentences]
 
 
 def _compare_one(
-    signatures: Any, whitening: tuple[NDArray[np.float32], ...], sentence: _Sentence, reference: Any
+    signatures: Any, whitening: tuple[NDArray[np.float32], ...], sentence: _Sentence, reference: ReferenceAnswer
 ) -> tuple[dict[str, float], bool]:
-    log_probabilities, hidden, attention = reference
+    log_probabilities, hidden = reference.log_probabilities, reference.hidden
     ids, masks = sentence.ids[None], sentence.masks[None]
     alone: dict[str, NDArray[Any]] = {"input_ids": ids, "lengths": np.array([len(sentence.ids)], np.int32)}
     at_masks = log_probabilities[sentence.masks]
@@ -215,11 +186,11 @@ def _compare_one(
         "logits": _distance(normalised, log_probabilities),
         "features": max(_distance(features["cls"][0], hidden[0]), _distance(features["mean"][0], inner)),
         "whitened": _distance(features["whitened"][0], (inner - mean) @ kernel),
-        "explain": _distance(explained, attention[sentence.masks]),
+        "explain": _distance(explained, reference.attention[sentence.masks]),
     }, _same_best(token_ids, at_masks)
 
 
-def _same_top_in_batch(signatures: Any, sentences: Sequence[_Sentence], references: Sequence[Any]) -> bool:
+def _same_top_in_batch(signatures: Any, sentences: Sequence[_Sentence], references: Sequence[ReferenceAnswer]) -> bool:
     """Ask for all sentences at once, each input padded with its own first element, as a batching server does."""
     longest = max(len(sentence.ids) for sentence in sentences)
     most = max(len(sentence.masks) for sentence in sentences)
@@ -229,8 +200,8 @@ def _same_top_in_batch(signatures: Any, sentences: Sequence[_Sentence], referenc
         lengths=np.array([len(s.ids) for s in sentences], np.int32),
         mask_positions=np.stack([_pad(s.masks, most, s.masks[0]) for s in sentences]),
     )
-    for row, (sentence, (log_probabilities, _, _)) in enumerate(zip(sentences, references, strict=True)):
-        if not _same_best(filled["token_ids"][row, : len(sentence.masks)], log_probabilities[sentence.masks]):
+    for row, (sentence, reference) in enumerate(zip(sentences, references, strict=True)):
+        if not _same_best(filled["token_ids"][row, : len(sentence.masks)], reference.log_probabilities[sentence.masks]):
             return False
     return True
 
@@ -242,14 +213,18 @@ def _same_best(token_ids: NDArray[np.int32], log_probabilities: NDArray[np.float
     return _distance(chosen, best) < TIE
 
 
-def _rounding(sentences: Sequence[_Sentence], references: Sequence[Any], full: _Original) -> tuple[float, float]:
+def _rounding(
+    sentences: Sequence[_Sentence], references: Sequence[ReferenceAnswer], checkpoint: Path
+) -> tuple[float, float]:
     """Return what 16-bit storage costs: the largest change of a best log-probability, and the share kept first."""
     change, kept = 0.0, []
-    for sentence, reference in zip(sentences, references, strict=True):
-        rounded, exact = (answer[0][sentence.masks] for answer in (reference, full.answer(sentence)))
-        first = exact.argmax(axis=-1)
-        change = max(change, _distance(rounded[range(len(first)), first], exact.max(axis=-1)))
-        kept.extend(rounded.argmax(axis=-1) == first)
+    with ReferenceModel(checkpoint) as full:
+        for sentence, reference in zip(sentences, references, strict=True):
+            rounded = reference.log_probabilities[sentence.masks]
+            exact = full.answer(sentence.ids).log_probabilities[sentence.masks]
+            first = exact.argmax(axis=-1)
+            change = max(change, _distance(rounded[range(len(first)), first], exact.max(axis=-1)))
+            kept.extend(rounded.argmax(axis=-1) == first)
     return change, float(np.mean(kept))
 
 

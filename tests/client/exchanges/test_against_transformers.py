@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 from bert_mlm_client import Explanation, FillMask, Prediction
 from bert_mlm_client.transport import InProcess
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed; `make verify` installs it")
+from export.reference import ReferenceModel
+from tests.torch_environment import needs_torch
+
+pytestmark = needs_torch
 
 TINY = Path(__file__).parents[2] / "export" / "tiny"
 TEXT = "春眠不觉晓，处处闻啼[MASK]。"
@@ -27,85 +30,81 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FillMask]:
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> Any:
-    """transformers' own way to fill masks."""
-    from transformers import BertForMaskedLM, BertTokenizer, FillMaskPipeline
-
-    model = BertForMaskedLM.from_pretrained(TINY, attn_implementation="eager").eval()
-    return FillMaskPipeline(model=model, tokenizer=BertTokenizer.from_pretrained(TINY))
+def reference() -> Iterator[ReferenceModel]:
+    """transformers over the same checkpoint, in a process of its own."""
+    with ReferenceModel(TINY) as model:
+        yield model
 
 
-def log_probability(pipeline: Any, text: str, position: int, token: str) -> float:
-    """Of a token at one place of a text that transformers' tokenizer cuts."""
-    inputs = pipeline.tokenizer(text, return_tensors="pt")
-    with torch.inference_mode():
-        logits = pipeline.model(**inputs).logits[0, position]
-    return float(torch.log_softmax(logits, -1)[pipeline.tokenizer.convert_tokens_to_ids(token)])
+def log_probability(reference: ReferenceModel, text: str, position: int, token: int) -> float:
+    """Return the log-probability of a token at one position of a text that transformers tokenizes."""
+    return float(reference.answer(reference.tokenize(text)).log_probabilities[position, token])
 
 
-def test_candidates_are_the_pipelines(client: FillMask, pipeline: Any) -> None:
+def test_candidates_are_the_pipelines(client: FillMask, reference: ReferenceModel) -> None:
     answer = [one for one in client.fill(TEXT, top_k=20) if isinstance(one, Prediction)]
-    expected = pipeline(TEXT, top_k=20)
+    expected = reference.fill(TEXT, top_k=20)
     assert [one.token for one in answer] == [one["token"] for one in expected]
     assert [one.token_str for one in answer] == [one["token_str"] for one in expected]
     assert [one.score for one in answer] == pytest.approx([one["score"] for one in expected], rel=1e-3)
 
 
-def test_targets_of_one_token_are_the_pipelines(client: FillMask, pipeline: Any) -> None:
+def test_targets_of_one_token_are_the_pipelines(client: FillMask, reference: ReferenceModel) -> None:
     targets = ["鸟", "花", "月", "的", "你"]
     answer = client.fill(TEXT, targets=targets)
-    expected = pipeline(TEXT, targets=targets)
+    expected = reference.fill(TEXT, targets=targets)
     assert [one.token_str for one in answer] == [one["token_str"] for one in expected]
     assert [one.score for one in answer] == pytest.approx([one["score"] for one in expected], rel=1e-3)
 
 
 @pytest.mark.parametrize("word", ["花", "花落", "花落知", "你好"])
 def test_a_words_log_likelihood_is_the_sum_of_its_tokens_from_left_to_right(
-    client: FillMask, pipeline: Any, word: str
+    client: FillMask, reference: ReferenceModel, word: str
 ) -> None:
     before, after = "夜来", "多少。"
     texts = [f"{before}{word[:place]}{'[MASK]' * (len(word) - place)}{after}" for place in range(len(word))]
+    tokens = reference.tokenize(word)[1:-1]
     expected = sum(
-        log_probability(pipeline, text, 1 + len(before) + place, word[place]) for place, text in enumerate(texts)
+        log_probability(reference, text, 1 + len(before) + place, tokens[place]) for place, text in enumerate(texts)
     )
     [filling] = client.score(f"{before}[MASK]{after}", [word])
     assert filling.log_likelihood == pytest.approx(expected, abs=1e-3)
 
 
-def test_joint_words_have_the_likelihood_of_each_token_given_the_others(client: FillMask, pipeline: Any) -> None:
+def test_joint_words_have_the_likelihood_of_each_token_given_the_others(
+    client: FillMask, reference: ReferenceModel
+) -> None:
     text = "夜来[MASK][MASK]声，花[MASK]知多少。"
-    masked = pipeline.tokenizer(text, return_tensors="pt")["input_ids"]
-    places = torch.nonzero(masked[0] == pipeline.tokenizer.mask_token_id).flatten()
+    masked = reference.tokenize(text)
+    places = np.flatnonzero(masked == reference.mask_id)
     for filling in client.fill(text, 3, joint=True):
-        rows = masked.repeat(3, 1)
-        rows[:, places] = torch.tensor(filling.tokens)
-        rows[range(3), places] = pipeline.tokenizer.mask_token_id
-        with torch.inference_mode():
-            logs = torch.log_softmax(pipeline.model(rows).logits[range(3), places], -1)
-        expected = float(logs[range(3), list(filling.tokens)].sum())
+        expected = 0.0
+        for place, token in zip(places, filling.tokens, strict=True):
+            row = masked.copy()
+            row[places] = filling.tokens
+            row[place] = reference.mask_id
+            expected += float(reference.answer(row).log_probabilities[place, token])
         assert filling.log_likelihood == pytest.approx(expected, abs=1e-3)
 
 
-def test_occlusion_is_what_the_pipelines_answer_loses(client: FillMask, pipeline: Any) -> None:
+def test_occlusion_is_what_the_pipelines_answer_loses(client: FillMask, reference: ReferenceModel) -> None:
     explanation = client.explain(TEXT)
     assert isinstance(explanation, Explanation)
     position = TEXT.index("[MASK]") + 1
-    answer = explanation.prediction.token_str
-    whole = log_probability(pipeline, TEXT, position, answer)
+    answer = explanation.prediction.token
+    whole = log_probability(reference, TEXT, position, answer)
     for weight in explanation.weights:
         start, end = weight.span
         without = f"{TEXT[:start]}[MASK]{TEXT[end:]}"
-        expected = whole - log_probability(pipeline, without, position, answer)
+        expected = whole - log_probability(reference, without, position, answer)
         assert weight.weight == pytest.approx(expected, abs=2e-3)
 
 
-def test_attention_is_the_last_layers_mean_over_heads(client: FillMask, pipeline: Any) -> None:
+def test_attention_is_the_last_layers_mean_over_heads(client: FillMask, reference: ReferenceModel) -> None:
     explanation = client.explain(TEXT, method="attention")
     assert isinstance(explanation, Explanation)
-    inputs = pipeline.tokenizer(TEXT, return_tensors="pt")
-    with torch.inference_mode():
-        last = pipeline.model(**inputs, output_attentions=True).attentions[-1]
-    expected = last[0, :, TEXT.index("[MASK]") + 1].mean(0).tolist()
+    attention = reference.answer(reference.tokenize(TEXT)).attention
+    expected = attention[TEXT.index("[MASK]") + 1].tolist()
     weights = {weight.span[0]: weight.weight for weight in explanation.weights}
     places = {place: place if place < TEXT.index("[MASK]") else place - 5 for place in weights}  # [MASK] is one token
     assert weights == pytest.approx({place: expected[1 + token] for place, token in places.items()}, abs=1e-4)

@@ -1,0 +1,64 @@
+"""The reference process: ``python -m export.reference CHECKPOINT``, in the environment that has PyTorch.
+
+Reads requests from standard input and writes answers to standard output until its caller closes the pipe.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from export.errors import ReferenceModelError
+from export.reference.messages import read_message, write_message
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Answer for a checkpoint on standard input and output; ``export.reference.ReferenceModel`` is the caller."""
+    parser = argparse.ArgumentParser(prog="python -m export.reference", description=main.__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--tokenizer", type=Path, required=True)
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--lower-case", action=argparse.BooleanOptionalAction)
+    options = parser.parse_args(arguments)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a library that prints must not write between the answers
+    # All files are local. transformers otherwise asks the hub about them.
+    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
+    try:
+        from export.reference.model import TransformersModel
+
+        model = TransformersModel(options.checkpoint, options.tokenizer, options.precision, options.lower_case)
+    except ImportError as error:
+        write_message(answers, {"error": f"{sys.executable} cannot run the reference model: {error}"})
+        return
+    except Exception as error:  # noqa: BLE001 - the caller raises it
+        write_message(answers, {"error": _sentence(error)})
+        return
+    write_message(answers, {"mask_id": model.mask_id})
+    serve({"tokenize": model.tokenize, "answer": model.answer, "fill": model.fill}, sys.stdin.buffer, answers)
+
+
+def serve(calls: Mapping[str, Callable[..., Any]], requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answer requests until the caller closes the pipe."""
+    while True:
+        try:
+            body, arrays = read_message(requests)
+        except EOFError:
+            return
+        try:
+            answer = calls[body["call"]](**body["arguments"], **arrays)
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            answer = ({"error": _sentence(error)},)
+        write_message(answers, *answer)
+
+
+def _sentence(error: Exception) -> str:
+    """Return an error on one line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ReferenceModelError) else f"{type(error).__name__} in transformers: {text}"
+
+
+if __name__ == "__main__":
+    main()

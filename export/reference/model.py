@@ -1,0 +1,71 @@
+"""The reference model itself: transformers' BertForMaskedLM and BertTokenizer, on PyTorch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import BertForMaskedLM, BertTokenizer, FillMaskPipeline, logging
+
+from export.errors import ReferenceModelError
+
+Message = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+"""The body and the arrays of an answer."""
+
+
+class TransformersModel:
+    """BertForMaskedLM over a checkpoint folder, in float32, with its tokenizer.
+
+    Args:
+        checkpoint: the folder with config.json and model.safetensors.
+        tokenizer: the folder with vocab.txt.
+        precision: weights are rounded to ``bf16`` or ``fp16`` and widened again.
+        lower_case: instead of what tokenizer_config.json says.
+
+    Raises:
+        ReferenceModelError: the checkpoint has no head for masked language modelling.
+    """
+
+    def __init__(self, checkpoint: Path, tokenizer: Path, precision: str, lower_case: bool | None) -> None:  # noqa: FBT001 - as on the command line
+        logging.set_verbosity_error()  # the pooler that a pretraining dump carries is known
+        logging.disable_progress_bar()
+        # The eager attention is the only one that returns its weights.
+        model, info = BertForMaskedLM.from_pretrained(
+            checkpoint, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+        )
+        if info["missing_keys"]:
+            missing = ", ".join(sorted(info["missing_keys"]))
+            msg = f"transformers finds no {missing} in {checkpoint}: nothing to compare with"
+            raise ReferenceModelError(msg)
+        stored = {"fp32": torch.float32, "fp16": torch.float16}.get(precision, torch.bfloat16)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(parameter.to(stored))
+        options = {} if lower_case is None else {"do_lower_case": lower_case}
+        self._model = model.eval()
+        self._tokenizer = BertTokenizer.from_pretrained(tokenizer, **options)
+        self.mask_id = int(self._tokenizer.mask_token_id)
+
+    def tokenize(self, text: str, max_length: int | None) -> Message:
+        """Return the token ids of a text between [CLS] and [SEP]."""
+        cut = self._tokenizer(text, truncation=max_length is not None, max_length=max_length)
+        return {"ids": cut["input_ids"]}, {}
+
+    def answer(self, ids: NDArray[np.int32]) -> Message:
+        """Return log-probabilities [S, V], last hidden states [S, H] and mean attention of the last layer [S, S]."""
+        with torch.inference_mode():
+            out = self._model(
+                input_ids=torch.tensor(ids[None].astype(np.int64)), output_attentions=True, output_hidden_states=True
+            )
+        return {}, {
+            "log_probabilities": out.logits[0].log_softmax(-1).numpy(),
+            "hidden": out.hidden_states[-1][0].numpy(),
+            "attention": out.attentions[-1][0].mean(dim=0).numpy(),
+        }
+
+    def fill(self, text: str, top_k: int, targets: Sequence[str] | None) -> Message:
+        """Return what the fill-mask pipeline answers to a text."""
+        pipeline = FillMaskPipeline(model=self._model, tokenizer=self._tokenizer)
+        return {"answers": pipeline(text, top_k=top_k, **({} if targets is None else {"targets": targets}))}, {}

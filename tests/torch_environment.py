@@ -1,0 +1,9 @@
+"""The environment with PyTorch, in which tests run what must not share a process with TensorFlow."""
+
+import pytest
+
+from export.reference import torch_python
+
+needs_torch = pytest.mark.skipif(
+    not torch_python().exists(), reason="PyTorch is not installed; `make torch` installs it in .venv-torch"
+)
