@@ -1,10 +1,11 @@
 """Text is cut exactly as Hugging Face's BertTokenizer cuts it."""
 
 import os
+import subprocess
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+import bert_mlm_client
 import pytest
 from bert_mlm_client.errors import InputError, VocabularyError
 from bert_mlm_client.tokens import MASK, Tokenizer
@@ -12,8 +13,10 @@ from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from export.reference import torch_python
 from tests.client import tokenizer_equality as equality
 from tests.client.scripted import TOKENS
+from tests.torch_environment import needs_torch
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "models" / "demo"
@@ -30,32 +33,6 @@ CONFIGS = [
     TokenizerConfig(do_lower_case=False, strip_accents=True),
     TokenizerConfig(tokenize_chinese_chars=False),
 ]
-NASTY = [
-    "[MASK]",
-    "[MASK]是[MASK]",
-    "[MASK][MASK][MASK]",
-    "中国的首[MASK]是北京。",
-    "the quick BERT [MASK] Café naïve ÀÉÎ ﬁ İstanbul ß Σς",
-    "全角ＡＢＣ１２３！？：[MASK]，。、；「」『』（）《》",
-    "😀👨‍👩‍👧‍👦🇨🇳[MASK]👍🏽 e\u0301 n\u0303",
-    "𠀀𠀁𪚥[MASK]豈更",
-    "[CLS][SEP][PAD][UNK][MASK][SEP] [SEP]x",
-    "a" * 99 + " " + "b" * 100 + " " + "c" * 101 + "[MASK]",
-    "[MASK]\u2028[MASK]\u2029\u200b\u200d\ufeff\u00ad",
-    "\t[MASK]\r\n[MASK]\n  ",
-    "a[MASK]b c##d ##e [MASK]##",
-    "2024年1月1日 3.14 100% http://example.com/?a=b&c=d [MASK]",
-    "한국어 にほんご カタカナ ไทย עברית العربية [MASK] हिन्दी",
-    "[[MASK]] ([MASK])",
-    "x\u0300\u0301\u0302[MASK]\u0300y \U000e0001 \ufffd \ue000",
-    "[MASK" + "]" * 3 + "[mask][Mask]ＭＡＳＫ［MASK］<mask>",
-    "控制\x00字\x07符\x1b[0m\x7f\x85[MASK]\x1f",
-    "长" * 600 + "[MASK]" + "句" * 600,
-    "   ",
-    "\u200b",
-    "",
-]
-
 ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 
 
@@ -65,7 +42,7 @@ def ours(name: str, config: TokenizerConfig) -> Tokenizer:
 
 
 @cache
-def reference(name: str, config: TokenizerConfig) -> Any:
+def reference(name: str, config: TokenizerConfig) -> equality.Reference:
     return equality.reference(VOCABULARIES[name], config)
 
 
@@ -82,7 +59,7 @@ def check_same(name: str, config: TokenizerConfig, text: str) -> None:
 
 @pytest.mark.parametrize("config", CONFIGS, ids=repr)
 @pytest.mark.parametrize("name", VOCABULARIES)
-@pytest.mark.parametrize("text", NASTY)
+@pytest.mark.parametrize("text", equality.NASTY)
 def test_nasty_text_is_cut_as_hugging_face_cuts_it(name: str, config: TokenizerConfig, text: str) -> None:
     check_same(name, config, text)
 
@@ -90,7 +67,7 @@ def test_nasty_text_is_cut_as_hugging_face_cuts_it(name: str, config: TokenizerC
 @given(
     parts=st.lists(
         st.one_of(
-            st.sampled_from([*NASTY, *equality.PIECES, " ", "[", "]"]),
+            st.sampled_from([*equality.NASTY, *equality.PIECES, " ", "[", "]"]),
             ANY_TEXT,
             *(st.text(alphabet, max_size=10) for alphabet in equality.ALPHABETS),
         ),
@@ -107,36 +84,45 @@ def test_any_text_is_cut_as_hugging_face_cuts_it(
     check_same(name, config, between.join(parts))
 
 
-@pytest.mark.parametrize("lower", [False, True])
-def test_the_tokenizer_in_hugging_faces_own_folder_cuts_the_same(lower: bool) -> None:
-    if "real" not in FOLDERS:
-        pytest.skip("the folder of bert-base-chinese is not here; name it with BERT_BASE_CHINESE")
-    from transformers import AutoTokenizer
+def comparison_of(name: str) -> list[str]:
+    """Return the arguments that compare real lines, as they are and masked, and random strings."""
+    files = [*(DEMO / "text").glob("*.txt"), *(CORPORA.glob("[ux]*.txt.xz") if name == "real" else ())]
+    return ["--vocab", str(FOLDERS[name]), *map(str, files), "--lines", "500", "--generated", "1000"]
 
-    published = AutoTokenizer.from_pretrained(str(REAL), do_lower_case=lower, local_files_only=True)
-    for text in NASTY:
-        assert equality.actual(ours("real", TokenizerConfig(do_lower_case=lower)), text)[0] == equality.expected(
-            published, text
-        )
+
+def assert_all_equal(printed: str) -> None:
+    counts = [line.split(": ")[1] for line in printed.splitlines() if " compared, " in line]
+    assert len(counts) >= 2
+    assert all(" compared, 0 different" in count for count in counts)
+    assert all(int(count.split()[0]) > 4000 for count in counts)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_thousands_of_real_lines_are_cut_the_same(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    files = [*(DEMO / "text").glob("*.txt"), *(CORPORA.glob("[ux]*.txt.xz") if name == "real" else ())]
-    arguments = ["--vocab", FOLDERS[name], *files, "--lines", 500, "--generated", 1000]
-    assert equality.main([str(argument) for argument in arguments]) == 0
-    printed = capsys.readouterr().out
-    assert printed.count(" compared, 0 different") == 2
-    assert int(printed.split("do_lower_case=False: ")[1].split()[0]) > 4000
+    assert equality.main(comparison_of(name)) == 0
+    assert_all_equal(capsys.readouterr().out)
 
 
-def test_the_comparison_notices_a_difference(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@needs_torch
+@pytest.mark.parametrize("name", FOLDERS)
+def test_transformers_itself_cuts_thousands_of_real_lines_the_same(name: str) -> None:
+    done = subprocess.run(
+        [torch_python(), "-m", "tests.client.transformers_equality", *comparison_of(name)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(Path(bert_mlm_client.__file__).parents[1]), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_all_equal(done.stdout)
+
+
+def test_the_comparison_notices_a_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "vocab.txt").write_bytes(VOCABULARIES["small"])
     (tmp_path / "lines.txt").write_text("Ab\n北京\n")
-    monkeypatch.setattr(equality, "reference", lambda *_: reference("small", TokenizerConfig()))
-    assert equality.main(["--vocab", str(tmp_path), str(tmp_path / "lines.txt"), "--generated", "0"]) == 1
+    arguments = ["--vocab", str(tmp_path), str(tmp_path / "lines.txt"), "--generated", "0"]
+    assert equality.main(arguments, lambda *_: reference("small", TokenizerConfig())) == 1
     assert "'Ab'" in capsys.readouterr().out
 
 

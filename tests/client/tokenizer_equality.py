@@ -1,28 +1,31 @@
-"""Count the strings that this client cuts otherwise than transformers' BertTokenizerFast: ids and character spans.
+"""Count the strings that this client tokenizes differently from Hugging Face: ids and character spans.
 
     python -m tests.client.tokenizer_equality --vocab ../shared/bert-base-chinese ../shared/corpora/*.txt.xz
 
-Every string is compared with and without lower-casing. The strings are lines of the files, as they are and with [MASK]
-put in at random, and random strings over all of Unicode.
+Every string is compared with and without lower-casing. The strings are ones that have broken tokenizers, lines of the
+files, as they are and with [MASK] put in at random, and random strings over all of Unicode. The reference is the
+``tokenizers`` library with the parts that BertTokenizerFast is made of; ``tests.client.transformers_equality`` compares
+with BertTokenizerFast itself.
 """
 
 import argparse
 import lzma
 import random
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
+import tokenizers
 from bert_mlm_client.errors import InputError
 from bert_mlm_client.tokens import MASK, Span, Tokenizer
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
+from tokenizers import models, normalizers, pre_tokenizers
 
 Cut = tuple[list[int], list[Span]]
+Reference = Callable[[str, bool], Cut]
+"""Tokenizes a text without [CLS] and [SEP]; with True, special tokens in it are text (``split_special_tokens``)."""
 
-# The special tokens that transformers obeys wherever they stand, and that are words to this client.
+# The special tokens that Hugging Face's tokenizers obey wherever they stand, and that are words to this client.
 OTHER_SPECIAL = ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
 # Where random characters come from: what is common, and what tokenizers get wrong.
 ALPHABETS = (
@@ -39,6 +42,33 @@ ALPHABETS = (
 )
 PIECES = (MASK, MASK, *OTHER_SPECIAL, "[mask]", "##", "[unused1]", "e\u0301", "x" * 101)
 
+NASTY = (
+    "[MASK]",
+    "[MASK]是[MASK]",
+    "[MASK][MASK][MASK]",
+    "中国的首[MASK]是北京。",
+    "the quick BERT [MASK] Café naïve ÀÉÎ ﬁ İstanbul ß Σς",
+    "全角ＡＢＣ１２３！？：[MASK]，。、；「」『』（）《》",
+    "😀👨‍👩‍👧‍👦🇨🇳[MASK]👍🏽 e\u0301 n\u0303",
+    "𠀀𠀁𪚥[MASK]豈更",
+    "[CLS][SEP][PAD][UNK][MASK][SEP] [SEP]x",
+    "a" * 99 + " " + "b" * 100 + " " + "c" * 101 + "[MASK]",
+    "[MASK]\u2028[MASK]\u2029\u200b\u200d\ufeff\u00ad",
+    "\t[MASK]\r\n[MASK]\n  ",
+    "a[MASK]b c##d ##e [MASK]##",
+    "2024年1月1日 3.14 100% http://example.com/?a=b&c=d [MASK]",
+    "한국어 にほんご カタカナ ไทย עברית العربية [MASK] हिन्दी",
+    "[[MASK]] ([MASK])",
+    "x\u0300\u0301\u0302[MASK]\u0300y \U000e0001 \ufffd \ue000",
+    "[MASK" + "]" * 3 + "[mask][Mask]ＭＡＳＫ［MASK］<mask>",
+    "控制\x00字\x07符\x1b[0m\x7f\x85[MASK]\x1f",
+    "长" * 600 + "[MASK]" + "句" * 600,
+    "   ",
+    "\u200b",
+    "",
+)
+"""Strings that have broken tokenizers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -54,55 +84,48 @@ def tokenizer(vocabulary: bytes, config: TokenizerConfig) -> Tokenizer:
     return Tokenizer(Vocabulary.parse(vocabulary), replace(config, max_length=2**30))
 
 
-def reference(vocabulary: bytes, config: TokenizerConfig) -> Any:
-    """Return transformers' BertTokenizerFast."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # whatever transformers says when it is imported
-        from transformers import BertTokenizerFast
-
-    lines = vocabulary.removesuffix(b"\n").decode().split("\n")
-    return BertTokenizerFast(
-        vocab={token: number for number, token in enumerate(lines)},
-        do_lower_case=config.do_lower_case,
-        strip_accents=config.strip_accents,
-        tokenize_chinese_chars=config.tokenize_chinese_chars,
+def reference(vocabulary: bytes, config: TokenizerConfig) -> Reference:
+    """Return the tokenizer that transformers builds for BERT, from the same library."""
+    tokens = vocabulary.removesuffix(b"\n").decode().split("\n")
+    built = tokenizers.Tokenizer(
+        models.WordPiece({token: number for number, token in enumerate(tokens)}, unk_token="[UNK]")
     )
+    built.normalizer = normalizers.BertNormalizer(
+        clean_text=True,
+        handle_chinese_chars=config.tokenize_chinese_chars,
+        strip_accents=config.strip_accents,
+        lowercase=config.do_lower_case,
+    )
+    built.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    built.add_special_tokens([*OTHER_SPECIAL, MASK])
+
+    def cut(text: str, split_special_tokens: bool) -> Cut:
+        built.encode_special_tokens = split_special_tokens
+        encoded = built.encode(text, add_special_tokens=False)
+        return encoded.ids, encoded.offsets
+
+    return cut
 
 
-def slow_reference(vocabulary: bytes, config: TokenizerConfig) -> Any:
-    """Return transformers' older tokenizer in Python, which does without the tokenizers library."""
-    from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "vocab.txt")
-        path.write_bytes(vocabulary)
-        return BertTokenizerLegacy(
-            path,
-            do_lower_case=config.do_lower_case,
-            strip_accents=config.strip_accents,
-            tokenize_chinese_chars=config.tokenize_chinese_chars,
-        )
-
-
-def expected(fast: Any, text: str) -> Cut:
-    """Return the ids and spans that transformers gives, without [CLS] and [SEP].
+def expected(cut: Reference, text: str) -> Cut:
+    """Return the ids and spans of the reference, without [CLS] and [SEP].
 
     A text with special tokens other than [MASK] is cut between its masks, with ``split_special_tokens``.
     """
     if not any(token in text for token in OTHER_SPECIAL):
-        cut = fast(text, add_special_tokens=False, return_offsets_mapping=True)
-        return cut["input_ids"], cut["offset_mapping"]
+        return cut(text, False)
+    [mask], _ = cut(MASK, False)
     ids: list[int] = []
     spans: list[Span] = []
     place = 0
     for number, part in enumerate(text.split(MASK)):
         if number:
-            ids.append(fast.mask_token_id)
+            ids.append(mask)
             spans.append((place, place + len(MASK)))
             place += len(MASK)
-        cut = fast(part, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True)
-        ids += cut["input_ids"]
-        spans += [(start + place, end + place) for start, end in cut["offset_mapping"]]
+        part_ids, part_spans = cut(part, True)
+        ids += part_ids
+        spans += [(start + place, end + place) for start, end in part_spans]
         place += len(part)
     return ids, spans
 
@@ -119,32 +142,17 @@ def actual(ours: Tokenizer, text: str) -> tuple[Cut, bool]:
     return (list(encoded.input_ids[1:-1]), list(encoded.token_spans[1:-1])), True
 
 
-def compare(vocabulary: bytes, config: TokenizerConfig, texts: Iterable[str]) -> Count:
+def compare(ours: Tokenizer, theirs: Reference, texts: Iterable[str]) -> Count:
     """Cut every text with both tokenizers."""
-    ours, fast = tokenizer(vocabulary, config), reference(vocabulary, config)
     compared = refused = 0
     different = []
     for text in texts:
         cut, taken = actual(ours, text)
         compared += 1
         refused += not taken
-        if cut != expected(fast, text):
+        if cut != expected(theirs, text):
             different.append(text)
     return Count(compared, tuple(different), refused)
-
-
-def compare_slow(vocabulary: bytes, config: TokenizerConfig, texts: Iterable[str]) -> Count:
-    """Cut every text with the client's and with transformers' slow tokenizer; it knows no spans, so ids alone count."""
-    ours, slow = tokenizer(vocabulary, config), slow_reference(vocabulary, config)
-    different = []
-    compared = 0
-    for text in texts:
-        if any(token in text for token in OTHER_SPECIAL):
-            continue
-        compared += 1
-        if actual(ours, text)[0][0] != slow.encode(text, add_special_tokens=False):
-            different.append(text)
-    return Count(compared, tuple(different), 0)
 
 
 def read_lines(path: Path, limit: int, chance: random.Random) -> list[str]:
@@ -179,7 +187,8 @@ def random_text(chance: random.Random) -> str:
 
 
 def strings(paths: Sequence[Path], lines: int, generated: int, seed: int = 0) -> Iterator[str]:
-    """Yield the lines of all files, the same with masks, and random strings."""
+    """Yield nasty strings, the lines of all files, the same with masks, and random strings."""
+    yield from NASTY
     chance = random.Random(seed)
     for path in paths:
         for line in read_lines(path, lines, chance):
@@ -189,14 +198,16 @@ def strings(paths: Sequence[Path], lines: int, generated: int, seed: int = 0) ->
         yield random_text(chance)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    reference: Callable[[bytes, TokenizerConfig], Reference] = reference,
+) -> int:
     """Print what was compared; return 1 where anything differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="text, plain or .xz")
     parser.add_argument("--vocab", type=Path, required=True, metavar="DIR", help="the folder of a vocab.txt")
     parser.add_argument("--lines", type=int, default=1000, metavar="N", help="lines of each file (default: 1000)")
     parser.add_argument("--generated", type=int, default=20_000, metavar="N", help="random strings (default: 20000)")
-    parser.add_argument("--slow", action="store_true", help="also count differences from the slow BertTokenizer")
     options = parser.parse_args(arguments)
 
     vocabulary = (options.vocab / "vocab.txt").read_bytes()
@@ -207,15 +218,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found: list[str] = []
     for lower in (False, True):
         config = TokenizerConfig(do_lower_case=lower)
-        count = compare(vocabulary, config, texts)
+        count = compare(tokenizer(vocabulary, config), reference(vocabulary, config), texts)
         print(f"do_lower_case={lower}: {count.compared} compared, {len(count.different)} different", end="")
         print(f" ({count.refused} that the client refuses were compared beneath its check)")
         found += count.different
-        if options.slow:
-            slow = compare_slow(vocabulary, config, texts)
-            print(f"  slow BertTokenizer: {slow.compared} compared, {len(slow.different)} different")
-            for text in slow.different[:5]:
-                print(f"    {text!r}")
     for text in found[:20]:
         print(f"  {text!r}")
     return 1 if found else 0

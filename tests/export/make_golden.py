@@ -1,6 +1,6 @@
 """Make the small checkpoint in ``tiny/`` and the golden values that Hugging Face's own classes answer with.
 
-    python tests/export/make_golden.py
+    .venv-torch/bin/python -m tests.export.make_golden
 
 The checkpoint is random but sharp, and a BertForPreTraining dump as the official bert-base-chinese is: it has a
 pooler and a next-sentence head that the export leaves out. Tokenisation and every number in golden.json are

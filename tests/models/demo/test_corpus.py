@@ -81,3 +81,9 @@ def test_the_vocabulary_begins_with_special_tokens_and_ranks_characters_by_use()
     assert len(tokens) == len(set(tokens))
     assert "##a" in tokens
     assert " " not in tokens
+
+
+def test_held_out_text_is_long_enough_to_mean_something() -> None:
+    texts = corpus.held_out()
+    assert len(texts) == 1340
+    assert len({name for name, _ in texts}) == 10

@@ -1,69 +1,79 @@
-"""A few real training steps on a few lines; PyTorch comes with `make verify`, and CI has it."""
+"""A few real training steps on a few lines, in the environment with PyTorch."""
 
+import json
+import os
+import subprocess
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("torch", reason="PyTorch is not installed; `make verify` installs it")
-
-from models.demo import corpus, train
+from export import find_checkpoint, load_checkpoint
+from export.reference import torch_python
+from tests.conftest import DEMO
 from tests.models.demo.test_corpus import corpora_with
+from tests.torch_environment import needs_torch
+
+pytestmark = needs_torch
+
+ROOT = Path(__file__).parents[3]
+LENGTH = json.loads((DEMO / "config.json").read_text())["max_position_embeddings"]
+ROWS = 2
 
 
-def run(folder: Path, work: str, tokens: int) -> Path:
-    arguments = ["--corpora", str(folder), "--output", str(folder / work / "out"), "--work", str(folder / work)]
-    train.main([*arguments, "--tokens", str(tokens), "--rows", "2"])
-    return folder / work / "out"
+# Every tenth of the held-out texts: all of them take half a minute.
+EVALUATE = """
+from models.demo import corpus, evaluate
+texts = corpus.held_out()[::10]
+corpus.held_out = lambda: texts
+evaluate.main([])
+"""
 
 
-def test_training_writes_a_checkpoint_that_the_export_takes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from export import find_checkpoint, load_checkpoint
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the Python that has PyTorch."""
+    return subprocess.run(
+        [torch_python(), *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    monkeypatch.setattr(train, "VOCABULARY", 300)
-    output = run(corpora_with(tmp_path), "work", 4 * 2 * train.LENGTH)
-    checkpoint = load_checkpoint(find_checkpoint(str(output)).folder)
+
+def train(folder: Path, work: str, *more: str, steps: int = 4) -> subprocess.CompletedProcess[str]:
+    places = ("--corpora", folder, "--output", folder / work / "out", "--work", folder / work)
+    size = ("--rows", ROWS, "--tokens", steps * ROWS * LENGTH)
+    return run("-m", "tests.models.demo.train_briefly", *places, *size, *more)
+
+
+def test_training_writes_a_checkpoint_that_the_export_takes(tmp_path: Path) -> None:
+    done = train(corpora_with(tmp_path), "work")
+    assert "0.0 M tokens in" in done.stdout, done.stderr
+    checkpoint = load_checkpoint(find_checkpoint(str(tmp_path / "work" / "out")).folder)
     assert checkpoint.tokenizer.do_lower_case
-    assert checkpoint.config.max_position_embeddings == train.LENGTH
-    assert "0.0 M tokens in" in capsys.readouterr().out
+    assert checkpoint.config.max_position_embeddings == LENGTH
 
 
-def test_a_run_that_was_interrupted_ends_where_an_uninterrupted_one_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_was_interrupted_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 
-    monkeypatch.setattr(train, "VOCABULARY", 300)
     folder = corpora_with(tmp_path)
-    tokens = 4 * 2 * train.LENGTH
-    whole = load_file(run(folder, "whole", tokens) / "model.safetensors")
-
-    learn = train.Run.learn
-
-    def interrupt(self: train.Run, *arguments: object) -> float:
-        if self.step == 2:
-            raise KeyboardInterrupt
-        return learn(self, *arguments)  # type: ignore[arg-type] # passed on as they came
-
-    monkeypatch.setattr(train.Run, "learn", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        run(folder, "parts", tokens)
-    monkeypatch.setattr(train.Run, "learn", learn)
-    parts = load_file(run(folder, "parts", tokens) / "model.safetensors")
+    train(folder, "whole").check_returncode()
+    interrupted = train(folder, "parts", "--interrupt-at", "2")
+    assert interrupted.stderr.endswith("KeyboardInterrupt\n")
+    assert not (folder / "parts" / "out").exists()
+    train(folder, "parts").check_returncode()
+    whole, parts = (load_file(folder / work / "out" / "model.safetensors") for work in ("whole", "parts"))
     assert all((whole[name] == parts[name]).all() for name in whole)
 
 
-def test_a_state_of_another_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "VOCABULARY", 300)
+def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
     folder = corpora_with(tmp_path)
-    run(folder, "work", 2 * train.LENGTH)
-    arguments = ["--corpora", str(folder), "--output", str(folder / "out"), "--work", str(folder / "work")]
-    with pytest.raises(SystemExit, match="choose another --work"):
-        train.main([*arguments, "--rows", "2", "--seed", "5"])
+    train(folder, "work", steps=1).check_returncode()
+    assert "choose another --work" in train(folder, "work", "--seed", "5", steps=1).stderr
 
 
-def test_held_out_text_is_long_enough_to_mean_something() -> None:
-    texts = corpus.held_out()
-    assert len(texts) == 1340
-    assert len({name for name, _ in texts}) == 10
+def test_evaluation_prints_the_accuracy_on_held_out_text_and_the_ten_lines() -> None:
+    done = run("-c", EVALUATE)
+    [overall] = [line for line in done.stdout.splitlines() if line.startswith("all ")]
+    assert float(overall.split()[2].rstrip("%")) > 20
+    assert done.stdout.splitlines()[-1].endswith(" of 10")
