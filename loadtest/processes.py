@@ -25,15 +25,21 @@ class StartError(Exception):
 
 @contextmanager
 def serve(
-    arguments: Sequence[str], *, ready: Callable[[], object], log: Path, environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    *,
+    ready: Callable[[], object],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    python: Path = Path(sys.executable),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run this Python with some arguments until the block ends; enter the block when it is ready.
+    """Run Python with some arguments until the block ends; enter the block when it is ready.
 
     Args:
         arguments: what follows ``python``.
         ready: raises OSError or HTTPException as long as the server does not answer.
         log: the file that the server's own lines go to.
         environment: variables beyond this process's.
+        python: the interpreter (default: this process's).
 
     Raises:
         StartError: it ended, or was not ready after ``START_S`` seconds.
@@ -41,7 +47,7 @@ def serve(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as lines:
         process = subprocess.Popen(  # noqa: S603 - our own words
-            [sys.executable, *arguments],
+            [python, *arguments],
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             stdout=lines,

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from export.reference import torch_python
 from loadtest.bench.checkpoint import ensure_checkpoint
 from loadtest.bench.errors import BenchError
 from loadtest.bench.systems import MODEL, Files
@@ -33,7 +34,7 @@ def prepare(folder: Path, model: Path | None, say: Callable[[str], None]) -> Fil
         if not (servable / "1" / "manifest.json").is_file():
             say(f"Exporting {servable / '1'}")
             output = ("--name", MODEL, "--version", "1", "--output", str(servable.parent))
-            _run("export", "--model", str(checkpoint), "--precision", precision, *output)
+            _run(Path(sys.executable), "export", "--model", str(checkpoint), "--precision", precision, *output)
     return files
 
 
@@ -43,12 +44,12 @@ def prepare_rival(files: Files) -> None:
     Raises:
         BenchError: the export failed; it has said why.
     """
-    _run("loadtest.rivals.export", "--model", str(files.checkpoint), "--output", str(files.rival))
+    _run(torch_python(), "loadtest.rivals.export", "--model", str(files.checkpoint), "--output", str(files.rival))
 
 
-def _run(module: str, *arguments: str) -> None:
+def _run(python: Path, module: str, *arguments: str) -> None:
     """Run an export as a process of its own: what it holds in memory ends with it."""
-    done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, check=False)  # noqa: S603 - our own words
+    done = subprocess.run([python, "-m", module, *arguments], cwd=ROOT, check=False)  # noqa: S603 - our own words
     if done.returncode:
         msg = f"python -m {module} failed"
         raise BenchError(msg)

@@ -1,24 +1,26 @@
 """Describe the machine and the versions that a run was made with."""
 
+import json
 import os
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-_PACKAGES = (
-    "tensorflow-cpu",
-    "tensorflow",
-    "onnxruntime",
-    "torch",
-    "transformers",
-    "flask",
-    "gunicorn",
-    "fastapi",
-    "grpcio",
-)
+from export.reference import torch_python
+
+_PACKAGES = ("tensorflow-cpu", "tensorflow", "onnxruntime", "grpcio")
+_RIVALS = ("torch", "transformers", "flask", "gunicorn", "fastapi")
+"""What the rivals run on, in an environment of their own."""
+
+_INSTALLED = """
+import json
+from importlib.metadata import distributions
+print(json.dumps({one.name.lower(): one.version for one in distributions()}))
+"""
 
 
 def describe() -> dict[str, Any]:
@@ -29,7 +31,7 @@ def describe() -> dict[str, Any]:
         "processor": _processor(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "system": f"{platform.system()} {platform.release()}",
-        "versions": {"Python": platform.python_version(), **_versions()},
+        "versions": {"Python": platform.python_version(), **_versions(), **_rivals_versions()},
     }
 
 
@@ -41,6 +43,15 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _rivals_versions() -> dict[str, str]:
+    """Ask the rivals' environment; empty where there is none, for a run without rivals."""
+    if not torch_python().exists():
+        return {}
+    done = subprocess.run([torch_python(), "-c", _INSTALLED], capture_output=True, check=True)  # noqa: S603 - our own words
+    installed = json.loads(done.stdout)
+    return {name: installed[name] for name in _RIVALS if name in installed}
 
 
 def _processor() -> str:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Literal
 from bert_mlm_client.tokens import Encoded
 from bert_mlm_client.transport import Request
 
+from export.reference import torch_python
 from loadtest.processes import ROOT, free_port, http, serve
 from loadtest.questions import fill_mask, full_logits, grpc_message, rest_body
 
@@ -56,6 +58,7 @@ class System:
         command: its command line.
         environment: its environment variables beyond the usual.
         asks: the name of the system that it stands before, empty for those that compute themselves.
+        rival: it runs in the environment with PyTorch and transformers.
     """
 
     name: str
@@ -63,6 +66,7 @@ class System:
     command: Callable[[Files, Ports], Sequence[str]]
     environment: Callable[[Files], Mapping[str, str]] = field(default=lambda _files: {})
     asks: str = ""
+    rival: bool = False
 
 
 def _flask(threads: int, title: str) -> System:
@@ -75,7 +79,7 @@ def _flask(threads: int, title: str) -> System:
         return {"MODEL": str(files.checkpoint), "ONNX": str(files.rival), "THREADS": str(threads)}
 
     gunicorn = "Flask, Gunicorn (2 workers x 4 threads), ONNX Runtime fp32 with full logits"
-    return System(f"flask-{threads or 'default'}", f"{gunicorn}, {title}", command, environment)
+    return System(f"flask-{threads or 'default'}", f"{gunicorn}, {title}", command, environment, rival=True)
 
 
 def _fastapi() -> System:
@@ -83,7 +87,7 @@ def _fastapi() -> System:
         return ("-m", "uvicorn", "loadtest.rivals.fastapi_pipeline:app", "--port", str(ports.http), "--no-access-log")
 
     title = "FastAPI, uvicorn, transformers' fill-mask pipeline on PyTorch, its own number of threads"
-    return System("fastapi", title, command, lambda files: {"MODEL": str(files.checkpoint)})
+    return System("fastapi", title, command, lambda files: {"MODEL": str(files.checkpoint)}, rival=True)
 
 
 def _embedded(name: str, engine: str, title: str, *, bf16: bool = False) -> System:
@@ -237,5 +241,6 @@ def start(system: System, files: Files, first: Encoded, log: Path, asked: Runnin
         ready=lambda: http(ports.http, "POST", target.path, body),
         log=log,
         environment={"TOKENIZERS_PARALLELISM": "false", **system.environment(files)},
+        python=torch_python() if system.rival else Path(sys.executable),
     ) as process:
         yield Running(system, process, ports, time.perf_counter() - begun)

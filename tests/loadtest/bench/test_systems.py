@@ -1,10 +1,8 @@
 """The rivals and this project's server on one small checkpoint: they must say the same before anything is compared."""
 
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 
-import pytest
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 
@@ -15,13 +13,11 @@ from loadtest.bench.systems import SYSTEMS, TARGETS, Files, start
 from loadtest.bench.workloads import mixed, of_count
 from loadtest.processes import cpu_s, family, memory_mb
 from loadtest.sentences import masked_sentences
+from tests.torch_environment import needs_torch
 
 DEMO = Path(__file__).parents[3] / "models" / "demo"
-NEEDED = ("torch", "flask", "gunicorn", "fastapi", "onnxruntime", "onnxscript")
 
-pytestmark = pytest.mark.skipif(
-    not all(find_spec(name) for name in NEEDED), reason="the rivals are not installed; make bench QUICK=1 does it"
-)
+pytestmark = needs_torch
 
 
 def test_all_systems_agree_and_are_measured(demo_servable: Path, tmp_path: Path) -> None:
