@@ -88,7 +88,7 @@ CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11
 # Earlier versions of this file installed PyTorch beside TensorFlow, where both crash.
 .venv/.pip: constraints.txt
 	@$(CHECK_PYTHON)
-	@$(if $(wildcard .venv/lib/python*/site-packages/torch),echo "Removing .venv: it has PyTorch, which is now installed in .venv-torch." && rm -rf .venv)
+	@$(if $(wildcard .venv/lib/python*/site-packages/torch),echo "Removing .venv because PyTorch is in it; that is installed in .venv-torch now." && rm -rf .venv)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) pip
 	@touch $@

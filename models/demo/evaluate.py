@@ -1,7 +1,7 @@
 """Measure a checkpoint on text that it never saw, and on ten sentences that anyone would try.
 
-python -m models.demo.evaluate                  # the checkpoint that ships
-python -m models.demo.evaluate --model DIR      # any other
+.venv-torch/bin/python -m models.demo.evaluate                  # the checkpoint that ships
+.venv-torch/bin/python -m models.demo.evaluate --model DIR      # any other
 """
 
 import argparse

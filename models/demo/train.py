@@ -1,6 +1,6 @@
 """Train the demonstration checkpoint from scratch.
 
-    python -m models.demo.train --corpora DIR --output models/demo --minutes 90
+    .venv-torch/bin/python -m models.demo.train --corpora DIR --output models/demo --minutes 90
 
 Reads plain text (``corpus``), packs it (``packing``) and trains a small BERT for masked language modelling on a CPU or
 a GPU. Interrupt it whenever you like: the same command goes on from the last state in ``--work``.

@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 
@@ -20,6 +21,7 @@ DEMO = Path(__file__).parents[3] / "models" / "demo"
 pytestmark = needs_torch
 
 
+@pytest.mark.timeout(900)  # it starts servers that import transformers, PyTorch and TensorFlow
 def test_all_systems_agree_and_are_measured(demo_servable: Path, tmp_path: Path) -> None:
     tokenizer = Tokenizer(Vocabulary.read(DEMO / "vocab.txt"), TokenizerConfig(max_length=128))
     rows = [tokenizer.encode(text) for text in masked_sentences(10)]
