@@ -94,7 +94,7 @@ CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11
 	@touch $@
 
 .venv/.run: .venv/.pip pyproject.toml client/pyproject.toml
-	@echo "Installing what export, server and gateway need (TensorFlow among them, some 300 MB; once)."
+	@echo "Installing what export, server and gateway need (TensorFlow among them; 1.8 GB in .venv, once)."
 	@$(PIP) --group export --group serve --group gateway --editable client
 	@touch $@
 
