@@ -96,6 +96,8 @@ def _digests(folder: Path, model: str) -> dict[str, str]:
 
 
 def _download(model: str, revision: str | None) -> CheckpointFiles:
+    # Otherwise requests name installed packages, and hf_xet reports every transfer. Read while it is imported.
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ.get("HF_HUB_DISABLE_TELEMETRY") or "1"
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import (
         EntryNotFoundError,

@@ -14,6 +14,9 @@ MISSING = (
     "or name one in the variable CHROMIUM"
 )
 
+# Chromium looks up its vendor's update host by itself; --disable-component-update does not prevent that.
+_LOOPBACK_ONLY = "--host-resolver-rules=MAP * ~NOTFOUND,EXCLUDE 127.0.0.1,EXCLUDE localhost"
+
 
 class NoChromiumError(Exception):
     """There is no Chromium. The message is shown to the user as it is."""
@@ -23,13 +26,14 @@ class NoChromiumError(Exception):
 def chromium() -> Iterator[Browser]:
     """Run a browser until the block ends: the variable CHROMIUM's, else one on the path, else Playwright's own.
 
-    Playwright's synchronous interface holds an event loop in this thread meanwhile, in which no other can run.
+    It reaches this machine alone. Playwright's synchronous interface holds an event loop in this thread meanwhile, in
+    which no other can run.
 
     Raises:
         NoChromiumError: none is there.
     """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_find(playwright))
+        browser = playwright.chromium.launch(executable_path=_find(playwright), args=[_LOOPBACK_ONLY])
         try:
             yield browser
         finally:

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from bert_mlm_client.errors import InputError
+from bert_mlm_client.onnx_runtime import onnxruntime as ort
 from bert_mlm_client.tokens import Encoded, Tokenizer
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 from numpy.typing import NDArray

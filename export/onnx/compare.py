@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
+from bert_mlm_client.onnx_runtime import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx.numpy_helper import to_array
 

@@ -71,7 +71,7 @@ def _engines(version: Path) -> dict[str, Engine]:
 
 
 def _rival(file: Path) -> Call:
-    import onnxruntime
+    from bert_mlm_client.onnx_runtime import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     # Its threads wait awake within a run; after it they would take the cores from the engine whose turn is next.

@@ -19,6 +19,14 @@ from loadtest.questions import fill_mask, full_logits, grpc_message, rest_body
 
 MODEL = "bert_mlm"
 
+# Rivals are as articles show them, except that they send nothing away either.
+_COMMON_ENVIRONMENT = {
+    "TOKENIZERS_PARALLELISM": "false",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",  # the checkpoint is a folder
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Files:
@@ -240,7 +248,7 @@ def start(system: System, files: Files, first: Encoded, log: Path, asked: Runnin
         system.command(files, ports),
         ready=lambda: http(ports.http, "POST", target.path, body),
         log=log,
-        environment={"TOKENIZERS_PARALLELISM": "false", **system.environment(files)},
+        environment={**_COMMON_ENVIRONMENT, **system.environment(files)},
         python=torch_python() if system.rival else Path(sys.executable),
     ) as process:
         yield Running(system, process, ports, time.perf_counter() - begun)

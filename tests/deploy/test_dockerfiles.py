@@ -71,3 +71,18 @@ def test_what_it_copies_imports_nothing_of_this_repository_that_stays_outside(do
     modules = [module for source in copied(dockerfile) for module in (ROOT / source).rglob("*.py")]
     own = {name for module in modules for name in imported(module) if name.split(".")[0] in APPLICATIONS}
     assert {name for name in own if not any(f"{name}.".startswith(f"{folder}.") for folder in inside)} == set()
+
+
+@pytest.mark.parametrize(
+    ("library", "setting"),
+    [
+        ("bert_mlm_client.onnx_runtime", "ORT_DISABLE_TELEMETRY=1"),
+        ("huggingface_hub", "HF_HUB_DISABLE_TELEMETRY=1"),
+    ],
+)
+def test_the_telemetry_of_what_it_runs_is_disabled(dockerfile: Path, library: str, setting: str) -> None:
+    modules = [
+        module for source in copied(dockerfile) if source != "client" for module in (ROOT / source).rglob("*.py")
+    ]
+    used = any(library in imported(module) for module in modules)
+    assert used == (setting in " ".join(instructions(dockerfile, "ENV")).split())

@@ -12,8 +12,11 @@ from bert_mlm_client.errors import (
     SignatureNotFoundError,
 )
 from bert_mlm_client.results import ModelStatus, VersionStatus
+from bert_mlm_client.telemetry import disable_telemetry
 from bert_mlm_client.transport.base import Answer, Request
 from bert_mlm_client.wire.tensors import Array
+
+disable_telemetry()  # of ONNX Runtime, which a backend may import later
 
 _STATUS = ModelStatus("in-process", (VersionStatus(1, "AVAILABLE", "OK", ""),))
 

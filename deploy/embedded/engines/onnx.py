@@ -55,7 +55,7 @@ class OnnxEngine:
         if not path.is_file():
             msg = f"Could not find {path}: export the model anew, or serve it with --engine=tensorflow."
             raise ServingError(Code.NOT_FOUND, msg)
-        import onnxruntime as ort
+        from bert_mlm_client.onnx_runtime import onnxruntime as ort
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
+from bert_mlm_client.onnx_runtime import onnxruntime as ort
 from numpy.typing import NDArray
 
 from export import load_checkpoint

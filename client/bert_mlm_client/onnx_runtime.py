@@ -1,0 +1,14 @@
+"""Import ONNX Runtime with its telemetry disabled.
+
+    from bert_mlm_client.onnx_runtime import onnxruntime as ort
+
+Import it from here and nowhere else, in a `Backend` of your own too: ``pip install bert-mlm-client[onnx]`` installs it.
+"""
+
+from bert_mlm_client.telemetry import disable_telemetry
+
+disable_telemetry()
+
+import onnxruntime  # noqa: E402 - reads its environment variable while it is imported
+
+__all__ = ["onnxruntime"]
