@@ -32,6 +32,30 @@ def top_characters(model: BertForMaskedLM, tokenizer: Tokenizer, text: str, coun
     return [str(tokenizer.id_to_token(int(i))) for i in logits.topk(count).indices]
 
 
+def attention_entropy(model: BertForMaskedLM, tokenizer: Tokenizer, *, every: int = 1) -> list[float]:
+    """Return how evenly each layer attends, over the held-out texts.
+
+    Args:
+        model: the model to ask.
+        tokenizer: its tokenizer.
+        every: use one text out of so many (a quick look during training).
+
+    Returns:
+        For each layer, the mean entropy of its attention over heads and tokens, as a share of the entropy of even
+        attention over the text: 1 for even attention, 0 where each token attends to one other alone.
+    """
+    usual = model.config._attn_implementation  # noqa: SLF001 - transformers has no public way to read it
+    model.set_attn_implementation("eager")
+    shares: list[list[float]] = []
+    for _, text in corpus.held_out()[::every]:
+        ids = tokenizer.encode(text).ids[: model.config.max_position_embeddings]
+        with torch.inference_mode():
+            attentions = model(torch.tensor([ids]), output_attentions=True).attentions
+        shares.append([float(torch.special.entr(layer).sum(-1).mean() / np.log(len(ids))) for layer in attentions])
+    model.set_attn_implementation(usual)
+    return [float(share) for share in np.mean(shares, axis=0)]
+
+
 def held_out_accuracy(
     model: BertForMaskedLM, tokenizer: Tokenizer, *, every: int = 1, seed: int = 0
 ) -> dict[str, tuple[int, float, float]]:
@@ -94,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{'held-out source':34}{'masks':>7}{'top-1':>8}{'top-5':>8}")
     for name, (masks, first, among_five) in held_out_accuracy(model, tokenizer).items():
         print(f"{name:34}{masks:7}{first:8.1%}{among_five:8.1%}")
+    print(f"attention entropy by layer: {' '.join(f'{layer:.2f}' for layer in attention_entropy(model, tokenizer))}")
     right = 0
     for text, answer in TEN_LINES:
         best = top_characters(model, tokenizer, text)

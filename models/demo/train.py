@@ -1,28 +1,28 @@
 """Train the demonstration checkpoint from scratch.
 
-    .venv-torch/bin/python -m models.demo.train --corpora DIR --output models/demo --minutes 90
+    .venv-torch/bin/python -m models.demo.train --corpora DIR --output models/demo
 
 Reads plain text (``corpus``), packs it (``packing``) and trains a small BERT for masked language modelling on a CPU or
-a GPU. Interrupt it whenever you like: the same command goes on from the last state in ``--work``.
+a GPU. The same command resumes an interrupted run from the last state in ``--work``.
 """
 
 import argparse
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, load_model, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import BertConfig, BertForMaskedLM
 
 from models.demo import corpus
-from models.demo.evaluate import held_out_accuracy, top_characters
+from models.demo.evaluate import attention_entropy, held_out_accuracy, top_characters
 from models.demo.packing import Packer
 from models.demo.ten_lines import TEN_LINES
 from models.demo.tokenizer import build_tokenizer
@@ -31,6 +31,10 @@ LENGTH = 128
 VOCABULARY = 8_000
 PLATEAU = 0.4
 """Where in the run, between 0 and 1, the learning rate begins to fall and the sources' late shares begin."""
+LEAST_ENTROPY = 0.6
+"""Attention entropy of a layer, as a share of even attention's, below which a run is penalised."""
+COLLAPSED = 0.1
+"""The same, below which a layer's attention is drawn anew when a run starts from an earlier checkpoint."""
 SAVE_EVERY_S = 300
 REPORT_EVERY_S = 30
 
@@ -48,37 +52,72 @@ def build_model(vocabulary: int) -> BertForMaskedLM:
         attention_probs_dropout_prob=0.0,
         type_vocab_size=2,
         architectures=["BertForMaskedLM"],
+        attn_implementation="eager",  # the only one that returns the attention, which the loss looks at
     )
     return BertForMaskedLM(config)
 
 
 class MaskedLoss(nn.Module):
-    """The loss over the masked tokens of a packed batch; the head runs for those alone."""
+    """The loss over the masked tokens of a packed batch, and a penalty for attention that collapses.
+
+    The head runs for the masked tokens alone. The penalty is what a layer's attention entropy lacks of
+    ``LEAST_ENTROPY``: a small model left to itself rests its attention on [CLS] (an attention sink, Xiao et al., 2023,
+    https://arxiv.org/abs/2309.17453), and its upper layers then exchange nothing between tokens.
+    """
 
     def __init__(self, model: BertForMaskedLM) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, ids: Tensor, positions: Tensor, segments: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean cross-entropy, a scalar."""
+        """Return the mean cross-entropy in nats plus the penalty, a scalar."""
         together = segments[:, None, :, None] == segments[:, None, None, :]
-        hidden = self.model.bert(input_ids=ids, position_ids=positions, attention_mask=together).last_hidden_state
-        masked = hidden.reshape(-1, hidden.shape[-1])[targets]
-        return nn.functional.cross_entropy(self.model.cls(masked).float(), labels)
+        # Added to the scores: eager attention would add a boolean mask as 0 and 1 instead of applying it.
+        apart = torch.zeros(together.shape).masked_fill(~together, torch.finfo(torch.float32).min).to(ids.device)
+        out = self.model.bert(input_ids=ids, position_ids=positions, attention_mask=apart, output_attentions=True)
+        masked = out.last_hidden_state.reshape(-1, out.last_hidden_state.shape[-1])[targets]
+        loss = nn.functional.cross_entropy(self.model.cls(masked).float(), labels)
+        counted = (segments > 0)[:, None]
+        even = together.sum(-1).clamp(min=2).log()
+        for attention in out.attentions:
+            share = -torch.xlogy(attention.float(), attention.float() + 1e-9).sum(-1) / even
+            mean = (share * counted).sum() / counted.sum() / attention.shape[1]
+            loss = loss + (LEAST_ENTROPY - mean).clamp(min=0)
+        return loss
+
+
+def restart_attention(model: BertForMaskedLM, layers: Iterable[int]) -> None:
+    """Draw the attention of some layers anew, so that at first it spreads evenly and adds nothing."""
+    for layer in layers:
+        attention = model.bert.encoder.layer[layer].attention
+        for part in (attention.self.query, attention.self.key, attention.self.value):
+            nn.init.normal_(part.weight, std=model.config.initializer_range)
+            nn.init.zeros_(part.bias)
+        nn.init.zeros_(attention.output.dense.weight)
 
 
 def build_optimizers(model: BertForMaskedLM) -> list[torch.optim.Optimizer]:
-    """Return Muon (Jordan et al., 2024) for the encoder's matrices and AdamW for all that is left."""
-    matrices = [parameter for name, parameter in model.named_parameters() if _is_encoder_matrix(name, parameter)]
-    rest = [parameter for name, parameter in model.named_parameters() if not _is_encoder_matrix(name, parameter)]
+    """Return Muon (Jordan et al., 2024) for the encoder's matrices and AdamW for the rest.
+
+    Query and key matrices are the exception: Muon's even steps let their products grow until attention collapses onto
+    one token, so AdamW trains them, more slowly than the rest. Weight decay keeps Muon's matrices small (Liu et al.,
+    2025, https://arxiv.org/abs/2502.16982), without which fine-tuning hardly moves them.
+    """
+    named = dict(model.named_parameters())
+    attention = [name for name in named if name.endswith((".query.weight", ".key.weight"))]
+    matrices = [name for name in named if ".encoder." in name and named[name].ndim == 2 and name not in attention]
+    rest = [name for name in named if name not in attention and name not in matrices]
     return [
-        torch.optim.Muon(matrices, lr=0.02, momentum=0.95, weight_decay=0.01),
-        torch.optim.AdamW(rest, lr=0.002, betas=(0.9, 0.98), weight_decay=0.01),
+        torch.optim.Muon([named[name] for name in matrices], lr=0.015, momentum=0.95, weight_decay=0.1),
+        torch.optim.AdamW(
+            [
+                {"params": [named[name] for name in attention], "lr": 0.0005, "weight_decay": 0.1},
+                {"params": [named[name] for name in rest], "lr": 0.002, "weight_decay": 0.01},
+            ],
+            betas=(0.9, 0.98),
+            fused=True,
+        ),
     ]
-
-
-def _is_encoder_matrix(name: str, parameter: Tensor) -> bool:
-    return ".encoder." in name and parameter.ndim == 2
 
 
 def rate_at(progress: float) -> float:
@@ -179,7 +218,14 @@ def train(options: argparse.Namespace) -> None:
     model = build_model(len(vocabulary)).to(device)
     print(f"{sum(parameter.numel() for parameter in model.parameters()):,} parameters on {device}", flush=True)
     run = Run(options.work, model, {"seed": options.seed, "rows": options.rows, "vocabulary": len(vocabulary)})
+    if options.start and run.step == 0:
+        load_model(model, options.start / "model.safetensors")
+        entropies = attention_entropy(model, tokenizer, every=20)
+        restart_attention(model, [layer for layer, entropy in enumerate(entropies) if entropy < COLLAPSED])
     loss_of = MaskedLoss(model)
+    if options.compile:
+        loss_of.compile()
+    report(model, tokenizer)
 
     steps = math.ceil(options.tokens / (options.rows * LENGTH))
     losses: list[float] = []
@@ -205,10 +251,12 @@ def train(options: argparse.Namespace) -> None:
 
 
 def report(model: BertForMaskedLM, tokenizer: Tokenizer) -> None:
-    """Print a quick look at how far the model is."""
+    """Print a quick look at how far the model is, and how far its attention spreads."""
     _, first, among_five = held_out_accuracy(model, tokenizer, every=10)["all"]
     best = [top_characters(model, tokenizer, text)[0] for text, _ in TEN_LINES]
-    print(f"  held-out top-1 {first:.1%}, top-5 {among_five:.1%}; the ten lines: {' '.join(best)}", flush=True)
+    entropy = " ".join(f"{layer:.2f}" for layer in attention_entropy(model, tokenizer, every=20))
+    print(f"  held-out top-1 {first:.1%}, top-5 {among_five:.1%}; attention entropy by layer {entropy}; ", end="")
+    print(f"the ten lines: {' '.join(best)}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -217,9 +265,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpora", type=Path, required=True, help="folder of .txt or .txt.xz files")
     parser.add_argument("--output", type=Path, required=True, help="where the checkpoint goes")
     parser.add_argument("--work", type=Path, default=Path("build/demo"), help="where the state of the run is kept")
-    parser.add_argument("--tokens", type=float, default=38e6, help="how many tokens to learn from (default 38e6)")
+    parser.add_argument("--tokens", type=float, default=12.5e6, help="how many tokens to learn from (default 12.5e6)")
     parser.add_argument("--rows", type=int, default=64, help=f"rows of {LENGTH} tokens a step (default 64)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=Path, metavar="DIR", help="an earlier checkpoint to improve")
+    parser.add_argument("--compile", action="store_true", help="compile the step; needs a C++ compiler")
     train(parser.parse_args(arguments))
 
 

@@ -26,6 +26,33 @@ corpus.held_out = lambda: texts
 evaluate.main([])
 """
 
+# Two texts in one row, of which the second is another one each time; the first one's token is to be guessed.
+NEIGHBOURS = """
+import torch
+from models.demo.train import MaskedLoss, build_model
+torch.manual_seed(1)
+loss_of = MaskedLoss(build_model(50))
+positions, segments = torch.tensor([[0, 1, 2, 3] * 2]), torch.tensor([[1] * 4 + [2] * 4])
+for token in (20, 30):
+    ids = torch.tensor([[2, 4, 11, 3, 2, token, token, 3]])
+    print(float(loss_of(ids, positions, segments, torch.tensor([1]), torch.tensor([10]))))
+"""
+
+# The first layer's attention rests on one token, as that of a collapsed checkpoint does.
+COLLAPSED = """
+import torch
+from models.demo.train import MaskedLoss, build_model
+torch.manual_seed(1)
+model = build_model(50)
+batch = [torch.tensor([[2, 4, 11, 3]]), torch.arange(4)[None], torch.ones(1, 4), torch.tensor([1]), torch.tensor([10])]
+even = float(MaskedLoss(model)(*batch))
+attention = model.bert.encoder.layer[0].attention.self
+with torch.no_grad():
+    attention.query.weight.mul_(1000)
+    attention.key.weight.mul_(1000)
+print(even, float(MaskedLoss(model)(*batch)))
+"""
+
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the Python that has PyTorch."""
@@ -70,6 +97,27 @@ def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
     folder = corpora_with(tmp_path)
     train(folder, "work", steps=1).check_returncode()
     assert "choose another --work" in train(folder, "work", "--seed", "5", steps=1).stderr
+
+
+def test_a_text_is_blind_to_its_neighbours_in_the_row() -> None:
+    first, second = run("-c", NEIGHBOURS).stdout.split()
+    assert first == second
+
+
+def test_collapsed_attention_is_penalised() -> None:
+    even, collapsed = map(float, run("-c", COLLAPSED).stdout.split())
+    assert collapsed > even + 0.3
+
+
+def test_a_run_starts_from_an_earlier_checkpoint(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    folder = corpora_with(tmp_path)
+    train(folder, "earlier", steps=1).check_returncode()
+    train(folder, "later", "--seed", "2", "--start", str(folder / "earlier" / "out"), steps=1).check_returncode()
+    earlier, later = (load_file(folder / work / "out" / "model.safetensors") for work in ("earlier", "later"))
+    vectors = "bert.embeddings.word_embeddings.weight"
+    assert abs(earlier[vectors] - later[vectors]).mean() < 0.01  # two random ones are 0.02 apart
 
 
 def test_evaluation_prints_the_accuracy_on_held_out_text_and_the_ten_lines() -> None:
