@@ -12,7 +12,16 @@ from bert_mlm_client import exchanges
 from bert_mlm_client.base_client import BaseClient, fill_question, pairs_of
 from bert_mlm_client.drive import drive_async
 from bert_mlm_client.errors import UsageError
-from bert_mlm_client.exchanges import Exchange, Known, Method, Result, check_candidates, check_method, check_texts
+from bert_mlm_client.exchanges import (
+    Exchange,
+    Known,
+    Method,
+    Result,
+    Words,
+    check_candidates,
+    check_method,
+    check_texts,
+)
 from bert_mlm_client.results import Explanations, Features, Filling, ModelStatus, Predictions, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, AsyncTransport, Request, Retry, open_async_transport
@@ -81,7 +90,7 @@ class AsyncFillMask(BaseClient):
         texts: str,
         top_k: int = 5,
         *,
-        targets: Sequence[str],
+        targets: Sequence[Words],
         joint: Literal[False] = False,
         skip_punctuation: Literal[False] = False,
         truncate: bool = False,
@@ -93,7 +102,7 @@ class AsyncFillMask(BaseClient):
         texts: Sequence[str],
         top_k: int = 5,
         *,
-        targets: Sequence[str],
+        targets: Sequence[Words],
         joint: Literal[False] = False,
         skip_punctuation: Literal[False] = False,
         truncate: bool = False,
@@ -152,7 +161,7 @@ class AsyncFillMask(BaseClient):
         texts: str | Sequence[str],
         top_k: int = 5,
         *,
-        targets: Sequence[str] | None = None,
+        targets: Sequence[Words] | None = None,
         joint: bool = False,
         skip_punctuation: bool = False,
         truncate: bool = False,
@@ -167,9 +176,9 @@ class AsyncFillMask(BaseClient):
         return answers[0] if isinstance(texts, str) else answers
 
     async def score(
-        self, text: str, candidates: Sequence[str], *, truncate: bool = False, timeout: float | None = None
+        self, text: str, candidates: Sequence[Words], *, truncate: bool = False, timeout: float | None = None
     ) -> list[Filling]:
-        """Score words for the gap of a text, whatever their lengths; see `FillMask.score`."""
+        """Score words for the gaps of a text, whatever their lengths; see `FillMask.score`."""
         check_texts([text])
         words = check_candidates(candidates)
         [answer] = await self._ask(

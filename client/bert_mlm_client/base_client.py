@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bert_mlm_client import exchanges
 from bert_mlm_client.errors import BertMlmError, InputError
-from bert_mlm_client.exchanges import Exchange, Known
+from bert_mlm_client.exchanges import Exchange, Known, Words
 from bert_mlm_client.results import Filling, Predictions
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import AsyncTransport, Transport
@@ -77,7 +77,7 @@ def fill_question(
     texts: Sequence[str],
     top_k: int,
     *,
-    targets: Sequence[str] | None,
+    targets: Sequence[Words] | None,
     joint: bool,
     skip_punctuation: bool,
     truncate: bool,

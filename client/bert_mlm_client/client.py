@@ -11,7 +11,16 @@ from typing import Literal, NamedTuple, Self, overload
 from bert_mlm_client import exchanges
 from bert_mlm_client.base_client import BaseClient, fill_question, pairs_of
 from bert_mlm_client.drive import MAX_IN_FLIGHT, drive
-from bert_mlm_client.exchanges import Exchange, Known, Method, Result, check_candidates, check_method, check_texts
+from bert_mlm_client.exchanges import (
+    Exchange,
+    Known,
+    Method,
+    Result,
+    Words,
+    check_candidates,
+    check_method,
+    check_texts,
+)
 from bert_mlm_client.results import Explanations, Features, Filling, ModelStatus, Predictions, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, Request, Retry, Transport, open_transport
@@ -103,7 +112,7 @@ class FillMask(BaseClient):
         texts: str,
         top_k: int = 5,
         *,
-        targets: Sequence[str],
+        targets: Sequence[Words],
         joint: Literal[False] = False,
         skip_punctuation: Literal[False] = False,
         truncate: bool = False,
@@ -115,7 +124,7 @@ class FillMask(BaseClient):
         texts: Sequence[str],
         top_k: int = 5,
         *,
-        targets: Sequence[str],
+        targets: Sequence[Words],
         joint: Literal[False] = False,
         skip_punctuation: Literal[False] = False,
         truncate: bool = False,
@@ -174,7 +183,7 @@ class FillMask(BaseClient):
         texts: str | Sequence[str],
         top_k: int = 5,
         *,
-        targets: Sequence[str] | None = None,
+        targets: Sequence[Words] | None = None,
         joint: bool = False,
         skip_punctuation: bool = False,
         truncate: bool = False,
@@ -184,12 +193,13 @@ class FillMask(BaseClient):
 
         Args:
             texts: a text with one [MASK] or more, or several such texts.
-            top_k: how many candidates, for each mask or for all masks together.
-            targets: choose from these words instead of the whole vocabulary, see `score`; each text then has one gap,
-                a [MASK] or several side by side.
-            joint: fill all masks of a text together, so that they fit each other; masks side by side are one word.
-                Takes a request for each mask of a text, one after the other, and one more to rank what was found;
-                many texts share them.
+            top_k: how many candidates, for each mask or for all masks together. It only cuts the list: the answers for
+                k are the first k of the answers for any larger k.
+            targets: choose from these words instead of the whole vocabulary, see `score`.
+            joint: fill all masks of a text together, so that they fit each other; masks side by side are one word. The
+                score is the probability of all the words together. At most 32 fillings are found, whatever top_k is.
+                Takes a request for each mask of a text, one after the other, and one more for a text with several
+                gaps; many texts share them.
             skip_punctuation: leave out punctuation, symbols and special tokens; there may then be fewer than top_k.
             truncate: let the model read what is around the masks of a text that is too long for it.
             timeout: seconds to wait for the answer to a request, in place of the client's.
@@ -210,31 +220,37 @@ class FillMask(BaseClient):
         return answers[0] if isinstance(texts, str) else answers
 
     def score(
-        self, text: str, candidates: Sequence[str], *, truncate: bool = False, timeout: float | None = None
+        self, text: str, candidates: Sequence[Words], *, truncate: bool = False, timeout: float | None = None
     ) -> list[Filling]:
-        """Score words for the gap of a text, whatever their lengths.
+        """Score words for the gaps of a text, whatever their lengths.
 
-        A gap is a [MASK], or several side by side. A word of n tokens takes it as n masks; its score is the geometric
-        mean of p(token | text, the word's tokens before it), with those after it masked, so that a word of one token
-        has its plain probability. This is the pseudo-log-likelihood of a masked language model (Salazar et al. 2020,
-        "Masked Language Model Scoring", https://aclanthology.org/2020.acl-main.240) within a word from left to right,
-        without which the tokens of a word give each other away (Kauf & Ivanova 2023, "A Better Way to Do Masked
-        Language Model Scoring", https://aclanthology.org/2023.acl-short.80). With this project's demonstration model it
-        found 37 % of 440 words of one to four characters, cut from text that the model never saw, among ten words of
-        mixed lengths. The sum in place of the mean found 29 %, since it favours short words; without left to right the
-        mean found 27 %, since it favours long ones, and the sum 32 %.
+        A gap is a [MASK], or several side by side. A word of n tokens takes it as n masks. Its log-likelihood is the
+        sum of log p(token | text, the word's tokens before it), with those after it masked: pseudo-log-likelihood
+        (Salazar et al. 2020, "Masked Language Model Scoring", https://aclanthology.org/2020.acl-main.240) within a word
+        from left to right, without which the tokens of a word give each other away (Kauf & Ivanova 2023, "A Better Way
+        to Do Masked Language Model Scoring", https://aclanthology.org/2023.acl-short.80).
+
+        With several gaps the words are filled in one after the other, too, and those still to come are masked. The
+        likelihood is the mean of two orders, the gaps from first to last and from last to first. It is a probability:
+        over all words of so many tokens it sums to 1. `fill` with ``joint`` ranks by the same log-likelihood.
+
+        The score is the geometric mean of the token probabilities, so that words of different lengths compare; that of
+        one token is its probability. With this project's demonstration model it found 37 % of 440 words of one to four
+        characters, cut from text that the model never saw, among ten words of mixed lengths. The probability itself
+        found 29 %, since it favours short words.
 
         Args:
-            text: a text with one gap.
-            candidates: words of any length.
-            truncate: let the model read what is around the gap of a text that is too long for it.
+            text: a text with one gap or more.
+            candidates: words of any length; for a text with several gaps each candidate is a list of words, one for
+                each gap, such as `Filling.words`.
+            truncate: let the model read what is around the gaps of a text that is too long for it.
             timeout: seconds to wait for the answer to a request, in place of the client's.
 
         Returns:
             A filling for each candidate, in the order given.
 
         Raises:
-            InputError: the text does not have one gap, or a candidate is no word of the vocabulary.
+            InputError: a candidate does not have a word for each gap, or has one that the vocabulary does not.
             BertMlmError: see `bert_mlm_client.errors`.
         """
         check_texts([text])

@@ -38,11 +38,12 @@ class Filling:
     """Whole words for the masks of a text.
 
     Attributes:
-        score: how well they fit, from 0 to 1: the geometric mean of their tokens' probabilities, so that words of
-            different lengths compare. A single token's score is its probability.
-        log_likelihood: the sum of the probabilities' natural logarithms. Each is that of the token given the text
-            and, in `FillMask.score` and with ``targets``, the word's tokens before it; with ``joint``, the tokens at
-            all other masks.
+        score: from `FillMask.fill` with ``joint``, the probability of all the words together, exp(log_likelihood).
+            From `FillMask.score` and with ``targets``, the geometric mean of the tokens' probabilities,
+            exp(log_likelihood / number of tokens), so that words of different lengths compare. For a single token
+            both are its probability.
+        log_likelihood: the natural logarithm of the probability of all tokens, see `FillMask.score`; the same
+            for the same words, whichever method they come from.
         tokens: the tokens' ids, in the text's order.
         words: one word for each run of adjacent masks.
         sequence: the caller's text with the words in place of the masks.

@@ -38,7 +38,15 @@ class FilledMask(TypedDict):
 class FilledWords(TypedDict):
     """Whole words for the [MASK]s of a sentence."""
 
-    score: Annotated[float, Field(description="Geometric mean of the tokens' probabilities, from 0 to 1.")]
+    score: Annotated[
+        float,
+        Field(
+            description=(
+                "With joint the probability of all the words together; of given words the geometric mean of their "
+                "tokens' probabilities, so that different lengths compare. From 0 to 1."
+            )
+        ),
+    ]
     token: Annotated[int | None, Field(description="The token's id where there is one token, else null.")]
     token_str: Annotated[str, Field(description="The words, with a space between them.")]
     sequence: Annotated[str, Field(description="The sentence with the words in place.")]

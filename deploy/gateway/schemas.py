@@ -61,7 +61,7 @@ class FillMaskParameters(Body):
     targets: Annotated[
         Words | None, Field(description="Choose among these words, of any length; best first, top_k at most.")
     ] = None
-    joint: Annotated[bool, Field(description="Fill all [MASK]s together, as whole words.")] = False
+    joint: Annotated[bool, Field(description="Fill all [MASK]s together, as whole words; 32 answers at most.")] = False
     skip_punctuation: Annotated[bool, Field(description="Leave punctuation out of the candidates.")] = False
     truncate: Truncate = False
 
@@ -76,7 +76,7 @@ class FillMaskRequest(Body):
 class ScoreParameters(Body):
     """What to compare."""
 
-    candidates: Annotated[Words, Field(description="The words to score, of any length.")]
+    candidates: Annotated[Words, Field(description="Words of any length for the one gap of each sentence.")]
     truncate: Truncate = False
 
 

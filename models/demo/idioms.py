@@ -1,4 +1,4 @@
-"""Show what filling masks jointly gains on idioms, against filling each mask by itself.
+"""Compare joint with independent mask filling on idioms.
 
 python -m models.demo.idioms --url grpc://127.0.0.1:8500
 
@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, median
 
-from bert_mlm_client import FillMask, ModelStatus, Prediction
+from bert_mlm_client import FillMask, ModelStatus
 from bert_mlm_client.transport import Answer, Request, Transport, open_transport
 
 IDIOMS = Path(__file__).parent / "text" / "idioms.txt"
@@ -27,6 +28,9 @@ PATTERNS = {
     "all four": (0, 1, 2, 3),
 }
 """Which characters of an idiom are masked."""
+
+TOP_K = (1, 5, 30, 100)
+"""How many answers are asked for. The best one does not depend on it, which the report shows."""
 
 _LINE = re.compile(r"(.*)\[(.{4})\](.*)")
 
@@ -54,13 +58,13 @@ class Outcome:
     """How one way to fill fared.
 
     Attributes:
-        right: the share of idioms whose best answer is the whole idiom.
-        among_five: the share that have it among the first five answers.
+        right: the share of idioms whose best answer is the whole idiom, for each of TOP_K.
+        among_five: the share that have it among the first five answers of the most asked for.
         requests: requests an answer.
-        milliseconds: time an answer.
+        milliseconds: median time of an answer.
     """
 
-    right: float
+    right: tuple[float, ...]
     among_five: float
     requests: float
     milliseconds: float
@@ -103,44 +107,50 @@ def read_examples(path: Path = IDIOMS) -> list[Example]:
     return examples
 
 
-def independently(client: FillMask, text: str) -> list[str]:
-    """Return the best characters, each for its mask by itself; a second-best answer of all masks is not defined."""
-    answer = client.fill(text, top_k=1)
-    best = [mask[0] if isinstance(mask, list) else mask for mask in answer]
-    return ["".join(prediction.token_str for prediction in best if isinstance(prediction, Prediction))]
+def independently(client: FillMask, text: str, top_k: int) -> list[str]:
+    """Return the best characters of several masks, each by itself; a second-best answer of all masks is not defined."""
+    masks = client.fill(text, top_k)
+    return ["".join(mask[0].token_str for mask in masks if isinstance(mask, list))]
 
 
-def jointly(client: FillMask, text: str) -> list[str]:
-    """Return the characters of the five fillings that fit best together."""
-    return ["".join(filling.words) for filling in client.fill(text, joint=True)]
+def jointly(client: FillMask, text: str, top_k: int) -> list[str]:
+    """Return the characters of the fillings that fit best together."""
+    return ["".join(filling.words) for filling in client.fill(text, top_k, joint=True)]
 
 
 def measure(
     transport: CountingTransport,
     examples: Sequence[Example],
     places: Sequence[int],
-    fill: Callable[[FillMask, str], list[str]],
+    fill: Callable[[FillMask, str, int], list[str]],
 ) -> Outcome:
     """Fill every example's masks, one text at a time."""
     client = FillMask(transport)
     client.tokenizer()
-    count = len(examples)
-    before, started = transport.requests, time.perf_counter()
-    answers = [fill(client, example.masked(places)) for example in examples]
-    seconds = time.perf_counter() - started
     hidden = [example.hidden(places) for example in examples]
+    before = transport.requests
+    seconds, right = [], []
+    for top_k in TOP_K:
+        answers = []
+        for example in examples:
+            started = time.perf_counter()
+            answers.append(fill(client, example.masked(places), top_k))
+            seconds.append(time.perf_counter() - started)
+        right.append(fmean(true == answer[0] for true, answer in zip(hidden, answers, strict=True)))
     return Outcome(
-        right=sum(true == answer[0] for true, answer in zip(hidden, answers, strict=True)) / count,
-        among_five=sum(true in answer for true, answer in zip(hidden, answers, strict=True)) / count,
-        requests=(transport.requests - before) / count,
-        milliseconds=seconds / count * 1e3,
+        right=tuple(right),
+        among_five=fmean(true in answer[:5] for true, answer in zip(hidden, answers, strict=True)),
+        requests=(transport.requests - before) / len(seconds),
+        milliseconds=median(seconds) * 1e3,
     )
 
 
 def report(transport: CountingTransport, examples: Sequence[Example]) -> Iterator[str]:
     """Yield a table with a line for each place of the idiom, pattern and way to fill."""
     alone = [Example("", idiom, "") for idiom in dict.fromkeys(example.idiom for example in examples)]
-    yield f"{'masked':20}{'filled':16}{'right':>8}{'among 5':>9}{'requests':>10}{'ms':>8}"
+    yield f"{'':36}{'right at top_k':^{8 * len(TOP_K)}}"
+    counts = "".join(f"{top_k:8}" for top_k in TOP_K)
+    yield f"{'masked':20}{'filled':16}{counts}{'among 5':>9}{'requests':>10}{'p50 ms':>8}"
     for where, chosen in ((f"{len(alone)} idioms alone", alone), (f"{len(examples)} sentences", examples)):
         yield where
         for title, places in PATTERNS.items():
@@ -148,12 +158,13 @@ def report(transport: CountingTransport, examples: Sequence[Example]) -> Iterato
                 continue  # nothing would be left to go by
             for name, fill in (("each by itself", independently), ("jointly", jointly)):
                 one = measure(transport, chosen, places, fill)
+                right = "".join(f"{share:8.1%}" for share in one.right)
                 among = f"{one.among_five:.1%}" if fill is jointly else "-"
-                yield f"{title:20}{name:16}{one.right:8.1%}{among:>9}{one.requests:10.2f}{one.milliseconds:8.1f}"
+                yield f"{title:20}{name:16}{right}{among:>9}{one.requests:10.2f}{one.milliseconds:8.1f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the share of whole idioms right, requests and time an answer, with joint filling and without."""
+    """Print which share of whole idioms is right, with joint filling and without, and what an answer costs."""
     parser = argparse.ArgumentParser(prog="python -m models.demo.idioms", description=main.__doc__)
     parser.add_argument("--url", default="grpc://127.0.0.1:8500", help="the server (default: %(default)s)")
     parser.add_argument("--model", default="bert_mlm", help="the model's name (default: %(default)s)")

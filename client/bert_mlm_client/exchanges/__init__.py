@@ -9,18 +9,20 @@ from bert_mlm_client.exchanges.current import Known, ask_current, learn
 from bert_mlm_client.exchanges.explain import Method, check_method, explain
 from bert_mlm_client.exchanges.features import features
 from bert_mlm_client.exchanges.fill import fill
-from bert_mlm_client.exchanges.joint import fill_jointly
+from bert_mlm_client.exchanges.joint import MAX_FILLINGS, fill_jointly
 from bert_mlm_client.exchanges.rows import MAX_ROWS, check_texts
 from bert_mlm_client.exchanges.similarity import similarity
 from bert_mlm_client.exchanges.tokenizer import load_tokenizer
-from bert_mlm_client.exchanges.words import check_candidates, compare, score
+from bert_mlm_client.exchanges.words import Words, check_candidates, compare, score
 
 __all__ = [
+    "MAX_FILLINGS",
     "MAX_ROWS",
     "Exchange",
     "Known",
     "Method",
     "Result",
+    "Words",
     "ask_current",
     "check_candidates",
     "check_method",

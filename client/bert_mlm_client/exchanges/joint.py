@@ -1,40 +1,63 @@
 """Whole words for all the masks of a text together."""
 
 import heapq
+import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from bert_mlm_client.decode import check_top_k, is_punctuation, join_tokens, token_text
+from bert_mlm_client.decode import check_top_k, is_punctuation, is_special, join_tokens, token_text
 from bert_mlm_client.exchanges.base import Exchange
 from bert_mlm_client.exchanges.gaps import find_gaps, replace
-from bert_mlm_client.exchanges.likelihood import Step, log, log_probabilities
+from bert_mlm_client.exchanges.likelihood import Filled, Known, Order, fill_orders, log, log_likelihoods
 from bert_mlm_client.exchanges.rows import Best, Row, best_tokens, encode_texts
-from bert_mlm_client.exchanges.words import mean_probability
 from bert_mlm_client.results import Filling
 from bert_mlm_client.tokens import Encoded, Tokenizer
+from bert_mlm_client.vocabulary import Vocabulary
 
 WIDTH = 8
-"""How many hypotheses for a text are followed at once, unless more answers are wanted."""
+"""How many hypotheses are followed at once, for each order of a text's gaps."""
+
+MAX_FILLINGS = 32
+"""How many fillings of a text are found at most."""
 
 
 class _Hypothesis(NamedTuple):
-    """What the first masks of a text may hold, and each token's log-probability given what is before it.
+    """A row with the first masks of an order filled, and how probable these tokens are in that order."""
 
-    Attributes:
-        log_likelihood: the sum of ``logs``.
-        logs: one for each token.
-        tokens: the tokens, in the text's order.
-    """
+    log_likelihood: float
+    ids: tuple[int, ...]
 
-    log_likelihood: float = 0.0
-    logs: tuple[float, ...] = ()
-    tokens: tuple[int, ...] = ()
 
-    def followed_by(self, token: int, log_probability: float) -> "_Hypothesis":
-        """Return the hypothesis with one more mask filled."""
-        total = self.log_likelihood + log_probability
-        return _Hypothesis(total, (*self.logs, log_probability), (*self.tokens, token))
+class _Beam:
+    """The most probable hypotheses for a text in one order of its masks."""
+
+    def __init__(self, encoded: Encoded, order: Order) -> None:
+        self.encoded = encoded
+        self.hypotheses = [_Hypothesis(0.0, encoded.input_ids)]
+        self._positions = [encoded.mask_positions[mask] for mask in order]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every mask is filled."""
+        return not self._positions
+
+    def rows(self) -> list[Row]:
+        """Return the rows that ask about the next mask."""
+        return [Row(found.ids, (self._positions[0],)) for found in self.hypotheses]
+
+    def grow(self, known: Known, width: int, last_width: int) -> None:
+        """Fill the next mask and keep the best: ``width`` hypotheses, or ``last_width`` after the last mask."""
+        rows = self.rows()
+        position = self._positions.pop(0)
+        kept = last_width if self.is_complete else width
+        # Each row's candidates come best first: more than are kept cannot be among the best of all.
+        grown = (
+            _Hypothesis(found.log_likelihood + value, (*found.ids[:position], token, *found.ids[position + 1 :]))
+            for found, row in zip(self.hypotheses, rows, strict=True)
+            for token, value in islice(known[row].items(), kept)
+        )
+        self.hypotheses = heapq.nlargest(kept, grown, key=lambda found: found.log_likelihood)
 
 
 def fill_jointly(
@@ -46,93 +69,84 @@ def fill_jointly(
     truncate: bool = False,
     width: int = WIDTH,
 ) -> Exchange[list[list[Filling]]]:
-    """Find the words that fit together best: search from the first mask to the last, then rank what was found.
+    """Find the most probable words for all masks together.
 
-    The beam search fills one more mask of every text in each round trip, given what is filled in so far. One round trip
-    more ranks its last hypotheses by their pseudo-log-likelihood, the sum of log p(token | text, all other tokens)
-    (Salazar et al. 2020, https://aclanthology.org/2020.acl-main.240).
+    A beam search for each order of the gaps fills one more mask in each round trip. With several gaps one more round
+    trip asks for the probability of what one order found in the other; `log_likelihoods` is the measure. ``top_k`` only
+    cuts the result, so that the answers for k are the first k of the answers for any larger k.
 
-    Of 88 idioms with their last two, second and fourth, or first two characters masked, the demonstration model found
-    19 % with each mask by itself, 41 % by the search alone and 51 % with the ranking. Twice and four times the width
-    found no more; always filling the mask whose best token is most probable, 44 % and 52 %.
+    Tokens such as [UNK], which are no text, are left out. Of fillings that make the same sentence the best stays.
 
     Returns:
-        For each text its top_k fillings, best first.
+        For each text its top_k fillings, best first; MAX_FILLINGS at most.
     """
     encoded = encode_texts(tokenizer, texts, truncate=truncate)
-    beams = yield from _search(tokenizer, encoded, top_k, max(width, top_k), skip_punctuation=skip_punctuation)
-    steps = [step for one, beam in zip(encoded, beams, strict=True) for found in beam for step in _others(one, found)]
-    logs = iter((yield from log_probabilities(steps)))
-    ranked = [
-        sorted(
-            # The last token had all others before it, so that its part is known from the search.
-            (
-                _filling(tokenizer, one, found, sum(next(logs) for _ in found.tokens[1:]) + found.logs[-1])
-                for found in beam
-            ),
-            key=lambda filling: filling.score,
-            reverse=True,
-        )
-        for one, beam in zip(encoded, beams, strict=True)
+    kept = max(width, MAX_FILLINGS)
+    beams = [[_Beam(one, order) for order in fill_orders(one)] for one in encoded]
+    known = yield from _search(
+        tokenizer.vocabulary,
+        [beam for several in beams for beam in several],
+        top_k,
+        (width, kept),
+        skip_punctuation=skip_punctuation,
+    )
+    found = [_best_found(several, kept) for several in beams]
+    logs = iter((yield from log_likelihoods([filling for fillings in found for filling in fillings], known)))
+    return [
+        _ranked([_filling(tokenizer.vocabulary, filling, next(logs)) for filling in fillings])[:top_k]
+        for fillings in found
     ]
-    return [fillings[:top_k] for fillings in ranked]
 
 
 def _search(
-    tokenizer: Tokenizer, encoded: Sequence[Encoded], top_k: int, width: int, *, skip_punctuation: bool
-) -> Exchange[list[list[_Hypothesis]]]:
-    """Return each text's most probable hypotheses, by beam search from left to right."""
-    beams = [[_Hypothesis()] for _ in encoded]
-    for place in range(max((len(one.mask_positions) for one in encoded), default=0)):
-        growing = [number for number, one in enumerate(encoded) if place < len(one.mask_positions)]
-        rows = [_row(encoded[number], found.tokens) for number in growing for found in beams[number]]
-        if not rows:
-            break  # all that the masks could hold was left out
+    vocabulary: Vocabulary, beams: Sequence[_Beam], top_k: int, widths: tuple[int, int], *, skip_punctuation: bool
+) -> Exchange[Known]:
+    """Fill all masks of all beams, and return the candidates that were seen on the way."""
+    known: dict[Row, dict[int, float]] = {}
+    while growing := [beam for beam in beams if not beam.is_complete]:
+        rows = [row for beam in growing for row in beam.rows()]
         answers = yield from best_tokens(rows)
-        check_top_k(top_k, answers[0].token_ids.shape[-1])
-        following = iter(answers)
-        for number in growing:
-            # Each hypothesis' candidates come best first: more than width of them cannot be among the best of all.
-            grown = [
-                found.followed_by(token, log(score))
-                for found in beams[number]
-                for token, score in islice(_candidates(tokenizer, next(following), skip_punctuation), width)
-            ]
-            beams[number] = heapq.nlargest(width, grown)
-    return beams
+        for row, best in zip(rows, answers, strict=True):
+            check_top_k(top_k, best.token_ids.shape[-1])
+            known[row] = dict(_candidates(vocabulary, best, skip_punctuation))
+        for beam in growing:
+            beam.grow(known, *widths)
+    return known
 
 
-def _candidates(tokenizer: Tokenizer, best: Best, without_punctuation: bool) -> Iterator[tuple[int, float]]:  # noqa: FBT001  as the caller's
-    """Yield a row's tokens with their probabilities, best first."""
+def _candidates(vocabulary: Vocabulary, best: Best, skip_punctuation: bool) -> Iterator[tuple[int, float]]:  # noqa: FBT001  as the caller's
+    """Yield a row's tokens with their log-probabilities, best first."""
+    is_left_out = is_punctuation if skip_punctuation else is_special
     for token, score in zip(best.token_ids[0].tolist(), best.scores[0].tolist(), strict=True):
-        if not (without_punctuation and is_punctuation(token_text(tokenizer.vocabulary, token))):
-            yield token, score
+        if not is_left_out(token_text(vocabulary, token)):
+            yield token, log(score)
 
 
-def _row(encoded: Encoded, tokens: Sequence[int]) -> Row:
-    """Return the row that asks about the mask after those that are filled in."""
-    ids = list(encoded.input_ids)
-    for position, token in zip(encoded.mask_positions, tokens, strict=False):
-        ids[position] = token
-    return Row(tuple(ids), (encoded.mask_positions[len(tokens)],))
-
-
-def _others(encoded: Encoded, found: _Hypothesis) -> list[Step]:
-    """Return a step for each token but the last: itself masked, all others filled in."""
-    ids = list(encoded.input_ids)
-    for position, token in zip(encoded.mask_positions, found.tokens, strict=True):
-        ids[position] = token
-    masks = encoded.mask_positions
+def _best_found(beams: Sequence[_Beam], kept: int) -> list[Filled]:
+    """Return the best of what a text's beams have found, each filling by the order that favours it more."""
+    likelihoods: dict[tuple[int, ...], float] = {}
+    for found in (found for beam in beams for found in beam.hypotheses):
+        likelihoods[found.ids] = max(found.log_likelihood, likelihoods.get(found.ids, -math.inf))
+    encoded = beams[0].encoded
     return [
-        Step(Row((*ids[:position], encoded.input_ids[position], *ids[position + 1 :]), (position,)), token)
-        for position, token in zip(masks[:-1], found.tokens, strict=False)
+        Filled(encoded, tuple(ids[position] for position in encoded.mask_positions))
+        for ids in heapq.nlargest(kept, likelihoods, key=likelihoods.__getitem__)
     ]
 
 
-def _filling(tokenizer: Tokenizer, encoded: Encoded, found: _Hypothesis, log_likelihood: float) -> Filling:
+def _filling(vocabulary: Vocabulary, filled: Filled, log_likelihood: float) -> Filling:
+    encoded, tokens = filled
     gaps = find_gaps(encoded)
-    texts = [token_text(tokenizer.vocabulary, token) for token in found.tokens]
+    texts = [token_text(vocabulary, token) for token in tokens]
     words = tuple(join_tokens(texts[gap.first : gap.end]) for gap in gaps)
-    written = [word.removeprefix("##") for word in words]
-    sequence = replace(encoded.text, [gap.span for gap in gaps], written)
-    return Filling(mean_probability(log_likelihood, len(found.tokens)), log_likelihood, found.tokens, words, sequence)
+    sequence = replace(encoded.text, [gap.span for gap in gaps], [word.removeprefix("##") for word in words])
+    return Filling(math.exp(log_likelihood), log_likelihood, tokens, words, sequence)
+
+
+def _ranked(fillings: Sequence[Filling]) -> list[Filling]:
+    """Return the fillings best first, one for each sentence."""
+    ranked = sorted(fillings, key=lambda filling: filling.log_likelihood, reverse=True)
+    best: dict[str, Filling] = {}
+    for filling in ranked:
+        best.setdefault(filling.sequence, filling)
+    return list(best.values())

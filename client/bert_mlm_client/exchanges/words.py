@@ -1,103 +1,115 @@
-"""Compare whole words for the gap of a text, of any length in tokens."""
+"""Compare given words for the gaps of a text, of any length in tokens."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bert_mlm_client.errors import InputError
 from bert_mlm_client.exchanges.base import Exchange
 from bert_mlm_client.exchanges.gaps import find_gaps, replace
-from bert_mlm_client.exchanges.likelihood import Step, log_probabilities
-from bert_mlm_client.exchanges.rows import Row, numbered
+from bert_mlm_client.exchanges.likelihood import Filled, log_likelihoods
+from bert_mlm_client.exchanges.rows import numbered
 from bert_mlm_client.results import Filling
-from bert_mlm_client.tokens import MASK, Encoded, Span, Tokenizer
+from bert_mlm_client.tokens import MASK, Span, Tokenizer
+
+Words = str | Sequence[str]
+"""A candidate: one word, or for a text with several gaps a word for each."""
 
 
 class _Word(NamedTuple):
-    """A candidate and its tokens."""
+    """A word and its tokens."""
 
     text: str
     tokens: tuple[int, ...]
 
+    @property
+    def written(self) -> str:
+        """The word as it stands in a sentence: a piece without its ``##``."""
+        return self.text.removeprefix("##") if len(self.tokens) == 1 else self.text
 
-def check_candidates(candidates: Iterable[str]) -> list[str]:
-    """Return the words as a list, which can be asked about more than once.
+
+def check_candidates(candidates: Iterable[Words]) -> list[tuple[str, ...]]:
+    """Return the words of each candidate.
 
     Raises:
-        InputError: they are one string, which would count as its characters.
+        InputError: the candidates are one string, which would count as its characters.
     """
     if isinstance(candidates, str):
         msg = f"the candidates are one str, {candidates!r}; write a list of words"
         raise InputError(msg)
-    return list(candidates)
+    return [
+        (words,) if isinstance(words, str) or not isinstance(words, Sequence) else tuple(words) for words in candidates
+    ]
 
 
 def score(
-    tokenizer: Tokenizer, texts: Sequence[str], candidates: Sequence[str], *, truncate: bool = False
+    tokenizer: Tokenizer, texts: Sequence[str], candidates: Sequence[tuple[str, ...]], *, truncate: bool = False
 ) -> Exchange[list[list[Filling]]]:
-    """Score words for the gap of each text, all in one round trip.
+    """Score words for the gaps of each text, all in one round trip.
 
-    A word of n tokens takes the gap as n masks. Its log-likelihood is the sum over its tokens of log p(token | text,
-    the word's tokens before it), with the tokens after it masked.
+    A word of n tokens takes its gap as n masks; `log_likelihoods` is the measure.
 
     Returns:
         For each text one filling for each candidate, in the order given.
 
     Raises:
-        InputError: a text does not have exactly one gap, or a candidate is no word of the vocabulary.
+        InputError: a candidate does not have a word for each gap of a text, or has one that the vocabulary has not.
     """
-    words = [_Word(candidate, tokenizer.word_ids(candidate)) for candidate in candidates]
-    spans, steps = [], []
+    chosen = [[_Word(word, tokenizer.word_ids(word)) for word in words] for words in candidates]
+    spans: list[list[Span]] = []
+    filled: list[Filled] = []
     for number, text in enumerate(texts, 1):
         with numbered(number, len(texts)):
-            span, asked = _steps(tokenizer, text, words, truncate=truncate)
-        spans.append(span)
-        steps += asked
-    found = iter((yield from log_probabilities(steps)))
+            gaps = [gap.span for gap in find_gaps(tokenizer.encode(text, truncate=truncate))]
+            filled += _fill(tokenizer, text, gaps, chosen, truncate=truncate)
+        spans.append(gaps)
+    logs = iter((yield from log_likelihoods(filled)))
     return [
-        [_filling(text, span, word, sum(next(found) for _ in word.tokens)) for word in words]
-        for text, span in zip(texts, spans, strict=True)
+        [_filling(text, gaps, words, next(logs)) for words in chosen] for text, gaps in zip(texts, spans, strict=True)
     ]
 
 
 def compare(
-    tokenizer: Tokenizer, texts: Sequence[str], candidates: Sequence[str], top_k: int, *, truncate: bool = False
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    candidates: Sequence[tuple[str, ...]],
+    top_k: int,
+    *,
+    truncate: bool = False,
 ) -> Exchange[list[list[Filling]]]:
-    """Score words for the gap of each text and keep the best, best first; see `score`."""
+    """Score words for the gaps of each text and keep the best, best first; see `score`."""
     scored = yield from score(tokenizer, texts, list(dict.fromkeys(candidates)), truncate=truncate)
     return [sorted(one, key=lambda filling: filling.score, reverse=True)[:top_k] for one in scored]
 
 
-def mean_probability(log_likelihood: float, tokens: int) -> float:
-    """Return the geometric mean of so many probabilities, whose logarithms have this sum."""
-    return math.exp(log_likelihood / tokens)
+def _fill(
+    tokenizer: Tokenizer, text: str, gaps: Sequence[Span], candidates: Sequence[Sequence[_Word]], *, truncate: bool
+) -> Iterator[Filled]:
+    """Yield each candidate with the text that has as many masks as its words have tokens."""
+    encoded = {}
+    for words in candidates:
+        if len(words) != len(gaps):
+            listed = ", ".join(word.text for word in words)
+            counted = f"{len(gaps)} gap" + ("s" if len(gaps) > 1 else "")
+            msg = (
+                f"the text has {counted} (a [MASK], or several side by side), the candidate {listed!r} is for "
+                f"{len(words)}; give each candidate a word for each gap"
+            )
+            raise InputError(msg)
+        lengths = tuple(len(word.tokens) for word in words)
+        if lengths not in encoded:
+            masked = replace(text, gaps, [MASK * length for length in lengths])
+            encoded[lengths] = tokenizer.encode(masked, truncate=truncate)
+        yield Filled(encoded[lengths], tuple(token for word in words for token in word.tokens))
 
 
-def _steps(tokenizer: Tokenizer, text: str, words: Sequence[_Word], *, truncate: bool) -> tuple[Span, list[Step]]:
-    """Return where a text's gap is, and what to ask for all the tokens of all words."""
-    encoded = tokenizer.encode(text, truncate=truncate)
-    gaps = find_gaps(encoded)
-    if len(gaps) != 1:
-        msg = f"the text has {len(gaps)} gaps; words are compared in one: a [MASK], or several side by side"
-        raise InputError(msg)
-    span = gaps[0].span
-    masked = {len(encoded.mask_positions): encoded}
-    for length in {len(word.tokens) for word in words} - set(masked):
-        masked[length] = tokenizer.encode(replace(text, [span], [MASK * length]), truncate=truncate)
-    return span, [step for word in words for step in _left_to_right(masked[len(word.tokens)], word.tokens)]
-
-
-def _left_to_right(encoded: Encoded, tokens: tuple[int, ...]) -> list[Step]:
-    """Return a step for each token of a word: those before it filled in, itself and those after it masked."""
-    ids, first = encoded.input_ids, encoded.mask_positions[0]
-    return [
-        Step(Row(ids[:first] + tokens[:place] + ids[first + place :], (first + place,)), token)
-        for place, token in enumerate(tokens)
-    ]
-
-
-def _filling(text: str, span: Span, word: _Word, log_likelihood: float) -> Filling:
-    """Make a result; a piece of a word is written without its ``##``."""
-    written = word.text.removeprefix("##") if len(word.tokens) == 1 else word.text
-    score = mean_probability(log_likelihood, len(word.tokens))
-    return Filling(score, log_likelihood, word.tokens, (word.text,), replace(text, [span], [written]))
+def _filling(text: str, gaps: Sequence[Span], words: Sequence[_Word], log_likelihood: float) -> Filling:
+    tokens = tuple(token for word in words for token in word.tokens)
+    return Filling(
+        # The geometric mean: the probability itself favours short words.
+        score=math.exp(log_likelihood / len(tokens)),
+        log_likelihood=log_likelihood,
+        tokens=tokens,
+        words=tuple(word.text for word in words),
+        sequence=replace(text, gaps, [word.written for word in words]),
+    )

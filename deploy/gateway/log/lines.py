@@ -35,7 +35,7 @@ MEANINGS = {
     "batch_size": "How many sentences the request had; each has a line.",
     "input_text": "The sentence without personal data, or its digest.",
     "predicted_token": "The best answer; one of the words that the caller gave is written as the sentence is.",
-    "score": "How probable the best answer is, from 0 to 1; for similarity, the cosine.",
+    "score": "How probable the best answer is, from 0 to 1; of given words, per token; for similarity, the cosine.",
     "inference_time_ms": "The model server's share of the request, from sending to the answer.",
     "tokenize_time_ms": "The tokenizer's share of the request.",
     "total_time_ms": "The whole request in the gateway, or the whole of another task.",

@@ -1,6 +1,8 @@
-"""Whole words for all masks together: the best of all, and in few requests."""
+"""Joint filling: the most probable words, in few requests, whatever top_k is."""
 
+import hashlib
 import itertools
+import json
 import math
 from collections.abc import Mapping
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from bert_mlm_client import FillMask, InputError, Prediction
 from bert_mlm_client.drive import drive
-from bert_mlm_client.exchanges import fill_jointly
+from bert_mlm_client.exchanges import MAX_FILLINGS, fill_jointly
 from bert_mlm_client.transport import Answer, Request
 from bert_mlm_client.wire.tensors import Array
 from numpy.typing import NDArray
@@ -16,24 +18,31 @@ from numpy.typing import NDArray
 from tests.client.exchanges.table_model import MASK, TOKENS, TableModel
 
 SIZE = len(TOKENS)
+SPECIAL = range(5)
 
 
 def likelihood(table: TableModel, row: tuple[int, ...], tokens: tuple[int, ...]) -> float:
-    """By the definition: each token given all the others."""
+    """By the definition: the chain rule, the mean of the two orders of the gaps."""
     masks = [place for place, one in enumerate(row) if one == MASK]
-    filled = list(row)
-    for position, token in zip(masks, tokens, strict=True):
-        filled[position] = token
-    total = 0.0
-    for position, token in zip(masks, tokens, strict=True):
-        others = [*filled[:position], MASK, *filled[position + 1 :]]
-        total += math.log(table.probabilities(others, position)[token])
-    return total
+    gaps: list[list[int]] = []
+    for number, place in enumerate(masks):
+        if number and masks[number - 1] == place - 1:
+            gaps[-1].append(number)
+        else:
+            gaps.append([number])
+    probabilities = []
+    for order in (gaps, gaps[::-1]):
+        filled, probability = list(row), 1.0
+        for number in itertools.chain.from_iterable(order):
+            probability *= table.probabilities(filled, masks[number])[tokens[number]]
+            filled[masks[number]] = tokens[number]
+        probabilities.append(probability)
+    return math.log(sum(probabilities) / 2)
 
 
 def ranked(table: TableModel, row: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Every filling there is, best first."""
-    every = itertools.product(range(SIZE), repeat=row.count(MASK))
+    """Every filling there is, without special tokens and repeated sentences, best first."""
+    every = itertools.product(set(range(SIZE)) - set(SPECIAL), repeat=row.count(MASK))
     return sorted(every, key=lambda tokens: -likelihood(table, row, tokens))
 
 
@@ -58,19 +67,40 @@ def test_the_usual_beam_finds_the_best_of_a_small_vocabulary(client: FillMask, t
     assert client.fill(text, joint=True)[0].tokens == best
 
 
-def test_the_score_is_the_geometric_mean_of_the_tokens_probabilities_given_the_others(
-    client: FillMask, table: TableModel
+@pytest.mark.parametrize(
+    "text", ["一[MASK]", "一[MASK][MASK][MASK]", "一[MASK]二[MASK][MASK]", "[MASK]一[MASK]二[MASK]"]
+)
+def test_the_score_is_the_probability_of_all_words_by_the_chain_rule(
+    client: FillMask, table: TableModel, text: str
 ) -> None:
-    text = "一[MASK]二[MASK][MASK]"
     row = client.tokenizer().encode(text).input_ids
     for filling in client.fill(text, joint=True):
         assert filling.log_likelihood == pytest.approx(likelihood(table, row, filling.tokens), rel=1e-5)
-        assert filling.score == pytest.approx(math.exp(filling.log_likelihood / 3))
+        assert filling.score == pytest.approx(math.exp(filling.log_likelihood))
 
 
-def test_one_mask_is_filled_as_without_joint(client: FillMask) -> None:
-    together = client.fill("一[MASK]二", joint=True)
-    alone = [one for one in client.fill("一[MASK]二") if isinstance(one, Prediction)]
+@pytest.mark.parametrize("text", ["一[MASK][MASK]二", "[MASK]一[MASK]"])
+def test_the_scores_of_all_fillings_add_up_to_1(client: FillMask, table: TableModel, text: str) -> None:
+    row = client.tokenizer().encode(text).input_ids
+    every = list(itertools.product(range(SIZE), repeat=2))
+    assert sum(math.exp(likelihood(table, row, tokens)) for tokens in every) == pytest.approx(1)
+    assert sum(filling.score for filling in client.fill(text, SIZE, joint=True)) < 1
+
+
+@pytest.mark.parametrize("text", ["一[MASK][MASK]二", "[MASK]一[MASK]", "[MASK]一[MASK][MASK]二[MASK]"])
+def test_score_gives_the_same_log_likelihood(client: FillMask, text: str) -> None:
+    fillings = [one for one in client.fill(text, SIZE, joint=True) if TOKENS.index("##c") not in one.tokens]
+    scored = client.score(text, [filling.words for filling in fillings])
+    assert len(fillings) >= 3
+    for one, other in zip(fillings, scored, strict=True):
+        assert one.tokens == other.tokens
+        assert one.log_likelihood == pytest.approx(other.log_likelihood, rel=1e-5)
+        assert (one.words, one.sequence) == (other.words, other.sequence)
+
+
+def test_one_mask_is_filled_as_without_joint_but_for_special_tokens(client: FillMask) -> None:
+    together = client.fill("一[MASK]二", SIZE, joint=True)
+    alone = [one for one in client.fill("一[MASK]二", SIZE) if isinstance(one, Prediction) and one.token not in SPECIAL]
     assert [one.score for one in together] == pytest.approx([one.score for one in alone])
     assert [(one.token_str, one.sequence) for one in together] == [(one.token_str, one.sequence) for one in alone]
 
@@ -85,12 +115,19 @@ def test_masks_side_by_side_are_one_word(client: FillMask) -> None:
         assert filling.token_str == f"{first} {second}"
 
 
-@pytest.mark.parametrize(("masks", "requests"), [(1, 1), (2, 3), (4, 5)])
-def test_an_answer_takes_a_request_for_each_mask_and_one_to_rank(
-    client: FillMask, table: TableModel, masks: int, requests: int
-) -> None:
+@pytest.mark.parametrize("masks", [1, 2, 4])
+def test_one_gap_takes_a_request_for_each_mask(client: FillMask, table: TableModel, masks: int) -> None:
     client.fill("一" + "[MASK]" * masks, joint=True)
-    assert len(table.questions()) == requests
+    assert len(table.questions()) == masks
+
+
+@pytest.mark.parametrize("masks", [2, 3, 4])
+def test_several_gaps_take_one_request_more_for_what_the_search_has_not_seen(masks: int) -> None:
+    table = TableModel(top_k=5)  # of 12
+    with table.client() as client:
+        client.fill("一[MASK]" * masks, joint=True)
+    signatures = [signature for signature, _ in table.questions()]
+    assert signatures == ["fill_mask"] * masks + ["score_tokens"]
 
 
 def test_texts_are_filled_together_as_each_alone(client: FillMask, table: TableModel) -> None:
@@ -103,19 +140,71 @@ def test_texts_are_filled_together_as_each_alone(client: FillMask, table: TableM
             assert filling.score == pytest.approx(alone.score, rel=1e-5)
 
 
-def test_as_many_answers_as_asked_for_best_first_and_all_different(client: FillMask) -> None:
-    fillings = client.fill("[MASK][MASK]一", SIZE, joint=True)
+@pytest.mark.parametrize("text", ["[MASK][MASK]一", "[MASK]一[MASK]", "[MASK]一[MASK]二[MASK][MASK]"])
+def test_the_answers_for_k_are_the_first_k_and_ask_the_same(client: FillMask, table: TableModel, text: str) -> None:
+    most = client.fill(text, SIZE, joint=True)
+    rows = [inputs["input_ids"].tolist() for _, inputs in table.questions()]
+    for top_k in range(1, SIZE):
+        table.asked.clear()
+        assert client.fill(text, top_k, joint=True) == most[:top_k]
+        assert [inputs["input_ids"].tolist() for _, inputs in table.questions()] == rows
+
+
+def test_answers_come_best_first_and_no_more_than_are_searched_for() -> None:
+    tokens = 100
+
+    class Wide(TableModel):
+        """Says that it answers with more candidates than it has, to be asked for as many."""
+
+        def _fill_mask(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+            answer = super()._fill_mask(inputs)
+            rest = ((0, 0), (0, 0), (0, tokens - SIZE))
+            return {"token_ids": np.pad(answer["token_ids"], rest), "scores": np.pad(answer["scores"], rest)}
+
+    with Wide().client() as client:
+        fillings = client.fill("[MASK][MASK]一", tokens, joint=True)
     scores = [filling.score for filling in fillings]
-    assert len({filling.tokens for filling in fillings}) == SIZE
     assert scores == sorted(scores, reverse=True)
+    assert SIZE < len(fillings) <= MAX_FILLINGS
 
 
-def test_punctuation_and_special_tokens_can_be_left_out(client: FillMask) -> None:
-    left = {TOKENS.index(token) for token in (*TOKENS[:5], "，")}
-    plain = client.fill("[MASK][MASK]一", SIZE, joint=True)
-    assert any(left & set(filling.tokens) for filling in plain)
-    for filling in client.fill("[MASK][MASK]一", SIZE, joint=True, skip_punctuation=True):
-        assert not left & set(filling.tokens)
+def test_punctuation_counts_as_any_token_unless_it_is_left_out(client: FillMask) -> None:
+    comma = TOKENS.index("，")
+    assert any(comma in filling.tokens for filling in client.fill("[MASK][MASK]一", SIZE, joint=True))
+    without = client.fill("[MASK][MASK]一", SIZE, joint=True, skip_punctuation=True)
+    assert without
+    assert not any(comma in filling.tokens for filling in without)
+
+
+def test_special_tokens_are_no_answers_however_probable() -> None:
+    class Unknown(TableModel):
+        def _at_masks(self, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
+            found = super()._at_masks(inputs)
+            found[..., list(SPECIAL)] += 1
+            return found
+
+    with Unknown().client() as client:
+        for text in ("[MASK][MASK]一", "[MASK]一[MASK]"):
+            fillings = client.fill(text, 5, joint=True)
+            assert len(fillings) == 5
+            assert not any(set(SPECIAL) & set(filling.tokens) for filling in fillings)
+
+
+def test_of_fillings_that_make_the_same_sentence_the_best_stays() -> None:
+    tokens = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"一二三", "##一", "##二", "##三", "##c")
+
+    class Pieces(TableModel):
+        def _tokenizer(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+            answer = super()._tokenizer(inputs)
+            vocab = "\n".join(tokens).encode()
+            config = json.loads(answer["config"][0]) | {"vocab_sha256": hashlib.sha256(vocab).hexdigest()}
+            return {"vocab": np.array([vocab], object), "config": np.array([json.dumps(config).encode()], object)}
+
+    with Pieces().client() as client:
+        fillings = client.fill("[MASK][MASK]一", SIZE, joint=True)
+    assert len({filling.sequence for filling in fillings}) == len(fillings) == SIZE
+    scores = [filling.score for filling in fillings]
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_masks_that_can_hold_punctuation_alone_have_no_filling() -> None:

@@ -1,6 +1,7 @@
 """Words of any length are compared for one gap, all in one round trip."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -9,12 +10,18 @@ from bert_mlm_client import FillMask, InputError
 from tests.client.exchanges.table_model import MASK, TOKENS, TableModel, ids
 
 
+def cut(text: str) -> list[str]:
+    """Return a text's characters and masks."""
+    return re.findall(r"\[MASK\]|.", text)
+
+
 def chain(table: TableModel, before: str, word: tuple[str, ...], after: str) -> list[float]:
     """By the definition: each token's probability, those before it filled in, itself and those after it masked."""
     found = []
     for place, token in enumerate(word):
-        row = ids(*before, *word[:place], *["[MASK]"] * (len(word) - place), *after)
-        found.append(float(table.probabilities(row, 1 + len(before) + place)[TOKENS.index(token)]))
+        left = [*cut(before), *word[:place]]
+        row = ids(*left, *["[MASK]"] * (len(word) - place), *cut(after))
+        found.append(float(table.probabilities(row, 1 + len(left))[TOKENS.index(token)]))
     return found
 
 
@@ -74,12 +81,23 @@ def test_no_candidates_have_no_answers(client: FillMask, table: TableModel) -> N
     assert not table.questions()
 
 
+def test_several_gaps_take_a_word_each_of_any_length(client: FillMask, table: TableModel) -> None:
+    [filling] = client.score("[MASK]一[MASK]", [("二", "三四")])
+    first = chain(table, "", ("二",), "一[MASK][MASK]") + chain(table, "二一", ("三", "四"), "")
+    last = chain(table, "[MASK]一", ("三", "四"), "") + chain(table, "", ("二",), "一三四")
+    expected = math.log((math.prod(first) + math.prod(last)) / 2)
+    assert filling.log_likelihood == pytest.approx(expected, rel=1e-5)
+    assert filling.score == pytest.approx(math.exp(expected / 3), rel=1e-5)
+    assert (filling.words, filling.token_str, filling.sequence) == (("二", "三四"), "二 三四", "二一三四")
+    assert len(table.questions()) == 1
+
+
 @pytest.mark.parametrize("text", ["[MASK]一[MASK]", "[MASK][MASK]二[MASK]"])
-def test_a_text_with_several_gaps_is_refused(client: FillMask, text: str) -> None:
-    with pytest.raises(InputError, match="the text has 2 gaps"):
+def test_a_candidate_without_a_word_for_each_gap_is_rejected(client: FillMask, text: str) -> None:
+    with pytest.raises(InputError, match=r"the text has 2 gaps .* the candidate '一' is for 1; give each"):
         client.score(text, ["一"])
-    with pytest.raises(InputError, match=r"^text 2 of 2: the text has 2 gaps"):
-        client.fill(["[MASK]", text], targets=["一"])
+    with pytest.raises(InputError, match=r"^text 2 of 2: the text has 1 gap .* '一, 二' is for 2;"):
+        client.fill([text, "[MASK]"], targets=[("一", "二")])
 
 
 @pytest.mark.parametrize("word", ["", "五", "一[MASK]"])
