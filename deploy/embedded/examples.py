@@ -13,7 +13,7 @@ from deploy.embedded import metrics
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import invalid
 from deploy.embedded.inference_pb2 import Input
-from deploy.embedded.predict import Call, check_types
+from deploy.embedded.predict import Call
 
 INPUTS = "inputs"
 """The name of the one input."""
@@ -45,9 +45,7 @@ def prepare(
         msg = f"No signature was found with the name: {name}"
         raise invalid(msg)
     outputs = method.choose_outputs(signatures[name], check_method_name=check_method_name)
-    inputs = {INPUTS: to_array(given)}
-    check_types(signatures[name], inputs)
-    return Call(name, inputs, outputs)
+    return Call(name, {INPUTS: to_array(given)}, outputs)
 
 
 def to_array(given: Input) -> Array:
@@ -73,6 +71,6 @@ def to_array(given: Input) -> Array:
 
 
 def count(model: str, given: Array) -> None:
-    """Count the examples of a request that has been run, as TensorFlow Serving does."""
+    """Count the examples of a MultiInference request that has run; TensorFlow Serving counts no others."""
     metrics.EXAMPLE_COUNTS.observe(len(given), model)
     metrics.EXAMPLE_COUNT_TOTAL.add(model, amount=len(given))

@@ -116,7 +116,6 @@ class _Methods:
             classify, servable.signatures, name, request.input, check_method_name=self._check_method_names
         )
         outputs = await run(servable, call, timeout_s=context.time_remaining(), method="Classify")
-        examples.count(servable.name, call.inputs[examples.INPUTS])
         return ClassificationResponse(model_spec=_resolved(servable, name), result=classify.to_result(call, outputs))
 
     async def regress(self, request: RegressionRequest, context: Context) -> RegressionResponse:
@@ -126,7 +125,6 @@ class _Methods:
             regress, servable.signatures, name, request.input, check_method_name=self._check_method_names
         )
         outputs = await run(servable, call, timeout_s=context.time_remaining(), method="Regress")
-        examples.count(servable.name, call.inputs[examples.INPUTS])
         return RegressionResponse(model_spec=_resolved(servable, name), result=regress.to_result(call, outputs))
 
     async def multi_inference(self, request: MultiInferenceRequest, context: Context) -> MultiInferenceResponse:

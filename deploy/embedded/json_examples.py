@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from deploy.embedded import json_write
 from deploy.embedded.errors import ServingError, invalid
 from deploy.embedded.inference_pb2 import Example, ExampleList, ExampleListWithContext, Feature, Input
-from deploy.embedded.json_tensor import JSON_TYPES, is_base64, to_bytes
+from deploy.embedded.json_describe import describe
+from deploy.embedded.json_parse import members
+from deploy.embedded.json_tensor import is_base64, to_bytes, type_name
 
 _LARGEST = 2**63 - 1
 
@@ -20,7 +21,7 @@ def read_examples(document: dict[str, Any]) -> Input:
     """Return the examples of a request.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, they are missing or are no examples.
+        ServingError: INVALID_ARGUMENT, they are missing or are not examples.
     """
     context = _example(document["context"]) if "context" in document else None
     if "examples" not in document:
@@ -39,15 +40,16 @@ def read_examples(document: dict[str, Any]) -> Input:
 def _example(value: Any) -> bytes:
     """Return a JSON object as a serialized tf.Example."""
     if not isinstance(value, dict):
-        msg = f"Example must be JSON object but got JSON {_type_name(value)}"
+        msg = f"Example must be JSON object but got JSON {type_name(value)}"
         raise invalid(msg)
     example = Example()
     features = example.features.feature
-    for name, content in value.items():
+    for name, content in members(value):  # of a name that occurs twice, the last value counts
         try:
             feature = features[name]
+            feature.Clear()
         except UnicodeEncodeError as error:
-            msg = f"The name of a feature is not UTF-8: {json_write.describe(name)}"
+            msg = f"The name of a feature is not UTF-8: {describe(name)}"
             raise invalid(msg) from error
         for element in content if isinstance(content, list) else [content]:
             _add(element, name, feature)
@@ -58,7 +60,7 @@ def _add(value: Any, name: str, feature: Feature) -> None:
     """Append a JSON value to the list of its kind; all values of a feature are of one kind."""
     kind = _kind(value)
     if kind is None:
-        msg = f"Feature: {name} has element with unexpected JSON type: {_type_name(value)}"
+        msg = f"Feature: {name} has element with unexpected JSON type: {type_name(value)}"
         raise invalid(msg)
     settled = feature.WhichOneof("kind")
     if settled not in {None, kind}:
@@ -84,9 +86,5 @@ def _kind(value: Any) -> str | None:
     return "float_list" if isinstance(value, float) else None
 
 
-def _type_name(value: Any) -> str:
-    return "False" if value is False else JSON_TYPES[type(value)]
-
-
 def _misformed(document: Any, reason: str) -> ServingError:
-    return invalid(f"JSON Value: {json_write.describe(document)} {reason}")
+    return invalid(f"JSON Value: {describe(document)} {reason}")

@@ -1,42 +1,52 @@
 """Read JSON as TensorFlow Serving's parser does.
 
-That is RapidJSON with NaN and Infinity allowed: what follows the top-level value is ignored, the first of two equal
-keys counts, bytes that are no UTF-8 pass through, a number that no double holds is a fault, and a fault is told with
-its offset in bytes.
+That is RapidJSON 1.1.0 with NaN and Infinity allowed. It ignores what follows the top-level value, takes bytes that are
+not UTF-8 and low surrogates without a partner, reads integers beyond 64 bits as floats, and keeps every member of an
+object whose name occurs twice. Faults are reported with their byte offset (see ``json_fault``).
+
+python-rapidjson is no substitute: it bundles a later RapidJSON, which refuses such surrogates, bytes and trailing text,
+has other texts for control characters, and is as fast as the standard library.
 """
 
 import json
 import math
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from deploy.embedded.errors import ServingError, invalid
+from deploy.embedded.errors import invalid
+from deploy.embedded.json_fault import find_fault
 
-# Bytes that are no UTF-8 survive the way through str and back.
+# Bytes that are not UTF-8 survive the way through str and back.
 UNDECODABLE = "surrogateescape"
 
 _START = re.compile("\ufeff?[ \t\n\r]*")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_STRING_OR_NUMBER = re.compile(rf"{_STRING.pattern}|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)", re.DOTALL)
-_STRING_OR_SHORT_NAME = re.compile(rf"{_STRING.pattern}|-(NaN)|(-?Inf)(?!inity)", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F])|.)", re.DOTALL)
-_LITERALS = ("true", "false", "null", "NaN", "Infinity")
-_TEXTS = {
-    "Expecting value": "Invalid value.",
-    "Expecting property name enclosed in double quotes": "Missing a name for object member.",
-    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
-    "Unterminated string starting at": "Missing a closing quotation mark in string.",
-    "Invalid \\escape": "Invalid escape character in string.",
-    "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
-    "Invalid control character at": "Invalid encoding in string.",
-}
+_STRING_OR_NAME = re.compile(r'"(?:[^"\\]|\\.)*+"|-?(NaN)|(-?)(?:Na?)?(Inf)(?:inity)?', re.DOTALL)
+
+
+class RepeatedNames(dict[str, Any]):
+    """An object in which a name occurs twice: its first value counts, as in RapidJSON's FindMember.
+
+    Attributes:
+        pairs: all members, in order.
+    """
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(reversed(pairs))
+        self.pairs = pairs
+
+
+def members(value: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Return all members of an object in order, also those whose name occurs twice."""
+    return value.pairs if isinstance(value, RepeatedNames) else value.items()
 
 
 def parse(body: bytes) -> Any:
     """Return the top-level JSON value of a request body.
-
-    A whole number beyond 64 bits is a float, as it is for RapidJSON.
 
     Raises:
         ServingError: INVALID_ARGUMENT, the text and the offset of the fault.
@@ -45,121 +55,82 @@ def parse(body: bytes) -> Any:
         msg = "JSON Parse error: The document is empty"
         raise invalid(msg)
     text = body.decode("utf-8", UNDECODABLE)
-    match = _START.match(text)
-    start = match.end() if match else 0
-    if start == len(text):
-        reason = "The document is empty."
-        raise _error(reason, text, start)
     try:
-        value = _decode(text, start)
-    except json.JSONDecodeError as error:
-        raise _translate(error) from None
+        if not _has_lone_surrogate(text):
+            value = _decode(_STRICT, text)
+            if isinstance(value, (dict, list)):
+                return value  # of a bare number, Python leaves a broken end as trailing text
     except RecursionError:
-        reason = "The document is nested too deeply."
-        raise _error(reason, text, start) from None
-    except OverflowError:
-        reason = "Number too big to be stored in double."
-        raise _error(reason, text, _find_too_big(text)) from None
-    if _SURROGATE.search(text):
-        for escape in _ESCAPE.finditer(text):
-            if escape[1]:
-                reason = "The surrogate pair in string is invalid."
-                raise _error(reason, text, escape.start())
-    return value
-
-
-def _decode(text: str, start: int) -> Any:
+        raise _too_deep() from None
+    except (json.JSONDecodeError, OverflowError):
+        pass
+    if fault := find_fault(body):
+        msg = f"JSON Parse error: {fault}"
+        raise invalid(msg)
     try:
-        return _DECODER.raw_decode(text, start)[0]
-    except json.JSONDecodeError as error:
-        if not text.startswith(("Inf", "-Inf", "-NaN"), error.pos):
-            raise
-        try:
-            return _DECODER.raw_decode(_STRING_OR_SHORT_NAME.sub(_in_full, text), start)[0]
-        except json.JSONDecodeError:
-            raise error from None  # whose offset is that of the text as it came
+        return _decode(_LENIENT, _STRING_OR_NAME.sub(_as_python_reads, text))
+    except RecursionError:
+        raise _too_deep() from None
+    except json.JSONDecodeError as error:  # oddities such as NaN.5, of which RapidJSON makes a number
+        offset = len(error.doc[: error.pos].encode("utf-8", UNDECODABLE))
+        msg = f"JSON Parse error: Invalid value. at offset: {offset}"
+        raise invalid(msg) from None
 
 
-def _in_full(match: re.Match[str]) -> str:
-    """Write RapidJSON's further names of the numbers that are none as Python reads them."""
-    return "NaN" if match[1] else f"{match[2]}inity" if match[2] else match[0]
+def _decode(decoder: json.JSONDecoder, text: str) -> Any:
+    start = _START.match(text)
+    return decoder.raw_decode(text, start.end() if start else 0)[0]
 
 
-def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) == len(pairs):
-        return members
-    return dict(reversed(pairs))
+def _has_lone_surrogate(text: str) -> bool:
+    return bool(_SURROGATE.search(text)) and any(escape[1] for escape in _ESCAPE.finditer(text))
 
 
-def _float(text: str) -> float:
+def _as_python_reads(match: re.Match[str]) -> str:
+    """Rewrite what RapidJSON reads and Python does not."""
+    if match[1]:
+        return "NaN"
+    if match[3]:
+        return f"{match[2]}Infinity"
+    return _ESCAPE.sub(_surrogate_bytes, match[0])
+
+
+def _surrogate_bytes(escape: re.Match[str]) -> str:
+    """Write a surrogate without a partner as the three bytes that RapidJSON makes of it."""
+    if not escape[1]:
+        return escape[0]
+    return chr(int(escape[1], 16)).encode("utf-8", "surrogatepass").decode("utf-8", UNDECODABLE)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    return value if len(value) == len(pairs) else RepeatedNames(pairs)
+
+
+def _decoder(read_float: Callable[[str], float]) -> json.JSONDecoder:
+    def read_integer(text: str) -> float:
+        if len(text) < 19:
+            return int(text)
+        number = read_float(text)
+        if abs(number) > 2**65:  # and int() takes no more than 4,300 digits
+            return number
+        whole = int(text)
+        return whole if -(2**63) <= whole < 2**64 else number
+
+    return json.JSONDecoder(object_pairs_hook=_object, parse_float=read_float, parse_int=read_integer)
+
+
+def _checked_float(text: str) -> float:
+    """Read a number, unless only ``find_fault`` can tell whether it is too big."""
     number = float(text)
-    if math.isinf(number):
+    if math.isinf(number) or (number == 0 and "e" in text.lower()):
         raise OverflowError
     return number
 
 
-def _integer(text: str) -> float:
-    if len(text) < 19:
-        return int(text)
-    number = _float(text)
-    if abs(number) > 2**65:  # nor would Python read any number of digits
-        return number
-    whole = int(text)
-    return whole if -(2**63) <= whole < 2**64 else number
+_STRICT = _decoder(_checked_float)
+_LENIENT = _decoder(float)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_first_wins, parse_float=_float, parse_int=_integer)
-
-
-def _find_too_big(text: str) -> int:
-    """Return where the first number stands that no double holds."""
-    for match in _STRING_OR_NUMBER.finditer(text):
-        if match[1] and math.isinf(float(match[1])):
-            return match.start()
-    return 0
-
-
-def _translate(error: json.JSONDecodeError) -> ServingError:
-    text, position = error.doc, error.pos
-    if error.msg == "Expecting ',' delimiter":
-        return _not_a_comma(text, position)
-    reason = _TEXTS.get(error.msg.removesuffix(":").strip(), "Invalid value.")
-    if error.msg == "Unterminated string starting at":
-        position = len(text)
-    elif error.msg == "Expecting value":  # RapidJSON has eaten what still looked like a number or a literal
-        position += text.startswith("-", position)
-        position += max(_common_prefix(text[position : position + 8], literal) for literal in _LITERALS)
-    return _error(reason, text, position)
-
-
-def _not_a_comma(text: str, position: int) -> ServingError:
-    """Say what is wrong behind a value: half a number, or no comma."""
-    if text[position - 1].isdigit() and (half := re.compile(r"(\.)|[eE][+-]?").match(text, position)):
-        reason = "Miss fraction part in number." if half[1] else "Miss exponent in number."
-        return _error(reason, text, half.end())
-    if _is_in_object(text[:position]):
-        return _error("Missing a comma or } after an object member.", text, position)
-    return _error("Missing a comma or ] after an array element.", text, position)
-
-
-def _error(reason: str, text: str, position: int) -> ServingError:
-    offset = len(text[:position].encode("utf-8", UNDECODABLE))
-    return invalid(f"JSON Parse error: {reason} at offset: {offset}")
-
-
-def _is_in_object(text: str) -> bool:
-    """Return whether the innermost bracket that is still open is a brace."""
-    depth = 0
-    for bracket in reversed(re.findall(r"[][{}]", _STRING.sub("", text))):
-        depth += 1 if bracket in "]}" else -1
-        if depth < 0:
-            return bool(bracket == "{")
-    return False
-
-
-def _common_prefix(text: str, literal: str) -> int:
-    length = 0
-    while length < min(len(text), len(literal)) and text[length] == literal[length]:
-        length += 1
-    return length
+def _too_deep() -> Exception:
+    return invalid("JSON Parse error: The document is nested too deeply. at offset: 0")

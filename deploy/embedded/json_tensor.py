@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from bert_mlm_client.wire import messages
+from bert_mlm_client.wire import decode_tensor, messages
 
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import Code, ServingError, invalid
-from deploy.embedded.json_parse import UNDECODABLE
-from deploy.embedded.json_write import describe
+from deploy.embedded.json_describe import describe
+from deploy.embedded.json_parse import UNDECODABLE, RepeatedNames
 
 _MAX_RANK = 64  # numpy's own limit
-JSON_TYPES = {
+_JSON_TYPES = {
     bool: "True",
     float: "Number",
     int: "Number",
     str: "String",
     list: "Array",
-    dict: "Object",
     type(None): "Null",
 }
 
@@ -38,6 +37,13 @@ class _Kind:
     checked: np.dtype[np.generic]
     final: np.dtype[np.generic]
 
+    def type_error(self, value: Any) -> ServingError:
+        """Return the error for a value of another JSON type or out of range."""
+        if not self.accepted and not isinstance(value, dict):
+            msg = f"Conversion of JSON Value: {describe(value)} to type: {self.name}"
+            return ServingError(Code.UNIMPLEMENTED, msg)
+        return invalid(f"JSON Value: {describe(value)} Type: {type_name(value)} is not of expected type: {self.name}")
+
 
 def _kind(name: str, accepted: type | tuple[type, ...], final: type, checked: type | None = None) -> _Kind:
     types = accepted if isinstance(accepted, tuple) else (accepted,)
@@ -48,7 +54,6 @@ _NUMBER = (float, int)
 _KINDS = {
     messages.DT_FLOAT: _kind("float", _NUMBER, np.float32),
     messages.DT_DOUBLE: _kind("double", _NUMBER, np.float64),
-    messages.DT_HALF: _kind("half", _NUMBER, np.float16),
     messages.DT_INT8: _kind("int8", int, np.int8, np.int32),
     messages.DT_INT16: _kind("int16", int, np.int16, np.int32),
     messages.DT_INT32: _kind("int32", int, np.int32),
@@ -68,13 +73,7 @@ def to_array(value: Any, data_type: messages.DataType) -> Array:
         ServingError: INVALID_ARGUMENT, an element has the wrong type or the lists are ragged; UNIMPLEMENTED, JSON
             cannot spell this TensorFlow type.
     """
-    kind = _KINDS.get(data_type)
-    if kind is None:
-        name = messages.DataType.Name(data_type).removeprefix("DT_").lower()
-        while isinstance(value, list) and value:
-            value = value[0]
-        msg = f"Conversion of JSON Value: {describe(value)} to type: {name}"
-        raise ServingError(Code.UNIMPLEMENTED, msg)
+    kind = _KINDS.get(data_type) or _unsupported(data_type)
     shape = _dense_shape(value)
     if len(shape) > _MAX_RANK:
         msg = f"A tensor of {len(shape)} dimensions is not supported; at most {_MAX_RANK} are."
@@ -90,6 +89,13 @@ def to_array(value: Any, data_type: messages.DataType) -> Array:
             return np.array(elements, kind.checked).astype(kind.final, copy=False).reshape(shape)
     except OverflowError as error:
         raise _out_of_range(elements, kind) from error
+
+
+def type_name(value: Any) -> str:
+    """Return the name of a JSON value's type, by which errors call it."""
+    if isinstance(value, dict):
+        return "Object"
+    return "False" if value is False else _JSON_TYPES[type(value)]
 
 
 def to_bytes(value: Any) -> bytes:
@@ -113,7 +119,18 @@ def to_bytes(value: Any) -> bytes:
 
 def is_base64(value: Any) -> bool:
     """Return whether a JSON value is bytes in disguise: an object with nothing but a string under ``b64``."""
-    return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
+    is_plain = isinstance(value, dict) and not isinstance(value, RepeatedNames)
+    return is_plain and value.keys() == {"b64"} and isinstance(value["b64"], str)
+
+
+def _unsupported(data_type: messages.DataType) -> _Kind:
+    """Return the rules of a type that JSON has no values for; only an empty list makes a tensor of it."""
+    try:
+        dtype = decode_tensor(messages.TensorProto(dtype=data_type, tensor_shape={"dim": [{"size": 0}]})).dtype
+    except ValueError as error:  # quantized numbers, resources and variants
+        raise ServingError(Code.UNIMPLEMENTED, f"Conversion of JSON to {error}") from error
+    name = messages.DataType.Name(data_type).removeprefix("DT_").lower()
+    return _Kind(name, frozenset(), dtype, dtype)
 
 
 def _dense_shape(value: Any) -> tuple[int, ...]:
@@ -138,7 +155,7 @@ def _collect(value: Any, level: int, shape: tuple[int, ...], kind: _Kind, elemen
             raise invalid(msg)
         may_be_base64 = isinstance(value, dict) and kind.final.hasobject
         if not may_be_base64 and type(value) not in kind.accepted:
-            raise _type_error(value, kind)
+            raise kind.type_error(value)
         elements.append(value)
         return
     if level >= len(shape):
@@ -154,16 +171,11 @@ def _collect(value: Any, level: int, shape: tuple[int, ...], kind: _Kind, elemen
         _collect(element, level + 1, shape, kind, elements)
 
 
-def _type_error(value: Any, kind: _Kind) -> ServingError:
-    name = "False" if value is False else JSON_TYPES[type(value)]
-    return invalid(f"JSON Value: {describe(value)} Type: {name} is not of expected type: {kind.name}")
-
-
 def _out_of_range(elements: list[Any], kind: _Kind) -> ServingError:
     """Name the first number that the type cannot hold."""
     for element in elements:
         try:
             np.array(element, kind.checked)
         except OverflowError:
-            return _type_error(element, kind)
+            return kind.type_error(element)
     return invalid(f"A number is out of range for type: {kind.name}")

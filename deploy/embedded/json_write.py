@@ -1,10 +1,8 @@
 """Write arrays and values as JSON the way TensorFlow Serving does: its number formats and its layout."""
 
 import base64
-import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,13 +10,7 @@ from deploy.embedded.engines import Array
 from deploy.embedded.errors import ServingError, invalid
 from deploy.embedded.inference_pb2 import ClassificationResult, RegressionResult
 from deploy.embedded.json_parse import UNDECODABLE
-
-_INDENT = " " * 4
-_PRETTY = json.JSONEncoder(ensure_ascii=False, indent=4)
-_LONGEST_DESCRIPTION = 1000
-_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
-# Digits that bring every number of the type back (max_digits10).
-_FULL_PRECISION = {np.dtype(np.float32): "%.9g", np.dtype(np.float64): "%.17g"}
+from deploy.embedded.json_text import FULL_PRECISION, INDENT, decimals, quote
 
 
 def rows(outputs: Mapping[str, Array]) -> bytes:
@@ -43,17 +35,17 @@ def rows(outputs: Mapping[str, Array]) -> bytes:
         written = "[]"
     elif len(columns) == 1:
         (column,) = columns.values()
-        written = f"[{', '.join(column)}\n{_INDENT}]"
+        written = f"[{', '.join(column)}\n{INDENT}]"
     else:
-        keys = [json.dumps(name, ensure_ascii=False) for name in columns]
-        separator = f",\n{_INDENT * 3}"
+        keys = [quote(name) for name in columns]
+        separator = f",\n{INDENT * 3}"
         objects = (
             separator.join(f"{key}: {value}" for key, value in zip(keys, values, strict=True))
             for values in zip(*columns.values(), strict=True)
         )
-        listed = ",".join(f"\n{_INDENT * 2}{{\n{_INDENT * 3}{members}\n{_INDENT * 2}}}" for members in objects)
-        written = f"[{listed}\n{_INDENT}]"
-    return _encode(f'{{\n{_INDENT}"predictions": {written}\n}}')
+        listed = ",".join(f"\n{INDENT * 2}{{\n{INDENT * 3}{members}\n{INDENT * 2}}}" for members in objects)
+        written = f"[{listed}\n{INDENT}]"
+    return _encode(f'{{\n{INDENT}"predictions": {written}\n}}')
 
 
 def columns(outputs: Mapping[str, Array]) -> bytes:
@@ -69,11 +61,9 @@ def columns(outputs: Mapping[str, Array]) -> bytes:
     if len(tensors) == 1:
         (written,) = tensors.values()
     else:
-        members = f",\n{_INDENT * 2}".join(
-            f"{json.dumps(name, ensure_ascii=False)}: {tensor}" for name, tensor in tensors.items()
-        )
-        written = f"{{\n{_INDENT * 2}{members}\n{_INDENT}}}"
-    return _encode(f'{{\n{_INDENT}"outputs": {written}\n}}')
+        members = f",\n{INDENT * 2}".join(f"{quote(name)}: {tensor}" for name, tensor in tensors.items())
+        written = f"{{\n{INDENT * 2}{members}\n{INDENT}}}"
+    return _encode(f'{{\n{INDENT}"outputs": {written}\n}}')
 
 
 def classifications(result: ClassificationResult) -> bytes:
@@ -83,57 +73,35 @@ def classifications(result: ClassificationResult) -> bytes:
         scores = decimals(np.array([element.score for element in row.classes], np.float32))
         labels = [_string(element.label) for element in row.classes]
         rows.append("[" + ", ".join(f"[{label}, {score}]" for label, score in zip(labels, scores, strict=True)) + "]")
-    return _encode(f'{{\n{_INDENT}"results": [{", ".join(rows)}\n{_INDENT}]\n}}')
+    return _encode(f'{{\n{INDENT}"results": [{", ".join(rows)}\n{INDENT}]\n}}')
 
 
 def regressions(result: RegressionResult) -> bytes:
     """Write ``{"results": [...]}`` with a number for each example."""
     values = decimals(np.array([element.value for element in result.regressions], np.float32))
-    return _encode(f'{{\n{_INDENT}"results": [{", ".join(values)}]\n}}')
+    return _encode(f'{{\n{INDENT}"results": [{", ".join(values)}]\n}}')
 
 
 def error_body(message: str) -> bytes:
     """Write ``{"error": message}``."""
-    return _encode(json.dumps({"error": message}, ensure_ascii=False, indent=4))
-
-
-def describe(value: Any) -> str:
-    """Write a parsed JSON value for an error text, cut if it is long."""
-    if isinstance(value, float):
-        fits = abs(value) <= float(np.finfo(np.float32).max)
-        return decimals(np.array([value], np.float32 if fits else np.float64))[0]
-    text = ""
-    try:
-        for piece in _PRETTY.iterencode(value):
-            text += piece
-            if len(text) > _LONGEST_DESCRIPTION:
-                return text[:_LONGEST_DESCRIPTION] + "..."
-    except RecursionError:  # deeper than Python writes, though it could be read
-        return text[:_LONGEST_DESCRIPTION] + "..."
-    return text
-
-
-def decimals(array: Array) -> list[str]:
-    """Write floating-point numbers: %.6g, or as many digits as bring the number back; ``.0`` after whole ones."""
-    values = array.ravel().tolist()
-    texts = ["%.6g" % value for value in values]  # noqa: UP031 - the fastest of Python's formattings
-    with np.errstate(over="ignore"):
-        exact = np.array([float(text) for text in texts]).astype(array.dtype) == array.ravel()
-    full = _FULL_PRECISION[array.dtype]
-    for index in np.flatnonzero(~exact).tolist():
-        texts[index] = full % values[index]
-    return [text if "." in text or "e" in text else _NOT_FINITE.get(text) or text + ".0" for text in texts]
+    return _encode(f'{{\n{INDENT}"error": {quote(message)}\n}}')
 
 
 def _elements(name: str, array: Array) -> list[str]:
-    """Write every element of an array, flat."""
+    """Write every element of an array, flat.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, JSON has no values for the type.
+    """
+    if not array.size:
+        return []
     match array.dtype.kind:
         case "f":
-            wide = array if array.dtype in _FULL_PRECISION else array.astype(np.float32)
+            wide = array if array.dtype in FULL_PRECISION else array.astype(np.float32)
             return decimals(wide)
         case "b":
             return ["true" if value else "false" for value in array.ravel().tolist()]
-        case "i" | "u":
+        case "i" | "u" if array.dtype != np.uint16:  # which TensorFlow Serving does not write either
             return [str(value) for value in array.ravel().tolist()]
         case "O":
             values = array.ravel().tolist()
@@ -145,7 +113,7 @@ def _elements(name: str, array: Array) -> list[str]:
 
 
 def _string(value: bytes) -> str:
-    return json.dumps(value.decode("utf-8", UNDECODABLE), ensure_ascii=False)
+    return quote(value.decode("utf-8", UNDECODABLE))
 
 
 def _empty() -> ServingError:
@@ -160,8 +128,8 @@ def _nested(texts: list[str], shape: Sequence[int], first: int, depth: int | Non
     for axis in reversed(range(first, len(shape))):
         opening, separator, closing = "[", ", ", "]"
         if depth is not None:
-            line = "\n" + _INDENT * (depth + axis)
-            opening, separator, closing = f"[{line}{_INDENT}", f",{line}{_INDENT}", f"{line}]"
+            line = "\n" + INDENT * (depth + axis)
+            opening, separator, closing = f"[{line}{INDENT}", f",{line}{INDENT}", f"{line}]"
         size = shape[axis]
         if size == 0:
             texts = ["[]"] * math.prod(shape[:axis])

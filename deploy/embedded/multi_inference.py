@@ -1,7 +1,7 @@
 """The MultiInference call: several classifications and regressions of the same examples.
 
-Checks and texts are those of tensorflow_serving/servables/tensorflow/multi_inference.cc, which also fetches all outputs
-in one run.
+Checks and texts are those of tensorflow_serving/servables/tensorflow/multi_inference.cc, which also feeds the examples
+to the input of every signature and fetches all outputs in one run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from deploy.embedded import classify, examples, regress
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import Code, ServingError, invalid
 from deploy.embedded.inference_pb2 import InferenceResult, InferenceTask, MultiInferenceRequest
-from deploy.embedded.predict import DEFAULT_SIGNATURE, Call, check_types
+from deploy.embedded.predict import DEFAULT_SIGNATURE, Call
 
 _METHODS = {classify.METHOD: classify, regress.METHOD: regress}
 
@@ -42,7 +42,6 @@ def prepare(
             UNIMPLEMENTED, a task is neither a classification nor a regression.
     """
     chosen: dict[str, tuple[str, ...]] = {}
-    fed = set()
     for task in request.tasks:
         _check_model(task, request.tasks[0])
         name = signature_name(task)
@@ -57,14 +56,7 @@ def prepare(
             raise ServingError(Code.UNIMPLEMENTED, msg)
         method = _METHODS[task.method_name]
         chosen[name] = method.choose_outputs(signatures[name], check_method_name=check_method_name)
-        fed.add(signatures[name].inputs[examples.INPUTS].name)
-        if len(fed) > 1:
-            msg = "Input tensor must be the same for all Signatures."
-            raise invalid(msg)
-    inputs = {examples.INPUTS: examples.to_array(request.input)}
-    for name in chosen:
-        check_types(signatures[name], inputs)
-    return Calls(inputs, chosen)
+    return Calls({examples.INPUTS: examples.to_array(request.input)}, chosen)
 
 
 def to_results(

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from bert_mlm_client.wire import decode_tensor, messages
@@ -22,9 +21,6 @@ from deploy.embedded.repository import Servable
 DEFAULT_SIGNATURE = "serving_default"
 
 _METHODS = ("tensorflow/serving/predict", "tensorflow/serving/classify", "tensorflow/serving/regress")
-_DATA_TYPES = {number: name.removeprefix("DT_").lower() for name, number in messages.DataType.items() if number}
-# TensorFlow's names of types, where numpy has others.
-_TYPE_NAMES = {"float32": "float", "float64": "double", "float16": "half", "object": "string"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +40,9 @@ async def predict(
     output_filter: Sequence[str] = (),
     check_method_name: bool = False,
     timeout_s: float | None = None,
+    wait_for_room: bool = False,
 ) -> dict[str, Array]:
-    """Answer one Predict request (see ``prepare``) within the time that is left for it; None is no limit.
+    """Answer one Predict request (see ``prepare`` and ``run``).
 
     Raises:
         ServingError: the request does not fit the signature, the run failed, or the time is over.
@@ -57,10 +54,12 @@ async def predict(
         output_filter=output_filter,
         check_method_name=check_method_name,
     )
-    return await run(servable, call, timeout_s=timeout_s)
+    return await run(servable, call, timeout_s=timeout_s, wait_for_room=wait_for_room)
 
 
-async def run(servable: Servable, call: Call, *, timeout_s: float | None, method: str = "Predict") -> dict[str, Array]:
+async def run(
+    servable: Servable, call: Call, *, timeout_s: float | None, method: str = "Predict", wait_for_room: bool = False
+) -> dict[str, Array]:
     """Run one call on a version, within the time that is left for its request; None is no limit.
 
     Args:
@@ -68,13 +67,14 @@ async def run(servable: Servable, call: Call, *, timeout_s: float | None, method
         call: what to run.
         timeout_s: the time that is left, in seconds.
         method: the API's name in the metrics.
+        wait_for_room: wait where the queue is full (see ``Way.run``).
 
     Raises:
         ServingError: the run failed, or the time is over.
     """
     started = time.perf_counter()
     async with time_limit(timeout_s):
-        outputs = await servable.runner.run(call.signature, call.inputs, call.outputs)
+        outputs = await servable.runner.run(call.signature, call.inputs, call.outputs, wait_for_room=wait_for_room)
     metrics.RUNTIME_LATENCY.observe((time.perf_counter() - started) * 1e6, servable.name, method, "TF1")
     return outputs
 
@@ -126,7 +126,6 @@ def prepare(
     check_inputs(signature, inputs)
     arrays = {alias: _to_array(alias, tensor) for alias, tensor in inputs.items()}
     outputs = choose_outputs(signature, output_filter)
-    check_types(signature, arrays)
     return Call(name, arrays, outputs)
 
 
@@ -192,33 +191,9 @@ def choose_outputs(signature: messages.SignatureDef, output_filter: Sequence[str
     return tuple(chosen or sorted(signature.outputs))
 
 
-def check_types(signature: messages.SignatureDef, inputs: Mapping[str, Array]) -> None:
-    """Check that the arrays have the types of the signature's inputs, as a session does before it runs.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT, one has another type.
-    """
-    for number, alias in enumerate(sorted(inputs)):
-        expected = _DATA_TYPES.get(signature.inputs[alias].dtype)  # None is a type that only the graph can judge
-        given = _type_name(inputs[alias].dtype)
-        if expected not in {None, given}:
-            msg = f"Expects arg[{number}] to be {expected} but {given} is provided"
-            raise invalid(msg)
-
-
-def type_name(array: Array) -> str:
-    """Return the name of an array's type in TensorFlow's enumeration, such as ``DT_FLOAT``."""
-    return "DT_" + _type_name(array.dtype).upper()
-
-
 def written_shape(array: Array) -> str:
     """Return an array's shape as C++ writes one: ``[2,3]``."""
     return f"[{','.join(map(str, array.shape))}]"
-
-
-@lru_cache
-def _type_name(dtype: np.dtype[np.generic]) -> str:
-    return _TYPE_NAMES.get(dtype.name, dtype.name)
 
 
 def _to_array(alias: str, tensor: Array | messages.TensorProto) -> Array:

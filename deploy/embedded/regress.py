@@ -12,7 +12,8 @@ from deploy.embedded.engines import Array
 from deploy.embedded.errors import invalid
 from deploy.embedded.examples import INPUTS
 from deploy.embedded.inference_pb2 import Regression, RegressionResult
-from deploy.embedded.predict import Call, type_name, written_shape
+from deploy.embedded.predict import Call, written_shape
+from deploy.embedded.types import type_name
 
 METHOD = "tensorflow/serving/regress"
 OUTPUTS = "outputs"

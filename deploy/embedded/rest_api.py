@@ -57,6 +57,8 @@ _INFERENCES: dict[str, tuple[Any, Callable[[Any], bytes]]] = {
 }
 _VERBS = (*_INFERENCES, "predict")
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-f]{2})", re.IGNORECASE)
+# The page of libevent 2.1.12 (evhttp_send_error in http.c), TensorFlow Serving's HTTP server.
+_NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 _CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET"),
@@ -131,7 +133,7 @@ class RestApi:
         if path == self._metrics_path:
             answer = Answer(200, metrics.write(), content_type=metrics.CONTENT_TYPE)
         elif path[:4].lower() != "/v1/":
-            answer = Answer(404, content_type=b"text/html", close=True)
+            answer = Answer(404, _NOT_FOUND_PAGE, content_type=b"text/html", close=True)
         elif scope["method"] == "OPTIONS":
             answer = Answer(200) if b"origin" in headers else Answer(400, content_type=b"text/html")
         else:
@@ -191,6 +193,7 @@ class RestApi:
             inputs,
             check_method_name=self._check_method_names,
             timeout_s=self._timeout_s,
+            wait_for_room=True,
         )
         size = sum(array.size for array in outputs.values())
         return Answer(200, await _convert(size, write_outputs, outputs, "instances" in document))
@@ -201,8 +204,7 @@ class RestApi:
         name, given = await _convert(len(body), _read_examples, body)
         servable = self._repository.find(route.name, route.version, route.label)
         call = examples.prepare(method, servable.signatures, name, given, check_method_name=self._check_method_names)
-        outputs = await run(servable, call, timeout_s=self._timeout_s, method=verb.capitalize())
-        examples.count(servable.name, call.inputs[examples.INPUTS])
+        outputs = await run(servable, call, timeout_s=self._timeout_s, method=verb.capitalize(), wait_for_room=True)
         size = sum(array.size for array in outputs.values())
         return Answer(200, await _convert(size, lambda: write(method.to_result(call, outputs))))
 

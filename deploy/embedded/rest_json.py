@@ -13,6 +13,7 @@ from bert_mlm_client.wire import messages
 from deploy.embedded import json_write
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import ServingError, invalid
+from deploy.embedded.json_describe import describe
 from deploy.embedded.json_parse import parse
 from deploy.embedded.json_tensor import is_base64, to_array
 
@@ -130,7 +131,7 @@ def _explain(rows: list[Any], inputs: Inputs) -> ServingError:
                 return invalid(f"Failed to process element: {number}{key} of 'instances' list. Error: {error.text}")
         if named and row.keys() != inputs.keys():
             return invalid(
-                f"Failed to process element: {number} of 'instances' list. JSON object: {json_write.describe(row)} "
+                f"Failed to process element: {number} of 'instances' list. JSON object: {describe(row)} "
                 f"keys must be equal to: {','.join(sorted(inputs))}"
             )
     return invalid("The rows of 'instances' do not make one tensor.")
@@ -159,4 +160,4 @@ def _written(shape: tuple[int, ...]) -> str:
 
 
 def _misformed(value: Any, reason: str) -> ServingError:
-    return invalid(f"JSON Value: {json_write.describe(value)} {reason}")
+    return invalid(f"JSON Value: {describe(value)} {reason}")

@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from bert_mlm_client.wire import decode_tensor, encode_tensor, messages
-from bert_mlm_client.wire.tensors import Array
+from bert_mlm_client.wire.tensors import Array, _varint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -163,6 +163,20 @@ def test_tensors_survive_the_wire(name: str, shape: list[int], as_content: bool,
     np.testing.assert_array_equal(decode_tensor(messages.TensorProto.FromString(raw)), array, strict=True)
 
 
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=4))
+def test_strings_are_read_from_the_content_that_tensorflow_writes(strings: list[bytes]) -> None:
+    lengths = b"".join(_varint(len(string)) for string in strings)
+    proto = messages.TensorProto(dtype=messages.DT_STRING, tensor_content=lengths + b"".join(strings))
+    proto.tensor_shape.dim.add(size=len(strings))
+    assert decode_tensor(proto).tolist() == strings
+
+
+def test_content_of_an_empty_tensor_is_not_read() -> None:
+    proto = messages.TensorProto(dtype=messages.DT_STRING, tensor_content=b"x")
+    proto.tensor_shape.dim.add(size=0)
+    assert decode_tensor(proto).tolist() == []
+
+
 def test_a_type_that_tensorflow_lacks_is_refused() -> None:
     with pytest.raises(TypeError, match="cannot travel in a TensorProto"):
         encode_tensor(np.array(["text"]))
@@ -172,7 +186,12 @@ def test_a_type_that_tensorflow_lacks_is_refused() -> None:
     ("damage", "message"),
     [
         ({"dtype": "DT_FLOAT", "tensor_content": b"123"}, "3 bytes of content do not fill"),
-        ({"dtype": "DT_STRING", "tensor_content": b"12345678"}, "bytes of content do not fill"),
+        (
+            {"dtype": "DT_STRING", "tensor_content": b"\x01\x02ab"},
+            "2 bytes of content do not hold",
+        ),
+        ({"dtype": "DT_STRING", "tensor_content": b"\x01"}, "the content has no lengths for 2 strings"),
+        ({"dtype": "DT_STRING", "tensor_content": b"\x80\x80\x80\x80\x80\x01"}, "has no lengths for 2 strings"),
         ({"dtype": 99}, "tensors of type 99 are not supported"),
     ],
 )

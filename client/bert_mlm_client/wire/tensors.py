@@ -120,8 +120,10 @@ def decode_tensor(proto: TensorProto) -> Array:
     if any(side < 0 for side in shape):
         msg = f"the shape {list(shape)} has a negative side"
         raise ValueError(msg)
-    if proto.tensor_content:
-        if len(proto.tensor_content) != size * dtype.itemsize or dtype.hasobject:
+    if proto.tensor_content and size:
+        if dtype.hasobject:
+            return _decode_strings(proto.tensor_content, size).reshape(shape)
+        if len(proto.tensor_content) != size * dtype.itemsize:
             msg = f"{len(proto.tensor_content)} bytes of content do not fill the shape {list(shape)} of {dtype}"
             raise ValueError(msg)
         return np.frombuffer(proto.tensor_content, dtype.newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
@@ -142,6 +144,35 @@ def _varint(number: int) -> bytes:
         groups.append(number & 0x7F | 0x80)
         number >>= 7
     return bytes([*groups, number])
+
+
+def _decode_strings(content: bytes, size: int) -> Array:
+    """Read strings from ``tensor_content``: the length of each, then all of them (DecodeStringList in TensorFlow).
+
+    Raises:
+        ValueError: the lengths do not add up to the rest of the content.
+    """
+    lengths: list[int] = []
+    position = number = shift = 0
+    while len(lengths) < size:
+        if position == len(content) or shift > 28:  # a length has 32 bits
+            msg = f"the content has no lengths for {size} strings"
+            raise ValueError(msg)
+        byte = content[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            lengths.append(number & 0xFFFF_FFFF)
+            number = shift = 0
+    if sum(lengths) != len(content) - position:
+        msg = f"{len(content) - position} bytes of content do not hold {size} strings of {sum(lengths)} bytes"
+        raise ValueError(msg)
+    strings = np.empty(size, np.object_)
+    for index, length in enumerate(lengths):
+        strings[index] = content[position : position + length]
+        position += length
+    return strings
 
 
 def _decode_list(proto: TensorProto, dtype: np.dtype[np.generic], size: int) -> Array:

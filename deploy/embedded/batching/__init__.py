@@ -25,6 +25,7 @@ from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.engines import Array, Engine
 from deploy.embedded.errors import StartError, invalid
 from deploy.embedded.flags import Settings
+from deploy.embedded.types import check_types
 
 __all__ = ["Direct", "Options", "Runner", "Way", "create_runner", "options"]
 
@@ -32,8 +33,18 @@ __all__ = ["Direct", "Options", "Runner", "Way", "create_runner", "options"]
 class Way(Protocol):
     """Runs requests for some signatures of a version."""
 
-    async def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-        """Run one request (see ``Engine.run``); cancelling it takes it out of the queue if it has not begun."""
+    async def run(
+        self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
+    ) -> dict[str, Array]:
+        """Run one request (see ``Engine.run``); cancelling it takes it out of the queue if it has not begun.
+
+        Args:
+            signature: one of the engine's.
+            inputs: as for ``Engine.run``.
+            outputs: as for ``Engine.run``.
+            wait_for_room: wait where the queue is full, as requests do in TensorFlow Serving's REST API; UNAVAILABLE
+                is raised otherwise.
+        """
 
     async def close(self) -> None:
         """Accept nothing new, and return when nothing runs any more."""
@@ -107,24 +118,29 @@ def create_runner(engine: Engine, folder: Path, *, options: Options, threads: Ex
         ways |= dict.fromkeys(engine.signatures, ConcatRunner(engine, found, options.cores))
     if contract:
         ways |= dict.fromkeys(contract, ContractRunner(engine, found or BatchingParameters()))
-    return BySignature(ways, direct)
+    return BySignature(engine, ways, direct)
 
 
 class BySignature:
     """Sends every request the way of its signature, and one for several signatures the direct way, as upstream does."""
 
-    def __init__(self, ways: Mapping[str, Way], direct: Direct) -> None:
+    def __init__(self, engine: Engine, ways: Mapping[str, Way], direct: Direct) -> None:
+        self._engine = engine
         self._ways = ways
         self._direct = direct
 
-    async def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+    async def run(
+        self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
+    ) -> dict[str, Array]:
         """Run one request (see ``Way.run``)."""
-        return await self._ways[signature].run(signature, inputs, outputs)
+        check_types(self._engine, [signature], inputs)  # before others share a batch with it
+        return await self._ways[signature].run(signature, inputs, outputs, wait_for_room=wait_for_room)
 
     async def run_several(
         self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
     ) -> dict[str, dict[str, Array]]:
         """Run one request for several signatures (see ``Runner.run_several``)."""
+        check_types(self._engine, outputs, inputs)
         return await self._direct.run_several(inputs, outputs)
 
     async def close(self) -> None:

@@ -30,10 +30,12 @@ class ConcatRunner:
         queue = ArrivalQueue(Limits.of(parameters))
         self._scheduler = Scheduler(queue, partial(execute, engine, parameters), threads)
 
-    async def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Answer:
+    async def run(
+        self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
+    ) -> Answer:
         """Run one request (see ``Way.run``)."""
         task = make_task(signature, self._engine.signatures[signature], inputs, outputs)
-        return join(await self._scheduler.run([task]))
+        return join(await self._scheduler.run([task], wait_for_room=wait_for_room))
 
     async def close(self) -> None:
         """Accept nothing new, and return when everything accepted has run."""

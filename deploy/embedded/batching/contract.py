@@ -45,12 +45,14 @@ class ContractRunner:
         threads = parameters.num_batch_threads.value or engine.runs_at_once
         self._scheduler = Scheduler(LengthQueue(self._limits), partial(execute, engine), threads)
 
-    async def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Answer:
+    async def run(
+        self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
+    ) -> Answer:
         """Run one request (see ``Way.run``)."""
         tasks, order = cut(
             signature, inputs, outputs, max_rows=self._limits.max_batch_size, max_tokens=self._limits.max_tokens
         )
-        return join(await self._scheduler.run(tasks), order)
+        return join(await self._scheduler.run(tasks, wait_for_room=wait_for_room), order)
 
     async def close(self) -> None:
         """Accept nothing new, and return when everything accepted has run."""

@@ -31,7 +31,14 @@ class Direct:
         self._running: set[concurrent.futures.Future[Any]] = set()
         self._closed = False
 
-    async def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+    async def run(
+        self,
+        signature: str,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[str],
+        *,
+        wait_for_room: bool = True,  # noqa: ARG002 - it always waits
+    ) -> dict[str, Array]:
         """Run one request alone (see ``Way.run``)."""
         return await self._in_thread(self._engine.run, signature, inputs, outputs)
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVarTuple
@@ -17,6 +18,7 @@ from typing import Protocol, TypeVarTuple
 from deploy.embedded.batching import metrics
 from deploy.embedded.batching.direct import closed
 from deploy.embedded.engines import Array
+from deploy.embedded.errors import Code, ServingError
 
 Answer = dict[str, Array]
 Arguments = TypeVarTuple("Arguments")
@@ -103,14 +105,20 @@ class Scheduler:
         self._queue = queue
         self._execute = execute
         self._changed = threading.Condition(threading.Lock())
+        self._waiting: deque[Request] = deque()
+        """Requests that found no room, in order of arrival."""
         self._closing = False
         self._ended: list[asyncio.Future[None]] = []
         self._threads = threads
         for number in range(threads):
             threading.Thread(target=self._work, name=f"batch_{number}", daemon=True).start()
 
-    async def run(self, tasks: Sequence[Task]) -> list[Answer]:
+    async def run(self, tasks: Sequence[Task], *, wait_for_room: bool = False) -> list[Answer]:
         """Return the answers to a request's tasks; cancelling it takes what has not begun out of the queue.
+
+        Args:
+            tasks: the request.
+            wait_for_room: wait where the queue is full, behind those that wait already.
 
         Raises:
             ServingError: there is no room, the request is too large, its run failed, or the version is closing.
@@ -120,14 +128,17 @@ class Scheduler:
         with self._changed:
             if self._closing:
                 raise closed()
-            self._queue.add(request)
-            for task in request.tasks:
-                task.request = request
-            self._changed.notify(len(request.tasks))
+            if wait_for_room:
+                self._waiting.append(request)
+                self._admit()
+            else:
+                self._add(request)
         try:
             return await future
         except BaseException:
             with self._changed:
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(request)
                 for task in request.tasks:
                     self._queue.discard(task)
             raise
@@ -145,6 +156,29 @@ class Scheduler:
                 return
             self._ended.append(ended)
         await ended
+
+    def _add(self, request: Request) -> None:
+        """Put a request into the queue, and wake as many threads as it has tasks."""
+        self._queue.add(request)
+        for task in request.tasks:
+            task.request = request
+        self._changed.notify(len(request.tasks))
+
+    def _admit(self) -> None:
+        """Put waiting requests into the queue where there is room, the oldest of each group first."""
+        full: set[Hashable] = set()
+        for request in list(self._waiting):
+            first = request.tasks[0]
+            if first.group in full:
+                continue
+            try:
+                self._add(request)
+            except ServingError as error:
+                if error.code is Code.UNAVAILABLE:
+                    full.add(first.group)
+                    continue
+                _call(request.loop, request.finish, first, error)
+            self._waiting.remove(request)
 
     def _work(self) -> None:
         while batch := self._next():
@@ -170,6 +204,8 @@ class Scheduler:
         with self._changed:
             while not (batch := self._queue.take(at_once=self._closing)) and not self._closing:
                 self._changed.wait(self._queue.due_s())
+            if self._waiting:
+                self._admit()
             return batch
 
 

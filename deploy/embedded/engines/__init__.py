@@ -11,7 +11,7 @@ import numpy as np
 from bert_mlm_client.wire import messages
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Engine", "Load"]
+__all__ = ["Array", "Engine", "Load", "declared_types"]
 
 Array = NDArray[np.generic]
 
@@ -26,6 +26,10 @@ class Engine(Protocol):
     @property
     def signatures(self) -> Mapping[str, messages.SignatureDef]:
         """The version's signatures by name."""
+
+    @property
+    def input_types(self) -> Mapping[str, messages.DataType]:
+        """The type of each tensor that a signature feeds, by its name in the graph; a signature may say another."""
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
         """Run a signature; called from several threads at a time.
@@ -42,10 +46,10 @@ class Engine(Protocol):
     def run_several(
         self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
     ) -> dict[str, dict[str, Array]]:
-        """Run several signatures that read the same inputs, in one run where the runtime can.
+        """Run several signatures on the same inputs, in one run where the runtime can.
 
         Args:
-            inputs: as for ``run``; an input's name means the same to each of the signatures.
+            inputs: as for ``run``; each signature is fed with them, whatever tensors of the graph it reads.
             outputs: for each signature, names among its outputs.
 
         Returns:
@@ -64,3 +68,8 @@ class Load(Protocol):
 
     def __call__(self, folder: Path, /) -> Engine:
         """Return the engine that runs this version."""
+
+
+def declared_types(signatures: Mapping[str, messages.SignatureDef]) -> dict[str, messages.DataType]:
+    """Return the types that signatures declare for their inputs, by the tensors' names in the graph."""
+    return {info.name: info.dtype for signature in signatures.values() for info in signature.inputs.values()}

@@ -31,8 +31,8 @@ def choose_engine(wanted: str, folder: Path) -> EngineName:
         return "onnx"
     if not has_saved_model:
         msg = (
-            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {folder}. Check that the "
-            "directory exists and that you have the right permissions for accessing it."
+            "Specified file path does not appear to contain a SavedModel bundle (should have a file called "
+            f"`saved_model.pb`)\nSpecified file path: {folder}"
         )
         raise ServingError(Code.NOT_FOUND, msg)
     return "tensorflow"

@@ -13,7 +13,7 @@ import numpy as np
 from bert_mlm_client.wire import messages
 from google.protobuf import json_format
 
-from deploy.embedded.engines import Array
+from deploy.embedded.engines import Array, declared_types
 from deploy.embedded.errors import Code, ServingError, invalid
 
 ONNX_FILE = Path("assets.extra", "model.int8.onnx")
@@ -73,6 +73,7 @@ class OnnxEngine:
         }
         signatures = json_format.Parse(metadata["signatures"], messages.SignatureDefMap())
         self.signatures: Mapping[str, messages.SignatureDef] = dict(signatures.signature_def)
+        self.input_types = declared_types(self.signatures)
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
         """Run a signature (see ``Engine.run``)."""

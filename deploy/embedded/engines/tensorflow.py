@@ -14,9 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from bert_mlm_client.wire import decode_tensor, messages
 
-from deploy.embedded.engines import Array
+from deploy.embedded.engines import Array, declared_types
 from deploy.embedded.errors import Code, ServingError
 
 # A client chooses inputs and outputs freely; only this many combinations stay compiled.
@@ -75,6 +76,10 @@ class TensorFlowEngine:
             name: messages.SignatureDef.FromString(signature.SerializeToString())
             for name, signature in meta_graph.signature_def.items()
         }
+        self.input_types: Mapping[str, messages.DataType] = {
+            name: _type_in_graph(self._session.graph, name, declared)
+            for name, declared in declared_types(self.signatures).items()
+        }
         self._callable = lru_cache(_COMBINATIONS_KEPT)(self._make_callable)
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
@@ -97,7 +102,7 @@ class TensorFlowEngine:
             found = self._callable(tuple(fed), fetched)(*fed.values())
         except self._failures as error:
             raise ServingError(Code(error.error_code), error.message) from error
-        values = dict(zip(fetched, found, strict=True))
+        values = dict(zip(fetched, map(_as_array, found), strict=True))
         return {
             signature: {name: values[tensor] for name, tensor in chosen.items()}
             for signature, chosen in tensors.items()
@@ -116,6 +121,24 @@ class TensorFlowEngine:
         options.run_options.inter_op_thread_pool = self._inter_op_pool
         call: Callable[..., list[Array]] = self._session._make_callable_from_options(options)  # noqa: SLF001 - see the module
         return call
+
+
+def _type_in_graph(graph: Any, name: str, declared: messages.DataType) -> messages.DataType:
+    """Return the type of the tensor itself, which a session checks; signatures written by hand can differ."""
+    try:
+        number: messages.DataType = graph.get_tensor_by_name(name).dtype.base_dtype.as_datatype_enum
+    except (KeyError, ValueError):  # not a tensor's name: the run says so
+        return declared
+    return number
+
+
+def _as_array(value: Any) -> Array:
+    """Return an output as an array; a session returns scalars as ``bytes`` or numpy scalars."""
+    if isinstance(value, np.ndarray):
+        return value
+    array = np.empty((), np.object_ if isinstance(value, bytes) else value.dtype)
+    array[()] = value
+    return array
 
 
 def _load(tf: Any, session: Any, tags: Sequence[str], folder: Path) -> Any:

@@ -63,6 +63,18 @@ def save_half_plus_two(folder: Path) -> None:
         builder.save()
 
 
+def save_half_plus_three(folder: Path) -> None:
+    """Write y = x / 2 + 3 with a signature that declares strings as floats, like saved_model_half_plus_three."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        examples = v1.placeholder(tf.string, [None], "tf_example")
+        x = v1.io.parse_example(examples, {"x": v1.io.FixedLenFeature([1], tf.float32)})["x"]
+        signature = _signature({"inputs": examples}, {"outputs": x * 0.5 + 3.0}, REGRESS)
+        signature.inputs["inputs"].dtype = tf.float32.as_datatype_enum
+        builder = v1.saved_model.builder.SavedModelBuilder(str(folder))
+        builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map={REGRESS: signature})
+        builder.save()
+
+
 def save_with_tensorflow_2(folder: Path) -> None:
     """Write a tf.Module whose signatures, like all of TensorFlow 2, are for Predict."""
 

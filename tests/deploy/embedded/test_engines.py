@@ -126,7 +126,7 @@ def test_auto_is_tensorflow_unless_the_version_has_the_light_file_alone(tiny_ver
     (tmp_path / ONNX_FILE).parent.mkdir()
     (tmp_path / ONNX_FILE).touch()
     assert choose_engine("auto", tmp_path) == "onnx"
-    with pytest.raises(ServingError, match="Could not find SavedModel") as caught:
+    with pytest.raises(ServingError, match="does not appear to contain a SavedModel bundle") as caught:
         choose_engine("tensorflow", tmp_path)
     assert caught.value.code is Code.NOT_FOUND
 

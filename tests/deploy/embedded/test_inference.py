@@ -172,6 +172,18 @@ def test_several_signatures_answer_in_the_order_of_their_tasks(predictions: Any)
     assert third.regression_result.regressions[0].value == 3.0
 
 
+def test_several_signatures_are_fed_through_inputs_of_their_own(predictions: Any) -> None:
+    """TensorFlow 2 makes a placeholder for each signature."""
+    tasks = [("", CLASSIFY), ("regress", REGRESS)]
+    answer = predictions.MultiInference(
+        several(*tasks, given=examples(example(x=2.0), example(x=80.0)), model="modern"), timeout=10
+    )
+    classified, regressed = answer.results
+    scores = [[element.score for element in row.classes] for row in classified.classification_result.classifications]
+    assert scores == [[3.0, -3.0], [42.0, -42.0]]
+    assert [row.value for row in regressed.regression_result.regressions] == [3.0, 42.0]
+
+
 def test_signatures_of_tensorflow_2_classify_and_regress_without_a_method_of_their_own(predictions: Any) -> None:
     regressed = predictions.Regress(regression("regress", example(x=2.0), model="modern"), timeout=10)
     assert regressed.result.regressions[0].value == 3.0
@@ -240,7 +252,7 @@ def test_classify_refuses_what_is_no_classification(predictions: Any, signature:
         (
             [("regress_x_to_y", REGRESS), ("regress_x2_to_y3", REGRESS)],
             "INVALID_ARGUMENT",
-            "Input tensor must be the same for all Signatures.",
+            "Expects arg[1] to be float but string is provided",
         ),
         ([], "INVALID_ARGUMENT", "ModelSpec has no name specified."),
     ],

@@ -53,6 +53,11 @@ def test_values_go_to_the_list_of_their_kind() -> None:
     assert third == {"none": (None, [])}
 
 
+def test_of_two_values_under_one_name_the_last_counts() -> None:
+    given = read_examples(parse(b'{"examples": [{"a": 1.5, "b": 1, "a": ["x", "y"]}], "examples": []}'))
+    assert features(given.example_list.examples[0]) == {"a": ("bytes_list", [b"x", b"y"]), "b": ("int64_list", [1])}
+
+
 def test_a_context_is_an_example_of_its_own() -> None:
     given = read_examples(parse(b'{"context": {"query": "pizza"}, "examples": [{"age": 1}, {}]}'))
     assert given.WhichOneof("kind") == "example_list_with_context"
@@ -83,6 +88,11 @@ def test_a_context_is_an_example_of_its_own() -> None:
             "Feature: a has uint64_t element. Only int64_t is supported.",
         ),
         ('{"examples": [{"a": {"b64": "?"}}]}', "Unable to base64 decode"),
+        ('{"examples": [{"a": null, "a": 1}]}', "Feature: a has element with unexpected JSON type: Null"),
+        (
+            '{"examples": [{"a": {"b64": "", "b64": ""}}]}',
+            "Feature: a has element with unexpected JSON type: Object",
+        ),
     ],
 )
 def test_what_is_no_example_is_refused_in_tensorflow_servings_words(body: str, text: str) -> None:

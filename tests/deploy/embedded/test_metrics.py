@@ -1,5 +1,6 @@
 """Metrics, as Prometheus's own client library parses them."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,18 @@ import grpc
 import pytest
 import tensorflow as tf
 from prometheus_client.parser import text_string_to_metric_families
-from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc, predict_pb2
+from tensorflow_serving.apis import (
+    get_model_status_pb2,
+    inference_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    regression_pb2,
+)
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from deploy.embedded import metrics
 from deploy.embedded.metrics import Counter, Histogram
+from tests.deploy.embedded.half_plus_two import REGRESS, save_half_plus_two
 
 PATH = "/monitoring/prometheus/metrics"
 PREFIX = ":tensorflow:serving:"
@@ -94,6 +102,33 @@ def test_requests_of_both_apis_are_counted_and_timed(monitored: Any) -> None:
         assert grown(before, after, latency + "_bucket", **labels, le="+Inf") == expected
         assert 1 < grown(before, after, latency + "_sum", **labels) < 60e6
     assert grown(before, after, PREFIX + "runtime_latency_count", model_name="half", API="Predict", runtime="TF1") == 3
+
+
+def test_only_multi_inference_counts_examples(
+    tmp_path: Path, serve: Callable[..., contextlib.AbstractContextManager[Any]]
+) -> None:
+    save_half_plus_two(tmp_path / "half" / "1")
+    config = tmp_path / "monitoring.config"
+    config.write_text("prometheus_config { enable: true }")
+    with serve(
+        "--model_name=half", f"--model_base_path={tmp_path / 'half'}", f"--monitoring_config_file={config}"
+    ) as server:
+        server.wait_for("half")
+        example = tf.train.Example()
+        example.features.feature["x"].float_list.value.append(2.0)
+        spec = {"name": "half", "signature_name": "regress_x_to_y"}
+        given = {"example_list": {"examples": [example] * 3}}
+        with server.channel() as channel:
+            stub = PredictionServiceStub(channel)
+            stub.Regress(regression_pb2.RegressionRequest(model_spec=spec, input=given))
+            body = '{"signature_name": "regress_x_to_y", "examples": [{"x": 2.0}]}'
+            assert server.ask("POST", "/v1/models/half:regress", body).status == 200
+            assert not any("example_count" in name for name, _ in scrape(server))
+            tasks = [{"model_spec": spec, "method_name": REGRESS}]
+            stub.MultiInference(inference_pb2.MultiInferenceRequest(tasks=tasks, input=given))
+        samples = scrape(server)
+        assert samples[PREFIX + "request_example_count_total", frozenset({("model", "half")})] == 3
+        assert samples[PREFIX + "request_example_counts_count", frozenset({("model", "half")})] == 1
 
 
 def test_what_the_process_uses_is_told(monitored: Any) -> None:

@@ -138,8 +138,8 @@ def test_a_version_that_does_not_load_is_told_with_its_reason(
     assert States.Name(version.state) == "END"
     assert version.status.error_code == grpc.StatusCode.NOT_FOUND.value[0]
     assert version.status.error_message == (
-        f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {tmp_path / '5'}. Check that the "
-        "directory exists and that you have the right permissions for accessing it."
+        "Specified file path does not appear to contain a SavedModel bundle (should have a file called "
+        f"`saved_model.pb`)\nSpecified file path: {tmp_path / '5'}"
     )
     assert f"{version.status.error_message}}}, }}" in text
     (shown,) = reloaded.ask("GET", "/v1/models/empty").json["model_version_status"]

@@ -41,23 +41,6 @@ def test_the_order_of_a_filter_is_kept() -> None:
     assert prepare(SIGNATURES, "serving_default", {"a": A, "b": B}, output_filter=["z", "y"]).outputs == ("z", "y")
 
 
-@pytest.mark.parametrize(
-    ("inputs", "text"),
-    [
-        ({"a": B, "b": B}, "Expects arg[0] to be float but string is provided"),
-        ({"a": A, "b": np.ones(1, bool)}, "Expects arg[1] to be string but bool is provided"),
-        ({"a": A.astype(np.float64), "b": B}, "Expects arg[0] to be float but double is provided"),
-        ({"a": A.astype(np.float16), "b": B}, "Expects arg[0] to be float but half is provided"),
-    ],
-)
-def test_types_are_named_as_a_session_names_them(inputs: Any, text: str) -> None:
-    assert refusal("serving_default", inputs) == (Code.INVALID_ARGUMENT, text)
-
-
-def test_a_type_that_only_the_graph_knows_is_left_to_it() -> None:
-    assert prepare(SIGNATURES, "unknown", {"a": A}).inputs == {"a": A}
-
-
 def test_the_first_fault_counts() -> None:
     broken = messages.TensorProto(dtype=messages.DT_FLOAT, tensor_content=b"123")
     assert refusal("none", {"a": broken})[0] is Code.FAILED_PRECONDITION

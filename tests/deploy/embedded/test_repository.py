@@ -16,6 +16,7 @@ class Nothing:
 
     runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {}
+    input_types: Mapping[str, messages.DataType] = {}
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
         raise NotImplementedError
@@ -30,7 +31,9 @@ class Nothing:
 
 
 class NoRunner:
-    async def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+    async def run(
+        self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
+    ) -> dict[str, Array]:
         raise NotImplementedError
 
     async def run_several(

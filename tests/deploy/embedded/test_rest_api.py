@@ -78,10 +78,11 @@ def test_options_needs_an_origin(server: Any) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_paths_outside_v1_are_bare_404s(server: Any) -> None:
+def test_paths_outside_v1_are_404s_with_the_page_of_libevent(server: Any) -> None:
+    page = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
     for path in ("/", "/monitoring/prometheus/metrics", "/v2/models/half"):
         answer = server.ask("GET", path)
-        assert (answer.status, answer.headers["content-type"], answer.body) == (404, "text/html", b"")
+        assert (answer.status, answer.headers["content-type"], answer.body) == (404, "text/html", page)
         assert answer.headers["connection"] == "close"
 
 

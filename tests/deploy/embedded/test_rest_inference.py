@@ -1,11 +1,13 @@
 """:classify and :regress over REST, on models as people export them."""
 
+import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.deploy.embedded.half_plus_two import save_half_plus_two
+from tests.deploy.embedded.half_plus_two import save_half_plus_three, save_half_plus_two
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,24 @@ def test_classify_answers_with_pairs_for_each_example(rest: Any) -> None:
 def test_a_context_fills_what_the_examples_lack(rest: Any) -> None:
     body = '{"signature_name": "regress_age", "context": {"age": 7, "x": 0.0}, "examples": [{}, {"age": true}]}'
     assert ask(rest, "regress", body).json == {"results": [7.0, 1.0]}
+
+
+def test_the_graph_decides_on_the_type_of_examples(
+    tmp_path: Path, serve: Callable[..., contextlib.AbstractContextManager[Any]]
+) -> None:
+    save_half_plus_three(tmp_path / "123")
+    with serve("--model_name=three", f"--model_base_path={tmp_path}") as server:
+        server.wait_for("three")
+        body = '{"signature_name": "tensorflow/serving/regress", "examples": [{"x": 1.0}, {"x": 2.0}]}'
+        answer = ask(server, "regress", body, model="three")
+        assert (answer.status, answer.json) == (200, {"results": [3.5, 4.0]})
+        metadata = server.ask("GET", "/v1/models/three/metadata").json["metadata"]["signature_def"]["signature_def"]
+        assert metadata["tensorflow/serving/regress"]["inputs"]["inputs"]["dtype"] == "DT_FLOAT"
+
+
+def test_of_two_features_of_one_name_the_last_counts(rest: Any) -> None:
+    body = '{"signature_name": "regress_x_to_y", "examples": [{"x": 80.0, "x": 2.0}]}'
+    assert ask(rest, "regress", body).json == {"results": [3.0]}
 
 
 def test_a_version_can_be_chosen(rest: Any) -> None:

@@ -125,15 +125,46 @@ def sent(server: Server, go: Path) -> Iterator[socket.socket]:
         yield connection
 
 
-def test_a_full_queue_refuses_at_once_with_upstreams_words(busy: Watched, tmp_path: Path) -> None:
+def test_a_full_queue_refuses_at_once_over_grpc_with_upstreams_words(busy: Watched, tmp_path: Path) -> None:
     waiting = busy.stub.Predict.future(request(tmp_path / "go"))
     busy.wait_for(WAITED)
     with pytest.raises(grpc.RpcError) as caught:
         busy.stub.Predict(request(tmp_path / "go"), timeout=30)
     error: Any = caught.value
     assert (error.code(), error.details()) == (grpc.StatusCode.UNAVAILABLE, FULL)
-    answer = busy.server.predict("gate", {"instances": [str(tmp_path / "go")]})
-    assert (answer.status, answer.error) == (503, FULL)
+    busy.let_go()
+    waiting.result(timeout=30)
+    assert busy.count(RUNS) == 1
+
+
+def test_requests_over_rest_wait_at_a_full_queue_and_are_all_answered(
+    model: Path, start: Callable[..., Server], tmp_path: Path, eventually: Callable[..., None]
+) -> None:
+    batching = tmp_path / "batching.config"
+    batching.write_text("max_batch_size { value: 1 } num_batch_threads { value: 1 } max_enqueued_batches { value: 2 }")
+    monitoring = tmp_path / "monitoring.config"
+    monitoring.write_text("prometheus_config { enable: true }")
+    server = start(
+        "--model_name=gate",
+        f"--model_base_path={model}",
+        "--enable_batching",
+        f"--batching_parameters_file={batching}",
+        f"--monitoring_config_file={monitoring}",
+    )
+    server.wait_for("gate")
+    go = tmp_path / "go"
+    with concurrent.futures.ThreadPoolExecutor(60) as threads:
+        asked = [threads.submit(server.predict, "gate", {"instances": [str(go)]}) for _ in range(60)]
+        eventually(lambda: f"{WAITED}60\n".encode() in server.ask("GET", "/monitoring/prometheus/metrics").body)
+        go.touch()
+        assert [call.result().status for call in asked] == [200] * 60
+
+
+def test_a_request_that_waits_for_room_over_rest_has_its_time_and_leaves(busy: Watched, tmp_path: Path) -> None:
+    waiting = busy.stub.Predict.future(request(tmp_path / "go"))
+    busy.wait_for(WAITED)
+    answer = busy.server.predict("gate", {"instances": [str(tmp_path / "never")]})
+    assert (answer.status, answer.error) == (504, "Timed out waiting for notification")
     busy.let_go()
     waiting.result(timeout=30)
     assert busy.count(RUNS) == 1

@@ -10,7 +10,7 @@ import tensorflow as tf
 from bert_mlm_client.wire import messages
 from tensorflow_serving.apis import prediction_log_pb2
 
-from deploy.embedded.engines import Array
+from deploy.embedded.engines import Array, declared_types
 from deploy.embedded.errors import Code, ServingError
 from deploy.embedded.tfrecord import read_records
 from deploy.embedded.warmup import WARMUP_FILE, warm_up
@@ -36,6 +36,7 @@ class Recorder:
             outputs={"scores": INFO(name="y:0", dtype=messages.DT_FLOAT)},
         ),
     }
+    input_types = declared_types(signatures)
 
     def __init__(self) -> None:
         self.ran: list[tuple[str, list[Any], tuple[str, ...]]] = []

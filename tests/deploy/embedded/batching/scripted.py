@@ -12,7 +12,7 @@ from deploy.embedded.batching import Way
 from deploy.embedded.batching.concat import ConcatRunner
 from deploy.embedded.batching.contract import ContractRunner
 from deploy.embedded.config_pb2 import BatchingParameters
-from deploy.embedded.engines import Array
+from deploy.embedded.engines import Array, declared_types
 from deploy.embedded.errors import Code, ServingError
 
 Inputs = dict[str, Array]
@@ -43,6 +43,7 @@ class Scripted:
         "scalar": PLAIN,
         "short": PLAIN,
     }
+    input_types = declared_types(signatures)
 
     def __init__(self) -> None:
         self.runs: list[Inputs] = []
@@ -103,9 +104,11 @@ def plain(*values: int, width: int = 1) -> Inputs:
     return {"x": x, "y": np.zeros(len(values), np.int32)}
 
 
-def ask(runner: Way, inputs: Inputs, signature: str = "features") -> asyncio.Task[Answer]:
+def ask(
+    runner: Way, inputs: Inputs, signature: str = "features", *, wait_for_room: bool = False
+) -> asyncio.Task[Answer]:
     output = "cls" if signature == "features" else "sum"
-    return asyncio.create_task(runner.run(signature, inputs, [output]))
+    return asyncio.create_task(runner.run(signature, inputs, [output], wait_for_room=wait_for_room))
 
 
 async def queued() -> None:

@@ -61,3 +61,59 @@ async def test_an_idle_runner_holds_nothing_of_the_requests_it_has_answered(engi
     engine.runs.clear()
     await runner.close()  # its thread answers before it lets go
     assert [reference() for reference in held] == [None, None]
+
+
+async def test_requests_that_wait_for_room_run_in_order_of_arrival(engine: Scripted) -> None:
+    runner = ContractRunner(engine, parameters(max_batch_size=1, max_enqueued_batches=1))
+    running = ask(runner, sentences(1))
+    await engine.wait_for_run()
+    queued_task = ask(runner, sentences(1, first=2))
+    waiting = [ask(runner, sentences(1, first=number), wait_for_room=True) for number in (3, 4, 5, 6)]
+    await queued()
+    with pytest.raises(ServingError, match="queue to which this task was submitted is full"):
+        await ask(runner, sentences(1, first=7))
+    waiting.pop(1).cancel()
+    await queued()
+    engine.free()
+    await asyncio.gather(running, queued_task, *waiting)
+    assert [run["input_ids"][0, 0] for run in engine.runs] == [1, 2, 3, 5, 6]
+    await runner.close()
+
+
+async def test_a_request_that_waits_for_room_learns_that_it_is_too_large(engine: Scripted) -> None:
+    runner = ContractRunner(engine, parameters(max_batch_size=2, max_enqueued_batches=1))
+    asked = [ask(runner, sentences(1), wait_for_room=True)]
+    await engine.wait_for_run()
+    asked += [ask(runner, sentences(1, 1), wait_for_room=True) for _ in range(3)]
+    await queued()
+    too_large = ask(runner, sentences(1, 1, 1), wait_for_room=True)
+    await queued()
+    engine.free()
+    with pytest.raises(ServingError, match="Task size 3 is larger than maximum input batch size 2"):
+        await too_large
+    await asyncio.gather(*asked)
+    await runner.close()
+
+
+async def test_one_full_queue_does_not_hold_up_another(engine: Scripted) -> None:
+    runner = concat(engine, max_batch_size=1, max_enqueued_batches=1)
+    first = ask(runner, plain(1), "plain")
+    await engine.wait_for_run()
+    asked = [ask(runner, plain(number), "plain", wait_for_room=True) for number in (2, 3, 4)]
+    asked.append(ask(runner, plain(9), "scalar", wait_for_room=True))
+    await queued()
+    engine.free()
+    await asyncio.gather(first, *asked, return_exceptions=True)
+    assert [run["x"][0, 0] for run in engine.runs].index(9) < 4
+    await runner.close()
+
+
+async def test_closing_runs_what_waits_for_room(engine: Scripted) -> None:
+    runner = ContractRunner(engine, parameters(max_batch_size=1, max_enqueued_batches=1))
+    asked = [ask(runner, sentences(1), wait_for_room=True) for _ in range(5)]
+    await engine.wait_for_run()
+    closing = asyncio.create_task(runner.close())
+    await queued()
+    engine.free()
+    await closing
+    assert len(await asyncio.gather(*asked)) == 5

@@ -23,6 +23,7 @@ class Pretender:
 
     runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {}
+    input_types: Mapping[str, messages.DataType] = {}
 
     def __init__(self, closings: list[str], name: str) -> None:
         self._closings = closings
@@ -45,7 +46,9 @@ class PretendRunner:
         self._closings = closings
         self._name = name
 
-    async def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+    async def run(
+        self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
+    ) -> dict[str, Array]:
         raise NotImplementedError
 
     async def run_several(

@@ -1,0 +1,38 @@
+"""JSON's strings and numbers, as RapidJSON's writer and TensorFlow Serving's WriteDecimal write them."""
+
+import json
+import re
+
+import numpy as np
+
+from deploy.embedded.engines import Array
+
+INDENT = " " * 4
+
+_CONTROL = re.compile(r"\\(?:u00([01][0-9a-f])|.)")
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+# Digits that bring every number of the type back (max_digits10).
+FULL_PRECISION = {np.dtype(np.float32): "%.9g", np.dtype(np.float64): "%.17g"}
+
+
+def quote(text: str) -> str:
+    """Return a string in quotation marks."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _CONTROL.sub(_upper, quoted) if "\\u" in quoted else quoted
+
+
+def decimals(array: Array) -> list[str]:
+    """Write floating-point numbers: %.6g, or as many digits as bring the number back; ``.0`` after whole ones."""
+    values = array.ravel().tolist()
+    texts = ["%.6g" % value for value in values]  # noqa: UP031 - the fastest of Python's formattings
+    with np.errstate(over="ignore"):
+        exact = np.array([float(text) for text in texts]).astype(array.dtype) == array.ravel()
+    full = FULL_PRECISION[array.dtype]
+    for index in np.flatnonzero(~exact).tolist():
+        texts[index] = full % values[index]
+    return [text if "." in text or "e" in text else _NOT_FINITE.get(text) or text + ".0" for text in texts]
+
+
+def _upper(escape: re.Match[str]) -> str:
+    """Write hexadecimal digits in capitals."""
+    return f"\\u00{escape[1].upper()}" if escape[1] else escape[0]
