@@ -83,10 +83,15 @@ def token_text(vocabulary: Vocabulary, token: int) -> str:
     return vocabulary.tokens[token]
 
 
+def is_special(token: str) -> bool:
+    """Tell whether a token of the vocabulary stands for no text: [CLS], [UNK], [unused12]."""
+    return _SPECIAL.fullmatch(token) is not None
+
+
 def is_punctuation(token: str) -> bool:
     """Tell whether a token is no word or part of one: punctuation, symbols, separators, or a special token."""
     text = token.removeprefix("##")
-    return _SPECIAL.fullmatch(token) is not None or all(unicodedata.category(one)[0] in "PSZC" for one in text)
+    return is_special(token) or all(unicodedata.category(one)[0] in "PSZC" for one in text)
 
 
 def join_tokens(tokens: Sequence[str]) -> str:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from bert_mlm_client.errors import InputError
 from bert_mlm_client.exchanges.base import Exchange
 from bert_mlm_client.exchanges.gaps import find_gaps, replace
-from bert_mlm_client.exchanges.likelihood import Step, log_probabilities
-from bert_mlm_client.exchanges.rows import Row, numbered
+from bert_mlm_client.exchanges.likelihood import Step, left_to_right, log_probabilities
+from bert_mlm_client.exchanges.rows import numbered
 from bert_mlm_client.results import Filling
-from bert_mlm_client.tokens import MASK, Encoded, Span, Tokenizer
+from bert_mlm_client.tokens import MASK, Span, Tokenizer
 
 
 class _Word(NamedTuple):
@@ -84,16 +84,11 @@ def _steps(tokenizer: Tokenizer, text: str, words: Sequence[_Word], *, truncate:
     masked = {len(encoded.mask_positions): encoded}
     for length in {len(word.tokens) for word in words} - set(masked):
         masked[length] = tokenizer.encode(replace(text, [span], [MASK * length]), truncate=truncate)
-    return span, [step for word in words for step in _left_to_right(masked[len(word.tokens)], word.tokens)]
-
-
-def _left_to_right(encoded: Encoded, tokens: tuple[int, ...]) -> list[Step]:
-    """Return a step for each token of a word: those before it filled in, itself and those after it masked."""
-    ids, first = encoded.input_ids, encoded.mask_positions[0]
-    return [
-        Step(Row(ids[:first] + tokens[:place] + ids[first + place :], (first + place,)), token)
-        for place, token in enumerate(tokens)
-    ]
+    steps = []
+    for word in words:
+        row = masked[len(word.tokens)]
+        steps += left_to_right(row.input_ids, row.mask_positions, word.tokens)
+    return span, steps
 
 
 def _filling(text: str, span: Span, word: _Word, log_likelihood: float) -> Filling:
