@@ -2,17 +2,15 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 from bert_mlm_client import Explanation, Filling, FillMask, InputError, Prediction, TokenWeight
 from bert_mlm_client.exchanges import attribution
-from bert_mlm_client.wire.tensors import Array
 
-from tests.client.exchanges.table_model import MASK, TOKENS, TableModel, ids
+from tests.client.exchanges.table_model import MASK, TOKENS, LookingModel, TableModel, ids
 
 TEXT = "一 AB[MASK]二abc，"
 PIECES = ("一", "ab", "二", "ab", "##c", "，")
@@ -254,21 +252,6 @@ def test_an_explanation_of_too_many_rows_is_refused_before_anything_is_asked(
     assert not table.questions()
 
 
-class _Looking(TableModel):
-    """Attends from every mask to the tokens of the text with so much in all, and with the rest to [CLS]."""
-
-    on_text = 0.0
-
-    def _explain(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        ids = inputs["input_ids"]
-        is_text = ids.astype(np.int32) > MASK
-        attention = self.on_text * is_text / np.maximum(1, is_text.sum(axis=1, keepdims=True))
-        attention[:, 0] = 1 - self.on_text
-        return {
-            "attention": np.repeat(attention[:, None], inputs["mask_positions"].shape[1], axis=1).astype(np.float32)
-        }
-
-
 @pytest.mark.parametrize(
     ("text", "on_text", "note"),
     [
@@ -281,9 +264,7 @@ class _Looking(TableModel):
     ],
 )  # fmt: skip
 def test_attention_that_rests_on_special_tokens_says_so(text: str, on_text: float, note: str | None) -> None:
-    model = _Looking()
-    model.on_text = on_text
-    with model.client() as client:
+    with LookingModel(on_text=on_text).client() as client:
         found = client.explain(text, method="attention")
         notes = {explanation.note for explanation in (found if isinstance(found, list) else [found])}
         expected = (
