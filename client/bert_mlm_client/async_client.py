@@ -9,19 +9,10 @@ from types import TracebackType
 from typing import Literal, NamedTuple, Self, overload
 
 from bert_mlm_client import exchanges
-from bert_mlm_client.base_client import BaseClient, fill_question, pairs_of
+from bert_mlm_client.base_client import BaseClient, explain_question, fill_question, pairs_of
 from bert_mlm_client.drive import drive_async
 from bert_mlm_client.errors import UsageError
-from bert_mlm_client.exchanges import (
-    Exchange,
-    Known,
-    Method,
-    Result,
-    Words,
-    check_candidates,
-    check_method,
-    check_texts,
-)
+from bert_mlm_client.exchanges import Exchange, Known, Method, Result, Words, check_candidates, check_texts
 from bert_mlm_client.results import Explanations, Features, Filling, ModelStatus, Predictions, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, AsyncTransport, Request, Retry, open_async_transport
@@ -216,14 +207,18 @@ class AsyncFillMask(BaseClient):
         return answers[0] if isinstance(texts, str) else answers
 
     async def explain(
-        self, text: str, *, method: Method = "occlusion", truncate: bool = False, timeout: float | None = None
+        self,
+        text: str,
+        *,
+        target: str | Sequence[str] | None = None,
+        joint: bool = False,
+        method: Method = "occlusion",
+        truncate: bool = False,
+        timeout: float | None = None,
     ) -> Explanations:
-        """Tell which tokens of a text the best candidate for its [MASK] leans on; see `FillMask.explain`."""
-        check_texts([text])
-        check_method(method)
-        answers = await self._ask(
-            lambda tokenizer: exchanges.explain(tokenizer, text, method, truncate=truncate), timeout
-        )
+        """Tell which tokens of a text an answer leans on; see `FillMask.explain`."""
+        question = explain_question(text, target=target, joint=joint, method=method, truncate=truncate)
+        answers = await self._ask(question, timeout)
         return answers[0] if len(answers) == 1 else answers
 
     async def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bert_mlm_client import exchanges
 from bert_mlm_client.errors import BertMlmError, InputError
-from bert_mlm_client.exchanges import Exchange, Known, Words
-from bert_mlm_client.results import Filling, Predictions
+from bert_mlm_client.exchanges import Exchange, Known, Method, Words
+from bert_mlm_client.results import Explanation, Filling, Predictions
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import AsyncTransport, Transport
 from bert_mlm_client.transport.failures import closed
@@ -99,6 +99,20 @@ def fill_question(
         return partial(exchanges.compare, texts=texts, candidates=words, top_k=top_k, truncate=truncate)
     ask = exchanges.fill_jointly if joint else exchanges.fill
     return partial(ask, texts=texts, top_k=top_k, skip_punctuation=skip_punctuation, truncate=truncate)
+
+
+def explain_question(
+    text: str, *, target: str | Sequence[str] | None, joint: bool, method: Method, truncate: bool
+) -> Callable[[Tokenizer], Exchange[list[Explanation]]]:
+    """Check a call of `explain` as far as can be without a server, and return which exchange answers it.
+
+    Raises:
+        InputError: the text, the target or the method cannot be asked.
+    """
+    exchanges.check_texts([text])
+    exchanges.check_method(method)
+    words = exchanges.check_target(target)
+    return partial(exchanges.explain, text=text, method=method, target=words, joint=joint, truncate=truncate)
 
 
 def pairs_of(a: str | Sequence[tuple[str, str]], b: str | None) -> list[tuple[str, str]]:

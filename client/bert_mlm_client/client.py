@@ -9,18 +9,9 @@ from types import TracebackType
 from typing import Literal, NamedTuple, Self, overload
 
 from bert_mlm_client import exchanges
-from bert_mlm_client.base_client import BaseClient, fill_question, pairs_of
+from bert_mlm_client.base_client import BaseClient, explain_question, fill_question, pairs_of
 from bert_mlm_client.drive import MAX_IN_FLIGHT, drive
-from bert_mlm_client.exchanges import (
-    Exchange,
-    Known,
-    Method,
-    Result,
-    Words,
-    check_candidates,
-    check_method,
-    check_texts,
-)
+from bert_mlm_client.exchanges import Exchange, Known, Method, Result, Words, check_candidates, check_texts
 from bert_mlm_client.results import Explanations, Features, Filling, ModelStatus, Predictions, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, Request, Retry, Transport, open_transport
@@ -308,36 +299,56 @@ class FillMask(BaseClient):
         return answers[0] if isinstance(texts, str) else answers
 
     def explain(
-        self, text: str, *, method: Method = "occlusion", truncate: bool = False, timeout: float | None = None
+        self,
+        text: str,
+        *,
+        target: str | Sequence[str] | None = None,
+        joint: bool = False,
+        method: Method = "occlusion",
+        truncate: bool = False,
+        timeout: float | None = None,
     ) -> Explanations:
-        """Tell which tokens of a text the best candidate for its [MASK] leans on.
+        """Tell which tokens of a text an answer leans on.
+
+        Without ``target`` the best answers are explained: those of `fill`, or with ``joint`` those of
+        ``fill(text, joint=True)``. As ``target`` give the answer that you show, `Prediction.token_str` for each mask or
+        with ``joint`` `Filling.words`, and the weights belong to it.
 
         ``occlusion`` replaces each token by [MASK] in turn and weighs it by what the answer loses: log p(answer | text)
         - log p(answer | text without the token), in nats. A negative weight speaks against the answer (Li, Monroe &
         Jurafsky 2016, "Understanding Neural Networks through Representation Erasure",
-        https://arxiv.org/abs/1612.08220). One request more than `fill`, with a row for each token.
+        https://arxiv.org/abs/1612.08220). The log-probability of a word is the sum over its tokens from left to right,
+        as in `score`. The other masks stay masked, as they are when `fill` answers; with ``joint`` they hold the other
+        words, since these are part of the sentence shown, and each of these words has a weight, too.
 
-        ``attention`` weighs each token by how much the last layer attends to it from the [MASK], the mean of its heads.
-        It costs little, but tells where the model looks and not what decides: often other weights would give the same
-        answer (Jain & Wallace 2019, "Attention is not Explanation", https://aclanthology.org/N19-1357). It may
-        rest wholly on [CLS] and [SEP], as with the demonstration model, and then tells nothing about the text.
+        ``attention`` weighs each token by how much the last layer attends to it from the [MASK], the mean of its heads
+        (for a word, the mean of its masks), whatever the answer there. It is cheaper, but tells where the model looks
+        and not what decides: often other weights would give the same answer (Jain & Wallace 2019, "Attention is not
+        Explanation", https://aclanthology.org/N19-1357). If the text has less than a tenth of what uniform attention
+        would give it, the rest being on [CLS], [SEP] and [MASK], `Explanation.note` says that the weights say nothing.
+
+        For a text of n tokens besides its M masks, occlusion takes 2 requests with n + 1 rows, or 1 request with n + 1
+        rows if there is a target. Words in G gaps take at most M * (n + 1) rows, with ``joint`` M * (n + G). 64 rows
+        share a request; 2,048 are the limit.
 
         Args:
             text: a text with one [MASK] or more.
+            target: the answer to explain: a token, or for several masks a list with a token for each; or a word for
+                each gap (masks side by side), with as many tokens as its gap has masks.
+            joint: explain the words in all gaps together.
             method: how to weigh.
             truncate: let the model read what is around the masks of a text that is too long for it.
             timeout: seconds to wait for the answer to a request, in place of the client's.
 
         Returns:
-            An explanation; with several masks one for each.
+            An explanation; with several masks one for each, with words for several gaps one for each gap.
 
         Raises:
-            InputError: the text or the method cannot be asked.
+            InputError: the text, the target or the method cannot be asked, or occlusion takes too many rows.
             BertMlmError: see `bert_mlm_client.errors`.
         """
-        check_texts([text])
-        check_method(method)
-        answers = self._ask(lambda tokenizer: exchanges.explain(tokenizer, text, method, truncate=truncate), timeout)
+        question = explain_question(text, target=target, joint=joint, method=method, truncate=truncate)
+        answers = self._ask(question, timeout)
         return answers[0] if len(answers) == 1 else answers
 
     def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:

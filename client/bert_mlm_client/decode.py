@@ -84,7 +84,7 @@ def token_text(vocabulary: Vocabulary, token: int) -> str:
 
 
 def is_special(token: str) -> bool:
-    """Tell whether a token stands for no text: [UNK], [SEP], [unused12]."""
+    """Tell whether a token of the vocabulary stands for no text: [CLS], [UNK], [unused12]."""
     return _SPECIAL.fullmatch(token) is not None
 
 

@@ -95,12 +95,12 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class TokenWeight:
-    """How much an answer leans on one token of the text.
+    """How much an answer leans on one token of the text, or on the word in another gap.
 
     Attributes:
-        token_str: the token's text in the vocabulary.
-        weight: how much; what it measures is told by the method, see `FillMask.explain`.
-        span: the token's place in the caller's text, its first character and one past the last.
+        token_str: the token's text in the vocabulary, or the word.
+        weight: how much; what it measures depends on the method, see `FillMask.explain`.
+        span: its place in the caller's text, the first character and one past the last; a word's is that of its masks.
     """
 
     token_str: str
@@ -115,14 +115,17 @@ class Explanation:
     Attributes:
         text: the caller's text.
         method: how the weights were found, ``occlusion`` or ``attention``.
-        prediction: the answer that is explained, the best candidate for one mask.
-        weights: one for each token of the text in its order, without special tokens and masks.
+        prediction: the answer that is explained: a Prediction for one mask, or a Filling for the word in a gap.
+        weights: one for each token of the text in its order, without special tokens and masks; with ``joint`` one for
+            the word in each other gap, too.
+        note: what a reader of the weights must know, for example that the attention says nothing; usually None.
     """
 
     text: str
     method: Literal["occlusion", "attention"]
-    prediction: Prediction
+    prediction: Prediction | Filling
     weights: tuple[TokenWeight, ...]
+    note: str | None = None
 
     def top(self, n: int = 3) -> list[TokenWeight]:
         """Return the n tokens of the largest weights, heaviest first."""
@@ -130,7 +133,7 @@ class Explanation:
 
 
 Explanations = Explanation | Any  # as for Predictions
-"""The answer of `FillMask.explain`: an explanation, or with several masks a list of one for each."""
+"""The answer of `FillMask.explain`: an explanation, or with several masks or gaps a list of one for each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,11 @@ class Tokenizer:
         positions = tuple(place for place, token in enumerate(input_ids) if token == self._mask)
         return Encoded(text, input_ids, positions, tuple(token_spans[place] for place in positions), token_spans)
 
+    def token_id(self, token: str) -> int | None:
+        """Return the id of a token that is written as in the vocabulary, None if there is none."""
+        found: int | None = self._backend.token_to_id(token)
+        return found
+
     def word_ids(self, word: str) -> tuple[int, ...]:
         """Cut a word that may stand in place of masks, one token for each of them.
 
@@ -168,23 +173,23 @@ class Tokenizer:
             TextTypeError: it is no string.
         """
         if not isinstance(word, str):
-            msg = f"a candidate is a str, not {type(word).__name__}"
+            msg = f"a word is a str, not {type(word).__name__}"
             raise TextTypeError(msg)
         if unreadable := _UNREADABLE.search(word):
-            msg = f"the candidate {word!r} has U+{ord(unreadable[0]):04X}, which is no readable character; remove it"
+            msg = f"the word {word!r} has U+{ord(unreadable[0]):04X}, which is no readable character; remove it"
             raise InputError(msg)
-        if word.startswith("##") and (piece := self._backend.token_to_id(word)) is not None:
+        if word.startswith("##") and (piece := self.token_id(word)) is not None:
             return (piece,)
         ids, spans = self._cut(word)
         if not ids:
-            msg = f"the candidate {word!r} is empty; write a word"
+            msg = f"the word {word!r} is empty; write a word"
             raise InputError(msg)
         if self._mask in ids:
-            msg = f"the candidate {word!r} has a [MASK]; write what shall stand in its place"
+            msg = f"the word {word!r} has a [MASK]; write what shall stand in its place"
             raise InputError(msg)
         if self._unk in ids:
             start, end = spans[ids.index(self._unk)]
-            msg = f"the candidate {word!r} has {word[start:end]!r}, which the model's vocabulary does not have"
+            msg = f"the word {word!r} has {word[start:end]!r}, which the model's vocabulary does not have"
             raise InputError(msg)
         return tuple(ids)
 

@@ -72,20 +72,26 @@ class Vectors(TypedDict):
 
 
 class Weight(TypedDict):
-    """How much an answer leans on one token."""
+    """How much an answer leans on one token, with joint also on the word for other [MASK]s."""
 
     token_str: str
     weight: float
     span: Annotated[list[int], Field(description="First character in the text and one past the last.")]
 
 
-class ExplainedMask(TypedDict):
-    """What the answer for one [MASK] leans on."""
+class ExplainedAnswer(TypedDict):
+    """What the answer for one [MASK], or the word for a run of them, leans on."""
 
     text: str
     method: str
-    prediction: FilledMask
+    prediction: Annotated[
+        FilledMask | FilledWords,
+        Field(description="The answer that is explained: words with joint or a word as target."),
+    ]
     weights: Annotated[list[Weight], Field(description="One for each token of the text, in its order.")]
+    note: Annotated[
+        str | None, Field(description="What to know about the weights, such as that they say nothing; usually null.")
+    ]
 
 
 class Problem(TypedDict):
@@ -105,7 +111,7 @@ FillMaskAnswer = (
 ScoreAnswer = list[FilledWords] | list[list[FilledWords]]
 SimilarityAnswer = list[float] | list[SimilarityScore]
 FeaturesAnswer = Vectors | list[Vectors]
-ExplainAnswer = ExplainedMask | list[ExplainedMask] | list[ExplainedMask | list[ExplainedMask]]
+ExplainAnswer = ExplainedAnswer | list[ExplainedAnswer] | list[ExplainedAnswer | list[ExplainedAnswer]]
 
 
 def response(answer: Any) -> JSONResponse:
@@ -163,14 +169,16 @@ def vectors(features: Features) -> Vectors:
     }
 
 
-def explained_mask(explanation: Explanation) -> ExplainedMask:
+def explained_answer(explanation: Explanation) -> ExplainedAnswer:
     """Return what an answer leans on."""
+    prediction = explanation.prediction
     return {
         "text": explanation.text,
         "method": explanation.method,
-        "prediction": filled_mask(explanation.prediction),
+        "prediction": filled_words(prediction) if isinstance(prediction, Filling) else filled_mask(prediction),
         "weights": [
             {"token_str": weight.token_str, "weight": weight.weight, "span": list(weight.span)}
             for weight in explanation.weights
         ],
+        "note": explanation.note,
     }

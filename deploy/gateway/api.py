@@ -155,18 +155,24 @@ class Questions:
             return _answered(body.inputs, [answers.vectors(features) for features in found])
 
     async def explain(self, body: schemas.ExplainRequest) -> JSONResponse:
-        """Tell which parts of a sentence, or of several, the answers lean on.
+        """Tell which parts of a sentence, or of several, an answer leans on: the best, or the one in `target`.
 
-        A sentence with several [MASK]s has an explanation for each.
+        A sentence with several [MASK]s has an explanation for each; with `joint`, or words as `target`, one for each
+        run of adjacent [MASK]s.
         """
         texts, how = _listed(body.inputs), body.parameters
         self._allowance.check(texts)
         self._allowance.check_answer(weights_size(text) for text in texts)
         with self._recorder.question("explanation", texts) as question:
             found = await self._allowance.within_time(
-                _each(texts, lambda text: self._client.explain(text, method=how.method, truncate=how.truncate))
+                _each(
+                    texts,
+                    lambda text: self._client.explain(
+                        text, target=how.target, joint=how.joint, method=how.method, truncate=how.truncate
+                    ),
+                )
             )
-            question.answers = [_best_of_explanations(explanations) for explanations in found]
+            question.answers = [_best_of_explanations(each, are_given=how.target is not None) for each in found]
             return _answered(body.inputs, [_explained(explanations) for explanations in found])
 
 
@@ -231,12 +237,14 @@ def _best_of_words(fillings: Sequence[Filling], *, are_given: bool) -> Best:
     return Best(CallersWord(best.token_str) if are_given else best.token_str, best.score)
 
 
-def _best_of_explanations(explanations: Explanation | list[Explanation]) -> Best:
+def _best_of_explanations(explanations: Explanation | list[Explanation], *, are_given: bool) -> Best:
+    """Return the answers that were explained, and the score of the least certain."""
     listed = [explanations] if isinstance(explanations, Explanation) else explanations
-    return _best_of_masks([[one.prediction] for one in listed])
+    words = " ".join(one.prediction.token_str for one in listed)
+    return Best(CallersWord(words) if are_given else words, min(one.prediction.score for one in listed))
 
 
 def _explained(explanations: Explanation | list[Explanation]) -> Any:
     if isinstance(explanations, Explanation):
-        return answers.explained_mask(explanations)
-    return [answers.explained_mask(explanation) for explanation in explanations]
+        return answers.explained_answer(explanations)
+    return [answers.explained_answer(explanation) for explanation in explanations]

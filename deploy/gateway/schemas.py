@@ -37,6 +37,15 @@ AnyTexts = Annotated[
 _Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
 TopK = Annotated[int, Field(ge=1, description="How many candidates for each [MASK]."), _Whole]
 Words = Annotated[list[str], Field(fail_fast=True, min_length=1, examples=[["北京", "上海"]])]
+Target = Annotated[
+    Annotated[str, Tag("one")] | Annotated[list[str], Field(fail_fast=True, min_length=1), Tag("several")],
+    _ONE_OR_SEVERAL,
+    Field(
+        description="The answer to explain, by default the best: a token, or for several [MASK]s a list with a token "
+        "for each; or a word for each run of adjacent [MASK]s.",
+        examples=["都"],
+    ),
+]
 Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
 Truncate = Annotated[bool, Field(description="Shorten a text that is too long to what is around its [MASK].")]
 
@@ -130,8 +139,12 @@ class FeaturesRequest(Body):
 
 
 class ExplainParameters(Body):
-    """How to explain."""
+    """What to explain, and how."""
 
+    target: Target | None = None
+    joint: Annotated[
+        bool, Field(description="Explain the words for all [MASK]s together, as fill-mask finds them.")
+    ] = False
     method: Annotated[
         Literal["occlusion", "attention"],
         Field(description="occlusion: by how much the answer suffers without a token; attention: the last layer's."),

@@ -51,7 +51,7 @@ def ask(url: str, *, many: bool) -> None:
         explanation = client.explain("[MASK]京", method="attention")
         assert_type(explanation, Explanations)
         print(explanation.prediction.token_str, explanation.text)
-        several = client.explain("[MASK][MASK]")
+        several = client.explain("[MASK][MASK]", target=("北", "京"))
         print(several[0].method if isinstance(several, list) else several.method)
         if isinstance(explanation, Explanation):
             print(*(f"{token.token_str} {token.weight:.2f} {token.span[0]}" for token in explanation.top(3)))

@@ -179,6 +179,7 @@ def test_every_method_of_the_async_client_is_a_coroutine() -> None:
         ("score", ["一[MASK]二", ["三", "四四"]], {}),
         ("explain", ["一[MASK]二[MASK]"], {}),
         ("explain", ["一[MASK]二"], {"method": "attention"}),
+        ("explain", ["一[MASK]二[MASK][MASK]"], {"target": ["三", "四四"], "joint": True}),
         ("model_status", [], {}),
     ],
 )

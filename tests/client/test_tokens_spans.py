@@ -167,5 +167,5 @@ def test_a_word_that_cannot_be_asked_is_refused(word: str, message: str) -> None
 
 @pytest.mark.parametrize("word", [None, 3, b"x"])
 def test_a_candidate_is_a_string(word: str) -> None:
-    with pytest.raises(TypeError, match="a candidate is a str"):
+    with pytest.raises(TypeError, match="a word is a str"):
         Tokenizer(SMALL, TokenizerConfig()).word_ids(word)

@@ -99,6 +99,13 @@ def build_parser() -> ArgumentParser:
     explain = add("explain", "show what an answer leans on")
     explain.add_argument("texts", nargs="*", metavar="TEXT", help="a text with [MASK], or - for standard input")
     explain.add_argument(
+        "--target",
+        action="append",
+        metavar="WORD",
+        help="the answer to explain (default: the best); repeat for several masks or gaps",
+    )
+    explain.add_argument("--joint", action="store_true", help="explain the best words for all masks together")
+    explain.add_argument(
         "--method", choices=["occlusion", "attention"], default="occlusion", help="how to weigh (default: %(default)s)"
     )
     _add_truncate(explain)

@@ -75,7 +75,8 @@ def _features(options: Namespace) -> Question[str]:
 
 def _explain(options: Namespace) -> Question[str]:
     def ask(client: FillMask, texts: Sequence[str]) -> Sequence[Any]:
-        return [client.explain(text, method=options.method, truncate=options.truncate) for text in texts]
+        how = {"target": options.target, "joint": options.joint, "method": options.method}
+        return [client.explain(text, **how, truncate=options.truncate) for text in texts]
 
     return _of_texts(ask)
 

@@ -99,12 +99,16 @@ def _explain(_: Any, answer: Explanation | Sequence[Explanation]) -> Iterable[Re
     for explanation in [answer] if isinstance(answer, Explanation) else answer:
         prediction = explanation.prediction
         yield Text(f"{prediction.token_str}  {prediction.score:.4f}  {prediction.sequence}")
-        table = _table(("weight", "right"), ("token", "left"), ("", "left"))
-        most = max((abs(weight.weight) for weight in explanation.weights), default=0.0) or 1.0
-        for weight in explanation.weights:
-            bar = "█" * round(weight.weight / most * _BAR) if weight.weight >= _SHOWN else ""
-            _add(table, [f"{weight.weight:+.4f}", weight.token_str, bar])
-        yield table
+        yield _weights(explanation) if explanation.note is None else Text(explanation.note)
+
+
+def _weights(explanation: Explanation) -> Table:
+    table = _table(("weight", "right"), ("token", "left"), ("", "left"))
+    most = max((abs(weight.weight) for weight in explanation.weights), default=0.0) or 1.0
+    for weight in explanation.weights:
+        bar = "█" * round(weight.weight / most * _BAR) if weight.weight >= _SHOWN else ""
+        _add(table, [f"{weight.weight:+.4f}", weight.token_str, bar])
+    return table
 
 
 def _status(_: Any, answer: ModelStatus | Sequence[tuple[str, ModelStatus | Exception]]) -> Iterable[RenderableType]:

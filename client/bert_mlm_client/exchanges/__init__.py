@@ -12,6 +12,7 @@ from bert_mlm_client.exchanges.fill import fill
 from bert_mlm_client.exchanges.joint import MAX_FILLINGS, fill_jointly
 from bert_mlm_client.exchanges.rows import MAX_ROWS, check_texts
 from bert_mlm_client.exchanges.similarity import similarity
+from bert_mlm_client.exchanges.targets import check_target
 from bert_mlm_client.exchanges.tokenizer import load_tokenizer
 from bert_mlm_client.exchanges.words import Words, check_candidates, compare, score
 
@@ -26,6 +27,7 @@ __all__ = [
     "ask_current",
     "check_candidates",
     "check_method",
+    "check_target",
     "check_texts",
     "compare",
     "explain",

@@ -1,70 +1,160 @@
-"""Ask which tokens of a text an answer leans on."""
+"""Ask which parts of a text an answer leans on."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import numpy as np
+
 from bert_mlm_client.decode import decode
 from bert_mlm_client.errors import InputError
+from bert_mlm_client.exchanges.attribution import Part, Subject, last_attention, occlusion
 from bert_mlm_client.exchanges.base import Exchange
-from bert_mlm_client.exchanges.likelihood import log
-from bert_mlm_client.exchanges.rows import Best, Row, attention, best_tokens, probabilities
-from bert_mlm_client.results import Explanation, TokenWeight
+from bert_mlm_client.exchanges.gaps import Gap, find_gaps, replace
+from bert_mlm_client.exchanges.joint import fill_jointly
+from bert_mlm_client.exchanges.likelihood import log, mean_probability
+from bert_mlm_client.exchanges.rows import best_tokens
+from bert_mlm_client.exchanges.targets import is_by_gap, target_tokens
+from bert_mlm_client.results import Explanation, Filling, Prediction, TokenWeight
 from bert_mlm_client.tokens import Encoded, Tokenizer
 
 Method = Literal["occlusion", "attention"]
 
 
 def check_method(method: Method) -> None:
-    """Check that there is such a method.
+    """Check that the method exists.
 
     Raises:
-        InputError: there is not.
+        InputError: it does not.
     """
     if method not in get_args(Method):
         msg = f"there is no method {method!r}; explain by one of {', '.join(get_args(Method))}"
         raise InputError(msg)
 
 
-def explain(tokenizer: Tokenizer, text: str, method: Method, *, truncate: bool = False) -> Exchange[list[Explanation]]:
-    """Explain the best candidate for each mask of a text; see `FillMask.explain`."""
+def explain(
+    tokenizer: Tokenizer,
+    text: str,
+    method: Method,
+    *,
+    target: Sequence[str] | None = None,
+    joint: bool = False,
+    truncate: bool = False,
+) -> Exchange[list[Explanation]]:
+    """Explain the answer for each mask or gap of a text; see `FillMask.explain`.
+
+    Raises:
+        InputError: the text or the target cannot be asked, or occlusion takes too many rows.
+    """
     encoded = tokenizer.encode(text, truncate=truncate)
-    context = [
-        place
-        for place in range(1, len(encoded.input_ids) - 1)  # without [CLS] and [SEP]
-        if place not in encoded.mask_positions
-    ]
-    [best] = yield from best_tokens([encoded])
-    weigh = _occlusion if method == "occlusion" else _attention
-    weights = yield from weigh(encoded, context, best)
-    answers = decode(encoded, best.token_ids, best.scores, vocabulary=tokenizer.vocabulary, top_k=1)
-    predictions = [mask[0] if isinstance(mask, list) else mask for mask in answers]
+    gaps = find_gaps(encoded)
+    scores = None
+    if target is not None:
+        words, answers = list(target), target_tokens(tokenizer, target, gaps, joint=joint)
+    elif joint:
+        [[best]] = yield from fill_jointly(tokenizer, [text], 1, truncate=truncate)
+        words, answers = list(best.words), [best.tokens[gap.first : gap.end] for gap in gaps]
+    else:
+        [found] = yield from best_tokens([encoded])
+        masks = len(encoded.mask_positions)
+        words, answers = [], [(token,) for token in found.token_ids[:masks, 0].tolist()]
+        scores = found.scores[:masks, 0].tolist()
+    by_gap = is_by_gap(target, len(encoded.mask_positions), joint=joint)
+    subjects = _subjects(tokenizer, encoded, gaps if by_gap else None, answers, words if joint else None)
+    weigh = occlusion if method == "occlusion" else last_attention
+    logs, weighed = yield from weigh(subjects, None if scores is None else list(map(log, scores)))
+    if by_gap:
+        predictions = _fillings(tokenizer, encoded, words, answers, logs, joint=joint)
+    else:
+        predictions = _predictions(tokenizer, encoded, answers, scores or list(map(math.exp, logs)))
     return [
         Explanation(
             text,
             method,
             prediction,
             tuple(
-                TokenWeight(tokenizer.vocabulary.tokens[encoded.input_ids[place]], weight, encoded.token_spans[place])
-                for place, weight in zip(context, row, strict=True)
+                TokenWeight(part.token_str, weight, part.span)
+                for part, weight in zip(subject.context, weights.values, strict=True)
             ),
+            weights.note,
         )
-        for prediction, row in zip(predictions, weights, strict=True)
+        for prediction, subject, weights in zip(predictions, subjects, weighed, strict=True)
     ]
 
 
-def _occlusion(encoded: Encoded, context: Sequence[int], best: Best) -> Exchange[list[list[float]]]:
-    """Return for each mask what its best candidate's log-probability loses without each token of the context."""
-    ids, masks = encoded.input_ids, encoded.mask_positions
-    answers = best.token_ids[: len(masks), 0].tolist()
-    scores = best.scores[: len(masks), 0].tolist()
-    mask = ids[masks[0]]
-    rows = [Row((*ids[:place], mask, *ids[place + 1 :]), masks) for place in context]
-    without = yield from probabilities(rows, [answers] * len(rows))
-    return [[log(score) - log(float(row[number, number])) for row in without] for number, score in enumerate(scores)]
+def _subjects(
+    tokenizer: Tokenizer,
+    encoded: Encoded,
+    gaps: Sequence[Gap] | None,
+    answers: Sequence[tuple[int, ...]],
+    words: Sequence[str] | None,
+) -> list[Subject]:
+    """Return the answers with what they may lean on.
+
+    Args:
+        tokenizer: what the text was cut with.
+        encoded: the text.
+        gaps: the gaps that the answers stand in; None if each stands at a mask by itself.
+        answers: the tokens of each.
+        words: their words, to fill the other gaps with; None leaves these masked.
+    """
+    masks = encoded.mask_positions
+    places = [(position,) for position in masks] if gaps is None else [masks[gap.first : gap.end] for gap in gaps]
+    text = [
+        Part((position,), tokenizer.vocabulary.tokens[encoded.input_ids[position]], encoded.token_spans[position])
+        for position in range(1, len(encoded.input_ids) - 1)  # without [CLS] and [SEP]
+        if position not in masks
+    ]
+    if gaps is None or words is None:
+        return [
+            Subject(encoded.input_ids, positions, tokens, tuple(text))
+            for positions, tokens in zip(places, answers, strict=True)
+        ]
+    filled = [Part(positions, word, gap.span) for positions, word, gap in zip(places, words, gaps, strict=True)]
+    ids = list(encoded.input_ids)
+    for positions, tokens in zip(places, answers, strict=True):
+        ids[positions[0] : positions[-1] + 1] = tokens
+    subjects = []
+    for number, (positions, tokens) in enumerate(zip(places, answers, strict=True)):
+        row = list(ids)
+        row[positions[0] : positions[-1] + 1] = [encoded.input_ids[masks[0]]] * len(positions)
+        context = sorted([*text, *filled[:number], *filled[number + 1 :]])
+        subjects.append(Subject(tuple(row), positions, tokens, tuple(context)))
+    return subjects
 
 
-def _attention(encoded: Encoded, context: Sequence[int], _: Best) -> Exchange[list[list[float]]]:
-    """Return for each mask how much the last layer attends to each token of the context."""
-    [weights] = yield from attention([encoded])
-    masks = range(len(encoded.mask_positions))
-    return [[float(weights[number, place]) for place in context] for number in masks]
+def _predictions(
+    tokenizer: Tokenizer, encoded: Encoded, answers: Sequence[tuple[int, ...]], scores: Sequence[float]
+) -> list[Prediction | Filling]:
+    """Return the answer at each mask."""
+    ids, probabilities = np.array(answers, np.int32), np.array(scores)[:, None]
+    found = decode(encoded, ids, probabilities, vocabulary=tokenizer.vocabulary, top_k=1)
+    return [mask[0] if isinstance(mask, list) else mask for mask in found]
+
+
+def _fillings(
+    tokenizer: Tokenizer,
+    encoded: Encoded,
+    words: Sequence[str],
+    answers: Sequence[tuple[int, ...]],
+    logs: Sequence[float],
+    *,
+    joint: bool,
+) -> list[Prediction | Filling]:
+    """Return the word in each gap, in the text with this gap filled or with all of them."""
+    spans = [gap.span for gap in find_gaps(encoded)]
+    written = [
+        word.removeprefix("##") if tokenizer.vocabulary.tokens[tokens[0]].startswith("##") else word
+        for word, tokens in zip(words, answers, strict=True)
+    ]
+    sentence = replace(encoded.text, spans, written)
+    return [
+        Filling(
+            math.exp(log_likelihood) if joint else mean_probability(log_likelihood, len(tokens)),
+            log_likelihood,
+            tokens,
+            (word,),
+            sentence if joint else replace(encoded.text, [span], [own]),
+        )
+        for word, tokens, log_likelihood, span, own in zip(words, answers, logs, spans, written, strict=True)
+    ]

@@ -25,7 +25,7 @@ class Filled(NamedTuple):
     tokens: tuple[int, ...]
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     """A token, and the row with the one mask that it fills."""
 
     row: Row
@@ -45,24 +45,17 @@ def log_likelihoods(fillings: Sequence[Filled], known: Known | None = None) -> E
         known: what need not be asked again.
     """
     known = known or {}
-    asked: dict[Row, dict[int, int]] = {}
-    for step in chain.from_iterable(map(_all_steps, fillings)):
-        if step.token not in known.get(step.row, ()):
-            places = asked.setdefault(step.row, {})
-            places.setdefault(step.token, len(places))
-    answers = yield from probabilities(list(asked), [list(places) for places in asked.values()])
-    found = {
-        row: dict(zip(places, map(log, answer[0].tolist()), strict=False))  # an answer may be wider than asked
-        for (row, places), answer in zip(asked.items(), answers, strict=True)
-    }
+    asked = dict.fromkeys(
+        step for filling in fillings for step in _all_steps(filling) if step.token not in known.get(step.row, ())
+    )
+    found = dict(zip(asked, (yield from log_probabilities(list(asked))), strict=True))
 
-    def look_up(step: _Step) -> float:
-        before = known.get(step.row, {})
-        return before[step.token] if step.token in before else found[step.row][step.token]
+    def look_up(step: Step) -> float:
+        return found[step] if step in found else known[step.row][step.token]
 
     return [
-        _mean(sum(map(look_up, _steps(encoded, order, tokens))) for order in fill_orders(encoded))
-        for encoded, tokens in fillings
+        _mean(sum(map(look_up, _ordered_steps(filling, order))) for order in fill_orders(filling.encoded))
+        for filling in fillings
     ]
 
 
@@ -73,22 +66,58 @@ def fill_orders(encoded: Encoded) -> list[Order]:
     return list(dict.fromkeys(orders))
 
 
+def fill_steps(input_ids: Sequence[int], positions: Sequence[int], tokens: Sequence[int]) -> Iterator[Step]:
+    """Yield a step for each token: those before it filled in, itself and those after it masked.
+
+    Args:
+        input_ids: the row, masked where the tokens may stand.
+        positions: the tokens' masks, in the order in which they are filled.
+        tokens: a token for each of these masks.
+    """
+    ids = list(input_ids)
+    for position, token in zip(positions, tokens, strict=True):
+        yield Step(Row(tuple(ids), (position,)), token)
+        ids[position] = token
+
+
+def log_probabilities(steps: Sequence[Step]) -> Exchange[list[float]]:
+    """Ask for the log-probability of each step's token, in one round trip.
+
+    Steps of the same input share a row: it is sent once, with all the masks and tokens that are wanted there.
+    """
+    places: dict[tuple[int, ...], tuple[dict[int, int], dict[int, int]]] = {}
+    for (input_ids, (position,)), token in steps:
+        positions, tokens = places.setdefault(input_ids, ({}, {}))
+        positions.setdefault(position, len(positions))
+        tokens.setdefault(token, len(tokens))
+    rows = [Row(input_ids, tuple(positions)) for input_ids, (positions, _) in places.items()]
+    answers = yield from probabilities(rows, [list(tokens) for _, tokens in places.values()])
+    found = {row.input_ids: answer.tolist() for row, answer in zip(rows, answers, strict=True)}
+    logs = []
+    for (input_ids, (position,)), token in steps:
+        positions, tokens = places[input_ids]
+        logs.append(log(found[input_ids][positions[position]][tokens[token]]))
+    return logs
+
+
 def log(probability: float) -> float:
     """Return the logarithm of a probability, finite also where float32 cannot tell it from zero."""
     return math.log(max(probability, 1e-38))
 
 
-def _all_steps(filling: Filled) -> Iterator[_Step]:
+def mean_probability(log_likelihood: float, tokens: int) -> float:
+    """Return the geometric mean of the probabilities of so many tokens: their product favours short words."""
+    return math.exp(log_likelihood / tokens)
+
+
+def _all_steps(filling: Filled) -> Iterator[Step]:
     for order in fill_orders(filling.encoded):
-        yield from _steps(filling.encoded, order, filling.tokens)
+        yield from _ordered_steps(filling, order)
 
 
-def _steps(encoded: Encoded, order: Order, tokens: Sequence[int]) -> Iterator[_Step]:
-    ids = list(encoded.input_ids)
-    for mask in order:
-        position = encoded.mask_positions[mask]
-        yield _Step(Row(tuple(ids), (position,)), tokens[mask])
-        ids[position] = tokens[mask]
+def _ordered_steps(filling: Filled, order: Order) -> Iterator[Step]:
+    encoded, tokens = filling
+    return fill_steps(encoded.input_ids, [encoded.mask_positions[mask] for mask in order], [tokens[m] for m in order])
 
 
 def _mean(logarithms: Iterator[float]) -> float:

@@ -1,13 +1,12 @@
 """Compare given words for the gaps of a text, of any length in tokens."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bert_mlm_client.errors import InputError
 from bert_mlm_client.exchanges.base import Exchange
 from bert_mlm_client.exchanges.gaps import find_gaps, replace
-from bert_mlm_client.exchanges.likelihood import Filled, log_likelihoods
+from bert_mlm_client.exchanges.likelihood import Filled, log_likelihoods, mean_probability
 from bert_mlm_client.exchanges.rows import numbered
 from bert_mlm_client.results import Filling
 from bert_mlm_client.tokens import MASK, Span, Tokenizer
@@ -106,8 +105,7 @@ def _fill(
 def _filling(text: str, gaps: Sequence[Span], words: Sequence[_Word], log_likelihood: float) -> Filling:
     tokens = tuple(token for word in words for token in word.tokens)
     return Filling(
-        # The geometric mean: the probability itself favours short words.
-        score=math.exp(log_likelihood / len(tokens)),
+        score=mean_probability(log_likelihood, len(tokens)),
         log_likelihood=log_likelihood,
         tokens=tokens,
         words=tuple(word.text for word in words),

@@ -7,16 +7,16 @@
  * @property {import("./validation.js").Line} line
  * @property {Candidate[][]} masks candidates for each mask
  * @property {Whole[] | null} wholes whole words; null before they are there
- * @property {import("./sentence.js").Lean[][] | null} leans for each mask; null before they are there
- * @property {import("./sentence.js").Lean[] | null} marks for all masks together; null before they are there
- * @property {boolean} [isUnexplained] whether they cannot be found
+ * @property {Map<string, import("./reasons.js").Explanation>} reasons of the candidates that were shown
+ * @property {Map<string, import("./api.js").Problem>} refusals to explain what was shown
  * @property {number[]} picks which candidate of each mask the sentence shows
  * @property {number | null} pickedWhole or which whole words
  */
 
 import { h } from "./dom.js";
 import { percent, phrase, say } from "./language.js";
-import { sentence, spread } from "./sentence.js";
+import { explanationsOf, refusalOf } from "./reasons.js";
+import { leansOf, masksOf, runsOf, sentence, spread } from "./sentence.js";
 
 /** Two candidates that are no further apart than this are a tie. */
 const TIE = 0.05;
@@ -24,18 +24,18 @@ const TIE = 0.05;
 /**
  * Return the elements for one sentence.
  * @param {LineAnswer} answer
- * @param {() => void} changed called when the reader has picked another candidate
+ * @param {(answer: LineAnswer) => void} picked called when the reader has picked another candidate
  * @returns {Node[]}
  */
-export function one(answer, changed) {
-  return [h("p.sentence", { lang: "zh-CN" }, ...filled(answer)), ...studied(answer, changed)];
+export function one(answer, picked) {
+  return [h("p.sentence", { lang: "zh-CN" }, ...filled(answer)), ...studied(answer, picked)];
 }
 
 /**
  * Return the elements for several sentences.
  * @param {LineAnswer[]} answers
  * @param {Set<number>} open numbers of the lines that are unfolded; kept up to date
- * @param {{changed: () => void, unfolded: (answer: LineAnswer) => void}} how
+ * @param {{picked: (answer: LineAnswer) => void, unfolded: () => void}} how
  * @returns {Node}
  */
 export function batch(answers, open, how) {
@@ -51,7 +51,18 @@ export function best({ masks, wholes }) {
   return { word: masks.map(([first]) => word(first)).join(" "), score: Math.min(...masks.map(([first]) => first?.score ?? 0)) };
 }
 
-function folded(answer, open, { changed, unfolded }) {
+/**
+ * Return what the shown answer leans on as a sentence, empty if that is not known.
+ * @param {LineAnswer} answer
+ */
+export function leaning(answer) {
+  const explanations = explanationsOf(answer);
+  if (explanations.some((explanation) => !explanation || explanation.note)) return "";
+  const tokens = leansOf(explanations).map(({ token }) => token).join(say("fill.status.comma"));
+  return tokens ? say("fill.status.leans", { tokens }) : say("fill.legend.none");
+}
+
+function folded(answer, open, { picked, unfolded }) {
   const { number } = answer.line;
   const { score } = best(answer);
   const isTie = answer.masks.some(tie);
@@ -69,62 +80,66 @@ function folded(answer, open, { changed, unfolded }) {
       return;
     }
     open.add(number);
-    unfolded(answer);
+    unfolded();
   };
-  return h("details", { open: open.has(number), toggle }, summary, ...studied(answer, changed));
+  return h("details", { open: open.has(number), toggle }, summary, ...studied(answer, picked));
 }
 
 /** The sentence with its words, and marks on what they lean on. */
 function filled(answer) {
-  return sentence(answer.line.text, fillsOf(answer), answer.marks ?? []);
+  const explanations = explanationsOf(answer).filter((explanation) => explanation && !explanation.note);
+  return sentence(answer.line.text, fillsOf(answer), explanations.length ? leansOf(explanations) : []);
 }
 
 /** All that there is about a sentence. */
-function studied(answer, changed) {
-  const { masks, leans } = answer;
+function studied(answer, picked) {
+  const { masks } = answer;
   const isSingle = masks.length === 1;
   return [
     ...notes(masks),
-    isSingle ? candidates(answer, 0, changed) : several(answer, changed),
-    isSingle && leans ? legend(leans[0]) : "",
+    isSingle ? candidates(answer, 0, picked) : several(answer, picked),
+    isSingle ? legend(answer, 0) : "",
     about(answer),
   ];
 }
 
 /** Candidates for each mask side by side, and whole words beside them. */
-function several(answer, changed) {
+function several(answer, picked) {
+  const areSeparate = answer.wholes !== null && answer.pickedWhole === null;
   const sections = answer.masks.map((_, index) =>
-    h(
-      "section.mask",
-      {},
-      h("h2", {}, say("fill.mask", { number: index + 1 })),
-      candidates(answer, index, changed),
-      answer.leans ? legend(answer.leans[index]) : "",
-    ),
+    h("section.mask", {}, h("h2", {}, say("fill.mask", { number: index + 1 })), candidates(answer, index, picked), areSeparate ? legend(answer, index) : ""),
   );
-  return h("div.several", {}, answer.wholes ? whole(answer, changed) : h("section.whole.waiting", { "--rows": answer.masks[0].length }, h("h2", {}, say("fill.whole"))), ...sections);
+  return h("div.several", {}, answer.wholes ? whole(answer, picked) : awaitedWhole(answer), ...sections);
 }
 
-function whole(answer, changed) {
-  const { wholes, line } = answer;
+/** As high as the words will be, so that they move nothing. */
+function awaitedWhole({ masks, line }) {
+  const heights = { "--rows": masks[0].length, "--legends": runsOf(masksOf(line.text)).length };
+  return h("section.whole.waiting", heights, h("h2", {}, say("fill.whole")));
+}
+
+function whole(answer, picked) {
+  const { wholes, line, pickedWhole } = answer;
   const rows = wholes.map((filling, index) => {
     const pick = () => {
       answer.pickedWhole = index;
-      changed();
+      picked(answer);
     };
-    return row(filling.words.join(" "), filling.score, index, `whole-${line.number}-${index}`, answer.pickedWhole === index, pick);
+    return row(filling.words.join(" "), filling.score, index, `whole-${line.number}-${index}`, pickedWhole === index, pick);
   });
+  const words = pickedWhole === null ? [] : wholes[pickedWhole].words;
+  const legends = words.map((word, gap) => legend(answer, gap, words.length > 1 ? word : null));
   const list = wholes.length ? h("ol.candidates", {}, ...rows) : h("p.about", {}, say("fill.whole.none"));
-  return h("section.whole", {}, h("h2", {}, say("fill.whole")), list, h("p.about", {}, say("fill.whole.about")));
+  return h("section.whole", {}, h("h2", {}, say("fill.whole")), list, h("p.about", {}, say("fill.whole.about")), ...legends);
 }
 
-function candidates(answer, mask, changed) {
+function candidates(answer, mask, picked) {
   const rows = answer.masks[mask].map((candidate, index) => {
     const pick = () => {
       if (answer.pickedWhole !== null) answer.picks = answer.masks.map(() => 0);
       answer.pickedWhole = null;
       answer.picks[mask] = index;
-      changed();
+      picked(answer);
     };
     const isPicked = answer.pickedWhole === null && answer.picks[mask] === index;
     return row(word(candidate), candidate.score, index, `candidate-${answer.line.number}-${mask}-${index}`, isPicked, pick);
@@ -153,8 +168,19 @@ function notes(masks) {
   });
 }
 
-function legend(leans) {
-  const title = h("p.legend-title", {}, say("fill.legend"));
+/**
+ * What a part of the shown answer leans on, or that this is being found out.
+ * @param {LineAnswer} answer
+ * @param {number} index of the mask, or of the word where words are shown
+ * @param {string | null} [of] the word, where several are shown together
+ */
+function legend(answer, index, of = null) {
+  if (refusalOf(answer)) return "";
+  const explanation = explanationsOf(answer)[index];
+  const title = h("p.legend-title", {}, ...(of === null ? [say("fill.legend")] : phrase("fill.legend.word", { word: h("span", { lang: "zh-CN" }, of) })));
+  if (explanation === undefined) return h("div.awaited", { "aria-busy": "true" }, title, h("p.about", {}, say("fill.legend.waiting")));
+  if (explanation.note) return h("div.legend", {}, title, h("p.about", { lang: "en" }, explanation.note));
+  const leans = leansOf([explanation]);
   if (!leans.length) return h("div.legend", {}, title, h("p.about", {}, say("fill.legend.none")));
   const tokens = leans.map(({ token, weight, strength, rank }) =>
     h("li", {}, h("span.lean.lean-token", { lang: "zh-CN", "data-rank": rank, "--strength": strength }, token), h("span.weight", {}, weight.toFixed(2))),
@@ -163,9 +189,11 @@ function legend(leans) {
 }
 
 /** Explain the weights, or say why there are none. */
-function about({ leans, isUnexplained }) {
-  if (isUnexplained) return h("p.about", {}, say("fill.legend.unserved"));
-  return leans ? h("p.about", {}, say("fill.legend.about")) : "";
+function about(answer) {
+  const refusal = refusalOf(answer);
+  if (refusal?.status === 501) return h("p.about", {}, say("fill.legend.unserved"));
+  if (refusal) return h("p.about", {}, say("fill.legend.refused"), h("span", { lang: "en" }, ` ${refusal.message}`));
+  return explanationsOf(answer).some((explanation) => explanation && !explanation.note) ? h("p.about", {}, say("fill.legend.about")) : "";
 }
 
 function fillsOf({ line, masks, wholes, picks, pickedWhole }) {

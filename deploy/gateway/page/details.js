@@ -1,67 +1,82 @@
-/** What is asked after a pause in typing, since it takes longer: whole words, and what an answer leans on. */
+/** What is asked after a pause in typing, since it takes longer: whole words, and what the answer that is shown leans on. */
 
 import { ask } from "./api.js";
-import { leansOf } from "./sentence.js";
+import { isUnexplained, shown } from "./reasons.js";
 
 const PAUSE_MS = 250;
-const unserved = new Set(); // kinds of question that the served version has no answer to
+const unserved = new Map(); // kinds of question that the served version has no answer to, with what it said
 
 /** A question that this text or this version has no answer to; nothing is wrong with the other answers. */
 const UNANSWERABLE = new Set([400, 501]);
 
 /**
+ * @typedef {import("./answer.js").LineAnswer} LineAnswer
+ *
  * @param {object} how
  * @param {() => void} how.begin called when the pause is there
- * @param {(answer: import("./answer.js").LineAnswer) => boolean} how.isStudied whether the reader looks at more than the answer
+ * @param {(answer: LineAnswer) => boolean} how.isStudied whether the reader looks at more than the answer
  * @param {() => void} how.changed called when something has been added to the answers
  * @param {(problem: import("./api.js").Problem) => void} how.fail
  */
 export function makeDetails({ begin, isStudied, changed, fail }) {
   let timer;
   let controller;
-  let asked = null; // the question, once there are whole words
-  const explained = new WeakSet(); // answers about which it was asked what they lean on
+  let asked = null; // {answers, question}, once there are whole words
+  let inFlight = null; // {one, key, controller}: the explanation that is under way
 
   const stop = () => {
     clearTimeout(timer);
     controller?.abort();
+    inFlight?.controller.abort();
     asked = null;
   };
 
-  /** Ask, show what came, and tell whether anything did. */
+  /** Ask, show what came, and tell whether to go on. */
   const attempt = async (act) => {
     try {
-      await act(controller.signal);
+      await act();
       changed();
       return true;
     } catch (error) {
-      if (error.name !== "AbortError") fail(error);
+      if (error.name === "AbortError") return true;
+      fail(error);
       return false;
     }
   };
 
   /**
    * Add to answers.
-   * @param {import("./answer.js").LineAnswer[]} answers
+   * @param {LineAnswer[]} answers
    * @param {{topK: number, truncate: boolean}} question
    */
   const run = async (answers, question) => {
-    controller = new AbortController();
+    const own = (controller = new AbortController());
     begin();
-    if (!(await attempt((signal) => addWholes(answers, question, signal)))) return;
-    asked = question;
-    for (const one of answers.filter(isStudied)) await explain(one);
+    if (!(await attempt(() => addWholes(answers, question, own.signal))) || own.signal.aborted) return;
+    asked = { answers, question };
+    explain();
   };
 
-  /** Add what an answer leans on; while there is typing, that is for later. */
-  const explain = async (one) => {
-    if (!asked || explained.has(one)) return;
-    explained.add(one);
-    await attempt((signal) => addLeans(one, asked, signal));
+  /** Explain what is shown, one line after the other, until nothing is missing; what is no longer shown is called off. */
+  const explain = async () => {
+    if (inFlight !== null) {
+      if (shown(inFlight.one).keys.join() !== inFlight.key) inFlight.controller.abort();
+      return; // the loop below goes on with the next
+    }
+    const next = () => asked?.answers.find((one) => isStudied(one) && isUnexplained(one));
+    for (let one = next(); one !== undefined; one = next()) {
+      const { question } = asked;
+      const own = new AbortController();
+      inFlight = { one, key: shown(one).keys.join(), controller: own };
+      const goesOn = await attempt(() => addReasons(one, question, own.signal));
+      inFlight = null;
+      if (!goesOn) return;
+    }
   };
 
   return {
     stop,
+    /** Explain what is shown now; while there is typing, that is for later. */
     explain,
     /** Add to answers after the pause, or at once if the reader has asked by the button. */
     start(answers, question) {
@@ -75,7 +90,7 @@ async function addWholes(answers, { topK, truncate }, signal) {
   const several = answers.filter(({ masks }) => masks.length > 1);
   if (!several.length) return;
   const inputs = several.map(({ line }) => line.text);
-  const answer = await tryAsking("fill-mask", { inputs, parameters: { top_k: topK, joint: true, truncate } }, signal);
+  const { answer } = await tryAsking("fill-mask", { inputs, parameters: { top_k: topK, joint: true, truncate } }, signal);
   several.forEach((one, index) => {
     const isUntouched = one.picks.every((pick) => pick === 0);
     one.wholes = answer?.[index] ?? [];
@@ -83,23 +98,21 @@ async function addWholes(answers, { topK, truncate }, signal) {
   });
 }
 
-async function addLeans(one, { truncate }, signal) {
-  const answer = await tryAsking("explain", { inputs: one.line.text, parameters: { truncate } }, signal);
-  one.isUnexplained = answer === null;
-  if (one.isUnexplained) return;
-  const explanations = [answer].flat();
-  one.leans = explanations.map((explanation) => leansOf([explanation]));
-  one.marks = leansOf(explanations);
+async function addReasons(one, { truncate }, signal) {
+  const { keys, target, joint } = shown(one);
+  const { answer, refusal } = await tryAsking("explain", { inputs: one.line.text, parameters: { target, joint, truncate } }, signal);
+  if (refusal) one.refusals.set(keys.join(), refusal);
+  else [answer].flat().forEach((explanation, index) => one.reasons.set(keys[index], explanation));
 }
 
-/** Ask, and return null where there is no answer to such a question. */
+/** Ask; what there is no answer to is no failure. */
 async function tryAsking(name, body, signal) {
-  if (unserved.has(name)) return null;
+  if (unserved.has(name)) return { refusal: unserved.get(name) };
   try {
-    return (await ask(name, body, signal)).answer;
+    return { answer: (await ask(name, body, signal)).answer };
   } catch (error) {
-    if (error.status === 501) unserved.add(name);
-    if (UNANSWERABLE.has(error.status)) return null;
+    if (error.status === 501) unserved.set(name, error);
+    if (UNANSWERABLE.has(error.status)) return { refusal: error };
     throw error;
   }
 }

@@ -38,8 +38,9 @@ export function startFill(view, changed) {
   const live = makeLive({ ask: askLines, show, fail });
   const open = new Set(); // lines of a batch that are unfolded
   const isStudied = ({ line }) => answers.length === 1 || open.has(line.number);
-  const details = makeDetails({ begin: tell, isStudied, changed: render, fail: (error) => problem.show(error) });
+  const details = makeDetails({ begin: tell, isStudied, changed: showDetails, fail: (error) => problem.show(error) });
   let answers = []; // what is shown, for each line
+  let picked = null; // the line in which another candidate was picked, until what it leans on is told
 
   function update({ since = performance.now(), isEager = false } = {}) {
     details.stop();
@@ -108,6 +109,7 @@ export function startFill(view, changed) {
 
   function showAnswers(found) {
     answers = found;
+    picked = null;
     output.ariaBusy = "false";
     output.dataset.text = JSON.stringify(answers.map(({ line }) => line.text));
     if (!answers.length) timing.textContent = "";
@@ -116,8 +118,23 @@ export function startFill(view, changed) {
 
   function render() {
     if (!answers.length) replace(output, h("p.empty", {}, say("fill.empty")));
-    else if (linesOf(area.value).length === 1) replace(output, ...looks.one(answers[0], render));
-    else replace(output, looks.batch(answers, open, { changed: render, unfolded: details.explain }));
+    else if (linesOf(area.value).length === 1) replace(output, ...looks.one(answers[0], pick));
+    else replace(output, looks.batch(answers, open, { picked: pick, unfolded: details.explain }));
+  }
+
+  /** Show the candidate that was picked, and what it leans on. */
+  function pick(answer) {
+    picked = answer;
+    details.explain();
+    showDetails();
+  }
+
+  function showDetails() {
+    render();
+    const words = picked && looks.leaning(picked);
+    if (!words) return;
+    picked = null;
+    announce(words);
   }
 
   /** Say the answer to who cannot see it. */
@@ -159,7 +176,7 @@ async function askLines({ lines, topK, truncate }, signal) {
   const found = lines.map((line, index) => {
     const one = answer[index];
     const masks = Array.isArray(one[0]) ? one : [one];
-    return { line, masks, wholes: null, leans: null, marks: null, picks: masks.map(() => 0), pickedWhole: null };
+    return { line, masks, wholes: null, reasons: new Map(), refusals: new Map(), picks: masks.map(() => 0), pickedWhole: null };
   });
   return { found, serverMs, modelMs };
 }

@@ -2,7 +2,8 @@
  * A sentence with its gaps filled and marks on what matters. The API counts characters as Python does, by code points.
  *
  * @typedef {{token: string, start: number, end: number, weight: number, strength: number, rank: number}} Lean
- *   a token that an answer leans on: its place in code points, its weight, also as a share of the heaviest, and its rank from 1
+ *   a token that an answer leans on, or the word in another run of masks: its place in code points, its weight, also as a share of
+ *   the heaviest, and its rank from 1
  */
 
 import { h } from "./dom.js";
@@ -27,19 +28,33 @@ export function masksOf(text) {
 }
 
 /**
+ * Return the runs of masks that stand side by side.
+ * @param {{start: number, end: number}[]} masks
+ * @returns {{start: number, end: number}[]}
+ */
+export function runsOf(masks) {
+  const runs = [];
+  for (const { start, end } of masks) {
+    if (runs.at(-1)?.end === start) runs.at(-1).end = end;
+    else runs.push({ start, end });
+  }
+  return runs;
+}
+
+/**
  * Return the tokens that the answers for some masks of a text lean on, heaviest first.
- * @param {{text: string, weights: {weight: number, span: [number, number]}[]}[]} explanations as /v1/explain gives them, one for
- *   each mask; a token counts with its greatest weight
+ * @param {import("./reasons.js").Explanation[]} explanations one for each mask or run of masks; a token counts with its greatest weight
  * @returns {Lean[]}
  */
 export function leansOf(explanations) {
   const characters = Array.from(explanations[0].text);
+  const places = runsOf(masksOf(explanations[0].text));
   const weights = explanations.flatMap((explanation) => explanation.weights).filter(({ weight }) => weight > 0);
   weights.sort((one, other) => one.weight - other.weight);
   const greatest = new Map(weights.map((weight) => [weight.span[0], weight])); // the last of a place stays
   const heaviest = weights.filter((weight) => greatest.get(weight.span[0]) === weight).reverse().slice(0, MARKED);
-  return heaviest.map(({ weight, span: [start, end] }, index) => ({
-    token: characters.slice(start, end).join(""),
+  return heaviest.map(({ token_str: word, weight, span: [start, end] }, index) => ({
+    token: places.some((place) => place.start === start) ? word.replace(/^##/, "") : characters.slice(start, end).join(""),
     start,
     end,
     weight,
@@ -56,14 +71,8 @@ export function leansOf(explanations) {
  */
 export function spread(text, words) {
   const masks = masksOf(text);
-  const spreadWords = [];
-  let run = -1;
-  masks.forEach((mask, index) => {
-    const isFirst = index === 0 || masks[index - 1].end !== mask.start;
-    if (isFirst) run += 1;
-    spreadWords.push(isFirst ? (words[run] ?? "") : "");
-  });
-  return spreadWords;
+  const first = new Map(runsOf(masks).map(({ start }, run) => [start, words[run]]));
+  return masks.map(({ start }) => first.get(start) ?? "");
 }
 
 /**
@@ -75,8 +84,10 @@ export function spread(text, words) {
  */
 export function sentence(text, fills, leans = []) {
   const characters = Array.from(text);
-  const masks = masksOf(text).map((place, index) => ({ ...place, fill: fills[index] ?? null }));
-  const places = [...masks, ...leans].sort((one, other) => one.start - other.start);
+  const at = new Map(leans.map((lean) => [lean.start, lean]));
+  const masks = masksOf(text).map((place, index) => ({ ...place, fill: fills[index] ?? null, lean: at.get(place.start) }));
+  masks.forEach(({ start }) => at.delete(start));
+  const places = [...masks, ...at.values()].sort((one, other) => one.start - other.start);
   const nodes = [];
   let end = 0;
   for (const place of places) {
@@ -88,7 +99,12 @@ export function sentence(text, fills, leans = []) {
 }
 
 function marked(place) {
-  if ("token" in place) return h("mark.lean", { "data-rank": place.rank, "--strength": place.strength }, place.token);
+  if ("token" in place) return h("mark.lean", look(place), place.token);
   if (place.fill === null) return h("span.gap", {}, "　");
-  return place.fill ? h("mark.filled", {}, place.fill) : "";
+  if (!place.fill) return "";
+  return place.lean ? h("mark.filled.lean", look(place.lean), place.fill) : h("mark.filled", {}, place.fill);
+}
+
+function look({ rank, strength }) {
+  return { "data-rank": rank, "--strength": strength };
 }

@@ -349,6 +349,26 @@ def test_explain_shows_every_tokens_weight_in_the_texts_order(run: Run, served_u
     assert [row[:2] for row in rows] == [[f"{each.weight:+.4f}", each.token_str] for each in expected.weights]
 
 
+def test_explain_takes_the_words_to_explain(run: Run, served_url: str) -> None:
+    arguments = ["explain", "[MASK]前明[MASK][MASK]", "--target", "床", "--target", "月光", "--url", served_url]
+    with FillMask(served_url) as client:
+        for more, is_joint in (([], False), (["--joint"], True)):
+            expected = client.explain(arguments[1], target=["床", "月光"], joint=is_joint)
+            assert isinstance(expected, list)
+            assert json.loads(run(*arguments, *more, "--json").stdout) == as_json(expected)
+            shown = run(*arguments, *more).stdout
+            assert all(one.prediction.sequence in shown for one in expected)
+
+
+def test_a_target_that_cannot_be_explained_is_one_line_on_standard_error(run: Run, served_url: str) -> None:
+    done = run("explain", WHERE, "--target", "月光", "--url", served_url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(
+        "bert-mlm: the target '月光' has 2 tokens for 1 [MASK]; give it 2 [MASK]s side by side"
+    )
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
 def test_status_tells_each_version_and_whether_one_can_be_asked(
     run: Run, served_url: str, arguments: list[str]

@@ -51,6 +51,8 @@ printf '%s\n' "${COMPREPLY[@]}"
         (["fill", "--format", "=", "js"], {"jsonl"}),
         (["fill", "--format", "="], {"plain", "jsonl", "tsv"}),
         (["explain", "一[MASK]", "--method", "o"], {"occlusion"}),
+        (["explain", "--t"], {"--target", "--truncate", "--timeout"}),
+        (["explain", "--target", ""], {""}),
         (["completion", ""], {"bash", "zsh", "fish", "-h", "--help"}),
         (["fill", "--top-k", ""], {""}),
         (["status", "--ou"], {""}),

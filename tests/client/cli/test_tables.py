@@ -64,6 +64,13 @@ def test_bars_are_as_long_as_their_weights_and_noise_has_none(capsys: pytest.Cap
     assert bars(0.00004, 0.00001) == [0, 0]
 
 
+def test_weights_that_say_nothing_are_not_shown_but_said_to_say_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    note = "100.0% of the last layer's attention rests on [CLS], [SEP] and [MASK]"
+    weights = (TokenWeight("甲", 0.0, (0, 1)),)
+    explanation = Explanation("甲乙", "attention", Prediction(0.5, 1, "二", "一二"), weights, note)
+    assert printed(capsys, "explain", explanation) == ["二  0.5000  一二", note]
+
+
 def on_a_terminal(arguments: list[str], environment: Mapping[str, str]) -> str:
     """Return what the command writes to standard error, which is a terminal."""
     ours, theirs = pty.openpty()

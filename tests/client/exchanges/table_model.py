@@ -100,6 +100,20 @@ class TableModel:
         return {"vocab": np.array([vocab], object), "config": np.array([json.dumps(config).encode()], object)}
 
 
+@dataclass
+class LookingModel(TableModel):
+    """Attends from every mask to the tokens of the text with so much in all, and with the rest to [CLS]."""
+
+    on_text: float = 0.0
+
+    def _explain(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        is_text = inputs["input_ids"].astype(np.int32) > MASK
+        attention = self.on_text * is_text / np.maximum(1, is_text.sum(axis=1, keepdims=True))
+        attention[:, 0] = 1 - self.on_text
+        by_mask = np.repeat(attention[:, None], inputs["mask_positions"].shape[1], axis=1)
+        return {"attention": by_mask.astype(np.float32)}
+
+
 def ids(*tokens: str) -> tuple[int, ...]:
     """Token ids of a row, from [CLS] to [SEP]."""
     return tuple(TOKENS.index(token) for token in ("[CLS]", *tokens, "[SEP]"))

@@ -102,7 +102,7 @@ def test_a_candidate_without_a_word_for_each_gap_is_rejected(client: FillMask, t
 
 @pytest.mark.parametrize("word", ["", "五", "一[MASK]"])
 def test_a_candidate_that_is_no_word_of_the_vocabulary_is_refused(client: FillMask, word: str) -> None:
-    with pytest.raises(InputError, match="candidate"):
+    with pytest.raises(InputError, match="the word"):
         client.score("[MASK]一", ["一", word])
 
 

@@ -1,13 +1,19 @@
 """The questions against the demonstration checkpoint, compared with the client that asks the server directly."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
-from bert_mlm_client import FillMask, Prediction
+from bert_mlm_client import AsyncFillMask, FillMask, Prediction
+from bert_mlm_client.transport import AsyncInProcess
 
+from deploy.gateway.app import create_app
+from deploy.gateway.settings import Settings
 from loadtest.soak import Server
-from tests.deploy.gateway.conftest import SENTENCE, Gateway, Start
+from tests.client.exchanges.table_model import LookingModel
+from tests.deploy.gateway.conftest import SENTENCE, Gateway, Start, run_in_thread
 
 TWO = "今天天气真[MASK][MASK]。"
 
@@ -109,6 +115,49 @@ def test_explain_weighs_the_tokens_of_the_text(gateway: Gateway, method: str) ->
         assert SENTENCE[start:end] == weight["token_str"].removeprefix("##")
     several = gateway.answer("/v1/explain", {"inputs": [SENTENCE, TWO], "parameters": {"method": method}})
     assert len(several[1]) == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sequences"),
+    [
+        ({"target": ["帮", "好", "汉"]}, ["帮，[MASK][MASK]。", "[MASK]，好[MASK]。", "[MASK]，[MASK]汉。"]),
+        ({"target": ["帮", "好汉"]}, ["帮，[MASK][MASK]。", "[MASK]，好汉。"]),
+        ({"target": ["帮", "好汉"], "joint": True}, ["帮，好汉。"] * 2),
+    ],
+)
+def test_explain_explains_the_answer_that_is_named(
+    gateway: Gateway, direct: FillMask, parameters: Any, sequences: list[str]
+) -> None:
+    text = "[MASK]，[MASK][MASK]。"
+    [found] = gateway.answer("/v1/explain", {"inputs": [text], "parameters": parameters})
+    expected: Any = direct.explain(text, **parameters)
+    assert [one["prediction"]["sequence"] for one in found] == sequences
+    for one, explanation in zip(found, expected, strict=True):
+        assert [weight["token_str"] for weight in one["weights"]] == [each.token_str for each in explanation.weights]
+        weights = [weight["weight"] for weight in one["weights"]]
+        assert weights == pytest.approx([each.weight for each in explanation.weights], abs=1e-3)
+        assert one["note"] is None
+
+
+def test_a_target_that_cannot_be_explained_is_400_and_says_what_to_do(gateway: Gateway) -> None:
+    for target, words in (("首都", "has 2 tokens for 1 [MASK]; give it 2 [MASK]s"), ("[UNK]", "is a special token")):
+        response = gateway.post("/v1/explain", {"inputs": SENTENCE, "parameters": {"target": target}})
+        assert response.status_code == 400
+        assert words in response.json()["error"]
+    response = gateway.post("/v1/explain", {"inputs": SENTENCE, "parameters": {"target": 5}})
+    assert (response.status_code, response.json()["error"]) == (
+        422,
+        "parameters.target: input should be a valid string",
+    )
+
+
+def test_attention_that_says_nothing_says_so(tmp_path: Path) -> None:
+    client = AsyncFillMask(AsyncInProcess(LookingModel()))
+    document = {"inputs": "一二[MASK]", "parameters": {"method": "attention"}}
+    with run_in_thread(create_app(Settings(log_folder=tmp_path), client)) as url:
+        answer = httpx2.post(f"{url}/v1/explain", json=document, trust_env=False).json()
+    assert answer["note"].startswith("100.0% of the last layer's attention rests on [CLS], [SEP] and [MASK]")
+    assert answer["note"].endswith("explain by occlusion")
 
 
 def test_hugging_faces_own_client_reads_the_answers(gateway: Gateway) -> None:

@@ -179,6 +179,14 @@ def test_every_task_is_logged_under_its_name(gateway: Gateway, path: str, docume
     assert (line["task"], line["input_text"], line["status"]) == (task, text, "success")
 
 
+def test_an_explanations_line_has_the_answer_that_was_explained(gateway: Gateway) -> None:
+    parameters = {"target": ["首都", "京"], "joint": True}
+    asked = gateway.post("/v1/explain", {"inputs": "中国的[MASK][MASK]是北[MASK]。", "parameters": parameters})
+    [line] = gateway.wait_for_lines(1, request_id=asked.headers["x-request-id"])
+    assert line["predicted_token"] == "首都 京"
+    assert line["score"] == pytest.approx(min(one["prediction"]["score"] for one in asked.json()), rel=1e-5)
+
+
 def test_what_the_caller_did_wrong_is_a_warning_and_no_error(gateway: Gateway) -> None:
     request_id = gateway.post("/predict", {"text": "没有"}).headers["x-request-id"]
     [line] = gateway.wait_for_lines(1, request_id=request_id)
@@ -202,8 +210,9 @@ def test_words_that_the_caller_gave_reach_the_log_as_little_as_the_sentence(
     private.wait_until_ready()
     private.answer("/v1/score", {"inputs": SENTENCE, "parameters": {"candidates": ["都"]}})
     private.answer("/v1/fill-mask", {"inputs": SENTENCE, "parameters": {"targets": ["都"]}})
+    private.answer("/v1/explain", {"inputs": SENTENCE, "parameters": {"target": "都"}})
     private.answer("/v1/fill-mask", {"inputs": SENTENCE})
-    *given, own = private.wait_for_lines(3, module="inference")
+    *given, own = private.wait_for_lines(4, module="inference")
     assert own["predicted_token"] == "都"
     for line in given:
         assert line.get("predicted_token", "").startswith("hmac-sha256:") == (mode == "digest")

@@ -73,12 +73,12 @@ def test_personal_data_is_masked_in_an_error_that_quotes_it_as_python_does(
     number: str, writer: LogWriter, written: Written
 ) -> None:
     candidate = f"{number}，\n[MASK]"
-    message = f"the candidate {candidate!r} has a [MASK]"
+    message = f"the word {candidate!r} has a [MASK]"
     trace = f"Traceback (most recent call last):\nKeyError: {number!r}\n"
     RequestLog(writer).write(dataclasses.replace(LINE, status="failed", error_type="E", error=message))
     RequestLog(writer).write(UnhandledException(error_type="KeyError", error=repr(number), traceback=trace))
     answer, unhandled = written()
-    assert answer["error"] == "the candidate '[PHONE]，\\n[MASK]' has a [MASK]"
+    assert answer["error"] == "the word '[PHONE]，\\n[MASK]' has a [MASK]"
     assert unhandled["error"] == "'[PHONE]'"
     assert unhandled["traceback"] == "Traceback (most recent call last):\nKeyError: '[PHONE]'\n"
 
