@@ -90,6 +90,7 @@ def test_joint_words_have_the_likelihood_of_the_chain_rule(client: FillMask, ref
 def test_occlusion_is_what_the_pipelines_answer_loses(client: FillMask, reference: ReferenceModel) -> None:
     explanation = client.explain(TEXT)
     assert isinstance(explanation, Explanation)
+    assert isinstance(explanation.prediction, Prediction)
     position = TEXT.index("[MASK]") + 1
     answer = explanation.prediction.token
     whole = log_probability(reference, TEXT, position, answer)
