@@ -5,7 +5,7 @@ once: a name server answers every look-up with "no such name", and nothing liste
 calls, so that static programs, child processes and IPv6 are recorded too.
 
 Protocol: one line with this process's id when it is ready; then for each line on standard input a line with the events
-so far, as JSON.
+since the last, as JSON.
 """
 
 import ctypes
@@ -160,6 +160,7 @@ def main() -> None:
                 if not sys.stdin.readline():
                     return
                 print(json.dumps(recorder.events), flush=True)
+                recorder.events.clear()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 _RECORDER = Path(__file__).with_name("recorder.py")
 _PROGRAMS = ("unshare", "nsenter", "ip", "mount")
 _NAMESPACES = ("--net", "--mount", "--uts")
@@ -60,7 +62,7 @@ class Trap:
         if not self._pid:
             reason = (self._recorder.communicate()[1].strip().splitlines() or ["no reason given"])[-1]
             shutil.rmtree(self._folder)
-            msg = f"a network namespace is not allowed here ({reason}); run as root, or allow user namespaces"
+            msg = f"cannot make a network namespace here ({reason}); run as root, or allow user namespaces"
             raise TrapError(msg)
 
     def __enter__(self) -> Self:
@@ -87,7 +89,7 @@ class Trap:
         return subprocess.CompletedProcess(command, process.returncode, output)
 
     def events(self) -> list[str]:
-        """Return the look-ups and connections so far: ``look-up example.org A``, ``TCP 192.0.2.7 port 443``."""
+        """Return what was recorded since the last call: ``look-up example.org A``, ``TCP 192.0.2.7 port 443``."""
         assert self._recorder.stdin is not None
         self._recorder.stdin.write("\n")
         self._recorder.stdin.flush()
@@ -106,6 +108,14 @@ class Trap:
         # Nothing else of this process's environment: CI, a proxy or HF_HUB_OFFLINE would hide what a user's shell does.
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "CHROMIUM") if name in os.environ}
         return {**kept, "HOME": str(self.home), "LANG": "C.UTF-8"}
+
+
+def open_trap() -> Trap:
+    """Return a trap, or skip the test that asks and say why there is none."""
+    try:
+        return Trap()
+    except TrapError as error:
+        pytest.skip(f"no trap for what leaves the machine: it {error}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
