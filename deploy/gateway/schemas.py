@@ -70,7 +70,7 @@ class FillMaskParameters(Body):
     targets: Annotated[
         Words | None, Field(description="Choose among these words, of any length; best first, top_k at most.")
     ] = None
-    joint: Annotated[bool, Field(description="Fill all [MASK]s together, as whole words; 32 answers at most.")] = False
+    joint: Annotated[bool, Field(description="Fill all [MASK]s together, as whole words; 16 answers at most.")] = False
     skip_punctuation: Annotated[bool, Field(description="Leave punctuation out of the candidates.")] = False
     truncate: Truncate = False
 

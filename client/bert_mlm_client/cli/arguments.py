@@ -79,7 +79,7 @@ def build_parser() -> ArgumentParser:
         "--top-k", type=_count, default=5, metavar="K", help="answers for each mask (default: %(default)s)"
     )
     fill.add_argument("--targets", nargs="+", metavar="WORD", help="choose from these words, of any length")
-    fill.add_argument("--joint", action="store_true", help="the best words for all masks together, 32 answers at most")
+    fill.add_argument("--joint", action="store_true", help="the best words for all masks together, 16 answers at most")
     fill.add_argument("--skip-punctuation", action="store_true", help="no punctuation among the answers")
     _add_truncate(fill)
 

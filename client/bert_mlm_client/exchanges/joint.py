@@ -16,10 +16,13 @@ from bert_mlm_client.tokens import Encoded, Tokenizer
 from bert_mlm_client.vocabulary import Vocabulary
 
 WIDTH = 8
-"""How many hypotheses are followed at once, for each order of a text's gaps."""
+"""How many hypotheses are followed at once, for each order of a text's gaps.
 
-MAX_FILLINGS = 32
-"""How many fillings of a text are found at most."""
+Of 88 idioms with two of four characters masked, 4 hypotheses found one fewer than 8, and 16 found no more.
+"""
+
+MAX_FILLINGS = 2 * WIDTH
+"""How many fillings of a text are found at most. Further down, a beam of this width misses too many."""
 
 
 class _Hypothesis(NamedTuple):
