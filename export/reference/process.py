@@ -65,24 +65,24 @@ class ReferenceModel:
         tokenizer: Path | None = None,
         lower_case: bool | None = None,
     ) -> None:
-        python = torch_python()
-        if not python.exists():
-            msg = (
-                f"PyTorch is not installed: {python} does not exist. `make torch` installs it; "
-                "TORCH_PYTHON names another Python that has PyTorch and transformers"
-            )
-            raise ReferenceModelError(msg)
-        command = [str(python), "-m", "export.reference", str(checkpoint), "--precision", precision]
+        command = [str(torch_python()), "-m", "export.reference", str(checkpoint), "--precision", precision]
         command += ["--tokenizer", str(tokenizer or checkpoint)]
         if lower_case is not None:
             command.append("--lower-case" if lower_case else "--no-lower-case")
-        self._process = subprocess.Popen(  # noqa: S603 - our own words
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            start_new_session=True,  # Ctrl-C reaches the caller alone, whose end closes the pipes
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own words
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                start_new_session=True,  # Ctrl-C reaches the caller alone, whose end closes the pipes
+            )
+        except OSError as error:
+            msg = (
+                f"PyTorch is not installed: cannot run {command[0]} ({error.strerror}). `make torch` installs it; "
+                "TORCH_PYTHON names another Python that has PyTorch and transformers"
+            )
+            raise ReferenceModelError(msg) from error
         self._requests = cast("IO[bytes]", self._process.stdin)
         self._answers = cast("IO[bytes]", self._process.stdout)
         try:

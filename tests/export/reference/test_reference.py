@@ -159,9 +159,11 @@ def test_a_python_without_pytorch_says_so(monkeypatch: pytest.MonkeyPatch) -> No
         ReferenceModel(TINY)
 
 
+@pytest.mark.parametrize("name", ["missing", "not-executable"])
 def test_without_pytorch_the_error_names_the_verb_that_installs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("TORCH_PYTHON", str(tmp_path / "python"))
+    (tmp_path / "not-executable").touch()
+    monkeypatch.setenv("TORCH_PYTHON", str(tmp_path / name))
     with pytest.raises(ReferenceModelError, match="`make torch` installs it"):
         ReferenceModel(TINY)
