@@ -61,8 +61,9 @@ class MaskedLoss(nn.Module):
     """The loss over the masked tokens of a packed batch, and a penalty for attention that collapses.
 
     The head runs for the masked tokens alone. The penalty is what a layer's attention entropy lacks of
-    ``LEAST_ENTROPY``: a small model left to itself rests its attention on [CLS] (an attention sink, Xiao et al., 2023,
-    https://arxiv.org/abs/2309.17453), and its upper layers then exchange nothing between tokens.
+    ``LEAST_ENTROPY``, over all tokens and over the masked ones: a small model left to itself rests its attention on
+    [CLS] (an attention sink, Xiao et al., 2023, https://arxiv.org/abs/2309.17453), and its upper layers then exchange
+    nothing between tokens.
     """
 
     def __init__(self, model: BertForMaskedLM) -> None:
@@ -77,12 +78,14 @@ class MaskedLoss(nn.Module):
         out = self.model.bert(input_ids=ids, position_ids=positions, attention_mask=apart, output_attentions=True)
         masked = out.last_hidden_state.reshape(-1, out.last_hidden_state.shape[-1])[targets]
         loss = nn.functional.cross_entropy(self.model.cls(masked).float(), labels)
-        counted = (segments > 0)[:, None]
         even = together.sum(-1).clamp(min=2).log()
         for attention in out.attentions:
-            share = -torch.xlogy(attention.float(), attention.float() + 1e-9).sum(-1) / even
-            mean = (share * counted).sum() / counted.sum() / attention.shape[1]
-            loss = loss + (LEAST_ENTROPY - mean).clamp(min=0)
+            weights = attention.float()
+            # The gradient of x log x is infinite at 0, which is the weight of every token of another text.
+            share = -torch.xlogy(weights, weights + 1e-9).sum(-1) / even
+            by_token = share.mean(dim=1).flatten()
+            for tokens in (segments.flatten() > 0, targets):  # left out, the masked tokens alone would collapse
+                loss = loss + (LEAST_ENTROPY - by_token[tokens].mean()).clamp(min=0)
         return loss
 
 
@@ -265,7 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpora", type=Path, required=True, help="folder of .txt or .txt.xz files")
     parser.add_argument("--output", type=Path, required=True, help="where the checkpoint goes")
     parser.add_argument("--work", type=Path, default=Path("build/demo"), help="where the state of the run is kept")
-    parser.add_argument("--tokens", type=float, default=12.5e6, help="how many tokens to learn from (default 12.5e6)")
+    parser.add_argument("--tokens", type=float, default=38e6, help="how many tokens to learn from (default 38e6)")
     parser.add_argument("--rows", type=int, default=64, help=f"rows of {LENGTH} tokens a step (default 64)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=Path, metavar="DIR", help="an earlier checkpoint to improve")
