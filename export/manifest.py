@@ -27,7 +27,8 @@ class Manifest:
         files: the SHA-256 digest of each file of the version but this one.
         whitening: what the whitening of sentence vectors was fitted to (the text's SHA-256, how many sentences), how
             many dimensions it keeps, and its shrinkage.
-        quantisation: how the light engine's integers answered the sample sentences, beside float32.
+        quantisation: how the light engine's integers answer beside float32 (``export.onnx.Agreement``): on sample
+            sentences at export, and under ``verified`` on the text of ``python -m export.verify`` once it has run.
         baseline: how the version answered the golden prompts (see ``export.baseline``); empty in versions from before.
         parity: the figures of ``python -m export.verify``, empty until it has run.
         format: the version of this layout.
@@ -76,3 +77,9 @@ def write_manifest(version: Path, manifest: Manifest) -> None:
 def record_parity(version: Path, figures: dict[str, Any]) -> None:
     """Add the figures of a comparison to a version's manifest."""
     write_manifest(version, replace(read_manifest(version), parity=figures))
+
+
+def record_light(version: Path, figures: dict[str, Any]) -> None:
+    """Add the figures of a comparison of the light file to a version's manifest."""
+    manifest = read_manifest(version)
+    write_manifest(version, replace(manifest, quantisation={**manifest.quantisation, "verified": figures}))

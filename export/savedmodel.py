@@ -101,10 +101,7 @@ def export_model(
         _write_assets(folder / "assets", files.folder, checkpoint, options)
         _write_warmup(folder / WARMUP_FILE, checkpoint)
         agreement = _write_light(folder, checkpoint, whitening)
-        report(
-            f"Wrote the light engine's file: on {agreement.masks} sample masks its best token is the same "
-            f"in {agreement.same_best:.0%}."
-        )
+        report(f"Wrote the light engine's file; beside float32: {agreement or 'not compared, no token is known'}.")
         with quiet_stderr():
             baseline = record_baseline(folder, checkpoint)
         report(f"Recorded the answers to {len(baseline['prompts'])} golden prompts as the version's baseline.")
@@ -198,7 +195,7 @@ def warmup_requests(checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any
     yield "serving_default", {"input_ids": ids[:, :8], "attention_mask": ones, "token_type_ids": zeros}
 
 
-def _write_light(folder: Path, checkpoint: Checkpoint, whitening: Whitening) -> Agreement:
+def _write_light(folder: Path, checkpoint: Checkpoint, whitening: Whitening) -> Agreement | None:
     """Write the light engine's file, with the SavedModel's own signatures but the one that it has not."""
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     signatures = messages.SignatureDefMap()
@@ -220,7 +217,7 @@ def _describe(
     options: ExportOptions,
     *,
     whitening: dict[str, Any],
-    agreement: Agreement,
+    agreement: Agreement | None,
 ) -> Manifest:
     written = sorted(path for path in folder.rglob("*") if path.is_file())
     return Manifest(
@@ -230,7 +227,7 @@ def _describe(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tensorflow=tf.__version__,
         whitening=whitening,
-        quantisation=asdict(agreement),
+        quantisation=asdict(agreement) if agreement else {},
         files={path.relative_to(folder).as_posix(): sha256_of(path) for path in written},
     )
 

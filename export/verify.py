@@ -4,6 +4,8 @@ The original runs on PyTorch in a process and an environment of its own (``expor
 TensorFlow alone. Tokenisation, weights' loading and arithmetic are all transformers'; only the answers meet. Weights
 stored in 16 bits are rounded in the original too before the graphs are compared, and what the rounding costs beside the
 full weights is reported on its own.
+
+The light file is compared too, with the checkpoint in float32 (``export.onnx.compare``).
 """
 
 import argparse
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from export.errors import ExportError, ParityError
 from export.manifest import Manifest, read_manifest, record_parity
+from export.onnx.compare import HELD_OUT, verify_light
 from export.quiet import quiet_stderr
 from export.reference import ReferenceAnswer, ReferenceModel
 from export.source import find_checkpoint
@@ -245,6 +248,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.verify", description=main.__doc__)
     parser.add_argument("version", type=Path, help="the version folder, such as models/bert_mlm/1")
     parser.add_argument("--model", help="the checkpoint (default: the one in the version's manifest)")
+    parser.add_argument(
+        "--light-text",
+        type=Path,
+        default=HELD_OUT,
+        metavar="FILE",
+        help="lines of text, new to the model, to compare the light file on (default: models/demo/text/heldout.txt)",
+    )
     options = parser.parse_args(arguments)
     try:
         manifest = read_manifest(options.version)
@@ -254,12 +264,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ParityError(msg)
         parity = compare(options.version, files.folder, manifest)
         record_parity(options.version, asdict(parity))
-    except ExportError as error:
+        light = verify_light(options.version, files.folder, options.light_text)
+    except (ExportError, OSError) as error:
         print(f"verify: {error}", file=sys.stderr)
         return 1
     for name, value in asdict(parity).items():
         print(f"{name:20} {value:.3g}" if isinstance(value, float) else f"{name:20} {value}")
     print(f"{options.version} answers as the original does: {parity.worst:.2g} at worst, {parity.top}.")
+    print(light)
     return 0
 
 

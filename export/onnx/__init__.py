@@ -1,10 +1,12 @@
 """Write a checkpoint as an ONNX file in 8-bit integers, for the light engine of the embedded server.
 
-The graph is built straight from the weights, as the SavedModel is: ``bert`` describes it once, ``products`` says in
-which arithmetic its matrix products run, ``calibration`` finds the ranges that the integers must hold, ``graph`` writes
-ONNX nodes, and ``model`` puts the file together.
+The graph is built straight from the weights, as the SavedModel is: ``bert`` describes it once, ``products`` and
+``integer`` are the two arithmetics of its products, ``rounding`` finds integers that every processor multiplies
+exactly, ``calibration`` and ``statistics`` describe what they are multiplied by, ``graph`` writes ONNX nodes, ``model``
+puts the file together, and ``agreement`` measures what the rounding costs.
 """
 
-from export.onnx.model import ONNX_FILE, SIGNATURES, Agreement, write_onnx
+from export.onnx.agreement import Agreement
+from export.onnx.model import ONNX_FILE, SIGNATURES, write_onnx
 
 __all__ = ["ONNX_FILE", "SIGNATURES", "Agreement", "write_onnx"]

@@ -24,7 +24,7 @@ from onnx import TensorProto
 
 from export.checkpoint import BertConfig, Weights
 from export.onnx.graph import Graph, Value
-from export.onnx.products import Linear, Products
+from export.onnx.products import Linear, Normalisation, Products
 
 INPUTS = {
     "input_ids": ("B", "S"),
@@ -85,27 +85,27 @@ class OnnxBert:
     def _encode(self) -> tuple[Value, Value]:
         """Return the last hidden states at the positions [P*B, H] and the last attention there [B, P, S]."""
         graph = self._graph
-        rows = self._embed()
+        normal = self._embed()
         unseen = self._unseen()
         for number in range(self._config.num_hidden_layers):
             last = number == self._config.num_hidden_layers - 1
             layer = f"bert.encoder.layer.{number}"
             query, key, value = self._attention_layers(layer)
-            normal = self._products.normalised(rows, f"{layer}.input", (query, key, value))
-            keys, values = normal.apply(key), normal.apply(value)
+            rows, quantised = normal.rows, self._products.normalised(normal, (query, key, value))
+            keys, values = quantised.apply(key), quantised.apply(value)
             if last:
                 places = self._rows_of_positions()
-                rows, normal = graph.op("Gather", rows, places, axis=0), normal.pick(places)
-            context, attention = self._attend(normal.apply(query), keys, values, unseen, last=last)
+                rows, quantised = graph.op("Gather", rows, places, axis=0), quantised.pick(places)
+            context, attention = self._attend(quantised.apply(query), keys, values, unseen, last=last)
             output = self._products.apply(context, self._output_layer(layer))
-            rows = self._normalise(graph.op("Add", output, rows), f"{layer}.attention.output")
+            normal = self._normalise(graph.op("Add", output, rows), f"{layer}.attention.output")
             inner = self._linear(f"{layer}.intermediate.dense")
-            widened = self._products.normalised(rows, f"{layer}.inner", (inner,)).apply(inner)
+            widened = self._products.normalised(normal, (inner,)).apply(inner)
             narrowed = self._products.apply(
                 self._products.gelu(widened), self._linear(f"{layer}.output.dense"), after_gelu=True
             )
-            rows = self._normalise(graph.op("Add", narrowed, rows), f"{layer}.output")
-        return rows, graph.op("ReduceMean", attention, graph.constant([1], np.int64), keepdims=0)
+            normal = self._normalise(graph.op("Add", narrowed, normal.rows), f"{layer}.output")
+        return normal.rows, graph.op("ReduceMean", attention, graph.constant([1], np.int64), keepdims=0)
 
     def _places(self) -> tuple[Value, Value]:
         """Return the slot of each row [T], and the row of each slot [S, B]; padding has some row or other."""
@@ -125,7 +125,7 @@ class OnnxBert:
         end = graph.op("Cast", graph.op("Squeeze", length), to=TensorProto.INT32)
         return graph.op("Range", graph.constant(0, np.int32), end, graph.constant(1, np.int32))
 
-    def _embed(self) -> Value:
+    def _embed(self) -> Normalisation:
         """Return the embeddings as rows [T, H]."""
         graph, weights = self._graph, self._weights
         first_segment = weights["bert.embeddings.token_type_embeddings.weight"][0]
@@ -197,9 +197,9 @@ class OnnxBert:
         graph = self._graph
         zero = graph.constant([0], np.int64)
         answered = graph.op("Slice", hidden, zero, graph.op("Mul", self._answers, self._batch), zero)
-        transformed = self._products.apply(answered, self._linear(f"{_HEAD}.transform.dense"))
+        transformed = self._products.apply_precisely(answered, self._linear(f"{_HEAD}.transform.dense"))
         normal = self._normalise(self._products.gelu(transformed), f"{_HEAD}.transform")
-        return self._products.unembed(normal, self._weights[f"{_HEAD}.bias"])
+        return self._products.unembed(normal.rows, self._weights[f"{_HEAD}.bias"])
 
     def _candidate_scores(self, probabilities: Value) -> Value:
         """Return the probabilities of the candidates [B, M, C]."""
@@ -230,15 +230,17 @@ class OnnxBert:
     def _linear(self, name: str) -> Linear:
         return Linear(name, self._weights[f"{name}.weight"].T, self._weights[f"{name}.bias"])
 
-    def _normalise(self, rows: Value, name: str) -> Value:
-        scale, bias = (f"{name}.LayerNorm.{part}" for part in ("weight", "bias"))
-        return self._graph.op(
+    def _normalise(self, summed: Value, name: str) -> Normalisation:
+        graph, epsilon = self._graph, self._config.layer_norm_eps
+        weight, bias = (self._weights[f"{name}.LayerNorm.{part}"] for part in ("weight", "bias"))
+        rows = graph.op(
             "LayerNormalization",
-            rows,
-            self._graph.weight(scale, self._weights[scale]),
-            self._graph.weight(bias, self._weights[bias]),
-            epsilon=self._config.layer_norm_eps,
+            summed,
+            graph.weight(f"{name}.LayerNorm.weight", weight),
+            graph.weight(f"{name}.LayerNorm.bias", bias),
+            epsilon=epsilon,
         )
+        return Normalisation(name, summed, rows, weight, bias, epsilon)
 
     def _by_head(self, rows: Value, length: Value) -> Value:
         """Return rows as [length, B, heads, size of a head]."""

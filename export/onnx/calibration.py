@@ -1,9 +1,11 @@
-"""Find how far the activations of a checkpoint reach, on sample text."""
+"""Run a checkpoint in float32 on sample text: what the integers are fitted to."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from bert_mlm_client.errors import InputError
@@ -16,17 +18,29 @@ from onnx import TensorProto
 from export.checkpoint import Checkpoint
 from export.onnx.bert import INPUTS, OnnxBert, output_types
 from export.onnx.graph import Graph
-from export.onnx.products import Array, Float
+from export.onnx.products import Float
+from export.onnx.statistics import Statistics
+from export.whitening import SAMPLE
 
-SAMPLE = Path(__file__).with_name("calibration.txt")
-"""Sentences of everyday, technical, literary and classical Chinese, one a line, each with a [MASK]."""
+HIDDEN_SHARE = 0.15
+"""How many of a line's tokens are hidden, as in BERT's own training."""
 
-Answers = list[tuple[Array, Array]]
+Ids = NDArray[np.int32]
 
 
-def read_sample(checkpoint: Checkpoint) -> list[Encoded]:
-    """Return the sample as this checkpoint's tokenizer cuts it, without what is longer than it reads."""
-    return list(encode_lines(checkpoint, SAMPLE.read_text(encoding="utf-8").strip().split("\n")))
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A line with some of its tokens replaced by [MASK].
+
+    Attributes:
+        ids: the line's tokens as the model reads them [S].
+        positions: where the masks are [M].
+        tokens: what was there [M].
+    """
+
+    ids: Ids
+    positions: Ids
+    tokens: Ids
 
 
 def encode_lines(checkpoint: Checkpoint, lines: Iterable[str], *, masks: bool = True) -> Iterator[Encoded]:
@@ -44,27 +58,65 @@ def encode_lines(checkpoint: Checkpoint, lines: Iterable[str], *, masks: bool = 
             yield tokenizer.encode(line, masks=masks)
 
 
-def observe(checkpoint: Checkpoint, sample: Sequence[Encoded]) -> tuple[dict[str, Array], Answers]:
-    """Run the checkpoint in float32 over the sample.
+def sample_lines(checkpoint: Checkpoint, *, part: int) -> list[Ids]:
+    """Return the token ids of one of the sample's four parts, every fourth sentence of the whitening's."""
+    sentences = SAMPLE.read_text(encoding="utf-8").split("\n")[part::4]
+    return [np.array(line.input_ids, np.int32) for line in encode_lines(checkpoint, sentences, masks=False)]
 
-    Returns:
-        The largest absolute value of each column of the rows from each layer normalisation, by name, and the answers
-        to each sentence: the best token at each mask, and its probability.
+
+def join(lines: Sequence[Ids], longest: int) -> list[Ids]:
+    """Join lines to as few as possible that are no longer than the longest input: all positions are needed."""
+    joined = [lines[0]] if lines else []
+    for line in lines[1:]:
+        if joined[-1].size + line.size - 2 <= longest:
+            joined[-1] = np.concatenate([joined[-1][:-1], line[1:]])  # without the [SEP] and the [CLS] in between
+        else:
+            joined.append(line)
+    return joined
+
+
+def hide(lines: Iterable[Ids], checkpoint: Checkpoint, *, unknown: bool = False, seed: int = 0) -> Iterator[Hidden]:
+    """Hide tokens of each line that is long enough.
+
+    Args:
+        lines: token ids.
+        checkpoint: whose vocabulary; special tokens have the lowest ids, up to [MASK]'s, and are not hidden.
+        unknown: hide [UNK] too, and one token at least.
+        seed: which tokens.
     """
+    mask = checkpoint.vocabulary.index("[MASK]")
+    random = np.random.default_rng(seed)
+    for ids in lines:
+        ordinary = np.arange(1, ids.size - 1) if unknown else np.flatnonzero(ids > mask)
+        count = max(round(HIDDEN_SHARE * ordinary.size), int(unknown))
+        if count:
+            positions = np.sort(random.choice(ordinary, count, replace=False)).astype(np.int32)
+            masked = ids.copy()
+            masked[positions] = mask
+            yield Hidden(masked, positions, ids[positions])
+
+
+def observe(checkpoint: Checkpoint) -> dict[str, Statistics]:
+    """Run the checkpoint in float32 over sample text and return the statistics of each product's inputs, by name.
+
+    Half of the sentences are read one by one, half as lines of the longest input; some tokens of each are hidden.
+    """
+    lines = sample_lines(checkpoint, part=0)
+    alone, together = lines[0::2], join(lines[1::2], checkpoint.tokenizer.max_length)
     session, names = float_session(checkpoint, top_k=1)
-    ranges: dict[str, Array] = {}
-    answers = []
-    for sentence in sample:
-        *observed, token_ids, scores = session.run([*names, "token_ids", "scores"], _feeds(sentence))
+    found: dict[str, Statistics] = {}
+    for line in hide(chain(alone, together), checkpoint, unknown=True):
+        others = np.setdiff1d(np.arange(line.ids.size, dtype=np.int32), line.positions)
+        # The last layer runs for the positions and the head for the first of them: for all tokens, and for the masks.
+        everywhere = np.concatenate([line.positions, others])
+        observed = session.run(names, feeds(line.ids[np.newaxis], everywhere[np.newaxis], answers=line.positions.size))
         for name, rows in zip(names, observed, strict=True):
-            reach = np.abs(rows).max(axis=0)
-            ranges[name] = np.maximum(ranges[name], reach) if name in ranges else reach
-        answers.append((token_ids[0, :, 0], scores[0, :, 0]))
-    return ranges, answers
+            found.setdefault(name, Statistics(rows.shape[1])).add(rows)
+    return found
 
 
 def float_session(checkpoint: Checkpoint, top_k: int) -> tuple[ort.InferenceSession, list[str]]:
-    """Return the checkpoint in float32, and the names under which it tells what its layer normalisations give."""
+    """Return the checkpoint in float32, and the names under which it gives the inputs of its products."""
     graph = Graph()
     products = Float(graph, checkpoint.weights["bert.embeddings.word_embeddings.weight"])
     outputs = OnnxBert(graph, products, checkpoint.config, checkpoint.weights, top_k).outputs()
@@ -80,17 +132,23 @@ def open_session(model: bytes | Path) -> ort.InferenceSession:
     return ort.InferenceSession(model, providers=["CPUExecutionProvider"])
 
 
-def answer(session: ort.InferenceSession, sentence: Encoded) -> tuple[Array, Array]:
-    """Return the best token at each mask of a sentence, and its probability."""
-    token_ids, scores = session.run(["token_ids", "scores"], _feeds(sentence))
-    return token_ids[0, :, 0], scores[0, :, 0]
+def feeds(
+    ids: Ids, positions: Ids, *, answers: int = 1, lengths: Ids | None = None, candidates: Any = 0
+) -> dict[str, Ids]:
+    """Return the graph's inputs.
 
-
-def _feeds(sentence: Encoded) -> dict[str, NDArray[np.int32]]:
+    Args:
+        ids: [B, S].
+        positions: [B, P].
+        answers: for how many of the positions to predict.
+        lengths: [B]; all of S unless given.
+        candidates: [B, C], or one token.
+    """
+    batch, length = ids.shape
     return {
-        "input_ids": np.array([sentence.input_ids], np.int32),
-        "lengths": np.array([len(sentence.input_ids)], np.int32),
-        "positions": np.array([sentence.mask_positions], np.int32),
-        "answers": np.array([len(sentence.mask_positions)], np.int32),
-        "candidate_ids": np.zeros((1, 1), np.int32),
+        "input_ids": ids,
+        "lengths": np.full(batch, length, np.int32) if lengths is None else lengths,
+        "positions": positions,
+        "answers": np.array([answers], np.int32),
+        "candidate_ids": np.full((batch, 1), candidates, np.int32) if np.ndim(candidates) == 0 else candidates,
     }

@@ -1,0 +1,173 @@
+"""Round kernels to 8-bit integers that no processor's product saturates.
+
+Processors without VNNI multiply uint8 by int8 with ``vpmaddubsw``: it adds the products of two neighbouring bytes in 16
+bits, which saturate at -32768 and 32767. In ONNX Runtime these are a row's inputs 2i and 2i + 1 (MLAS, x86_64:
+``QgemmU8X8KernelAvx2.S``, ``QgemvU8S8KernelAvx2.S``, ``QgemmU8X8KernelAvx512Core.S``, ``QgemvU8S8KernelAvx512Core.S``);
+the kernels for VNNI, AMX and SSE2 add in 32 bits, and those for arm64 add nothing in 16 that weights above -128 could
+saturate. Whatever bytes from 0 to 255 come in, the sum of a pair stays within 255 times the sum of its weights of one
+sign. So it is exact if
+
+    |w[2i] + w[2i + 1]| <= 128 where both weights have one sign, since 255 * 128 = 32640.
+
+That leaves more than 7-bit weights (-63 to 63) would: a single weight reaches -127 to 127, and only pairs in which both
+are large must give way. Each output has the scale that costs least under this bound. Bytes from 0 to 127 need no bound:
+2 * 127 * 127 = 32258.
+
+What rounding changes is made up for, as far as it can be, by the inputs that are rounded later (GPTQ, Frantar et al.
+2022, https://arxiv.org/abs/2210.17323), which takes the inputs' covariance on sample text.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+LARGEST = 127
+"""The largest weight; -128 is left out, so that a kernel and its negative round alike."""
+
+BYTE = 255
+"""The largest byte that comes in, unless a product says otherwise."""
+
+BLOCK = 256
+"""How many inputs make up for each other: more gain little, and take memory by the square."""
+
+_CANDIDATES = (
+    0.85,
+    1.0,
+    1.15,
+    1.35,
+    1.55,
+    1.75,
+)  # scales to try, as multiples of the one that just holds the largest weight
+_LAZY = 32  # inputs whose corrections are applied one by one; those of later inputs wait for one matrix product
+_LIMITS = np.iinfo(np.int16)
+_DAMPING = 0.01  # of the mean variance, added to each: keeps the inverse tame, as in GPTQ
+
+
+def round_kernel(kernel: Array, covariance: Array | None = None, *, byte: int = BYTE) -> tuple[NDArray[np.int8], Array]:
+    """Round a kernel to pairs of int8 that no product saturates.
+
+    Args:
+        kernel: [inputs, outputs].
+        covariance: of the inputs, in blocks [inputs / BLOCK, BLOCK, BLOCK] from the first on; None rounds each pair by
+            itself.
+        byte: the largest that comes in.
+
+    Returns:
+        The integers [inputs, outputs] and the scale of each output [outputs] that brings them back.
+    """
+    inputs, outputs = kernel.shape
+    size = BLOCK if covariance is None else covariance.shape[1]
+    size = min(size, inputs + inputs % 2)
+    padded = np.zeros((-(-inputs // size) * size, outputs), np.float32)
+    padded[:inputs] = kernel
+    blocks = padded.reshape(-1, size, outputs)
+    variances = (
+        np.ones(blocks.shape[:2], np.float32) if covariance is None else np.diagonal(covariance, axis1=1, axis2=2)
+    )
+    limit = _LIMITS.max // byte
+    scales = _choose_scales(blocks, variances, limit)
+    blocks /= scales
+    rounded = _round_plainly(blocks, limit) if covariance is None else _round_in_turn(blocks, covariance, limit)
+    return rounded.reshape(padded.shape)[:inputs].astype(np.int8), scales
+
+
+def may_saturate(integers: NDArray[np.int8], *, byte: int = BYTE) -> bool:
+    """Tell whether some input bytes would saturate the 16 bits of a pair's sum.
+
+    Args:
+        integers: a kernel [inputs, outputs].
+        byte: the largest that comes in.
+    """
+    wide = integers.astype(np.int32)
+    if len(wide) % 2:
+        wide = np.concatenate([wide, np.zeros_like(wide[:1])])
+    pairs = wide.reshape(-1, 2, wide.shape[1])
+    highest = byte * np.maximum(pairs, 0).sum(axis=1)
+    lowest = byte * np.minimum(pairs, 0).sum(axis=1)
+    return bool((highest > _LIMITS.max).any() or (lowest < _LIMITS.min).any())
+
+
+def _choose_scales(blocks: Array, variances: Array, limit: int) -> Array:
+    """Return the scale of each output whose rounding, weighted by the inputs' variances, is least wrong."""
+    full = np.maximum(np.abs(blocks).max(axis=(0, 1)), 1e-12) / LARGEST
+    best = full.copy()
+    least = np.full(full.shape, np.inf, np.float32)
+    for factor in _CANDIDATES:
+        scales = full * np.float32(factor)
+        units = blocks / scales
+        wrong = (_round_plainly(units, limit) - units) ** 2
+        cost = scales**2 * np.einsum("bkn,bk->n", wrong, variances)
+        best = np.where(cost < least, scales, best)
+        least = np.minimum(cost, least)
+    return np.asarray(best, np.float32)
+
+
+def _round_plainly(blocks: Array, limit: int) -> Array:
+    rounded = np.empty_like(blocks)
+    first, second = _round_pair(blocks[:, 0::2], blocks[:, 1::2], 0.0, 0.5, limit)
+    rounded[:, 0::2], rounded[:, 1::2] = first, second
+    return rounded
+
+
+def _round_pair(
+    first: Array, second: Array, coupling: Array | float, share: Array | float, limit: int
+) -> tuple[Array, Array]:
+    """Round the two weights of a pair, within the pair's limit.
+
+    Args:
+        first: weights in steps of their scale.
+        second: the same.
+        coupling: how much of the first's change the second makes up for.
+        share: of what the two are above the limit, what the first gives up; the second gives up the rest.
+        limit: of their sum.
+    """
+    low, high = np.clip(first, -LARGEST, LARGEST), np.clip(second, -LARGEST, LARGEST)
+    total = low + high
+    excess = total - np.clip(total, -limit, limit)
+    first_rounded = np.rint(low - excess * share)
+    second = second - (first - first_rounded) * coupling
+    least = np.maximum(-limit - np.minimum(first_rounded, 0), -LARGEST)
+    most = np.minimum(limit - np.maximum(first_rounded, 0), LARGEST)
+    return first_rounded, np.clip(np.rint(second), least, most)
+
+
+def _round_in_turn(blocks: Array, covariance: Array, limit: int) -> Array:
+    """Round pair by pair and let the weights behind make up for it, in all blocks at once.
+
+    ``factor`` is the Cholesky factor of the inverse covariance: a row over its diagonal says how a change of that
+    weight is best made up for by all that follow (GPTQ, section 3.3).
+    """
+    factor = _inverse_factor(covariance)
+    size = blocks.shape[1]
+    rounded = np.empty_like(blocks)
+    changes = np.empty_like(blocks)  # over the factor's diagonal
+    for start in range(0, size, _LAZY):
+        end = min(start + _LAZY, size)
+        for place in range(start, end, 2):
+            after = slice(place + 2, end)
+            pair = slice(place, place + 2)
+            own = factor[:, pair, pair, None]
+            coupling = own[:, 0, 1] / own[:, 0, 0]
+            alone, both = own[:, 0, 0] ** 2, own[:, 0, 0] * own[:, 0, 1]
+            total = alone + 2 * both + own[:, 0, 1] ** 2 + own[:, 1, 1] ** 2
+            share = np.clip((alone + both) / total, 0, 1)
+            first, second = blocks[:, place], blocks[:, place + 1]
+            one, two = _round_pair(first, second, coupling, share, limit)
+            rounded[:, place], rounded[:, place + 1] = one, two
+            changes[:, place] = (first - one) / own[:, 0, 0]
+            changes[:, place + 1] = (second - (first - one) * coupling - two) / own[:, 1, 1]
+            for row in (place, place + 1):  # no matrix product: BLAS would wake its threads for each of so many
+                blocks[:, after] -= factor[:, row, after, None] * changes[:, row, None]
+        blocks[:, end:] -= factor[:, start:end, end:].transpose(0, 2, 1) @ changes[:, start:end]
+    return rounded
+
+
+def _inverse_factor(covariance: Array) -> Array:
+    """Return the upper triangular U of the inverse covariance, U.T @ U."""
+    damped = covariance.astype(np.float64)
+    size = damped.shape[1]
+    variances = np.diagonal(damped, axis1=1, axis2=2)
+    damped += np.eye(size) * np.maximum(_DAMPING * variances.mean(axis=1), 1e-12)[:, None, None]
+    lower = np.linalg.cholesky(np.linalg.inv(damped))
+    return lower.transpose(0, 2, 1).astype(np.float32)
