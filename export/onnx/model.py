@@ -34,6 +34,11 @@ def write_onnx(
         The agreement on sentences that the integers were not fitted to; None if the checkpoint knows too few of their
         tokens.
     """
+    onnx.save(_build(checkpoint, whitening, metadata, top_k), path)
+    return measure(path, checkpoint, sample_lines(checkpoint, part=2))
+
+
+def _build(checkpoint: Checkpoint, whitening: Whitening, metadata: Mapping[str, str], top_k: int) -> onnx.ModelProto:
     graph = Graph()
     products = Integer(graph, checkpoint.weights["bert.embeddings.word_embeddings.weight"], observe(checkpoint))
     outputs = OnnxBert(graph, products, checkpoint.config, checkpoint.weights, top_k).outputs()
@@ -42,8 +47,7 @@ def write_onnx(
         graph.name(value, name)
     types = output_types(checkpoint.config, top_k)
     types["whitened"] = (onnx.TensorProto.FLOAT, ("B", whitening.kernel.shape[1]))
-    onnx.save(graph.model(INPUTS, types, metadata), path)
-    return measure(path, checkpoint, sample_lines(checkpoint, part=2))
+    return graph.model(INPUTS, types, metadata)
 
 
 def _whiten(graph: Graph, vectors: Value, whitening: Whitening) -> Value:

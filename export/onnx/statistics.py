@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from export.onnx.rounding import BLOCK
 
-_GATHERED = 1024  # rows that are multiplied at a time
+_GATHERED = 256  # rows that are multiplied at a time
 
 Array = NDArray[np.float32]
 

@@ -1,5 +1,6 @@
 """The light file: its graph in float32 against transformers, and its integers beside float32."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,13 @@ import onnx
 import pytest
 from bert_mlm_client.onnx_runtime import onnxruntime as ort
 from numpy.typing import NDArray
+from onnx.numpy_helper import from_array, to_array
 
-from export import load_checkpoint
+from export import ParityError, load_checkpoint
 from export.manifest import read_manifest
 from export.onnx import ONNX_FILE
-from export.onnx.calibration import SAMPLE, float_session, open_session
-from export.onnx.compare import compare
-from export.onnx.products import quantise
+from export.onnx.calibration import float_session, hide, join, open_session, sample_lines
+from export.onnx.compare import compare, main, verify_light
 from tests.export.conftest import TINY
 
 Golden = list[dict[str, Any]]
@@ -133,30 +134,73 @@ def test_the_manifest_says_how_true_the_integers_are(tiny_version: Path) -> None
     manifest = read_manifest(tiny_version)
     assert ONNX_FILE in manifest.files
     assert manifest.quantisation["masks"] > 0
-    assert manifest.quantisation["same_best"] >= 0.9
+    assert manifest.quantisation["same_best"] > 0.8
     assert manifest.quantisation["log_probability"] < 0.1
+    assert manifest.quantisation["exact_integers"] is True
 
 
-def test_every_line_of_the_sample_has_one_mask() -> None:
-    lines = SAMPLE.read_text(encoding="utf-8").splitlines()
-    assert len(lines) >= 64
-    assert all(line.count("[MASK]") == 1 for line in lines)
+def test_hidden_tokens_are_ordinary_ones_unless_told_otherwise() -> None:
+    checkpoint = load_checkpoint(TINY)
+    unknown, mask, cls, sep = (checkpoint.vocabulary.index(f"[{name}]") for name in ("UNK", "MASK", "CLS", "SEP"))
+    ids = np.array([cls, *[unknown] * 6, mask + 1, mask + 2, mask + 3, sep], np.int32)
+    assert not list(hide([ids[:7]], checkpoint))
+    for seed in range(20):
+        [known] = hide([np.concatenate([ids, ids[7:10]])], checkpoint, seed=seed)
+        assert (known.tokens > mask).all()
+        assert (known.ids[known.positions] == mask).all()
+        [any_token] = hide([ids[:7]], checkpoint, unknown=True, seed=seed)
+        assert 1 <= any_token.positions[0] < 6
 
 
-def test_quantising_is_wrong_by_half_a_step_at_most() -> None:
-    values = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)
-    values[2] = 0
-    integers, scales = quantise(values, axis=1)
-    assert integers.dtype == np.int8
-    assert (np.abs(integers * scales - values) <= scales / 2 + 1e-7).all()
-    assert np.abs(integers).max() == 127
+def test_calibration_reads_sentences_at_every_position() -> None:
+    checkpoint = load_checkpoint(TINY)
+    longest = checkpoint.tokenizer.max_length
+    lines = sample_lines(checkpoint, part=0)
+    joined = join(lines, longest)
+    assert max(line.size for line in joined) > longest * 0.8
+    assert all(line.size <= longest for line in joined)
+    assert sum(line.size - 2 for line in joined) == sum(line.size - 2 for line in lines)
 
 
 def test_the_comparison_on_text_counts_what_it_hid(tiny_version: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("source\t" + "床前明月光，疑是地上霜。" + "\n" + "x" * 400 + "\n", encoding="utf-8")
     found = compare(tiny_version, TINY, text)
+    assert found is not None
     assert found.masks == 2  # 15 % of the 12 tokens of the first line; the second is longer than the model reads
     assert found.loss_float32 > 0
-    assert abs(found.loss_int8 - found.loss_float32) < 0.5
+    assert abs(found.loss_int8 - found.loss_float32) < 1
     assert 0.95 < found.whitened_cosine < 1
+
+
+def test_the_demonstration_models_light_file_meets_the_goals(
+    demo_version: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(demo_version)]) == 0
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert int(printed["masks"]) > 10_000
+    assert float(printed["same_best"]) >= 0.97
+    assert float(printed["log_probability"]) <= 0.08
+    assert float(printed["whitened_cosine"]) >= 0.99
+    assert printed["exact_integers"] == "True"
+
+
+def test_damaged_integers_fall_short_and_the_manifest_says_so(tiny_version: Path, tmp_path: Path) -> None:
+    version = Path(shutil.copytree(tiny_version, tmp_path / "1"))
+    model = onnx.load(version / ONNX_FILE)
+    for tensor in model.graph.initializer:
+        if tensor.name.endswith("intermediate.dense.scales"):
+            tensor.CopyFrom(from_array(to_array(tensor) * np.float32(3), tensor.name))
+    onnx.save(model, version / ONNX_FILE)
+    text = tmp_path / "text.txt"
+    text.write_text("床前明月光，疑是地上霜。\n", encoding="utf-8")
+    with pytest.raises(ParityError, match=r"light file differs from .*\(goal"):
+        verify_light(version, TINY, text)
+    assert read_manifest(version).quantisation["verified"]["masks"] == 2
+
+
+def test_a_text_that_the_vocabulary_does_not_cover_judges_nothing(tiny_version: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("ペンギンはどこへ行くのか\n", encoding="utf-8")
+    assert compare(tiny_version, TINY, text) is None
+    assert "give --light-text" in verify_light(tiny_version, TINY, text)
