@@ -204,27 +204,43 @@ def many_rows() -> Request:
     return Request("fill_mask", {name: array.astype(np.int32) for name, array in inputs.items()}, ("scores",))
 
 
-def test_a_full_queue_is_overload(replica: Callable[..., Replica], tmp_path: Path, address: Address) -> None:
+@pytest.fixture
+def busy(replica: Callable[..., Replica], tmp_path: Path) -> Iterator[Replica]:
+    """A server with room for one batch in its queue."""
     batching = tmp_path / "batching.config"
     batching.write_text(ONE_AT_A_TIME)
     with replica("--enable_batching", f"--batching_parameters_file={batching}") as server:
-        transport = open_transport(address(server), retry=None)
+        yield server
 
-        def ask(_: int) -> BertMlmError | None:
-            try:
-                transport.predict(many_rows(), timeout=30)
-            except BertMlmError as error:
-                return error
-            return None
 
-        with ThreadPoolExecutor(16) as pool:
-            outcomes = list(pool.map(ask, range(48)))
-        transport.close()
+def ask_at_once(address: str) -> list[BertMlmError | None]:
+    """Send more requests than the queue holds and return the error of each, None where it was answered."""
+    transport = open_transport(address, retry=None)
+
+    def ask(_: int) -> BertMlmError | None:
+        try:
+            transport.predict(many_rows(), timeout=30)
+        except BertMlmError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = list(pool.map(ask, range(48)))
+    transport.close()
+    return outcomes
+
+
+def test_a_full_queue_is_overload_over_grpc(busy: Replica) -> None:
+    outcomes = ask_at_once(busy.grpc)
     assert None in outcomes
     first = next(error for error in outcomes if error is not None)
     with pytest.raises(OverloadedError, match="batch scheduling queue to which this task was submitted is full"):
         raise first
     assert {type(error) for error in outcomes} == {type(None), OverloadedError}
+
+
+def test_requests_over_rest_wait_for_room_in_the_queue(busy: Replica) -> None:
+    assert ask_at_once(busy.rest) == [None] * 48
 
 
 def test_the_servers_own_time_limit_is_told(replica: Callable[..., Replica], client: Open) -> None:
