@@ -7,7 +7,7 @@
 # text's hidden states move when the second text is another one:
 #     sdpa, boolean mask      0.0000
 #     sdpa, float mask        0.0000
-#     eager, boolean mask     0.0034
+#     eager, boolean mask     0.0047
 #     eager, float mask       0.0000
 set -euo pipefail
 
