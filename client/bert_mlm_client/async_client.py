@@ -169,7 +169,7 @@ class AsyncFillMask(BaseClient):
     async def score(
         self, text: str, candidates: Sequence[Words], *, truncate: bool = False, timeout: float | None = None
     ) -> list[Filling]:
-        """Score words for the gaps of a text, whatever their lengths; see `FillMask.score`."""
+        """Score words of any length for the gaps of a text; see `FillMask.score`."""
         check_texts([text])
         words = check_candidates(candidates)
         [answer] = await self._ask(

@@ -188,7 +188,7 @@ class FillMask(BaseClient):
                 k are the first k of the answers for any larger k.
             targets: choose from these words instead of the whole vocabulary, see `score`.
             joint: fill all masks of a text together, so that they fit each other; masks side by side are one word. The
-                score is the probability of all the words together. At most 16 fillings are found, whatever top_k is.
+                score is the probability of all the words together. At most 16 fillings are found, also for a larger top_k.
                 Takes a request for each mask of a text, one after the other, and one more for a text with several
                 gaps; many texts share them.
             skip_punctuation: leave out punctuation, symbols and special tokens; there may then be fewer than top_k.
@@ -213,7 +213,7 @@ class FillMask(BaseClient):
     def score(
         self, text: str, candidates: Sequence[Words], *, truncate: bool = False, timeout: float | None = None
     ) -> list[Filling]:
-        """Score words for the gaps of a text, whatever their lengths.
+        """Score words of any length for the gaps of a text.
 
         A gap is a [MASK], or several side by side. A word of n tokens takes it as n masks. Its log-likelihood is the
         sum of log p(token | text, the word's tokens before it), with those after it masked: pseudo-log-likelihood
@@ -322,7 +322,7 @@ class FillMask(BaseClient):
         words, since these are part of the sentence shown, and each of these words has a weight, too.
 
         ``attention`` weighs each token by how much the last layer attends to it from the [MASK], the mean of its heads
-        (for a word, the mean of its masks), whatever the answer there. It is cheaper, but tells where the model looks
+        (for a word, the mean of its masks), for any answer there. It is cheaper, but tells where the model looks
         and not what decides: often other weights would give the same answer (Jain & Wallace 2019, "Attention is not
         Explanation", https://aclanthology.org/N19-1357). If the text has less than a tenth of what uniform attention
         would give it, the rest being on [CLS], [SEP] and [MASK], `Explanation.note` says that the weights say nothing.

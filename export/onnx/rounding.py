@@ -2,10 +2,8 @@
 
 Processors without VNNI multiply uint8 by int8 with ``vpmaddubsw``: it adds the products of two neighbouring bytes in 16
 bits, which saturate at -32768 and 32767. In ONNX Runtime these are a row's inputs 2i and 2i + 1 (MLAS, x86_64:
-``QgemmU8X8KernelAvx2.S``, ``QgemvU8S8KernelAvx2.S``, ``QgemmU8X8KernelAvx512Core.S``, ``QgemvU8S8KernelAvx512Core.S``);
-the kernels for VNNI, AMX and SSE2 add in 32 bits, and those for arm64 add nothing in 16 that weights above -128 could
-saturate. Whatever bytes from 0 to 255 come in, the sum of a pair stays within 255 times the sum of its weights of one
-sign. So it is exact if
+``QgemmU8X8KernelAvx2.S``, ``QgemvU8S8KernelAvx2.S``). For all bytes from 0 to 255, the sum of a pair stays within 255
+times the sum of its weights of one sign. So it is exact if
 
     |w[2i] + w[2i + 1]| <= 128 where both weights have one sign, since 255 * 128 = 32640.
 
