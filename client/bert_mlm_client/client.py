@@ -188,7 +188,7 @@ class FillMask(BaseClient):
                 k are the first k of the answers for any larger k.
             targets: choose from these words instead of the whole vocabulary, see `score`.
             joint: fill all masks of a text together, so that they fit each other; masks side by side are one word. The
-                score is the probability of all the words together. At most 16 fillings are found, also for a larger top_k.
+                score is the probability of all the words together. At most 16 fillings are found for any top_k.
                 Takes a request for each mask of a text, one after the other, and one more for a text with several
                 gaps; many texts share them.
             skip_punctuation: leave out punctuation, symbols and special tokens; there may then be fewer than top_k.
