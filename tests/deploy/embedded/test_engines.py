@@ -60,7 +60,8 @@ def sentences(signature: str) -> Inputs:
 def test_both_engines_give_the_same_answer_but_for_rounding(demo_version: Path, signature: str) -> None:
     from deploy.embedded.engines.tensorflow import TensorFlowEngine
 
-    light, full = OnnxEngine(demo_version), TensorFlowEngine(demo_version)
+    light: Any = OnnxEngine(demo_version)
+    full: Any = TensorFlowEngine(demo_version)
     inputs, outputs = sentences(signature), OUTPUTS[signature]
     rounded, exact = light.run(signature, inputs, outputs), full.run(signature, inputs, outputs)
     for name in outputs:
