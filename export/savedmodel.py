@@ -16,6 +16,7 @@ from bert_mlm_client.wire import encode_tensor, messages
 from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
+from export.assets import write_assets
 from export.baseline import record_baseline
 from export.bert import Bert, Precision
 from export.checkpoint import Checkpoint, load_checkpoint
@@ -24,8 +25,8 @@ from export.manifest import Manifest, write_manifest
 from export.onnx import ONNX_FILE, SIGNATURES, Agreement, write_onnx
 from export.onnx.calibration import encode_lines
 from export.quiet import quiet_stderr
-from export.signatures import TOP_K, Whiten, build_signatures, client_config, sentence_vectors, vocabulary_bytes
-from export.source import OPTIONAL, CheckpointFiles, sha256_of
+from export.signatures import TOP_K, Whiten, build_signatures, client_config, sentence_vectors
+from export.source import CheckpointFiles, sha256_of
 from export.whitening import SAMPLE, SHRINKAGE, SampleText, Whitening, fit, read_sample
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
@@ -98,7 +99,7 @@ def export_model(
             bert.whiten = Whiten(whitening)  # what the signatures use must be part of what is saved
             tf.saved_model.save(bert, str(folder), signatures=build_signatures(bert, bert.whiten, checkpoint))
         report(f"Built the graph and its signatures, weights stored in {options.precision}.")
-        _write_assets(folder / "assets", files.folder, checkpoint, options)
+        write_assets(folder / "assets", files.folder, checkpoint)
         _write_warmup(folder / WARMUP_FILE, checkpoint)
         agreement = _write_light(folder, checkpoint, whitening)
         report(f"Wrote the light engine's file; beside float32: {agreement or 'not compared, no token is known'}.")
@@ -145,23 +146,6 @@ def _fitted(whitening: Whitening, sample: SampleText) -> dict[str, Any]:
         "dimensions": whitening.kernel.shape[1],
         "shrinkage": SHRINKAGE,
     }
-
-
-def _write_assets(assets: Path, source: Path, checkpoint: Checkpoint, options: ExportOptions) -> None:
-    assets.mkdir(exist_ok=True)
-    shutil.copyfile(source / "config.json", assets / "config.json")
-    (assets / "vocab.txt").write_bytes(vocabulary_bytes(checkpoint) + b"\n")
-    config = assets / OPTIONAL[0]
-    if (source / config.name).is_file() and options.lower_case is None:
-        shutil.copyfile(source / config.name, config)
-    else:
-        config.write_text(_hugging_face_tokenizer_config(checkpoint), encoding="utf-8")
-
-
-def _hugging_face_tokenizer_config(checkpoint: Checkpoint) -> str:
-    settings = asdict(checkpoint.tokenizer)
-    settings["model_max_length"] = settings.pop("max_length")
-    return json.dumps(settings, indent=2) + "\n"
 
 
 def _write_warmup(path: Path, checkpoint: Checkpoint) -> None:

@@ -53,6 +53,29 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
+class AddedToken:
+    """A token that is found in the text before it is tokenized, with Hugging Face's names.
+
+    Attributes:
+        id: its id; beyond the lines of vocab.txt, or that of a line.
+        content: the token as the text has it.
+        single_word: it is not found inside a word.
+        lstrip: it takes the spaces before it.
+        rstrip: it takes the spaces after it.
+        normalized: it is found in the normalised text, such as lower-cased, instead of the raw one.
+        special: it is a special token, such as [NUM].
+    """
+
+    id: int
+    content: str
+    single_word: bool = False
+    lstrip: bool = False
+    rstrip: bool = False
+    normalized: bool = True
+    special: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TokenizerConfig:
     """How text is cut, with the names of Hugging Face's tokenizer_config.json and its defaults.
 
@@ -63,6 +86,7 @@ class TokenizerConfig:
         max_length: the longest input in tokens, [CLS] and [SEP] included.
         vocab_size: how many tokens the vocabulary has; None where unknown.
         vocab_sha256: the vocabulary's digest; None where unknown.
+        added_tokens: tokens beyond BERT's five special ones, in the order of their ids; [MASK] where it takes spaces.
     """
 
     do_lower_case: bool = True
@@ -71,6 +95,7 @@ class TokenizerConfig:
     max_length: int = 512
     vocab_size: int | None = None
     vocab_sha256: str | None = None
+    added_tokens: tuple[AddedToken, ...] = ()
 
     @classmethod
     def parse(cls, content: bytes) -> Self:

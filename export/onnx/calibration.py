@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from bert_mlm_client.errors import InputError
 from bert_mlm_client.onnx_runtime import onnxruntime as ort
 from bert_mlm_client.tokens import Encoded, Tokenizer
-from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
+from bert_mlm_client.vocabulary import Vocabulary
 from numpy.typing import NDArray
 from onnx import TensorProto
 
@@ -51,8 +51,7 @@ def encode_lines(checkpoint: Checkpoint, lines: Iterable[str], *, masks: bool = 
         lines: of text.
         masks: leave out lines without a [MASK] too.
     """
-    config = TokenizerConfig(**asdict(checkpoint.tokenizer))
-    tokenizer = Tokenizer(Vocabulary.parse("\n".join(checkpoint.vocabulary).encode()), config)
+    tokenizer = Tokenizer(Vocabulary.parse("\n".join(checkpoint.vocabulary).encode()), checkpoint.tokenizer)
     for line in lines:
         with contextlib.suppress(InputError):
             yield tokenizer.encode(line, masks=masks)

@@ -98,10 +98,10 @@ def test_a_truncated_file_is_named(tiny_copy: Path, keep: int) -> None:
     ("values", "message"),
     [
         ({"model_type": "roberta"}, "of type 'roberta'; only BERT"),
-        ({"hidden_act": "gelu_new"}, "hidden_act = 'gelu_new'"),
+        ({"hidden_act": "silu"}, "hidden_act = 'silu'"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
         ({"num_attention_heads": 5}, "not divisible by 5 attention heads"),
-        ({"hidden_size": "32"}, "hidden_size = '32' where a positive number belongs"),
+        ({"hidden_size": "32"}, "hidden_size = '32'; write a positive integer"),
         ({"num_hidden_layers": 0}, "num_hidden_layers = 0"),
         ({"num_hidden_layers": True}, "num_hidden_layers = True"),
         ({"vocab_size": 99}, "vocab.txt has 98 entries, config.json says vocab_size 99"),

@@ -1,0 +1,56 @@
+"""Read a BERT checkpoint of any published form: its shape, tokenizer, vocabulary and weights.
+
+``config`` reads what shapes the graph, ``tokenizer`` and ``vocabulary`` how text becomes ids, ``weights`` the tensors.
+Nothing is unpickled.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bert_mlm_client.vocabulary import TokenizerConfig
+
+from export.checkpoint.config import BertConfig, read_config
+from export.checkpoint.tokenizer import read_tokenizer
+from export.checkpoint.weights import Weights, expected_shapes, read_weights
+
+__all__ = ["BertConfig", "Checkpoint", "Weights", "expected_shapes", "load_checkpoint", "read_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint.
+
+    Attributes:
+        config: what shapes the graph.
+        tokenizer: how text becomes ids, with the tokens that were added to the vocabulary.
+        vocabulary: the tokens of vocab.txt by id; there may be fewer than ``config.vocab_size``.
+        weights: float32 tensors by Hugging Face's names, read from disk each time they are asked for.
+    """
+
+    config: BertConfig
+    tokenizer: TokenizerConfig
+    vocabulary: tuple[str, ...]
+    weights: Weights
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The token of each row of the embeddings, added ones included; "" for a row without a name."""
+        tokens = [*self.vocabulary, *[""] * (self.config.vocab_size - len(self.vocabulary))]
+        for token in self.tokenizer.added_tokens:
+            tokens[token.id] = token.content
+        return tuple(tokens)
+
+
+def load_checkpoint(folder: Path, *, lower_case: bool | None = None) -> Checkpoint:
+    """Load the checkpoint in a folder.
+
+    Args:
+        folder: the checkpoint's files (see ``export.forms``).
+        lower_case: overrides ``do_lower_case`` of tokenizer_config.json.
+
+    Raises:
+        CheckpointError: a file is damaged, of another kind of model, or does not match the others.
+    """
+    config = read_config(folder / "config.json")
+    tokenizer, vocabulary = read_tokenizer(folder, config, lower_case=lower_case)
+    return Checkpoint(config, tokenizer, vocabulary, read_weights(folder, config))
