@@ -96,9 +96,10 @@ def _added_token_texts(tokens: Sequence[str]) -> Iterator[str]:
 
 
 def _vocabulary_texts(tokens: Iterable[str]) -> Iterator[str]:
-    """Yield texts of all tokens of the vocabulary, as words apart and, in other capitals, without spaces."""
+    """Yield texts of the whole vocabulary: words apart, in other capitals without spaces, and with accents."""
     words = [token.removeprefix("##") for token in tokens]
     readable = [word for word in words if word.isprintable() and not _has_other_special(word)]
     for chunk in _chunks(readable, _CHUNK):
         yield " ".join(chunk)
         yield "".join(chunk).swapcase()
+        yield " ".join(f"{word}\N{COMBINING ACUTE ACCENT}" for word in chunk)
