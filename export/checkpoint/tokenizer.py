@@ -10,7 +10,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from bert_mlm_client.vocabulary import AddedToken, TokenizerConfig
+from bert_mlm_client.errors import VocabularyError
+from bert_mlm_client.tokens import Tokenizer as ClientTokenizer
+from bert_mlm_client.vocabulary import AddedToken, TokenizerConfig, Vocabulary
 from tokenizers import AddedToken as BackendToken
 from tokenizers import Tokenizer, models
 
@@ -83,6 +85,11 @@ def read_tokenizer(
                 f"{config.vocab_size}; resize the embeddings (model.resize_token_embeddings) and save the model again"
             )
             raise CheckpointError(msg)
+    try:
+        ClientTokenizer(Vocabulary.parse("\n".join(vocabulary).encode()), tokenizer)
+    except VocabularyError as error:
+        msg = f"{folder}: {error}"
+        raise CheckpointError(msg) from error
     return tokenizer, vocabulary
 
 
@@ -184,8 +191,7 @@ def _added_tokens(folder: Path, settings: dict[str, Any], vocabulary: tuple[str,
         backend = _backend_of(path, read_json(path))
         named = {}
     else:
-        # An id without a token is no word.
-        backend = Tokenizer(models.WordPiece({token: number for number, token in enumerate(vocabulary) if token}))
+        backend = Tokenizer(models.WordPiece({token: number for number, token in enumerate(vocabulary)}))
         named = dict(_BERT_NAMES)
     backend.add_tokens(_declared_tokens(folder, settings, named))
     mask = vocabulary.index("[MASK]")
@@ -210,6 +216,7 @@ def _declared_tokens(folder: Path, settings: dict[str, Any], named: dict[str, An
             by_id[_id(settings_path, number)] = _token(settings_path, token)
     else:
         merged |= _legacy_special_tokens(folder)
+        merged.setdefault("extra_special_tokens", settings.get("additional_special_tokens"))
         by_id |= _legacy_added_tokens(folder, merged)
     by_content = {token.content: token for token in reversed(by_id.values())}
     tokens = [by_id[number] for number in sorted(by_id)]
@@ -243,7 +250,8 @@ def _legacy_added_tokens(folder: Path, merged: dict[str, Any]) -> dict[int, Back
     """Return the tokens of added_tokens.json and of tokenizer.json by id; the second wins."""
     path = folder / "added_tokens.json"
     found: dict[int, BackendToken] = {}
-    extra = merged.get("extra_special_tokens") or merged.get("additional_special_tokens") or []
+    # transformers does not take those under special_tokens_map.json's additional_special_tokens for special here.
+    extra = merged.get("extra_special_tokens") or []
     special = {_token(path, merged[key]).content for key in _NAMED if merged.get(key)}
     special |= {_token(path, value).content for value in (extra.values() if isinstance(extra, dict) else extra)}
     if path.is_file():

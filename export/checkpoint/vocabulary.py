@@ -74,11 +74,10 @@ def _from_tokenizer_json(path: Path) -> tuple[str, ...]:
     if not isinstance(vocabulary, dict) or not all(type(number) is int for number in vocabulary.values()):
         msg = f"{path} has no model.vocab; save the tokenizer again (tokenizer.save_pretrained(…))"
         raise CheckpointError(msg)
-    largest = max(vocabulary.values(), default=0)
-    if min(vocabulary.values(), default=0) < 0 or largest > 2 * len(vocabulary) + 1_000_000:
-        msg = f"{path} has ids from {min(vocabulary.values())} to {largest}; an id is the number of an embedding row"
+    if sorted(vocabulary.values()) != list(range(len(vocabulary))):
+        msg = f"{path} has ids that do not count from 0 to {len(vocabulary) - 1}; save the tokenizer again"
         raise CheckpointError(msg)
-    tokens = [""] * (largest + 1)
+    tokens = [""] * len(vocabulary)
     for token, number in vocabulary.items():
         tokens[number] = token
     return _without_trailing_blanks(tuple(tokens))
