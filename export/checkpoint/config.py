@@ -29,6 +29,7 @@ class BertConfig:
 
     Attributes:
         hidden_act: exact GELU, its approximation by tanh (``gelu_new``), or ReLU.
+        tie_word_embeddings: whether the head has the embeddings' weights; where not, the file must say what it has.
     """
 
     vocab_size: int
@@ -40,6 +41,7 @@ class BertConfig:
     type_vocab_size: int
     layer_norm_eps: float
     hidden_act: Activation = "gelu"
+    tie_word_embeddings: bool = True
 
 
 def read_config(path: Path) -> BertConfig:
@@ -58,7 +60,11 @@ def read_config(path: Path) -> BertConfig:
         if content.get(key) not in (*supported, None):
             msg = f"{path} has {key} = {content[key]!r}; only {supported[0]!r} can be exported"
             raise CheckpointError(msg)
-    config = BertConfig(**_numbers(path, content), hidden_act=_activation(path, content))
+    config = BertConfig(
+        **_numbers(path, content),
+        hidden_act=_activation(path, content),
+        tie_word_embeddings=content.get("tie_word_embeddings", True) is not False,
+    )
     if config.hidden_size % config.num_attention_heads:
         msg = (
             f"{path}: hidden_size {config.hidden_size} is not divisible by {config.num_attention_heads} attention heads"
