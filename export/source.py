@@ -1,16 +1,15 @@
 """Find the files of a checkpoint, in a folder or on the Hugging Face hub, and verify them."""
 
 import hashlib
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from export.checkpoint.safetensors_file import shard_names
 from export.errors import SourceError
-from export.forms import CONFIGS, TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_form
+from export.forms import CONFIGS, TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_config, choose_form
 from export.listing import Listing, list_folder
 
-WEIGHTS = WeightForm.SAFETENSORS.value
 _CHUNK_BYTES = 1 << 20
 _EXAMPLE = "google-bert/bert-base-chinese"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -45,6 +44,7 @@ def find_checkpoint(model: str, revision: str | None = None) -> CheckpointFiles:
 
     Raises:
         SourceError: nothing by that name, no connection, a file missing, or a digest that differs from the published.
+        CheckpointError: the index of a sharded checkpoint is damaged.
     """
     listing = _list_files(model, revision)
     form = choose_form(listing.published, model)
@@ -87,7 +87,7 @@ def _small_files(names: Collection[str], model: str) -> Iterator[str]:
     if missing:
         msg = f"{model} has no {' and no '.join(missing)}; copy what was saved or published with the weights there"
         raise SourceError(msg)
-    yield next(name for name in CONFIGS if name in names)
+    yield choose_config(names, model)
     for name in (*VOCABULARIES, *TOKENIZER_FILES):
         if name in names:
             yield name
@@ -102,7 +102,7 @@ def _other_weights(form: WeightForm, path: Path, names: Collection[str]) -> list
         names: all files of the checkpoint.
     """
     if form is WeightForm.SHARDED_SAFETENSORS:
-        shards = _shard_names(path)
+        shards = shard_names(path)
         if missing := [name for name in shards if name not in names]:
             msg = f"{path} names the shard {missing[0]}, which is not there; download it again"
             raise SourceError(msg)
@@ -115,19 +115,6 @@ def _other_weights(form: WeightForm, path: Path, names: Collection[str]) -> list
             raise SourceError(msg)
         return parts
     return []
-
-
-def _shard_names(index: Path) -> list[str]:
-    try:
-        content = json.loads(index.read_bytes())
-    except (ValueError, RecursionError) as error:
-        msg = f"{index} is not JSON: {error}; download it again"
-        raise SourceError(msg) from error
-    mapping = content.get("weight_map") if isinstance(content, dict) else None
-    if not isinstance(mapping, dict) or not mapping or not all(isinstance(name, str) for name in mapping.values()):
-        msg = f"{index} has no weight_map from tensors to files; download it again"
-        raise SourceError(msg)
-    return sorted(set(mapping.values()))
 
 
 def _fetch(listing: Listing, name: str) -> tuple[Path, str]:
