@@ -47,7 +47,7 @@ def find_checkpoint(model: str, revision: str | None = None) -> CheckpointFiles:
         CheckpointError: the index of a sharded checkpoint is damaged.
     """
     listing = _list_files(model, revision)
-    form = choose_form(listing.published, model)
+    form = _choose_form(listing)
     digests: dict[str, str] = {}
     # The weights come last: where they are in the hub's cache, a download was not interrupted.
     for name in (*_small_files(listing.published, model), form.value):
@@ -79,6 +79,22 @@ def _list_files(model: str, revision: str | None) -> Listing:
     from export.hub import list_model
 
     return list_model(model, revision)
+
+
+def _choose_form(listing: Listing) -> WeightForm:
+    try:
+        return choose_form(listing.published, listing.model)
+    except SourceError as error:
+        if listing.revision is None and (below := _checkpoint_below(Path(listing.model).expanduser())):
+            msg = f"{error}; {below} has such weights, give that"
+            raise SourceError(msg) from None
+        raise
+
+
+def _checkpoint_below(folder: Path) -> Path | None:
+    """Return a folder with weights, such as a trainer's checkpoint-500 or the snapshots/COMMIT of the hub's cache."""
+    patterns = [f"{depth}{form.value}" for depth in ("*/", "*/*/") for form in WeightForm]
+    return next((path.parent for pattern in patterns for path in folder.glob(pattern)), None)
 
 
 def _small_files(names: Collection[str], model: str) -> Iterator[str]:

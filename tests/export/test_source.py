@@ -103,6 +103,14 @@ def test_every_missing_file_is_named(tmp_path: Path) -> None:
         find_checkpoint(write(tmp_path, "model.safetensors"))
 
 
+@pytest.mark.parametrize("below", ["checkpoint-500", "snapshots/0123456789"])
+def test_a_folder_above_the_checkpoint_is_refused_with_its_place(tmp_path: Path, below: str) -> None:
+    (tmp_path / below).mkdir(parents=True)
+    write(tmp_path / below, "config.json", "vocab.txt", "model.safetensors")
+    with pytest.raises(SourceError, match=f"; {tmp_path / below} has such weights, give that"):
+        find_checkpoint(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
