@@ -14,8 +14,9 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from export.checkpoint import Checkpoint, expected_shapes, load_checkpoint, read_json
+from export.checkpoint import Checkpoint, expected_shapes, load_checkpoint
 from export.forms import TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_config, choose_form
+from export.json_file import read_json
 
 _FLOAT32_BYTES = 4
 _HEADER_BYTES = 8  # the length of safetensors' header, little-endian

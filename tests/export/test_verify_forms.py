@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from export import ParityError, find_checkpoint, load_checkpoint, savedmodel
-from export.checkpoint import Checkpoint
+from export import ParityError, find_checkpoint, savedmodel
+from export.checkpoint import Checkpoint, load_checkpoint
 from export.checkpoint_copy import readable_by_transformers
 from export.manifest import read_manifest
 from export.reference import ReferenceModel, torch_python

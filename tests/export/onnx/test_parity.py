@@ -10,7 +10,8 @@ import onnx
 import pytest
 from onnx.numpy_helper import from_array, to_array
 
-from export import ParityError, load_checkpoint
+from export import ParityError
+from export.checkpoint import load_checkpoint
 from export.onnx import ONNX_FILE
 from export.onnx.parity import compare_light
 from export.reference import ReferenceAnswer, ReferenceModel
