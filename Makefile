@@ -80,7 +80,7 @@ clean: ## remove the virtual environments, caches and exported versions
 protos: .venv/.test ## generate the wire messages anew from their .proto files
 	@$(BIN)/python -m pip install --quiet --target build/protoc grpcio-tools==1.75.1
 	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -Iclient --python_out=client --pyi_out=client client/bert_mlm_client/wire/serving.proto
-	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -Iclient -I. --python_out=. --pyi_out=. deploy/embedded/config.proto deploy/embedded/inference.proto
+	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -Iclient -I. --python_out=. --pyi_out=. deploy/embedded/proto/*.proto
 
 # What is installed follows the files that say so; a stamp in the environment remembers what is.
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from deploy.embedded import inference_pb2 as ours
+from deploy.embedded.proto import inference_pb2 as ours
 from tests.deploy.embedded.half_plus_two import CLASSIFY, PREDICT, REGRESS, save_half_plus_two, save_with_tensorflow_2
 
 

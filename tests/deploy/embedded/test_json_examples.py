@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from deploy.embedded import json_write
 from deploy.embedded.errors import Code, ServingError
-from deploy.embedded.inference_pb2 import (
+from deploy.embedded.json_codec import write as json_write
+from deploy.embedded.json_codec.examples import read_examples
+from deploy.embedded.json_codec.parse import parse
+from deploy.embedded.proto.inference_pb2 import (
     Class,
     ClassificationResult,
     Classifications,
     Regression,
     RegressionResult,
 )
-from deploy.embedded.json_examples import read_examples
-from deploy.embedded.json_parse import parse
 
 
 def features(serialized: bytes) -> dict[str, tuple[str | None, list[Any]]]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.embedded.errors import Code, ServingError
-from deploy.embedded.json_parse import members, parse
+from deploy.embedded.json_codec.parse import members, parse
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from bert_mlm_client.wire import encode_tensor, messages
 
 from deploy.embedded.errors import Code, ServingError
-from deploy.embedded.predict import prepare
+from deploy.embedded.inference.predict import prepare
 
 INFO = messages.TensorInfo
 SIGNATURES: Mapping[str, messages.SignatureDef] = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded.rest_connection import RestConnection
-from deploy.embedded.servers import RestServer
+from deploy.embedded.api.rest_connection import RestConnection
+from deploy.embedded.api.servers import RestServer
 
 ANSWER = b"x" * 20_000_000
 

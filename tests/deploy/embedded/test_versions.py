@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.errors import Code, ServingError
-from deploy.embedded.versions import scan
+from deploy.embedded.lifecycle.scan import scan
 
 
 def make(base: Path, *names: str) -> Path:

@@ -12,8 +12,8 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from deploy.embedded.engines import Array, declared_types
 from deploy.embedded.errors import Code, ServingError
-from deploy.embedded.tfrecord import read_records
-from deploy.embedded.warmup import WARMUP_FILE, warm_up
+from deploy.embedded.lifecycle.tfrecord import read_records
+from deploy.embedded.lifecycle.warmup import WARMUP_FILE, warm_up
 
 INFO = messages.TensorInfo
 

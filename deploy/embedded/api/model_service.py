@@ -9,10 +9,10 @@ from typing import Any
 import grpc
 from bert_mlm_client.wire import messages
 
-from deploy.embedded.config import listed_models
-from deploy.embedded.config_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from deploy.embedded.errors import Code, invalid
-from deploy.embedded.lifecycle import Lifecycle
+from deploy.embedded.lifecycle.config import listed_models
+from deploy.embedded.lifecycle.manager import Lifecycle
+from deploy.embedded.proto.config_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from deploy.embedded.repository import Repository
 
 logger = logging.getLogger(__name__)

@@ -10,12 +10,12 @@ from typing import Any
 
 from bert_mlm_client.wire import messages
 
-from deploy.embedded import json_write
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import ServingError, invalid
-from deploy.embedded.json_describe import describe
-from deploy.embedded.json_parse import parse
-from deploy.embedded.json_tensor import is_base64, to_array
+from deploy.embedded.json_codec import write as json_write
+from deploy.embedded.json_codec.describe import describe
+from deploy.embedded.json_codec.parse import parse
+from deploy.embedded.json_codec.tensor import is_base64, to_array
 
 Inputs = Mapping[str, messages.TensorInfo]
 

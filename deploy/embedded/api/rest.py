@@ -19,14 +19,16 @@ from urllib.parse import unquote_to_bytes
 from bert_mlm_client.wire import messages
 from google.protobuf import json_format
 
-from deploy.embedded import classify, examples, json_write, metrics, regress
+from deploy.embedded import metrics
 from deploy.embedded.errors import Code, ServingError, invalid
-from deploy.embedded.inference_pb2 import Input
-from deploy.embedded.json_examples import read_examples
-from deploy.embedded.json_write import error_body
-from deploy.embedded.predict import DEFAULT_SIGNATURE, predict, run
+from deploy.embedded.inference import classify, examples, regress
+from deploy.embedded.inference.predict import DEFAULT_SIGNATURE, predict, run
+from deploy.embedded.json_codec import write as json_write
+from deploy.embedded.json_codec.examples import read_examples
+from deploy.embedded.json_codec.predict import read_document, read_inputs, read_signature_name, write_outputs
+from deploy.embedded.json_codec.write import error_body
+from deploy.embedded.proto.inference_pb2 import Input
 from deploy.embedded.repository import Repository, Servable
-from deploy.embedded.rest_json import read_document, read_inputs, read_signature_name, write_outputs
 from deploy.http import Bodies, BodyReader, BodyTooLargeError, TooManyBodiesError
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from deploy.embedded.errors import ServingError, invalid
-from deploy.embedded.inference_pb2 import Example, ExampleList, ExampleListWithContext, Feature, Input
-from deploy.embedded.json_describe import describe
-from deploy.embedded.json_parse import members
-from deploy.embedded.json_tensor import is_base64, to_bytes, type_name
+from deploy.embedded.json_codec.describe import describe
+from deploy.embedded.json_codec.parse import members
+from deploy.embedded.json_codec.tensor import is_base64, to_bytes, type_name
+from deploy.embedded.proto.inference_pb2 import Example, ExampleList, ExampleListWithContext, Feature, Input
 
 _LARGEST = 2**63 - 1
 

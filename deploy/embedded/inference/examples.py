@@ -12,8 +12,8 @@ from bert_mlm_client.wire import messages
 from deploy.embedded import metrics
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import invalid
-from deploy.embedded.inference_pb2 import Input
-from deploy.embedded.predict import Call
+from deploy.embedded.inference.predict import Call
+from deploy.embedded.proto.inference_pb2 import Input
 
 INPUTS = "inputs"
 """The name of the one input."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from deploy.embedded import classify, examples, multi_inference, predict, regress
 from deploy.embedded.engines import Array, Engine
 from deploy.embedded.errors import Code, ServingError, invalid
-from deploy.embedded.inference_pb2 import PredictionLog
-from deploy.embedded.predict import DEFAULT_SIGNATURE, Call
-from deploy.embedded.tfrecord import read_records
+from deploy.embedded.inference import classify, examples, multi_inference, predict, regress
+from deploy.embedded.inference.predict import DEFAULT_SIGNATURE, Call
+from deploy.embedded.lifecycle.tfrecord import read_records
+from deploy.embedded.proto.inference_pb2 import PredictionLog
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 MAX_RECORDS = 1000

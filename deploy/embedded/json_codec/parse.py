@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from deploy.embedded.errors import invalid
-from deploy.embedded.json_fault import find_fault
+from deploy.embedded.json_codec.fault import find_fault
 
 # Bytes that are not UTF-8 survive the way through str and back.
 UNDECODABLE = "surrogateescape"

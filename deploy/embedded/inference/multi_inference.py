@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from bert_mlm_client.wire import messages
 
-from deploy.embedded import classify, examples, regress
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import Code, ServingError, invalid
-from deploy.embedded.inference_pb2 import InferenceResult, InferenceTask, MultiInferenceRequest
-from deploy.embedded.predict import DEFAULT_SIGNATURE, Call
+from deploy.embedded.inference import classify, examples, regress
+from deploy.embedded.inference.predict import DEFAULT_SIGNATURE, Call
+from deploy.embedded.proto.inference_pb2 import InferenceResult, InferenceTask, MultiInferenceRequest
 
 _METHODS = {classify.METHOD: classify, regress.METHOD: regress}
 

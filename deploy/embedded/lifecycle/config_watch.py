@@ -5,10 +5,10 @@ import logging
 from pathlib import Path
 
 from deploy.embedded import text_proto
-from deploy.embedded.config import listed_models
-from deploy.embedded.config_pb2 import ModelServerConfig
 from deploy.embedded.errors import ServingError, StartError
-from deploy.embedded.lifecycle import Lifecycle
+from deploy.embedded.lifecycle.config import listed_models
+from deploy.embedded.lifecycle.manager import Lifecycle
+from deploy.embedded.proto.config_pb2 import ModelServerConfig
 
 logger = logging.getLogger(__name__)
 

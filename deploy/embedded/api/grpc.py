@@ -11,12 +11,15 @@ from bert_mlm_client.wire import encode_tensor, messages
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
 
-from deploy.embedded import classify, examples, metrics, multi_inference, regress
-from deploy.embedded.config_pb2 import ReloadConfigRequest
+from deploy.embedded import metrics
+from deploy.embedded.api.health import Health
+from deploy.embedded.api.model_service import ModelService
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import Code, ServingError, invalid
-from deploy.embedded.health import Health
-from deploy.embedded.inference_pb2 import (
+from deploy.embedded.inference import classify, examples, multi_inference, regress
+from deploy.embedded.inference.predict import DEFAULT_SIGNATURE, predict, run, time_limit
+from deploy.embedded.proto.config_pb2 import ReloadConfigRequest
+from deploy.embedded.proto.inference_pb2 import (
     ClassificationRequest,
     ClassificationResponse,
     MultiInferenceRequest,
@@ -24,8 +27,6 @@ from deploy.embedded.inference_pb2 import (
     RegressionRequest,
     RegressionResponse,
 )
-from deploy.embedded.model_service import ModelService
-from deploy.embedded.predict import DEFAULT_SIGNATURE, predict, run, time_limit
 from deploy.embedded.repository import Repository, Servable
 
 logger = logging.getLogger(__name__)

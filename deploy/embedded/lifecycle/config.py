@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.embedded import text_proto
-from deploy.embedded.config_pb2 import ModelConfig, ModelServerConfig, ModelType, ServableVersionPolicy
 from deploy.embedded.errors import Code, ServingError, StartError, invalid
 from deploy.embedded.flags import Settings
+from deploy.embedded.proto.config_pb2 import ModelConfig, ModelServerConfig, ModelType, ServableVersionPolicy
 
 _PLATFORM = "tensorflow"
 _URI = re.compile(r"[a-zA-Z][0-9a-zA-Z.]*://")

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from deploy.embedded.json_parse import UNDECODABLE, members
-from deploy.embedded.json_text import INDENT, decimals, quote
+from deploy.embedded.json_codec.parse import UNDECODABLE, members
+from deploy.embedded.json_codec.text import INDENT, decimals, quote
 
 _MAX_BYTES = 256
 _LITERALS = {None: "null", True: "true", False: "false"}

@@ -16,10 +16,10 @@ import grpc
 import uvicorn
 from uvicorn.server import ServerState
 
+from deploy.embedded.api.health import Health
+from deploy.embedded.api.rest import RestApi
+from deploy.embedded.api.rest_connection import RestConnection
 from deploy.embedded.errors import StartError
-from deploy.embedded.health import Health
-from deploy.embedded.rest_api import RestApi
-from deploy.embedded.rest_connection import RestConnection
 from deploy.http import IDLE_S, end_overdue
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from pathlib import Path
 import grpc
 
 from deploy.embedded import text_proto
-from deploy.embedded.config_pb2 import SSLConfig
 from deploy.embedded.errors import StartError
+from deploy.embedded.proto.config_pb2 import SSLConfig
 
 
 def credentials(path: Path) -> grpc.ServerCredentials:

@@ -14,8 +14,8 @@ from bert_mlm_client.wire import decode_tensor, messages
 
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import Code, ServingError, invalid
-from deploy.embedded.json_describe import describe
-from deploy.embedded.json_parse import UNDECODABLE, RepeatedNames
+from deploy.embedded.json_codec.describe import describe
+from deploy.embedded.json_codec.parse import UNDECODABLE, RepeatedNames
 
 _MAX_RANK = 64  # numpy's own limit
 _JSON_TYPES = {

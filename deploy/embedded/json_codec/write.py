@@ -8,9 +8,9 @@ import numpy as np
 
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import ServingError, invalid
-from deploy.embedded.inference_pb2 import ClassificationResult, RegressionResult
-from deploy.embedded.json_parse import UNDECODABLE
-from deploy.embedded.json_text import FULL_PRECISION, INDENT, decimals, quote
+from deploy.embedded.json_codec.parse import UNDECODABLE
+from deploy.embedded.json_codec.text import FULL_PRECISION, INDENT, decimals, quote
+from deploy.embedded.proto.inference_pb2 import ClassificationResult, RegressionResult
 
 
 def rows(outputs: Mapping[str, Array]) -> bytes:

@@ -17,7 +17,7 @@ from typing import TypeVar, TypeVarTuple
 from deploy.embedded.batching import Runner
 from deploy.embedded.engines import Engine, Load
 from deploy.embedded.errors import Code, ServingError
-from deploy.embedded.memory import free_memory, loading
+from deploy.embedded.lifecycle.memory import free_memory, loading
 from deploy.embedded.repository import Servable, State, Version
 
 logger = logging.getLogger(__name__)

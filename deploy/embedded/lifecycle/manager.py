@@ -11,11 +11,11 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.embedded.config import Model, Specific
 from deploy.embedded.errors import Code, ServingError, StartError, invalid
-from deploy.embedded.loader import Loader
+from deploy.embedded.lifecycle.config import Model, Specific
+from deploy.embedded.lifecycle.loader import Loader
+from deploy.embedded.lifecycle.scan import scan
 from deploy.embedded.repository import Repository, State, Version
-from deploy.embedded.versions import scan
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from bert_mlm_client.wire import messages
 
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import invalid
-from deploy.embedded.examples import INPUTS
-from deploy.embedded.inference_pb2 import Class, ClassificationResult, Classifications
-from deploy.embedded.predict import Call, written_shape
+from deploy.embedded.inference.examples import INPUTS
+from deploy.embedded.inference.predict import Call, written_shape
+from deploy.embedded.proto.inference_pb2 import Class, ClassificationResult, Classifications
 from deploy.embedded.types import type_name
 
 METHOD = "tensorflow/serving/classify"
