@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bert_mlm_client import AsyncFillMask
+from bert_mlm_client import AsyncFillMask, __version__
 from bert_mlm_client.transport import open_async_transport
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -41,7 +41,6 @@ from deploy.gateway.status.health import Health
 from deploy.gateway.telemetry.metrics import Metrics
 from deploy.gateway.telemetry.recorder import Recorder
 
-VERSION = "0.1.0"
 LOG_NAME = "gateway.log"
 ABOUT = (
     "Ask a Chinese masked language model: fill [MASK] in sentences, score words, compare and explain. Errors are "
@@ -134,7 +133,7 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
 
     app = FastAPI(
         title="Fill-mask gateway",
-        version=VERSION,
+        version=__version__,
         description=ABOUT,
         lifespan=lifespan,
         docs_url=None,  # see docs/

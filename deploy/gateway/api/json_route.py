@@ -6,7 +6,8 @@ https://fastapi.tiangolo.com/how-to/custom-request-and-route/
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -19,7 +20,7 @@ from deploy.gateway.errors import ApiError
 class JsonRoute(APIRoute):
     """A route to an endpoint with one argument, its body."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
         endpoint = self.endpoint
         [argument] = inspect.signature(endpoint).parameters.values()

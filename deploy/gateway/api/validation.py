@@ -44,7 +44,7 @@ def _fields(body: type[Body], place: Iterable[int | str]) -> Collection[str]:
         if part in FIELD_NAMES:
             found = found.model_fields[part].annotation
         else:
-            found = next(branch.__origin__ for branch in get_args(found) if Tag(part) in branch.__metadata__)
+            found = next(branch.__origin__ for branch in get_args(found) if Tag(str(part)) in branch.__metadata__)
     fields: Collection[str] = found.model_fields
     return fields
 
