@@ -1,16 +1,15 @@
 """Find the files of a checkpoint, in a folder or on the Hugging Face hub, and verify them."""
 
 import hashlib
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from export.checkpoint.safetensors_file import shard_names
 from export.errors import SourceError
-from export.forms import CONFIGS, TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_form
+from export.forms import CONFIGS, TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_config, choose_form
 from export.listing import Listing, list_folder
 
-WEIGHTS = WeightForm.SAFETENSORS.value
 _CHUNK_BYTES = 1 << 20
 _EXAMPLE = "google-bert/bert-base-chinese"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -45,9 +44,10 @@ def find_checkpoint(model: str, revision: str | None = None) -> CheckpointFiles:
 
     Raises:
         SourceError: nothing by that name, no connection, a file missing, or a digest that differs from the published.
+        CheckpointError: the index of a sharded checkpoint is damaged.
     """
     listing = _list_files(model, revision)
-    form = choose_form(listing.published, model)
+    form = _choose_form(listing)
     digests: dict[str, str] = {}
     # The weights come last: where they are in the hub's cache, a download was not interrupted.
     for name in (*_small_files(listing.published, model), form.value):
@@ -81,13 +81,29 @@ def _list_files(model: str, revision: str | None) -> Listing:
     return list_model(model, revision)
 
 
+def _choose_form(listing: Listing) -> WeightForm:
+    try:
+        return choose_form(listing.published, listing.model)
+    except SourceError as error:
+        if listing.revision is None and (below := _checkpoint_below(Path(listing.model).expanduser())):
+            msg = f"{error}; {below} has such weights, give that"
+            raise SourceError(msg) from None
+        raise
+
+
+def _checkpoint_below(folder: Path) -> Path | None:
+    """Return a folder with weights, such as a trainer's checkpoint-500 or the snapshots/COMMIT of the hub's cache."""
+    patterns = [f"{depth}{form.value}" for depth in ("*/", "*/*/") for form in WeightForm]
+    return next((path.parent for pattern in patterns for path in folder.glob(pattern)), None)
+
+
 def _small_files(names: Collection[str], model: str) -> Iterator[str]:
     """Yield the files that say what the weights are and how text becomes ids."""
     missing = [" or ".join(files) for files in (CONFIGS, VOCABULARIES) if not set(files) & set(names)]
     if missing:
         msg = f"{model} has no {' and no '.join(missing)}; copy what was saved or published with the weights there"
         raise SourceError(msg)
-    yield next(name for name in CONFIGS if name in names)
+    yield choose_config(names, model)
     for name in (*VOCABULARIES, *TOKENIZER_FILES):
         if name in names:
             yield name
@@ -102,7 +118,7 @@ def _other_weights(form: WeightForm, path: Path, names: Collection[str]) -> list
         names: all files of the checkpoint.
     """
     if form is WeightForm.SHARDED_SAFETENSORS:
-        shards = _shard_names(path)
+        shards = shard_names(path)
         if missing := [name for name in shards if name not in names]:
             msg = f"{path} names the shard {missing[0]}, which is not there; download it again"
             raise SourceError(msg)
@@ -115,19 +131,6 @@ def _other_weights(form: WeightForm, path: Path, names: Collection[str]) -> list
             raise SourceError(msg)
         return parts
     return []
-
-
-def _shard_names(index: Path) -> list[str]:
-    try:
-        content = json.loads(index.read_bytes())
-    except (ValueError, RecursionError) as error:
-        msg = f"{index} is not JSON: {error}; download it again"
-        raise SourceError(msg) from error
-    mapping = content.get("weight_map") if isinstance(content, dict) else None
-    if not isinstance(mapping, dict) or not mapping or not all(isinstance(name, str) for name in mapping.values()):
-        msg = f"{index} has no weight_map from tensors to files; download it again"
-        raise SourceError(msg)
-    return sorted(set(mapping.values()))
 
 
 def _fetch(listing: Listing, name: str) -> tuple[Path, str]:

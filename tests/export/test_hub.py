@@ -15,12 +15,15 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from tokenizers import BertWordPieceTokenizer
 
 from export.hub import PINNED, _within
 from tests.export.conftest import TINY
 from tests.support.hub import Hub
 
 GOOGLE = "google-bert/bert-base-chinese"
+PUBLISHED = Path(__file__).parent / "published"
+
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 NOWHERE = "http://127.0.0.1:9"
 
@@ -39,6 +42,9 @@ GOOGLE_FILES = {name: name.encode() for name in (*GOOGLE_NAMES, "tf_model.h5")}
 HFL_NAMES = (".gitattributes", "README.md", "flax_model.msgpack", "pytorch_model.bin", "tf_model.h5", *SETTINGS)
 HFL_READ = ("added_tokens.json", "special_tokens_map.json", "tf_model.h5", *SETTINGS)
 HFL_FILES = {name: name.encode() for name in (*HFL_NAMES, "special_tokens_map.json")} | {"added_tokens.json": b"{}"}
+
+TINY_READ = ("config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors")
+GOOGLES_OWN_READ = ("bert_config.json", "vocab.txt", "bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001")
 
 INDEX = {
     "weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"},
@@ -191,14 +197,6 @@ def test_an_index_that_names_a_shard_which_is_not_published_is_rejected(hub: Hub
     assert "names the shard model-00002-of-00002.safetensors, which is not there" in machine.refusal("tester/sharded")
 
 
-def test_googles_own_checkpoint(hub: Hub, machine: Machine) -> None:
-    names = ("bert_config.json", "vocab.txt", "bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001")
-    files = {name: name.encode() for name in names}
-    hub.add("tester/google", {**files, "bert_model.ckpt.meta": b"the graph"})
-    found = machine.find("tester/google")
-    assert (found["form"], found["digests"].keys()) == ("bert_model.ckpt.index", set(names))
-
-
 def test_a_pickle_is_not_downloaded(hub: Hub, machine: Machine) -> None:
     hub.add("tester/pickled", dict.fromkeys((*SETTINGS, "pytorch_model.bin"), b"{}"))
     message = machine.refusal("tester/pickled")
@@ -321,15 +319,34 @@ def test_a_damaged_copy_is_rejected(hub: Hub, machine: Machine) -> None:
     assert f"is not the file that {HFL[2]} published: SHA-256 " in machine.refusal(HFL[2])
 
 
-def test_a_model_of_the_hub_is_exported_with_its_commit(hub: Hub, machine: Machine) -> None:
-    names = ("config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors")
-    files = {name: (TINY / name).read_bytes() for name in names}
-    repository = hub.add("tester/tiny", files)
-    done = machine.run("-m", "export", "--model", "tester/tiny", "--output", str(machine.home / "models"))
+def hfl_settings(vocabulary: Path) -> dict[str, bytes]:
+    """Return the files that cut text, as the repositories of hfl have them."""
+    special = {f"{name.lower()}_token": f"[{name}]" for name in ("UNK", "SEP", "PAD", "CLS", "MASK")}
+    contents = {
+        "added_tokens.json": "{}",
+        "special_tokens_map.json": json.dumps(special),
+        "tokenizer.json": BertWordPieceTokenizer(str(vocabulary)).to_str(),
+        "tokenizer_config.json": '{"init_inputs": []}',
+    }
+    return {name: content.encode() for name, content in contents.items()}
+
+
+@pytest.mark.parametrize(
+    ("model", "folder", "read"),
+    [
+        (HFL[2], PUBLISHED / "keras", HFL_READ),
+        ("tester/google", PUBLISHED / "google", GOOGLES_OWN_READ),
+        ("tester/tiny", TINY, TINY_READ),
+    ],
+)
+def test_a_model_is_exported_with_its_commit(
+    hub: Hub, machine: Machine, model: str, folder: Path, read: tuple[str, ...]
+) -> None:
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    if model in HFL:
+        files |= hfl_settings(folder / "vocab.txt")
+    repository = hub.add(model, files | {"pytorch_model.bin": b"a pickle", "flax_model.msgpack": b"Flax's"})
+    done = machine.run("-m", "export", "--model", model, "--output", str(machine.home / "models"))
     assert done.returncode == 0, done.stderr
     manifest = json.loads((machine.home / "models/bert_mlm/1/manifest.json").read_text())
-    assert manifest["source"] == {
-        "model": "tester/tiny",
-        "revision": repository.commit,
-        "digests": digests(files, names),
-    }
+    assert manifest["source"] == {"model": model, "revision": repository.commit, "digests": digests(files, read)}

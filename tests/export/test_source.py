@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from export import SourceError, find_checkpoint
+from export import ExportError, SourceError, find_checkpoint
 from export.forms import WeightForm
 from tests.export.conftest import TINY
 
@@ -103,24 +103,33 @@ def test_every_missing_file_is_named(tmp_path: Path) -> None:
         find_checkpoint(write(tmp_path, "model.safetensors"))
 
 
+@pytest.mark.parametrize("below", ["checkpoint-500", "snapshots/0123456789"])
+def test_a_folder_above_the_checkpoint_is_refused_with_its_place(tmp_path: Path, below: str) -> None:
+    (tmp_path / below).mkdir(parents=True)
+    write(tmp_path / below, "config.json", "vocab.txt", "model.safetensors")
+    with pytest.raises(SourceError, match=f"; {tmp_path / below} has such weights, give that"):
+        find_checkpoint(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", r"index.json is not JSON: .*; download it again"),
-        ("[]", "index.json has no weight_map from tensors to files; download it again"),
+        ("{", "index.json is not JSON: "),
+        ("[]", "index.json is not a JSON object"),
+        ("{}", "index.json has no weight_map from tensors to files; download it again"),
         ('{"weight_map": {}}', "index.json has no weight_map"),
         ('{"weight_map": {"a": 1}}', "index.json has no weight_map"),
         (
             json.dumps({"weight_map": dict(zip("ab", SHARDS, strict=True))}),
             f"index.json names the shard {SHARDS[1]}, which is not there; download it again",
         ),
-        ('{"weight_map": {"a": "../secret.safetensors"}}', "which is not there"),
+        ('{"weight_map": {"a": "../secret.safetensors"}}', "a shard is in the folder of its index"),
     ],
 )
 def test_a_broken_index_is_named(tmp_path: Path, content: str, message: str) -> None:
     model = write(tmp_path, "config.json", "vocab.txt", SHARDS[0])
     (tmp_path / INDEX).write_text(content)
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(ExportError, match=message):
         find_checkpoint(model)
 
 
