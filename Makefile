@@ -31,6 +31,9 @@ CHECKPOINT = --model "$(MODEL)" $(if $(REVISION),--revision "$(REVISION)")
 
 # Set, it would have TensorFlow compiled again at every start.
 export PYTHONDONTWRITEBYTECODE :=
+# Labels of the images.
+export BERT_MLM_VERSION ?= $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' client/bert_mlm_client/__init__.py)
+export BERT_MLM_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format export verify torch up down load bench clean protos
