@@ -11,7 +11,7 @@ from deploy.embedded.errors import StartError
 Parsed = TypeVar("Parsed", bound=Message)
 
 # Users know the messages by the names that TensorFlow Serving gives them.
-_PACKAGE = "deploy.embedded.lifecycle.config."
+_PACKAGE = "deploy.embedded.config."
 _OFFICIAL_PACKAGE = "tensorflow.serving."
 
 
