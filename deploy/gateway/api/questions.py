@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from bert_mlm_client import AsyncFillMask, Explanation, Filling, InputError, Prediction
-from bert_mlm_client.results import Predictions
+from bert_mlm_client import AsyncFillMask, Explanation, Filling, InputError, Prediction, Predictions
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
