@@ -19,6 +19,7 @@ PROCESSES ?= 1
 
 # make torch: further arguments of pip for PyTorch itself, such as --index-url with the CPU index of pytorch.org
 TORCH_PIP_ARGS ?=
+TEST_PROCESSES ?= auto
 
 BIN := .venv/bin
 TORCH_BIN := .venv-torch/bin
@@ -45,8 +46,8 @@ run: .venv/.run ## export a checkpoint, serve it on 8500 and 8501, its workbench
 	@exec $(BIN)/python -m deploy.local $(CHECKPOINT) --name "$(NAME)" \
 		--grpc-port "$(GRPC_PORT)" --rest-port "$(REST_PORT)" --gateway-port "$(GATEWAY_PORT)"
 
-test: .venv/.test ## run the tests
-	@$(BIN)/python -m pytest $(TESTS)
+test: .venv/.test ## run the tests, one process a core (TESTS=… for some of them, TEST_PROCESSES=0 for one process)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --maxprocesses 8 --dist loadfile $(TESTS)
 
 lint: .venv/.test ## check style and types
 	@$(BIN)/ruff check .
