@@ -7,6 +7,8 @@ from typing import Any
 from bert_mlm_client.errors import InputError, VocabularyError
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 
+__all__ = ["MASK", "Encoded", "TextTypeError", "Tokenizer", "check_text"]
+
 UNK, CLS, SEP, MASK = "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 
 Span = tuple[int, int]

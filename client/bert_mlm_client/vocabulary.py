@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from bert_mlm_client.errors import VocabularyError
 
+__all__ = ["AddedToken", "TokenizerConfig", "Vocabulary", "check_match"]
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:

@@ -18,7 +18,7 @@ from export.onnx.calibration import feeds, float_session, open_session
 from export.onnx.model import write_onnx
 from export.reference import ReferenceModel
 from export.whitening import Whitening
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 
 VOCABULARY = 98

@@ -16,8 +16,7 @@ from export.manifest import write_manifest
 from export.onnx import ONNX_FILE
 from export.onnx.calibration import encode_lines, open_session
 from export.savedmodel import ExportOptions, export_model
-from tests.conftest import DEMO
-from tests.export.conftest import TINY
+from tests.conftest import DEMO, TINY
 
 
 def test_every_golden_prompt_can_be_asked_and_is_read_whole_by_a_small_vocabulary() -> None:

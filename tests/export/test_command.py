@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 
 
 def export(*arguments: str) -> subprocess.CompletedProcess[str]:

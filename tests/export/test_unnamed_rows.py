@@ -19,7 +19,7 @@ from export.onnx.calibration import feeds, float_session, open_session
 from export.reference import ReferenceModel
 from export.signatures import Whiten, answer_count, build_signatures, client_config
 from export.whitening import Whitening
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 
 NAMED, PADDED = 98, 112

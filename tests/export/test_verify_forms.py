@@ -16,7 +16,7 @@ from export.manifest import read_manifest
 from export.reference import ReferenceModel, torch_python
 from export.savedmodel import export_model
 from export.verify import TOLERANCE, Parity, compare
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 from tests.export.test_unnamed_rows import padded, write
 from tests.torch_environment import needs_torch
 

@@ -15,7 +15,7 @@ from export.checkpoint import load_checkpoint
 from export.onnx.calibration import encode_lines
 from export.savedmodel import ExportOptions, export_model
 from export.whitening import SAMPLE, Whitening, fit, read_sample
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 
 Float = NDArray[np.float64]
 Golden = list[dict[str, Any]]

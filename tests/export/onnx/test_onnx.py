@@ -17,7 +17,7 @@ from export.manifest import read_manifest
 from export.onnx import ONNX_FILE
 from export.onnx.calibration import float_session, hide, join, open_session, sample_lines
 from export.onnx.compare import compare, main, verify_light
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 
 Golden = list[dict[str, Any]]
 TOLERANCE = 1e-4
