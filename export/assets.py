@@ -5,8 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from export.checkpoint import Checkpoint, read_json
+from export.checkpoint import Checkpoint
 from export.forms import choose_config
+from export.json_file import read_json
 
 
 def write_assets(assets: Path, source: Path, checkpoint: Checkpoint) -> None:

@@ -1,7 +1,7 @@
 """Copy a checkpoint into a form that transformers reads.
 
-transformers 5 reads neither TensorFlow's forms of weights nor names that start with ``module.``. The copy has the
-original's tokenizer files and its config.json; only the weights are as ``export.checkpoint`` reads them.
+transformers 5 reads neither TensorFlow's forms of weights nor tensors under other names than its own. The copy has the
+original's tokenizer files and its configuration; only the weights are as ``export.checkpoint`` reads them.
 """
 
 import json
@@ -15,11 +15,12 @@ from pathlib import Path
 from safetensors import safe_open
 
 from export.checkpoint import Checkpoint, expected_shapes, load_checkpoint
-from export.forms import CONFIGS, TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_form
+from export.forms import TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_config, choose_form
+from export.json_file import read_json
 
 _FLOAT32_BYTES = 4
 _HEADER_BYTES = 8  # the length of safetensors' header, little-endian
-_PARALLEL = "module."  # what torch.nn.DataParallel puts before each name
+_NAMES = ("bert.", "cls.")  # how transformers' own names start
 
 
 @contextmanager
@@ -41,8 +42,9 @@ def write_safetensors(checkpoint: Checkpoint, source: Path, folder: Path) -> Non
         source: the folder that it was read from.
         folder: an empty folder.
     """
-    config = next(source / name for name in CONFIGS if (source / name).is_file())
-    content = {"model_type": "bert", **json.loads(config.read_text(encoding="utf-8"))}  # Google's file does not say
+    config = read_json(source / choose_config({path.name for path in source.iterdir()}, str(source)))
+    # Google's bert_config.json has no type. What was read is tied, whatever the file says.
+    content = {"model_type": "bert", **config, "tie_word_embeddings": True}
     (folder / "config.json").write_text(json.dumps(content), encoding="utf-8")
     for name in (*VOCABULARIES, *TOKENIZER_FILES):
         if (source / name).is_file():
@@ -67,11 +69,14 @@ def _write_weights(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def _is_readable(folder: Path) -> bool:
+    """Tell whether transformers reads the weights: safetensors, whose tensors have its own names."""
     form = choose_form({path.name for path in folder.iterdir()}, str(folder))
-    if form is WeightForm.SHARDED_SAFETENSORS:
-        index = json.loads((folder / form.value).read_text(encoding="utf-8"))
-        return not any(name.startswith(_PARALLEL) for name in index["weight_map"])
-    if form is not WeightForm.SAFETENSORS:
+    path = folder / form.value
+    if form is WeightForm.SAFETENSORS:
+        with safe_open(path, framework="numpy") as file:
+            names = list(file.keys())
+    elif form is WeightForm.SHARDED_SAFETENSORS:
+        names = list(read_json(path)["weight_map"])
+    else:
         return False
-    with safe_open(folder / form.value, framework="numpy") as file:
-        return not any(name.startswith(_PARALLEL) for name in file.keys())  # noqa: SIM118 - not a dict
+    return all(name.startswith(_NAMES) for name in names)

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection
 from enum import Enum
+from pathlib import Path
 
-from export.errors import SourceError
+from export.errors import CheckpointError, SourceError
+from export.json_file import read_json
 
 
 class WeightForm(Enum):
@@ -67,3 +69,21 @@ def choose_config(names: Collection[str], model: str) -> str:
             return name
     msg = f"{model} has no {CONFIGS[0]}; it is part of every checkpoint that transformers saves"
     raise SourceError(msg)
+
+
+def shard_names(index: Path) -> list[str]:
+    """Return the names of the files that an index lists.
+
+    Raises:
+        CheckpointError: the index is damaged.
+    """
+    mapping = read_json(index).get("weight_map")
+    if not isinstance(mapping, dict) or not mapping or not all(isinstance(name, str) for name in mapping.values()):
+        msg = f"{index} has no weight_map from tensors to files; download it again"
+        raise CheckpointError(msg)
+    names = sorted(set(mapping.values()))
+    for name in names:
+        if Path(name).name != name:
+            msg = f"{index} names the shard {name!r}; a shard is in the folder of its index"
+            raise CheckpointError(msg)
+    return names

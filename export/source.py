@@ -5,9 +5,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.checkpoint.safetensors_file import shard_names
 from export.errors import SourceError
-from export.forms import CONFIGS, TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_config, choose_form
+from export.forms import CONFIGS, TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_config, choose_form, shard_names
 from export.listing import Listing, list_folder
 
 _CHUNK_BYTES = 1 << 20

@@ -135,10 +135,11 @@ def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
             texts = compare_ids(tokenizer, original, NASTY_SENTENCES)
             references = [original.answer(ids) for ids in _sentences(tokenizer)]
         rounding, same_first = _rounding(references, folder) if precision != "fp32" else (0.0, 1.0)
+    named = np.flatnonzero([bool(token) for token in tokenizer.tokens])
     worst: dict[str, float] = {}
-    same_top = _same_top_in_batch(signatures, references)
+    same_top = _same_top_in_batch(signatures, references, named)
     for reference in references:
-        differences, same = _compare_one(signatures, whitening, reference)
+        differences, same = _compare_one(signatures, whitening, reference, named)
         worst = {name: max(worst.get(name, 0.0), found) for name, found in differences.items()}
         same_top = same_top and same
     light = compare_light(version, references, vocabulary, config)
@@ -177,7 +178,10 @@ def _sentences(tokenizer: Tokenizer) -> list[NDArray[np.int32]]:
 
 
 def _compare_one(
-    signatures: Any, whitening: tuple[NDArray[np.float32], ...], reference: ReferenceAnswer
+    signatures: Any,
+    whitening: tuple[NDArray[np.float32], ...],
+    reference: ReferenceAnswer,
+    named: NDArray[np.intp],
 ) -> tuple[dict[str, float], bool]:
     ids, masks, at_masks = reference.ids[None], reference.masks[None], reference.at_masks
     alone: dict[str, NDArray[Any]] = {"input_ids": ids, "lengths": np.array([ids.size], np.int32)}
@@ -204,10 +208,10 @@ def _compare_one(
         ),
         "whitened": _distance(features["whitened"][0], (reference.mean - mean) @ kernel),
         "explain": _distance(explained, reference.attention[reference.masks]),
-    }, _same_best(token_ids, at_masks)
+    }, _same_best(token_ids, at_masks, named)
 
 
-def _same_top_in_batch(signatures: Any, references: Sequence[ReferenceAnswer]) -> bool:
+def _same_top_in_batch(signatures: Any, references: Sequence[ReferenceAnswer], named: NDArray[np.intp]) -> bool:
     """Ask for all sentences at once, each input padded with its own first element, as a batching server does."""
     longest = max(len(reference.ids) for reference in references)
     most = max(len(reference.masks) for reference in references)
@@ -218,15 +222,15 @@ def _same_top_in_batch(signatures: Any, references: Sequence[ReferenceAnswer]) -
         mask_positions=np.stack([_pad(one.masks, most, one.masks[0]) for one in references]),
     )
     return all(
-        _same_best(token_ids[: len(reference.masks)], reference.at_masks)
+        _same_best(token_ids[: len(reference.masks)], reference.at_masks, named)
         for token_ids, reference in zip(filled["token_ids"], references, strict=True)
     )
 
 
-def _same_best(token_ids: NDArray[np.int32], log_probabilities: NDArray[np.float32]) -> bool:
-    """Tell whether the first tokens [M, K] are the best of the original [M, V], in its order."""
+def _same_best(token_ids: NDArray[np.int32], log_probabilities: NDArray[np.float32], named: NDArray[np.intp]) -> bool:
+    """Tell whether the first tokens [M, K] are the best of the original [M, V] that have a name, in its order."""
     chosen = np.take_along_axis(log_probabilities, token_ids[:, :TOP], axis=-1)
-    best = -np.sort(-log_probabilities, axis=-1)[:, :TOP]
+    best = -np.sort(-log_probabilities[:, named], axis=-1)[:, :TOP]
     return _distance(chosen, best) < TIE
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from bert_mlm_client.vocabulary import TokenizerConfig
 
-from export.checkpoint.config import BertConfig, read_config, read_json
+from export.checkpoint.config import BertConfig, read_config
 from export.checkpoint.tokenizer import read_tokenizer
 from export.checkpoint.weights import Weights, expected_shapes, read_weights
 from export.forms import choose_config, choose_form
 
-__all__ = ["BertConfig", "Checkpoint", "Weights", "expected_shapes", "load_checkpoint", "read_config", "read_json"]
+__all__ = ["BertConfig", "Checkpoint", "Weights", "expected_shapes", "load_checkpoint", "read_config"]
 
 
 @dataclass(frozen=True, slots=True)

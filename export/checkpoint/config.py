@@ -1,12 +1,12 @@
 """Read config.json: what shapes the graph."""
 
-import json
 import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from export.errors import CheckpointError
+from export.json_file import read_json
 
 Activation = Literal["gelu", "gelu_new", "relu"]
 
@@ -71,26 +71,6 @@ def read_config(path: Path) -> BertConfig:
         )
         raise CheckpointError(msg)
     return config
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        CheckpointError: the file cannot be read, or is something else.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror}"
-        raise CheckpointError(msg) from error
-    except (ValueError, RecursionError) as error:
-        msg = f"{path} is not JSON: {error}"
-        raise CheckpointError(msg) from error
-    if not isinstance(content, dict):
-        msg = f"{path} is not a JSON object"
-        raise CheckpointError(msg)
-    return content
 
 
 def _numbers(path: Path, content: dict[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import ml_dtypes  # noqa: F401 - gives NumPy bfloat16, which safetensors reads i
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from export.checkpoint.config import read_json
 from export.checkpoint.stored import StoredTensor
 from export.errors import CheckpointError
+from export.forms import shard_names
 
 _READABLE = ("F64", "F32", "F16", "BF16", "I64", "I32", "U8", "BOOL")
 """Integers too: ``position_ids`` are left out later, by name."""
@@ -49,24 +49,6 @@ def list_shards(index: Path) -> Iterator[StoredTensor]:
             msg = f"{index} names the shard {name}, which is not there; download it again"
             raise CheckpointError(msg)
         yield from list_safetensors(shard)
-
-
-def shard_names(index: Path) -> list[str]:
-    """Return the names of the files that an index lists.
-
-    Raises:
-        CheckpointError: the index is damaged.
-    """
-    mapping = read_json(index).get("weight_map")
-    if not isinstance(mapping, dict) or not mapping or not all(isinstance(name, str) for name in mapping.values()):
-        msg = f"{index} has no weight_map from tensors to files; download it again"
-        raise CheckpointError(msg)
-    names = sorted(set(mapping.values()))
-    for name in names:
-        if Path(name).name != name:
-            msg = f"{index} names the shard {name!r}; a shard is in the folder of its index"
-            raise CheckpointError(msg)
-    return names
 
 
 def _read(path: Path, name: str) -> NDArray[Any]:

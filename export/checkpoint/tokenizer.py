@@ -16,9 +16,10 @@ from bert_mlm_client.vocabulary import AddedToken, TokenizerConfig, Vocabulary
 from tokenizers import AddedToken as BackendToken
 from tokenizers import Tokenizer, models
 
-from export.checkpoint.config import BertConfig, read_json
+from export.checkpoint.config import BertConfig
 from export.checkpoint.vocabulary import SPECIAL_TOKENS, TOKENIZER_JSON, check_word_piece, read_vocabulary
 from export.errors import CheckpointError
+from export.json_file import read_json
 
 _BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer", "ConvBertTokenizer")
 """Classes that are BertTokenizer: tokenizer_config.json decides."""

@@ -6,8 +6,8 @@ from typing import Any
 from bert_mlm_client.errors import VocabularyError
 from bert_mlm_client.vocabulary import Vocabulary
 
-from export.checkpoint.config import read_json
 from export.errors import CheckpointError
+from export.json_file import read_json
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 

@@ -10,9 +10,8 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from export import load_checkpoint
 from export.bert import Bert
-from export.checkpoint import Checkpoint
+from export.checkpoint import Checkpoint, load_checkpoint
 from export.checkpoint.config import Activation
 from export.onnx.agreement import exact_integers
 from export.onnx.calibration import feeds, float_session, open_session

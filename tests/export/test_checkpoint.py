@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from export import CheckpointError, load_checkpoint
-from export.checkpoint import expected_shapes
+from export import CheckpointError
+from export.checkpoint import expected_shapes, load_checkpoint
 
 Tensors = dict[str, NDArray[np.generic]]
 QUERY = "bert.encoder.layer.1.attention.self.query.weight"

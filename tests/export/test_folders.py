@@ -11,7 +11,8 @@ import pytest
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.vocabulary import Vocabulary
 
-from export import ExportError, load_checkpoint
+from export import ExportError
+from export.checkpoint import load_checkpoint
 from export.onnx.calibration import feeds, float_session
 from export.reference import torch_python
 from tests.torch_environment import needs_torch

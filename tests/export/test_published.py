@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from export import Checkpoint, CheckpointError, load_checkpoint
+from export import CheckpointError
+from export.checkpoint import Checkpoint, load_checkpoint
 from export.onnx.calibration import feeds, float_session
 
 PUBLISHED = Path(__file__).parent / "published"

@@ -12,9 +12,8 @@ from bert_mlm_client.vocabulary import AddedToken
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from export import load_checkpoint
 from export.bert import Bert
-from export.checkpoint import Checkpoint
+from export.checkpoint import Checkpoint, load_checkpoint
 from export.onnx import write_onnx
 from export.onnx.calibration import feeds, float_session, open_session
 from export.reference import ReferenceModel
