@@ -1,6 +1,6 @@
 """List and download the files of a model on the Hugging Face hub.
 
-Without a connection, the copy in the local cache of Hugging Face's library takes their place.
+Without a connection, the copy in the local cache of Hugging Face's library is listed.
 """
 
 import os
@@ -81,10 +81,10 @@ def list_model(model: str, revision: str | None = None) -> Listing:
         SourceError: no such model or revision, or no connection and no copy in the local cache.
     """
     pinned = PINNED.get(model)
-    if pinned is not None and revision in (None, pinned.revision):
-        return Listing(model, pinned.revision, pinned.digests, partial(_fetch, model, pinned.revision))
-    branch = revision or constants.DEFAULT_REVISION
+    branch = revision or (pinned.revision if pinned else constants.DEFAULT_REVISION)
     try:
+        if pinned and branch == pinned.revision:
+            return _list_pinned(model, pinned)
         return _list_repository(model, branch)
     except _UnreachableError as error:
         return _list_cache(model, branch, error)
@@ -92,6 +92,12 @@ def list_model(model: str, revision: str | None = None) -> Listing:
 
 class _UnreachableError(Exception):
     """The hub does not answer; the message says why."""
+
+
+def _list_pinned(model: str, pinned: Published) -> Listing:
+    if any(_cached(model, pinned.revision, name) is None for name in pinned.digests):
+        _connect()
+    return Listing(model, pinned.revision, pinned.digests, partial(_fetch, model, pinned.revision))
 
 
 def _list_repository(model: str, branch: str) -> Listing:
@@ -104,7 +110,7 @@ def _list_repository(model: str, branch: str) -> Listing:
         choose_form(published, model)
     except SourceError as error:
         if conversion := _find_conversion(model):
-            msg = f"{error}; or take the files that {_CONVERTER} of Hugging Face made of it: revision {conversion}"
+            msg = f"{error}; or take what Hugging Face's converter made of it, with --revision {conversion}"
             raise SourceError(msg) from None
         raise
     _remember(model, branch, commit)
@@ -140,15 +146,18 @@ def _find_conversion(model: str) -> str | None:
 
 def _fetch(model: str, commit: str, name: str) -> Path:
     """Return the path of a file in the cache, downloading it if it is not there."""
-    cached = try_to_load_from_cache(model, name, revision=commit)
-    if isinstance(cached, str):
-        return Path(cached)
+    if cached := _cached(model, commit, name):
+        return cached
     try:
         with _hub_errors(model, commit):
-            _connect()
             return Path(hf_hub_download(model, name, revision=commit))
     except _UnreachableError as error:
         raise _no_way(model, error, f"the local cache has no {name} of it") from error
+
+
+def _cached(model: str, commit: str, name: str) -> Path | None:
+    path = try_to_load_from_cache(model, name, revision=commit)
+    return Path(path) if isinstance(path, str) else None
 
 
 def _list_cache(model: str, branch: str, error: _UnreachableError) -> Listing:
@@ -161,6 +170,8 @@ def _list_cache(model: str, branch: str, error: _UnreachableError) -> Listing:
     except LocalEntryNotFoundError:
         raise _no_way(model, error, f"the local cache has no revision {branch} of it") from error
     published = {path.name: _blob_digest(path) for path in folder.iterdir() if path.is_file()}
+    if model in PINNED and folder.name == PINNED[model].revision:
+        published |= {name: digest for name, digest in PINNED[model].digests.items() if name in published}
     try:
         choose_form(published, model)
     except SourceError:
@@ -175,9 +186,11 @@ def _blob_digest(path: Path) -> str | None:
 
 
 def _no_way(model: str, error: _UnreachableError, cache_state: str) -> SourceError:
+    offline = constants.is_offline_mode()
+    way_out = "unset it" if offline else "check the connection, set HF_ENDPOINT to a mirror"
     return SourceError(
-        f"{model} could not be downloaded from {constants.ENDPOINT}: {error}, and {cache_state}; check the connection, "
-        "set HF_ENDPOINT to a mirror, or give a local folder"
+        f"{model} could not be downloaded from {constants.ENDPOINT}: {error}, and {cache_state}; {way_out}, or give a "
+        "local folder"
     )
 
 
@@ -237,7 +250,7 @@ def _connect() -> None:
         msg = f"no connection within {_CONNECT_S:g} s"
         raise _UnreachableError(msg) from error
     except OSError as error:
-        raise _UnreachableError(error.strerror or error) from error
+        raise _UnreachableError(error.strerror or str(error)) from error
 
 
 def _within(seconds: float, call: Callable[[], _T]) -> _T:

@@ -210,7 +210,7 @@ def test_a_conversion_that_the_hub_has_made_of_a_pickle_is_named(hub: Hub, machi
     files = dict.fromkeys((*SETTINGS, "pytorch_model.bin"), b"{}")
     hub.add("tester/pickled", {**files, "model.safetensors": b"converted"}, branches={"refs/pr/7"})
     hub.add("tester/pickled", files, conversions=[7])
-    assert "revision refs/pr/7" in machine.refusal("tester/pickled")
+    assert "with --revision refs/pr/7" in machine.refusal("tester/pickled")
     assert machine.find("tester/pickled", "refs/pr/7")["contents"]["model.safetensors"] == "converted"
 
 
@@ -271,15 +271,21 @@ def test_a_call_without_a_timeout_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("model", ["tester/tiny", GOOGLE])
-@pytest.mark.parametrize(("settings", "reason"), [({}, "Connection refused"), (OFFLINE, "HF_HUB_OFFLINE is set")])
+@pytest.mark.parametrize(
+    ("settings", "reason", "way_out"),
+    [
+        ({}, "Connection refused", "check the connection, set HF_ENDPOINT to a mirror"),
+        (OFFLINE, "HF_HUB_OFFLINE is set", "unset it"),
+    ],
+)
 def test_no_connection_and_no_copy_is_one_sentence(
-    tmp_path: Path, model: str, settings: dict[str, str], reason: str
+    tmp_path: Path, model: str, settings: dict[str, str], reason: str, way_out: str
 ) -> None:
     machine = Machine(tmp_path, NOWHERE)
     machine.settings |= settings
     message = machine.refusal(model)
     assert message.startswith(f"{model} could not be downloaded from {NOWHERE}: {reason}, and ")
-    assert message.endswith("check the connection, set HF_ENDPOINT to a mirror, or give a local folder")
+    assert message.endswith(f"; {way_out}, or give a local folder")
 
 
 @pytest.mark.parametrize("settings", [{}, OFFLINE])
@@ -291,6 +297,18 @@ def test_without_a_connection_the_local_cache_is_used(
     found = machine.find(HFL[2], *revision)
     machine.settings |= {"HF_ENDPOINT": NOWHERE, **settings}
     assert machine.find(HFL[2], *revision) == found
+
+
+def test_a_copy_of_a_pinned_model_must_have_the_pinned_content(hub: Hub, machine: Machine) -> None:
+    commit = PINNED[GOOGLE].revision
+    files = {name: content for name, content in GOOGLE_FILES.items() if name != "tokenizer.json"}  # vocab.txt is enough
+    hub.add(GOOGLE, files, commit=commit)
+    pinned = digests(files, ("config.json", "vocab.txt", "model.safetensors"))
+    found = machine.find(GOOGLE, pins={GOOGLE: {"revision": commit, "digests": pinned}})
+    machine.settings |= OFFLINE
+    pinned["tokenizer.json"] = "0" * 64
+    assert machine.find(GOOGLE, pins={GOOGLE: {"revision": commit, "digests": pinned}}) == found
+    assert f"is not the file that {GOOGLE} published" in machine.refusal(GOOGLE)
 
 
 def test_a_later_commit_takes_the_place_of_the_cached_one(hub: Hub, machine: Machine) -> None:

@@ -1,9 +1,9 @@
 """A server that speaks as much of the Hugging Face hub's protocol as a download needs.
 
-    with Hub() as hub:
+    with Hub().run() as hub:
         hub.add("hfl/rbt3", {"config.json": b"{}", "tf_model.h5": b"…"})
 
-Small files are answered where they are; large ones redirect to another host, as on the hub to its storage.
+Small files are sent at once; large ones redirect to another host, as the hub does to its storage.
 """
 
 import json
