@@ -86,7 +86,7 @@ def _ids(name: str, *, rank: int = 2) -> Any:
 
 
 def _concrete(function: Callable[..., dict[str, Tensor]], *inputs: Any) -> Any:
-    return tf.function(function, input_signature=inputs).get_concrete_function()
+    return tf.function(function, input_signature=inputs, autograph=False).get_concrete_function()
 
 
 def _encode(bert: Bert, input_ids: Tensor, lengths: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor]:
