@@ -25,7 +25,7 @@ from export.manifest import Manifest, write_manifest
 from export.onnx import ONNX_FILE, SIGNATURES, Agreement, write_onnx
 from export.onnx.calibration import encode_lines
 from export.quiet import quiet_stderr
-from export.signatures import TOP_K, Whiten, build_signatures, client_config, sentence_vectors
+from export.signatures import TOP_K, Whiten, answer_count, build_signatures, client_config, sentence_vectors
 from export.source import CheckpointFiles, sha256_of
 from export.whitening import SAMPLE, SHRINKAGE, SampleText, Whitening, fit, read_sample
 
@@ -190,8 +190,7 @@ def _write_light(folder: Path, checkpoint: Checkpoint, whitening: Whitening) -> 
         "signatures": json_format.MessageToJson(signatures, indent=None, sort_keys=True),
         "tokenizer": json.dumps(client_config(checkpoint), sort_keys=True),
     }
-    top_k = min(TOP_K, checkpoint.config.vocab_size)
-    return write_onnx(folder / ONNX_FILE, checkpoint, whitening, metadata, top_k)
+    return write_onnx(folder / ONNX_FILE, checkpoint, whitening, metadata, answer_count(checkpoint))
 
 
 def _describe(

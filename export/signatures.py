@@ -12,11 +12,11 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from bert_mlm_client.vocabulary import Vocabulary
 from numpy.typing import NDArray
 
 from export.bert import Bert, Tensor
@@ -45,7 +45,7 @@ class Whiten(tf.Module):
 def build_signatures(bert: Bert, whiten: Whiten, checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the concrete functions of a version by signature name."""
     return {
-        "fill_mask": _fill_mask(bert),
+        "fill_mask": _fill_mask(bert, checkpoint),
         "score_tokens": _score_tokens(bert),
         "features": _features(bert, whiten),
         "explain": _explain(bert),
@@ -55,15 +55,25 @@ def build_signatures(bert: Bert, whiten: Whiten, checkpoint: Checkpoint) -> dict
 
 
 def client_config(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return what a client must know to tokenise as this checkpoint expects."""
-    vocabulary = vocabulary_bytes(checkpoint)
-    digest = sha256(vocabulary).hexdigest()
-    return {**asdict(checkpoint.tokenizer), "vocab_size": len(checkpoint.vocabulary), "vocab_sha256": digest}
+    """Return the settings that a client needs to tokenize as this checkpoint expects.
+
+    ``added_tokens`` is there only where the checkpoint has any.
+    """
+    vocabulary = Vocabulary.parse(vocabulary_bytes(checkpoint))
+    config = asdict(checkpoint.tokenizer)
+    if not config["added_tokens"]:
+        del config["added_tokens"]
+    return {**config, "vocab_size": len(vocabulary.tokens), "vocab_sha256": vocabulary.digest}
 
 
 def vocabulary_bytes(checkpoint: Checkpoint) -> bytes:
-    """Return vocab.txt without its last line feed."""
-    return "\n".join(checkpoint.vocabulary).encode()
+    """Return vocab.txt without line feeds at its end."""
+    return "\n".join(checkpoint.vocabulary).rstrip("\n").encode()
+
+
+def answer_count(checkpoint: Checkpoint) -> int:
+    """Return how many answers ``fill_mask`` gives for each mask."""
+    return min(TOP_K, sum(map(bool, checkpoint.tokens)))
 
 
 def sentence_vectors(bert: Bert, sentences: Sequence[Sequence[int]]) -> NDArray[np.float32]:
@@ -102,12 +112,15 @@ def _logits_at(bert: Bert, input_ids: Tensor, lengths: Tensor, mask_positions: T
     return logits, tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
 
 
-def _fill_mask(bert: Bert) -> Any:
-    best = min(TOP_K, bert.config.vocab_size)
+def _fill_mask(bert: Bert, checkpoint: Checkpoint) -> Any:
+    best = answer_count(checkpoint)
+    named = np.array([token != "" for token in checkpoint.tokens])
 
     def fill_mask(input_ids: Tensor, lengths: Tensor, mask_positions: Tensor) -> dict[str, Tensor]:
         logits, normaliser = _logits_at(bert, input_ids, lengths, mask_positions)
-        top, token_ids = tf.math.top_k(logits, best)
+        # Rows without a name are part of the normaliser, as in transformers, but never answers.
+        answerable = logits if named.all() else tf.where(named, logits, tf.float32.min)
+        top, token_ids = tf.math.top_k(answerable, best)
         return {"token_ids": token_ids, "scores": tf.exp(top - normaliser)}
 
     return _concrete(fill_mask, _ids("input_ids"), _ids("lengths", rank=1), _ids("mask_positions"))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from bert_mlm_client.errors import InputError, VocabularyError
 from bert_mlm_client.results import Prediction, Predictions
 from bert_mlm_client.tokens import Encoded
-from bert_mlm_client.vocabulary import Vocabulary
 from bert_mlm_client.wire.tensors import Array
 
 _SPECIAL = re.compile(r"\[[A-Za-z]+\d*\]")  # [UNK], [unused12]
@@ -18,7 +17,7 @@ def decode(
     token_ids: Array,
     scores: Array,
     *,
-    vocabulary: Vocabulary,
+    tokens: Sequence[str],
     top_k: int,
     skip_punctuation: bool = False,
 ) -> Predictions:
@@ -28,7 +27,7 @@ def decode(
         encoded: the text that was asked, with M masks.
         token_ids: at least M rows of K candidates, best first; more rows belong to longer requests of the same batch.
         scores: their probabilities, of the same shape.
-        vocabulary: what the ids stand for.
+        tokens: the name of each id, see `Tokenizer`.
         top_k: how many candidates to keep.
         skip_punctuation: leave out what `is_punctuation`; there may then be fewer than top_k.
 
@@ -37,7 +36,7 @@ def decode(
 
     Raises:
         InputError: top_k is more than K.
-        VocabularyError: an id is outside the vocabulary.
+        VocabularyError: an id has no name.
     """
     limit = token_ids.shape[-1]
     check_top_k(top_k, limit)
@@ -49,7 +48,7 @@ def decode(
         start, end = encoded.text[: span[0]], encoded.text[span[1] :]
         candidates = []
         for token, score in zip(ids, probabilities, strict=True):
-            text = token_text(vocabulary, token)
+            text = token_text(tokens, token)
             if skip_punctuation and is_punctuation(text):
                 continue
             candidates.append(Prediction(score, token, text, f"{start}{text.removeprefix('##')}{end}"))
@@ -70,17 +69,16 @@ def check_top_k(top_k: int, limit: int) -> None:
         raise InputError(msg)
 
 
-def token_text(vocabulary: Vocabulary, token: int) -> str:
-    """Return what an id that the server answered with stands for.
+def token_text(tokens: Sequence[str], token: int) -> str:
+    """Return the name of an id that the server returned.
 
     Raises:
-        VocabularyError: the vocabulary does not go so far.
+        VocabularyError: it has none.
     """
-    if not 0 <= token < len(vocabulary.tokens):
-        size = len(vocabulary.tokens)
-        msg = f"the server answered with token {token}, the vocabulary has {size}; give the model's own vocab.txt"
+    if not (0 <= token < len(tokens) and tokens[token]):
+        msg = f"the server returned token {token}, which the vocabulary does not name; use the model's own vocab.txt"
         raise VocabularyError(msg)
-    return vocabulary.tokens[token]
+    return tokens[token]
 
 
 def is_special(token: str) -> bool:

@@ -1,7 +1,8 @@
-"""Text to token ids, exactly as Hugging Face's BertTokenizer cuts it, and the places of its masks and tokens."""
+"""Convert text to the token ids of Hugging Face's BertTokenizer, with the spans of its tokens."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from bert_mlm_client.errors import InputError, VocabularyError
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
@@ -83,45 +84,44 @@ def check_text(text: str, *, masks: bool = True) -> None:
 
 
 class Tokenizer:
-    """Cuts text into the tokens of one vocabulary. Threads may share one.
+    """Splits text into the tokens of one vocabulary. Threads may share one.
 
-    The same as Hugging Face's BertTokenizer: clean the text, split off Chinese characters, lower-case and strip accents
-    where the configuration says so, split at spaces and punctuation, then WordPiece (Devlin et al. 2019, and
-    `tokenization.py` of google-research/bert). [MASK] is found in the raw text before all that. It is the only command
-    that a text can have: [CLS], [SEP], [PAD] and [UNK] are cut as the words and brackets that they are, what
-    transformers calls ``split_special_tokens``, so that nobody's text can end a sentence or blank a token.
+    The ids are those of Hugging Face's BertTokenizer: match added tokens, clean the text, split off Chinese characters,
+    lower-case and strip accents where the configuration says so, split at spaces and punctuation, then WordPiece
+    (Devlin et al. 2019, and `tokenization.py` of google-research/bert).
+
+    [MASK] and the tokens that were added to the vocabulary are the only special tokens that a text can contain. [CLS],
+    [SEP], [PAD] and [UNK] are tokenized as words and brackets, which transformers calls ``split_special_tokens``, so
+    that no text can end a sentence or blank a token.
 
     Args:
-        vocabulary: the tokens.
-        config: how to cut.
+        vocabulary: the tokens of vocab.txt.
+        config: the settings, with the tokens that were added.
+
+    Attributes:
+        vocabulary: see there.
+        config: see there.
+        tokens: every token by id, added ones included; "" for an id without a name.
 
     Raises:
-        VocabularyError: one of the special tokens is missing.
+        VocabularyError: a special token is missing, or an added token has an id that transformers would not give it.
     """
 
     def __init__(self, vocabulary: Vocabulary, config: TokenizerConfig) -> None:
-        from tokenizers import AddedToken, models, normalizers, pre_tokenizers
-        from tokenizers import Tokenizer as Backend
-
         self.vocabulary = vocabulary
         self.config = config
-        ids = {token: number for number, token in enumerate(vocabulary.tokens)}
+        ids = {token: number for number, token in enumerate(vocabulary.tokens) if token}
         if missing := [token for token in (UNK, CLS, SEP, MASK) if token not in ids]:
             msg = (
                 f"the vocabulary ({len(vocabulary.tokens)} tokens) has no {', '.join(missing)}; use the vocab.txt of a "
-                "BERT checkpoint, one token a line, with \\n line ends"
+                "BERT checkpoint, one token a line"
             )
             raise VocabularyError(msg)
         self._unk, self._cls, self._sep, self._mask = ids[UNK], ids[CLS], ids[SEP], ids[MASK]
-        self._backend = Backend(models.WordPiece(ids, unk_token=UNK, max_input_chars_per_word=100))
-        self._backend.normalizer = normalizers.BertNormalizer(
-            clean_text=True,
-            handle_chinese_chars=config.tokenize_chinese_chars,
-            strip_accents=config.strip_accents,
-            lowercase=config.do_lower_case,
-        )
-        self._backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        self._backend.add_special_tokens([AddedToken(MASK, normalized=False)])
+        self._backend = _build_backend(ids, config)
+        self._ids = ids | {token.content: token.id for token in config.added_tokens}
+        self._stripping = {token.id for token in config.added_tokens if token.lstrip or token.rstrip}
+        self.tokens = _names(vocabulary, config)
 
     def encode(self, text: str, *, truncate: bool = False, masks: bool = True) -> Encoded:
         """Cut one text.
@@ -158,9 +158,8 @@ class Tokenizer:
         return Encoded(text, input_ids, positions, tuple(token_spans[place] for place in positions), token_spans)
 
     def token_id(self, token: str) -> int | None:
-        """Return the id of a token that is written as in the vocabulary, None if there is none."""
-        found: int | None = self._backend.token_to_id(token)
-        return found
+        """Return the id of a token that is written as in the vocabulary or was added to it; None if there is none."""
+        return self._ids.get(token)
 
     def word_ids(self, word: str) -> tuple[int, ...]:
         """Cut a word that may stand in place of masks, one token for each of them.
@@ -196,7 +195,62 @@ class Tokenizer:
     def _cut(self, text: str) -> tuple[list[int], list[Span]]:
         """Return the tokens without [CLS] and [SEP], and their places in the text."""
         pieces = self._backend.encode(text, add_special_tokens=False)
-        return pieces.ids, pieces.offsets
+        ids, spans = pieces.ids, pieces.offsets
+        if self._stripping:  # the spaces that such a token takes are not part of it
+            spans = [
+                _without_spaces(text, span) if token in self._stripping else span
+                for token, span in zip(ids, spans, strict=True)
+            ]
+        return ids, spans
+
+
+def _build_backend(ids: dict[str, int], config: TokenizerConfig) -> Any:
+    """Return the `tokenizers.Tokenizer` that transformers builds.
+
+    Raises:
+        VocabularyError: it gives an added token another id than the configuration.
+    """
+    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+
+    # The library numbers new tokens from the size of the vocabulary, where transformers counts all empty lines of
+    # vocab.txt as one token. No word is empty, so it changes no other id.
+    new = [token.id for token in config.added_tokens if token.content not in ids]
+    if min(new, default=0) > len(ids):
+        ids = ids | {"": len(ids)}
+    backend = Tokenizer(models.WordPiece(ids, unk_token=UNK, max_input_chars_per_word=100))
+    backend.normalizer = normalizers.BertNormalizer(
+        clean_text=True,
+        handle_chinese_chars=config.tokenize_chinese_chars,
+        strip_accents=config.strip_accents,
+        lowercase=config.do_lower_case,
+    )
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    if all(token.content != MASK for token in config.added_tokens):
+        backend.add_special_tokens([AddedToken(MASK, normalized=False)])
+    for token in config.added_tokens:
+        flags = asdict(token)
+        number = flags.pop("id")
+        backend.add_tokens([AddedToken(**flags)])
+        if (given := backend.token_to_id(token.content)) != number:
+            msg = (
+                f"the added token {token.content!r} has id {number} in the server's configuration, and {given} in "
+                "transformers; export the model again"
+            )
+            raise VocabularyError(msg)
+    return backend
+
+
+def _names(vocabulary: Vocabulary, config: TokenizerConfig) -> tuple[str, ...]:
+    names = [*vocabulary.tokens, *[""] * (config.rows - len(vocabulary.tokens))]
+    for token in config.added_tokens:
+        names[token.id] = token.content
+    return tuple(names)
+
+
+def _without_spaces(text: str, span: Span) -> Span:
+    start, end = span
+    matched = text[start:end]
+    return end - len(matched.lstrip()), start + len(matched.rstrip())
 
 
 def _around(masks: list[int], length: int, room: int) -> slice:

@@ -1,8 +1,9 @@
-"""The vocabulary and how text is cut with it, as the server's `tokenizer` signature tells them."""
+"""Read the vocabulary and the tokenizer's settings, which the server's `tokenizer` signature returns."""
 
 import hashlib
 import json
-from dataclasses import dataclass
+from codecs import BOM_UTF8
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,11 +12,12 @@ from bert_mlm_client.errors import VocabularyError
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The tokens, each at the place of its id.
+    r"""The tokens by id.
 
     Attributes:
-        tokens: the lines of vocab.txt.
-        digest: the SHA-256 of vocab.txt without its final newline, in hexadecimal.
+        tokens: the lines of vocab.txt; an empty one is a row of the embeddings without a name.
+        digest: the SHA-256 of the tokens joined with ``\n``, in hexadecimal. It is the same for every way to write
+            the file.
     """
 
     tokens: tuple[str, ...]
@@ -23,20 +25,22 @@ class Vocabulary:
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
-        r"""Read the bytes of a vocab.txt.
+        r"""Parse the bytes of a vocab.txt.
 
-        Lines end in ``\n`` and nowhere else: in bert-base-chinese U+2028, a line separator, is token 343.
+        Lines end in ``\n`` or ``\r\n``. No other line separator counts: in bert-base-chinese U+2028 is token 343. A
+        byte-order mark and empty lines at the end are dropped.
 
         Raises:
             VocabularyError: the bytes are not UTF-8.
         """
-        content = content.removesuffix(b"\n")
         try:
-            tokens = tuple(content.decode().split("\n"))
+            text = content.removeprefix(BOM_UTF8).decode()
         except UnicodeDecodeError as error:
-            msg = f"the vocabulary is not UTF-8 text (byte {error.start}); use the vocab.txt of the model's checkpoint"
+            place = error.start + len(content) - len(error.object)
+            msg = f"the vocabulary is not UTF-8 text (byte {place}); use the vocab.txt of the model's checkpoint"
             raise VocabularyError(msg) from error
-        return cls(tokens, hashlib.sha256(content).hexdigest())
+        text = text.replace("\r\n", "\n").rstrip("\n")
+        return cls(tuple(text.split("\n")), hashlib.sha256(text.encode()).hexdigest())
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -54,15 +58,15 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class AddedToken:
-    """A token that is found in the text before it is tokenized, with Hugging Face's names.
+    """A token that is matched in the text before WordPiece splits it. Names are Hugging Face's.
 
     Attributes:
-        id: its id; beyond the lines of vocab.txt, or that of a line.
-        content: the token as the text has it.
-        single_word: it is not found inside a word.
-        lstrip: it takes the spaces before it.
-        rstrip: it takes the spaces after it.
-        normalized: it is found in the normalised text, such as lower-cased, instead of the raw one.
+        id: its id: that of a line of vocab.txt, or one beyond them.
+        content: the token as it is written.
+        single_word: match it only where it is not part of a word.
+        lstrip: include the spaces before it in the match.
+        rstrip: include the spaces after it in the match.
+        normalized: match it in the normalised text (lower-cased, for example), not in the raw text.
         special: it is a special token, such as [NUM].
     """
 
@@ -77,16 +81,17 @@ class AddedToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenizerConfig:
-    """How text is cut, with the names of Hugging Face's tokenizer_config.json and its defaults.
+    """The tokenizer's settings. Names and defaults are those of Hugging Face's tokenizer_config.json.
 
     Attributes:
-        do_lower_case: whether capitals become small letters.
-        strip_accents: whether accents are dropped; None does as do_lower_case says.
-        tokenize_chinese_chars: whether every Chinese character is a word of its own.
+        do_lower_case: convert text to lower case.
+        strip_accents: remove accents; None follows do_lower_case.
+        tokenize_chinese_chars: make every Chinese character a word of its own.
         max_length: the longest input in tokens, [CLS] and [SEP] included.
-        vocab_size: how many tokens the vocabulary has; None where unknown.
+        vocab_size: the number of tokens in vocab.txt, without those that were added to it; None where unknown.
         vocab_sha256: the vocabulary's digest; None where unknown.
-        added_tokens: tokens beyond BERT's five special ones, in the order of their ids; [MASK] where it takes spaces.
+        added_tokens: tokens that are matched before WordPiece, in the order of their ids. BERT's own special tokens
+            are not among them, except [MASK] where its flags are not the usual ones.
     """
 
     do_lower_case: bool = True
@@ -99,7 +104,7 @@ class TokenizerConfig:
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
-        """Read the JSON that the `tokenizer` signature answers with.
+        """Parse the JSON that the `tokenizer` signature returns.
 
         Raises:
             VocabularyError: the JSON is damaged or one of its values is missing or of another type.
@@ -116,11 +121,18 @@ class TokenizerConfig:
             max_length=_typed(config, "max_length", int),
             vocab_size=_typed(config, "vocab_size", int),
             vocab_sha256=_typed(config, "vocab_sha256", str),
+            # Exports that know no added tokens leave them out.
+            added_tokens=_added_tokens(_typed({"added_tokens": [], **config}, "added_tokens", list)),
         )
+
+    @property
+    def rows(self) -> int:
+        """The number of ids up to the last token that has a name; 0 where the vocabulary's size is unknown."""
+        return max([self.vocab_size or 0, *(token.id + 1 for token in self.added_tokens)])
 
 
 def check_match(vocabulary: Vocabulary, config: TokenizerConfig) -> None:
-    """Check that the vocabulary is the one that the server's model was trained with.
+    """Check that the vocabulary is that of the server's model.
 
     Raises:
         VocabularyError: it is another one; the message has both sizes and digests.
@@ -133,8 +145,18 @@ def check_match(vocabulary: Vocabulary, config: TokenizerConfig) -> None:
         raise VocabularyError(msg)
 
 
+def _added_tokens(listed: list[Any]) -> tuple[AddedToken, ...]:
+    types: dict[str, type] = {"id": int, "content": str}
+    return tuple(
+        AddedToken(
+            **{field.name: _typed(token, field.name, types.get(field.name, bool)) for field in fields(AddedToken)}
+        )
+        for token in listed
+    )
+
+
 def _typed(config: Any, name: str, *types: type) -> Any:
-    """Return one value of the configuration, an exact instance of one of the types (JSON's true is no number)."""
+    """Return a value of the configuration, which must be exactly of one of the types: JSON's true is not a number."""
     value = config.get(name, ...) if isinstance(config, dict) else ...
     if type(value) not in types:
         msg = f"the server's tokenizer configuration has no valid {name!r}; export the model again"

@@ -22,7 +22,8 @@ import math
 import numpy as np
 from onnx import TensorProto
 
-from export.checkpoint import BertConfig, Weights
+from export.checkpoint import BertConfig, Checkpoint
+from export.checkpoint.config import Activation
 from export.onnx.graph import Graph, Value
 from export.onnx.products import Linear, Normalisation, Products
 
@@ -38,6 +39,7 @@ Types = dict[str, tuple[int, tuple[str | int, ...]]]
 
 _MASKED = float(np.finfo(np.float32).min)
 _HEAD = "cls.predictions"
+_OPERATIONS: dict[Activation, str] = {"gelu_new": "FastGelu", "relu": "Relu"}  # exact GELU is each product's own
 
 
 def output_types(config: BertConfig, top_k: int) -> Types:
@@ -55,11 +57,12 @@ def output_types(config: BertConfig, top_k: int) -> Types:
 class OnnxBert:
     """Builds the graph of a checkpoint over one kind of products."""
 
-    def __init__(self, graph: Graph, products: Products, config: BertConfig, weights: Weights, top_k: int) -> None:
+    def __init__(self, graph: Graph, products: Products, checkpoint: Checkpoint, top_k: int) -> None:
         self._graph = graph
         self._products = products
-        self._config = config
-        self._weights = weights
+        self._config = checkpoint.config
+        self._weights = checkpoint.weights
+        self._named = np.array([token != "" for token in checkpoint.tokens])
         self._top_k = top_k
         self._batch = self._size("input_ids", 0)
         self._length = self._size("input_ids", 1)
@@ -73,7 +76,7 @@ class OnnxBert:
         logits = self._predict(hidden)
         probabilities = self._graph.op("Softmax", logits, axis=-1)
         count = self._graph.constant([self._top_k], np.int64)
-        scores, token_ids = self._graph.ops("TopK", probabilities, count, outputs=2, axis=-1)
+        scores, token_ids = self._graph.ops("TopK", self._answerable(probabilities), count, outputs=2, axis=-1)
         return {
             "token_ids": self._by_sentence(self._graph.op("Cast", token_ids, to=TensorProto.INT32), self._answers),
             "scores": self._by_sentence(scores, self._answers),
@@ -102,7 +105,7 @@ class OnnxBert:
             inner = self._linear(f"{layer}.intermediate.dense")
             widened = self._products.normalised(normal, (inner,)).apply(inner)
             narrowed = self._products.apply(
-                self._products.gelu(widened), self._linear(f"{layer}.output.dense"), after_gelu=True
+                self._activate(widened), self._linear(f"{layer}.output.dense"), after_gelu=True
             )
             normal = self._normalise(graph.op("Add", narrowed, normal.rows), f"{layer}.output")
         return normal.rows, graph.op("ReduceMean", attention, graph.constant([1], np.int64), keepdims=0)
@@ -198,8 +201,19 @@ class OnnxBert:
         zero = graph.constant([0], np.int64)
         answered = graph.op("Slice", hidden, zero, graph.op("Mul", self._answers, self._batch), zero)
         transformed = self._products.apply_precisely(answered, self._linear(f"{_HEAD}.transform.dense"))
-        normal = self._normalise(self._products.gelu(transformed), f"{_HEAD}.transform")
+        normal = self._normalise(self._activate(transformed), f"{_HEAD}.transform")
         return self._products.unembed(normal.rows, self._weights[f"{_HEAD}.bias"])
+
+    def _answerable(self, probabilities: Value) -> Value:
+        """Return the probabilities, below 0 for tokens without a name, which are never answers."""
+        if self._named.all():
+            return probabilities
+        graph = self._graph
+        return graph.op("Where", graph.weight(f"{_HEAD}.named", self._named), probabilities, graph.constant(-1))
+
+    def _activate(self, rows: Value) -> Value:
+        operation = _OPERATIONS.get(self._config.hidden_act)
+        return self._graph.op(operation, rows) if operation else self._products.gelu(rows)
 
     def _candidate_scores(self, probabilities: Value) -> Value:
         """Return the probabilities of the candidates [B, M, C]."""

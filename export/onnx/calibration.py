@@ -118,7 +118,7 @@ def float_session(checkpoint: Checkpoint, top_k: int) -> tuple[ort.InferenceSess
     """Return the checkpoint in float32, and the names under which it gives the inputs of its products."""
     graph = Graph()
     products = Float(graph, checkpoint.weights["bert.embeddings.word_embeddings.weight"])
-    outputs = OnnxBert(graph, products, checkpoint.config, checkpoint.weights, top_k).outputs()
+    outputs = OnnxBert(graph, products, checkpoint, top_k).outputs()
     for name, value in {**outputs, **products.observed}.items():
         graph.name(value, name)
     rows = dict.fromkeys(products.observed, (TensorProto.FLOAT, ("R", "H")))

@@ -41,7 +41,7 @@ def write_onnx(
 def _build(checkpoint: Checkpoint, whitening: Whitening, metadata: Mapping[str, str], top_k: int) -> onnx.ModelProto:
     graph = Graph()
     products = Integer(graph, checkpoint.weights["bert.embeddings.word_embeddings.weight"], observe(checkpoint))
-    outputs = OnnxBert(graph, products, checkpoint.config, checkpoint.weights, top_k).outputs()
+    outputs = OnnxBert(graph, products, checkpoint, top_k).outputs()
     outputs["whitened"] = _whiten(graph, outputs["mean"], whitening)
     for name, value in outputs.items():
         graph.name(value, name)

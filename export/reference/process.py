@@ -74,7 +74,7 @@ class ReferenceModel:
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "client")])},
                 start_new_session=True,  # Ctrl-C reaches the caller alone, whose end closes the pipes
             )
         except OSError as error:

@@ -6,48 +6,47 @@ from bert_mlm_client.decode import decode, is_punctuation, join_tokens
 from bert_mlm_client.errors import InputError, VocabularyError
 from bert_mlm_client.results import Prediction
 from bert_mlm_client.tokens import Encoded
-from bert_mlm_client.vocabulary import Vocabulary
 
-VOCABULARY = Vocabulary.parse("[PAD]\n都\n##京\nthe\n\u2028".encode())
+TOKENS = ("[PAD]", "都", "##京", "the", "\u2028", "")
 ONE = Encoded("The 首[MASK]  是", (), (3,), ((5, 11),), ())
 TWO = Encoded("[MASK]😀[MASK]", (), (1, 3), ((0, 6), (7, 13)), ())
 
 
 def test_the_sequence_is_the_users_own_text_with_the_token_in_place_of_the_mask() -> None:
-    answer = decode(ONE, np.array([[1, 2]]), np.array([[0.5, 0.25]]), vocabulary=VOCABULARY, top_k=2)
+    answer = decode(ONE, np.array([[1, 2]]), np.array([[0.5, 0.25]]), tokens=TOKENS, top_k=2)
     assert answer == [Prediction(0.5, 1, "都", "The 首都  是"), Prediction(0.25, 2, "##京", "The 首京  是")]
 
 
 def test_several_masks_have_a_list_each() -> None:
-    answer = decode(TWO, np.array([[1], [3]]), np.array([[0.5], [0.25]]), vocabulary=VOCABULARY, top_k=1)
+    answer = decode(TWO, np.array([[1], [3]]), np.array([[0.5], [0.25]]), tokens=TOKENS, top_k=1)
     assert answer == [[Prediction(0.5, 1, "都", "都😀[MASK]")], [Prediction(0.25, 3, "the", "[MASK]😀the")]]
 
 
 def test_rows_of_other_requests_masks_are_dropped_unread() -> None:
     ids, scores = np.array([[1], [999]]), np.array([[0.5], [0.25]])
-    assert decode(ONE, ids, scores, vocabulary=VOCABULARY, top_k=1) == [Prediction(0.5, 1, "都", "The 首都  是")]
+    assert decode(ONE, ids, scores, tokens=TOKENS, top_k=1) == [Prediction(0.5, 1, "都", "The 首都  是")]
 
 
 def test_more_candidates_than_the_server_has_are_refused() -> None:
     with pytest.raises(InputError, match="top_k is 3, this model answers with 2"):
-        decode(ONE, np.array([[1, 2]]), np.array([[0.5, 0.25]]), vocabulary=VOCABULARY, top_k=3)
+        decode(ONE, np.array([[1, 2]]), np.array([[0.5, 0.25]]), tokens=TOKENS, top_k=3)
 
 
-@pytest.mark.parametrize("token", [-1, 5])
-def test_an_id_outside_the_vocabulary_is_refused(token: int) -> None:
-    with pytest.raises(VocabularyError, match=f"token {token}, the vocabulary has 5"):
-        decode(ONE, np.array([[token]]), np.array([[0.5]]), vocabulary=VOCABULARY, top_k=1)
+@pytest.mark.parametrize("token", [-1, 5, 6])
+def test_an_id_without_a_name_is_rejected(token: int) -> None:
+    with pytest.raises(VocabularyError, match=f"token {token}, which the vocabulary does not name"):
+        decode(ONE, np.array([[token]]), np.array([[0.5]]), tokens=TOKENS, top_k=1)
 
 
 def test_without_punctuation_the_next_candidates_move_up() -> None:
     ids, scores = np.array([[0, 1, 4, 3, 2]]), np.array([[0.5, 0.2, 0.1, 0.05, 0.01]])
-    answer = decode(ONE, ids, scores, vocabulary=VOCABULARY, top_k=2, skip_punctuation=True)
+    answer = decode(ONE, ids, scores, tokens=TOKENS, top_k=2, skip_punctuation=True)
     assert answer == [Prediction(0.2, 1, "都", "The 首都  是"), Prediction(0.05, 3, "the", "The 首the  是")]
 
 
 def test_without_punctuation_there_may_be_fewer_candidates() -> None:
     answer = decode(
-        ONE, np.array([[0, 4, 1]]), np.array([[0.5, 0.2, 0.1]]), vocabulary=VOCABULARY, top_k=3, skip_punctuation=True
+        ONE, np.array([[0, 4, 1]]), np.array([[0.5, 0.2, 0.1]]), tokens=TOKENS, top_k=3, skip_punctuation=True
     )
     assert [candidate.token_str for candidate in answer if isinstance(candidate, Prediction)] == ["都"]
 

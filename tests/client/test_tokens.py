@@ -149,9 +149,9 @@ def test_a_vocabulary_without_pad_is_enough() -> None:
     assert Tokenizer(Vocabulary.parse(content), TokenizerConfig()).encode("[MASK]").input_ids == (1, 3, 2)
 
 
-def test_a_vocabulary_with_windows_line_ends_is_refused() -> None:
-    with pytest.raises(VocabularyError, match="line ends"):
-        Tokenizer(Vocabulary.parse("\r\n".join(TOKENS).encode()), TokenizerConfig())
+def test_a_vocabulary_with_windows_line_ends_is_the_same() -> None:
+    tokenizer = Tokenizer(Vocabulary.parse("\r\n".join(TOKENS).encode()), TokenizerConfig())
+    assert tokenizer.encode("北京[MASK]") == ours("small", TokenizerConfig()).encode("北京[MASK]")
 
 
 @pytest.mark.parametrize("text", ["中国的首都", "中国的首[mask]是北京", "<mask>", "[MASK]", "BERT 是[MASK"])

@@ -101,7 +101,7 @@ def _subjects(
     masks = encoded.mask_positions
     places = [(position,) for position in masks] if gaps is None else [masks[gap.first : gap.end] for gap in gaps]
     text = [
-        Part((position,), tokenizer.vocabulary.tokens[encoded.input_ids[position]], encoded.token_spans[position])
+        Part((position,), tokenizer.tokens[encoded.input_ids[position]], encoded.token_spans[position])
         for position in range(1, len(encoded.input_ids) - 1)  # without [CLS] and [SEP]
         if position not in masks
     ]
@@ -128,7 +128,7 @@ def _predictions(
 ) -> list[Prediction | Filling]:
     """Return the answer at each mask."""
     ids, probabilities = np.array(answers, np.int32), np.array(scores)[:, None]
-    found = decode(encoded, ids, probabilities, vocabulary=tokenizer.vocabulary, top_k=1)
+    found = decode(encoded, ids, probabilities, tokens=tokenizer.tokens, top_k=1)
     return [mask[0] if isinstance(mask, list) else mask for mask in found]
 
 
@@ -144,7 +144,7 @@ def _fillings(
     """Return the word in each gap, in the text with this gap filled or with all of them."""
     spans = [gap.span for gap in find_gaps(encoded)]
     written = [
-        word.removeprefix("##") if tokenizer.vocabulary.tokens[tokens[0]].startswith("##") else word
+        word.removeprefix("##") if tokenizer.tokens[tokens[0]].startswith("##") else word
         for word, tokens in zip(words, answers, strict=True)
     ]
     sentence = replace(encoded.text, spans, written)

@@ -24,7 +24,7 @@ def fill(
             one,
             token_ids,
             scores,
-            vocabulary=tokenizer.vocabulary,
+            tokens=tokenizer.tokens,
             top_k=top_k,
             skip_punctuation=skip_punctuation,
         )

@@ -13,7 +13,6 @@ from bert_mlm_client.exchanges.likelihood import Filled, Known, Order, fill_orde
 from bert_mlm_client.exchanges.rows import Best, Row, best_tokens, encode_texts
 from bert_mlm_client.results import Filling
 from bert_mlm_client.tokens import Encoded, Tokenizer
-from bert_mlm_client.vocabulary import Vocabulary
 
 WIDTH = 8
 """How many hypotheses are followed at once, for each order of a text's gaps.
@@ -87,7 +86,7 @@ def fill_jointly(
     kept = max(width, MAX_FILLINGS)
     beams = [[_Beam(one, order) for order in fill_orders(one)] for one in encoded]
     known = yield from _search(
-        tokenizer.vocabulary,
+        tokenizer.tokens,
         [beam for several in beams for beam in several],
         top_k,
         (width, kept),
@@ -96,13 +95,12 @@ def fill_jointly(
     found = [_best_found(several, kept) for several in beams]
     logs = iter((yield from log_likelihoods([filling for fillings in found for filling in fillings], known)))
     return [
-        _ranked([_filling(tokenizer.vocabulary, filling, next(logs)) for filling in fillings])[:top_k]
-        for fillings in found
+        _ranked([_filling(tokenizer.tokens, filling, next(logs)) for filling in fillings])[:top_k] for fillings in found
     ]
 
 
 def _search(
-    vocabulary: Vocabulary, beams: Sequence[_Beam], top_k: int, widths: tuple[int, int], *, skip_punctuation: bool
+    names: Sequence[str], beams: Sequence[_Beam], top_k: int, widths: tuple[int, int], *, skip_punctuation: bool
 ) -> Exchange[Known]:
     """Fill all masks of all beams, and return the candidates that were seen on the way."""
     known: dict[Row, dict[int, float]] = {}
@@ -111,17 +109,17 @@ def _search(
         answers = yield from best_tokens(rows)
         for row, best in zip(rows, answers, strict=True):
             check_top_k(top_k, best.token_ids.shape[-1])
-            known[row] = dict(_candidates(vocabulary, best, skip_punctuation))
+            known[row] = dict(_candidates(names, best, skip_punctuation))
         for beam in growing:
             beam.grow(known, *widths)
     return known
 
 
-def _candidates(vocabulary: Vocabulary, best: Best, skip_punctuation: bool) -> Iterator[tuple[int, float]]:  # noqa: FBT001  as the caller's
+def _candidates(names: Sequence[str], best: Best, skip_punctuation: bool) -> Iterator[tuple[int, float]]:  # noqa: FBT001  as the caller's
     """Yield a row's tokens with their log-probabilities, best first."""
     is_left_out = is_punctuation if skip_punctuation else is_special
     for token, score in zip(best.token_ids[0].tolist(), best.scores[0].tolist(), strict=True):
-        if not is_left_out(token_text(vocabulary, token)):
+        if not is_left_out(token_text(names, token)):
             yield token, log(score)
 
 
@@ -137,10 +135,10 @@ def _best_found(beams: Sequence[_Beam], kept: int) -> list[Filled]:
     ]
 
 
-def _filling(vocabulary: Vocabulary, filled: Filled, log_likelihood: float) -> Filling:
+def _filling(names: Sequence[str], filled: Filled, log_likelihood: float) -> Filling:
     encoded, tokens = filled
     gaps = find_gaps(encoded)
-    texts = [token_text(vocabulary, token) for token in tokens]
+    texts = [token_text(names, token) for token in tokens]
     words = tuple(join_tokens(texts[gap.first : gap.end]) for gap in gaps)
     sequence = replace(encoded.text, [gap.span for gap in gaps], [word.removeprefix("##") for word in words])
     return Filling(math.exp(log_likelihood), log_likelihood, tokens, words, sequence)

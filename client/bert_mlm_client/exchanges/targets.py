@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bert_mlm_client.decode import is_special
 from bert_mlm_client.errors import InputError
 from bert_mlm_client.exchanges.gaps import Gap
-from bert_mlm_client.tokens import TextTypeError, Tokenizer
+from bert_mlm_client.tokens import MASK, TextTypeError, Tokenizer
 
 
 def check_target(target: str | Sequence[str] | None) -> list[str] | None:
@@ -55,7 +55,8 @@ def target_tokens(
 def _tokens(tokenizer: Tokenizer, word: str, masks: int) -> tuple[int, ...]:
     # `fill` answers with tokens of the vocabulary, some of which the tokenizer would cut otherwise, such as "É".
     token = tokenizer.token_id(word)
-    if token is not None and is_special(word):
+    added = {token.content for token in tokenizer.config.added_tokens} - {MASK}
+    if token is not None and is_special(word) and word not in added:
         msg = f"the target {word!r} is a special token, which stands for no word; name the word to explain"
         raise InputError(msg)
     if token is not None and masks == 1:

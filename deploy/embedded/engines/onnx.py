@@ -4,12 +4,12 @@ The file is ``assets.extra/model.int8.onnx``, which the export writes beside the
 signatures, and says itself what they are; ``serving_default`` is not among them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bert_mlm_client.vocabulary import TokenizerConfig
 from bert_mlm_client.wire import messages
 from google.protobuf import json_format
 
@@ -64,9 +64,9 @@ class OnnxEngine:
         options.add_session_config_entry("session.intra_op.spin_duration_us", _AWAKE_US)
         self._session: Any = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         metadata = self._session.get_modelmeta().custom_metadata_map
-        config = json.loads(metadata["tokenizer"])
-        self._max_length: int = config["max_length"]
-        self._vocab_size: int = config["vocab_size"]
+        config = TokenizerConfig.parse(metadata["tokenizer"].encode())
+        self._max_length = config.max_length
+        self._rows = config.rows
         self._tokenizer = {
             "vocab": (folder / _VOCABULARY).read_bytes().removesuffix(b"\n"),
             "config": metadata["tokenizer"].encode(),
@@ -125,8 +125,8 @@ class OnnxEngine:
             positions = np.broadcast_to(np.arange(length, dtype=np.int32), (batch, length))
         if candidates is None:
             candidates = np.zeros((batch, 1), np.int32)
-        _check_range("input_ids", ids, self._vocab_size)
-        _check_range("candidate_ids", candidates, self._vocab_size)
+        _check_range("input_ids", ids, self._rows)
+        _check_range("candidate_ids", candidates, self._rows)
         _check_range("mask_positions", positions, length)
         answers = positions.shape[1] if signature in _ANSWERS else 1
         return {
