@@ -9,6 +9,7 @@ the version in place, ``manifest`` says where it came from and ``verify`` compar
 ``export.savedmodel``); nothing that is imported here does, and no process loads TensorFlow and PyTorch together.
 """
 
+import export.blas  # noqa: F401 - before NumPy
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.errors import (
     CheckpointError,
