@@ -1,10 +1,10 @@
 """Show how far a long step has come."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 Item = TypeVar("Item")
 
@@ -22,7 +22,11 @@ def untracked(items: Sequence[Item], step: str) -> Iterable[Item]:  # noqa: ARG0
 
 
 def progress_bar(items: Sequence[Item], step: str) -> Iterable[Item]:
-    """Show a bar with the time left, where standard output is a terminal."""
-    bar = "{desc}: {percentage:3.0f} % |{bar:30}| {remaining} left"
-    bars: Iterable[Item] = tqdm(items, desc=step, file=sys.stdout, disable=None, leave=False, bar_format=bar)
-    return bars
+    """Show a bar with the time left while standard output is a terminal."""
+    console = Console()
+    if not console.is_terminal:
+        yield from items
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield from progress.track(items, description=step)

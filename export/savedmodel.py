@@ -1,6 +1,8 @@
 """Write a version folder: the SavedModel, its assets, its warmup requests and its manifest, all or nothing."""
 
+import gc
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,7 +21,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from export.assets import write_assets
 from export.baseline import Answers, GoldenPrompts, ask_graph, ask_light
 from export.bert import Bert, Precision
-from export.checkpoint import Checkpoint, load_checkpoint
+from export.checkpoint import Checkpoint, expected_shapes, load_checkpoint
 from export.errors import VersionError
 from export.manifest import Manifest, write_manifest
 from export.onnx import ONNX_FILE, SIGNATURES, Agreement, write_onnx
@@ -91,7 +93,8 @@ def export_model(
         )
         raise VersionError(msg)
     checkpoint = load_checkpoint(files.folder, lower_case=options.lower_case)
-    report(f"Checked the weights of {files.folder}.")
+    weights = sum(map(math.prod, expected_shapes(checkpoint.config).values()))
+    report(f"Checked {weights / 1e6:.1f} million weights in {files.folder}.")
     sample = read_sample(options.whitening_text)
     lines = SampleLines.read(checkpoint, sample)
     calibration = calibrate(checkpoint, lines, track=track)
@@ -101,6 +104,7 @@ def export_model(
         golden = GoldenPrompts.read(checkpoint)
         with quiet_stderr():
             answers = {"tensorflow": _write_graph(folder, checkpoint, whitening, options.precision, golden)}
+        gc.collect()  # TensorFlow's functions and weights are in reference cycles
         report(f"Built the graph and its signatures, weights stored in {options.precision}.")
         write_assets(folder / "assets", files.folder, checkpoint)
         _write_warmup(folder / WARMUP_FILE, checkpoint)

@@ -58,7 +58,7 @@ class Integer:
         self._graph = graph
         self._statistics = statistics
         integers, scales = round_kernel(embeddings.T, byte=PART_BYTE)
-        self._lost = embeddings - integers.T * scales[:, np.newaxis]
+        self._lost = (embeddings - integers.T * scales[:, np.newaxis]) @ statistics[TOKENS].mean
         self._embeddings = graph.weight("embeddings", integers.T)
         self._embedding_scales = graph.weight("embeddings.scales", scales[:, np.newaxis])
 
@@ -75,7 +75,7 @@ class Integer:
         kernel = graph.op("Transpose", self._embeddings, perm=[1, 0])  # done once, when the model is loaded
         scales = graph.op("Reshape", self._embedding_scales, graph.constant([-1], np.int64))
         product = self._in_parts(rows, kernel, scales)
-        return self._biased(product, TOKENS, bias, self._lost @ self._statistics[TOKENS].mean)
+        return self._biased(product, TOKENS, bias, self._lost)
 
     def normalised(self, normal: Normalisation, layers: Sequence[Linear]) -> "_IntegerRows":
         """Quantise the rows of a layer normalisation once for all layers that follow.

@@ -84,7 +84,7 @@ def may_saturate(integers: NDArray[np.int8], *, byte: int = BYTE) -> bool:
     first, second = wide[0::2], wide[1::2]
     most = np.maximum(first, 0) + np.maximum(second, 0)
     least = np.minimum(first, 0) + np.minimum(second, 0)
-    return byte * int(most.max()) > _LIMITS.max or byte * int(least.min()) < _LIMITS.min
+    return bool(byte * int(most.max()) > _LIMITS.max or byte * int(least.min()) < _LIMITS.min)
 
 
 def _choose_scales(blocks: Array, variances: Array, limit: int) -> Array:

@@ -1,6 +1,7 @@
 """Turn sample text into the token ids that an export reads: whole, joined to long lines, with hidden tokens."""
 
 import contextlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -77,27 +78,26 @@ class SampleLines:
         whole = token_ids(checkpoint, every[0::4][:SENTENCES])
         joined = join(token_ids(checkpoint, every[1::4][:JOINED]), longest)
         compared = token_ids(checkpoint, every[2::4][:COMPARED])
-        if not _differ(whole) or not joined:
+        if len({line.tobytes() for line in whole}) <= 1 or not joined:
             msg = (
                 f"the checkpoint reads {longest} tokens at most, shorter than the sentences that an export is fitted "
                 "to: raise model_max_length in tokenizer_config.json, or max_position_embeddings in config.json"
             )
             raise CheckpointError(msg)
-        own = None
-        if text.digest != sample.digest:
-            own = token_ids(checkpoint, text.sentences)
-            own = own[:: -(-len(own) // SENTENCES) or 1]
-            if not _differ(own):
-                msg = (
-                    f"the text for the whitening has {len(own)} sentences that the checkpoint can tell apart and that "
-                    f"have {longest} tokens at most (model_max_length): give it more sentences"
-                )
-                raise SampleError(msg)
+        own = None if text.digest == sample.digest else _own_lines(checkpoint, text)
         return cls(whole, own, list(hide(joined, checkpoint, unknown=True)), list(hide(compared, checkpoint)))
 
 
-def _differ(lines: Sequence[Ids]) -> bool:
-    return len({line.tobytes() for line in lines}) > 1
+def _own_lines(checkpoint: Checkpoint, text: SampleText) -> list[Ids]:
+    lines = token_ids(checkpoint, text.sentences)
+    different = len({line.tobytes() for line in lines})
+    if different <= 1:
+        msg = (
+            f"the text for the whitening has {different} sentence{'s' * (not different)} that the checkpoint can tell "
+            f"apart and that fit into its {checkpoint.tokenizer.max_length} tokens (model_max_length): add sentences"
+        )
+        raise SampleError(msg)
+    return lines[:: math.ceil(len(lines) / SENTENCES)]
 
 
 def encode_lines(checkpoint: Checkpoint, lines: Iterable[str], *, masks: bool = True) -> Iterator[Encoded]:
