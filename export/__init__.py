@@ -6,11 +6,11 @@ A checkpoint goes one way: ``source`` finds and verifies its files, ``checkpoint
 ``signatures`` build the graph, ``whitening`` makes its sentence vectors comparable, ``savedmodel`` writes it and puts
 the version in place, ``manifest`` says where it came from and ``verify`` compares it with the original, which
 ``reference`` runs on PyTorch in a process of its own. Building and verifying need TensorFlow (import
-``export.savedmodel``); nothing that is imported here does, and no process loads TensorFlow and PyTorch together.
+``export.savedmodel``), and so does reading Google's checkpoints (import ``export.checkpoint``); nothing that is
+imported here does, and no process loads TensorFlow and PyTorch together.
 """
 
 import export.blas  # noqa: F401 - before NumPy
-from export.checkpoint import Checkpoint, load_checkpoint
 from export.errors import (
     CheckpointError,
     ExportError,
@@ -24,7 +24,6 @@ from export.manifest import Manifest, read_manifest
 from export.source import CheckpointFiles, find_checkpoint
 
 __all__ = [
-    "Checkpoint",
     "CheckpointError",
     "CheckpointFiles",
     "ExportError",
@@ -35,6 +34,5 @@ __all__ = [
     "SourceError",
     "VersionError",
     "find_checkpoint",
-    "load_checkpoint",
     "read_manifest",
 ]

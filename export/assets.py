@@ -1,12 +1,13 @@
-"""Write a version's assets: the config, and a tokenizer that transformers loads."""
+"""Write a version's assets: config and tokenizer, as transformers reads them."""
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from export.checkpoint import Checkpoint
+from export.forms import choose_config
+from export.json_file import read_json
 
 
 def write_assets(assets: Path, source: Path, checkpoint: Checkpoint) -> None:
@@ -18,10 +19,10 @@ def write_assets(assets: Path, source: Path, checkpoint: Checkpoint) -> None:
         checkpoint: what was read from it.
     """
     assets.mkdir(exist_ok=True)
-    shutil.copyfile(source / "config.json", assets / "config.json")
+    config = read_json(source / choose_config({path.name for path in source.iterdir()}, str(source)))
+    _write(assets / "config.json", {"model_type": "bert", **config})  # Google's bert_config.json has no type
     (assets / "vocab.txt").write_text("\n".join(checkpoint.vocabulary) + "\n", encoding="utf-8", newline="\n")
-    settings = json.dumps(_tokenizer_config(checkpoint), indent=2, ensure_ascii=False)
-    (assets / "tokenizer_config.json").write_text(settings + "\n", encoding="utf-8")
+    _write(assets / "tokenizer_config.json", _tokenizer_config(checkpoint))
 
 
 def _tokenizer_config(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -36,3 +37,7 @@ def _tokenizer_config(checkpoint: Checkpoint) -> dict[str, Any]:
         "model_max_length": tokenizer.max_length,
         "added_tokens_decoder": {str(token.pop("id")): token for token in added},
     }
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,13 +1,15 @@
-"""The forms that a checkpoint is published in, and which of a folder's files the export reads."""
+"""The forms that a checkpoint is published in, and which of its files the export reads."""
 
 from collections.abc import Collection
 from enum import Enum
+from pathlib import Path
 
-from export.errors import SourceError
+from export.errors import CheckpointError, SourceError
+from export.json_file import read_json
 
 
 class WeightForm(Enum):
-    """A form of weights that can be read without a pickle, by the file that names it; the first is preferred."""
+    """A form of weights that is read without a pickle, by the file that shows it; the first is preferred."""
 
     SAFETENSORS = "model.safetensors"
     SHARDED_SAFETENSORS = "model.safetensors.index.json"
@@ -16,13 +18,20 @@ class WeightForm(Enum):
 
 
 CONFIGS = ("config.json", "bert_config.json")
-"""One of them is required; the second is Google's name."""
+"""One of them is required, the first is preferred; the second is Google's name."""
 
-VOCABULARIES = ("vocab.txt", "tokenizer.json")
-"""One of them is required."""
+VOCABULARIES = ("tokenizer.json", "vocab.txt")
+"""One of them is required; where both are there, both are read."""
 
 TOKENIZER_FILES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-"""Files that change the tokenizer where they are there."""
+"""Read where they are there."""
+
+_UNREADABLE = {
+    "pytorch_model.bin": "a pickle, which can run code when it is read",
+    "pytorch_model.bin.index.json": "an index of pickles, which can run code when they are read",
+    "flax_model.msgpack": "Flax's",
+    "model.onnx": "a graph without the names of its weights",
+}
 
 
 def choose_form(names: Collection[str], model: str) -> WeightForm:
@@ -33,10 +42,48 @@ def choose_form(names: Collection[str], model: str) -> WeightForm:
         model: its name in an error.
 
     Raises:
-        SourceError: there is none; the message says which form there is and how to convert it.
+        SourceError: there is none; the message says which form is there and how to convert it.
     """
     for form in WeightForm:
         if form.value in names:
             return form
-    msg = f"{model} has no {WeightForm.SAFETENSORS.value}"
+    wanted = ", ".join(form.value for form in WeightForm)
+    msg = f"{model} has no weights that can be exported ({wanted})"
+    if unreadable := [name for name in _UNREADABLE if name in names]:
+        kind = ", ".join(f"{name} is {_UNREADABLE[name]}" for name in unreadable)
+        convert = "BertForMaskedLM.from_pretrained(…).save_pretrained(…)"
+        msg = f"{msg}; {kind}: convert it where you trust it, with transformers ({convert})"
+    elif others := sorted(name for name in names if name.endswith(".ckpt.index") or ".ckpt-" in name):
+        msg = f"{msg}; rename the files of {others[0].removesuffix('.index')} to bert_model.ckpt.*"
     raise SourceError(msg)
+
+
+def choose_config(names: Collection[str], model: str) -> str:
+    """Return the name of the file that has the model's configuration.
+
+    Raises:
+        SourceError: there is none.
+    """
+    for name in CONFIGS:
+        if name in names:
+            return name
+    msg = f"{model} has no {CONFIGS[0]}; it is part of every checkpoint that transformers saves"
+    raise SourceError(msg)
+
+
+def shard_names(index: Path) -> list[str]:
+    """Return the names of the files that an index lists.
+
+    Raises:
+        CheckpointError: the index is damaged.
+    """
+    mapping = read_json(index).get("weight_map")
+    if not isinstance(mapping, dict) or not mapping or not all(isinstance(name, str) for name in mapping.values()):
+        msg = f"{index} has no weight_map from tensors to files; download it again"
+        raise CheckpointError(msg)
+    names = sorted(set(mapping.values()))
+    for name in names:
+        if Path(name).name != name:
+            msg = f"{index} names the shard {name!r}; a shard is in the folder of its index"
+            raise CheckpointError(msg)
+    return names

@@ -1,38 +1,18 @@
-"""Find a checkpoint's files, in a folder or on the Hugging Face hub, and make sure that they are the published ones."""
+"""Find the files of a checkpoint, in a folder or on the Hugging Face hub, and verify them."""
 
 import hashlib
-import os
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.errors import SourceError
+from export.forms import CONFIGS, TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_config, choose_form, shard_names
+from export.listing import Listing, list_folder
 
-WEIGHTS = "model.safetensors"
-REQUIRED = (WEIGHTS, "config.json", "vocab.txt")
-OPTIONAL = ("tokenizer_config.json",)
 _CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A revision on the hub and the SHA-256 digests that its files were published with."""
-
-    revision: str
-    digests: dict[str, str]
-
-
-PINNED = {
-    "google-bert/bert-base-chinese": Published(
-        revision="8f23c25b06e129b6c986331a13d8d025a92cf0ea",
-        digests={
-            WEIGHTS: "3404a1ffd8da507042e8161013ba2a4fc49858b4e3f8fbf5ce5724f94883aec3",
-            "config.json": "88af762cfb15fa9ce183c84dcbfdc9d635196ba635dfe81f265fdd21d67f4c4c",
-            "vocab.txt": "45bbac6b341c319adc98a532532882e91a9cefc0329aa57bac9ae761c27b291c",
-            "tokenizer_config.json": "0f6d13e6f4da6f9e24f22ada6bc3be571123d858d7c0c05a8a7cd55a9c23c2e8",
-        },
-    )
-}
-"""Models whose digests are part of this repository: nothing that a mirror or a proxy changes goes unnoticed."""
+_EXAMPLE = "google-bert/bert-base-chinese"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_DATA_SUFFIX = ".data-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +23,14 @@ class CheckpointFiles:
         model: what the user asked for, a folder or a name on the hub.
         revision: the hub's commit, or None for a folder.
         folder: where the files are.
+        form: the form of the weights.
         digests: the SHA-256 of each file that the export reads.
     """
 
     model: str
     revision: str | None
     folder: Path
+    form: WeightForm
     digests: dict[str, str] = field(repr=False)
 
 
@@ -56,20 +38,22 @@ def find_checkpoint(model: str, revision: str | None = None) -> CheckpointFiles:
     """Find, download where needed, and verify the files of a checkpoint.
 
     Args:
-        model: a folder with model.safetensors, config.json and vocab.txt, or a name on the hub ("owner/name").
+        model: a folder with a checkpoint in one of the forms of ``export.forms``, or a name on the hub ("owner/name").
         revision: a commit, branch or tag on the hub; the pinned commit where this repository knows one, else "main".
 
     Raises:
         SourceError: nothing by that name, no connection, a file missing, or a digest that differs from the published.
+        CheckpointError: the index of a sharded checkpoint is damaged.
     """
-    folder = Path(model)
-    if folder.is_dir():
-        return CheckpointFiles(model, None, folder, _digests(folder, model))
-    if model.startswith((".", "/", "~")) or model.count("/") != 1:
-        known = next(iter(PINNED))
-        msg = f"there is no folder {model}; give a folder with {', '.join(REQUIRED)}, or a hub name such as {known}"
-        raise SourceError(msg)
-    return _download(model, revision)
+    listing = _list_files(model, revision)
+    form = _choose_form(listing)
+    digests: dict[str, str] = {}
+    # The weights come last: where they are in the hub's cache, a download was not interrupted.
+    for name in (*_small_files(listing.published, model), form.value):
+        path, digests[name] = _fetch(listing, name)
+    for name in _other_weights(form, path, listing.published):
+        _, digests[name] = _fetch(listing, name)
+    return CheckpointFiles(model, listing.revision, path.parent, form, digests)
 
 
 def sha256_of(path: Path) -> str:
@@ -81,76 +65,95 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _digests(folder: Path, model: str) -> dict[str, str]:
-    missing = [name for name in REQUIRED if not (folder / name).is_file()]
-    if missing:
-        hint = ""
-        if WEIGHTS in missing and (folder / "pytorch_model.bin").exists():
-            hint = (
-                ": pytorch_model.bin is a pickle, which can run code when it is read; save it as safetensors first "
-                "(BertForMaskedLM.from_pretrained(…).save_pretrained(…))"
-            )
-        msg = f"{model} has no {' and no '.join(missing)}{hint}"
+def _list_files(model: str, revision: str | None) -> Listing:
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return list_folder(model, folder)
+    if folder.is_file():
+        msg = f"{model} is a file; give its folder, {folder.parent}"
         raise SourceError(msg)
-    return {name: sha256_of(folder / name) for name in (*REQUIRED, *OPTIONAL) if (folder / name).is_file()}
+    if model.startswith((".", "/", "~")) or model.count("/") != 1:
+        msg = f"there is no folder {model}; give a checkpoint's folder, or a name on the hub such as {_EXAMPLE}"
+        raise SourceError(msg)
+    from export.hub import list_model
+
+    return list_model(model, revision)
 
 
-def _download(model: str, revision: str | None) -> CheckpointFiles:
-    # Otherwise requests name installed packages, and hf_xet reports every transfer. Read while it is imported.
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ.get("HF_HUB_DISABLE_TELEMETRY") or "1"
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-
-    pinned = PINNED.get(model)
-    if pinned is not None and revision in (None, pinned.revision):
-        revision, published = pinned.revision, pinned.digests
-    else:
-        published = {}
-    endpoint = os.environ.get("HF_ENDPOINT", "the Hugging Face hub")
-    paths: dict[str, Path] = {}
+def _choose_form(listing: Listing) -> WeightForm:
     try:
-        if not published:
-            info = HfApi().model_info(model, revision=revision, files_metadata=True)
-            revision = info.sha
-            published = {f.rfilename: f.lfs.sha256 for f in info.siblings or [] if f.lfs is not None}
-        for name in (*REQUIRED, *OPTIONAL):
-            try:
-                paths[name] = Path(hf_hub_download(model, name, revision=revision))
-            except LocalEntryNotFoundError:
-                raise
-            except EntryNotFoundError:
-                if name in OPTIONAL:
-                    continue
-                msg = (
-                    f"{model} at {revision} has no {name}; only safetensors checkpoints with vocab.txt can be exported"
-                )
-                raise SourceError(msg) from None
-    except RepositoryNotFoundError:
-        msg = f"{endpoint} has no model {model} (or it is private); check the spelling, or give a local folder"
-        raise SourceError(msg) from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        hint = "check the connection, or give a local folder"
-        msg = f"{model} could not be downloaded from {endpoint}: {_first_line(error)}; {hint}"
-        raise SourceError(msg) from error
-    digests = {name: sha256_of(path) for name, path in paths.items()}
-    _compare(model, paths, digests, published)
-    return CheckpointFiles(model, revision, paths[WEIGHTS].parent, digests)
+        return choose_form(listing.published, listing.model)
+    except SourceError as error:
+        if listing.revision is None and (below := _checkpoint_below(Path(listing.model).expanduser())):
+            msg = f"{error}; {below} has such weights, give that"
+            raise SourceError(msg) from None
+        raise
 
 
-def _compare(model: str, paths: dict[str, Path], digests: dict[str, str], published: dict[str, str]) -> None:
-    for name, expected in published.items():
-        if name in digests and digests[name] != expected:
-            msg = (
-                f"{paths[name]} is not the {name} that {model} published: SHA-256 {digests[name]} "
-                f"instead of {expected}; delete it and try again"
-            )
+def _checkpoint_below(folder: Path) -> Path | None:
+    """Return a folder with weights, such as a trainer's checkpoint-500 or the snapshots/COMMIT of the hub's cache."""
+    patterns = [f"{depth}{form.value}" for depth in ("*/", "*/*/") for form in WeightForm]
+    return next((path.parent for pattern in patterns for path in folder.glob(pattern)), None)
+
+
+def _small_files(names: Collection[str], model: str) -> Iterator[str]:
+    """Yield the files that say what the weights are and how text becomes ids."""
+    missing = [" or ".join(files) for files in (CONFIGS, VOCABULARIES) if not set(files) & set(names)]
+    if missing:
+        msg = f"{model} has no {' and no '.join(missing)}; copy what was saved or published with the weights there"
+        raise SourceError(msg)
+    yield choose_config(names, model)
+    for name in (*VOCABULARIES, *TOKENIZER_FILES):
+        if name in names:
+            yield name
+
+
+def _other_weights(form: WeightForm, path: Path, names: Collection[str]) -> list[str]:
+    """Return the files of the weights beside the one that names the form.
+
+    Args:
+        form: of the weights.
+        path: the file that names it.
+        names: all files of the checkpoint.
+    """
+    if form is WeightForm.SHARDED_SAFETENSORS:
+        shards = shard_names(path)
+        if missing := [name for name in shards if name not in names]:
+            msg = f"{path} names the shard {missing[0]}, which is not there; download it again"
             raise SourceError(msg)
+        return shards
+    if form is WeightForm.TENSORFLOW_1:
+        data = path.stem + _DATA_SUFFIX
+        parts = sorted(name for name in names if name.startswith(data))
+        if not parts:
+            msg = f"{path} is there, but no {data}00000-of-00001; download all files of the checkpoint"
+            raise SourceError(msg)
+        return parts
+    return []
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")
+def _fetch(listing: Listing, name: str) -> tuple[Path, str]:
+    """Return the path of a file and its SHA-256, once it has proved to be the published one."""
+    path = listing.fetch(name)
+    with path.open("rb") as file:
+        if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            msg = f"{path} is a pointer of Git LFS, not the file itself; run git lfs pull in {path.parent}"
+            raise SourceError(msg)
+    digest = sha256_of(path)
+    expected = listing.published[name]
+    if expected is None:
+        return path, digest
+    kind, actual = ("SHA-256", digest) if len(expected) == len(digest) else ("Git's SHA-1", _git_id(path))
+    if actual != expected:
+        msg = (
+            f"{path} is not the file that {listing.model} published: {kind} {actual} instead of {expected}; "
+            f"delete {path.resolve()} and try again"
+        )
+        raise SourceError(msg)
+    return path, digest
+
+
+def _git_id(path: Path) -> str:
+    """Return the id that Git gives to a file's content."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

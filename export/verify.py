@@ -1,29 +1,33 @@
-"""Compare an exported version with Hugging Face's own BertForMaskedLM: ``python -m export.verify``.
+"""Compare an exported version with transformers' own model and tokenizer: ``python -m export.verify``.
 
 The original runs on PyTorch in a process and an environment of its own (``export.reference``); this process needs
-TensorFlow alone. Tokenisation, weights' loading and arithmetic are all transformers'; only the answers meet. Weights
-stored in 16 bits are rounded in the original too before the graphs are compared, and what the rounding costs beside the
-full weights is reported on its own.
-
-The light file is compared too, with the checkpoint in float32 (``export.onnx.compare``).
+TensorFlow alone. First the token ids are compared, with the tokenizer that transformers reads from the checkpoint
+(``export.token_parity``), then every signature, then the light file (``export.onnx.parity``, ``export.onnx.compare``).
+Weights stored in 16 bits are rounded in the original too before the graphs are compared, and what the rounding costs
+beside the full weights is reported on its own.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bert_mlm_client.tokens import MASK, Tokenizer
+from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 from numpy.typing import NDArray
 
+from export.checkpoint_copy import readable_by_transformers
 from export.errors import ExportError, ParityError
 from export.manifest import Manifest, read_manifest, record_parity
 from export.onnx.compare import HELD_OUT, verify_light
+from export.onnx.parity import compare_light
 from export.quiet import quiet_stderr
 from export.reference import ReferenceAnswer, ReferenceModel
 from export.source import find_checkpoint
+from export.token_parity import compare_ids
 
 TOLERANCE = 1e-4
 """The largest difference in log-probability, attention or hidden state that still counts as the same answer."""
@@ -62,7 +66,8 @@ class Parity:
     """How far the exported graph is from the original, as largest absolute differences over all sentences.
 
     Attributes:
-        sentences: how many were compared, alone and in one padded batch.
+        sentences: the number of sentences that were compared, alone and in one padded batch.
+        texts: the number of texts whose token ids were compared; all are equal.
         fill_mask: log-probabilities of the exported candidates.
         score_tokens: log-probabilities of chosen candidates.
         logits: log-probabilities of ``serving_default``, over the whole vocabulary.
@@ -72,9 +77,12 @@ class Parity:
         same_top: every mask's five best tokens are the original's, in its order.
         rounding: what 16-bit storage changes beside the full weights, as a log-probability; 0 for fp32.
         rounding_same_first: the share of masks whose best token the rounding leaves as it is.
+        light_features: the least mean cosine of the light file's ``cls`` and ``mean`` vectors.
+        light_explain: the mean share of attention that the light file moves to other tokens.
     """
 
     sentences: int
+    texts: int
     fill_mask: float
     score_tokens: float
     logits: float
@@ -84,6 +92,8 @@ class Parity:
     same_top: bool
     rounding: float
     rounding_same_first: float
+    light_features: float
+    light_explain: float
 
     @property
     def worst(self) -> float:
@@ -96,83 +106,90 @@ class Parity:
         return f"top {TOP} identical" if self.same_top else f"top {TOP} different"
 
 
-@dataclass(frozen=True, slots=True)
-class _Sentence:
-    ids: NDArray[np.int32]
-    masks: NDArray[np.int32]
-
-
 def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
-    """Compare a version's signatures with the checkpoint that it was made from.
+    """Compare a version with the checkpoint that it was made from: token ids, every signature, the light file.
 
     Each sentence is asked alone; then all of them in one batch, padded as TensorFlow Serving pads (each input with its
     own first element), whose top five must be the same again.
 
     Raises:
-        ParityError: the differences are above ``TOLERANCE``, or any of the five best tokens differs (bf16-compute:
-            above ``COMPUTE_TOLERANCE``).
+        ParityError: a text has other token ids; the differences are above ``TOLERANCE`` (bf16-compute:
+            ``COMPUTE_TOLERANCE``), or any of the five best tokens differs; the light file answers otherwise.
         ReferenceModelError: PyTorch is not installed, or transformers cannot run the checkpoint.
     """
     precision = manifest.options["precision"]
-    # Before TensorFlow is loaded: the two are never in memory at once.
-    sentences, references = _ask_reference(version, checkpoint, manifest)
-    rounding, same_first = _rounding(sentences, references, checkpoint) if precision != "fp32" else (0.0, 1.0)
     with quiet_stderr():
         import tensorflow as tf
 
-    model = tf.saved_model.load(str(version))
+        model = tf.saved_model.load(str(version))
     if not hasattr(model, "whiten"):
         msg = f"{version} was exported before `features` had whitened vectors: export it again"
         raise ParityError(msg)
     whitening = (model.whiten.mean.numpy(), model.whiten.kernel.numpy())
     signatures = model.signatures
+    told = _run(signatures["tokenizer"], request=np.zeros(1, np.int32))
+    vocabulary, config = told["vocab"][0], told["config"][0]
+    tokenizer = Tokenizer(Vocabulary.parse(vocabulary), TokenizerConfig.parse(config))
+    with readable_by_transformers(checkpoint) as folder:
+        with ReferenceModel(folder, precision=precision, lower_case=manifest.options["lower_case"]) as original:
+            texts = compare_ids(tokenizer, original, NASTY_SENTENCES)
+            references = [original.answer(ids) for ids in _sentences(tokenizer)]
+        rounding, same_first = _rounding(references, folder) if precision != "fp32" else (0.0, 1.0)
+    named = np.flatnonzero([bool(token) for token in tokenizer.tokens])
     worst: dict[str, float] = {}
-    same_top = _same_top_in_batch(signatures, sentences, references)
-    for sentence, reference in zip(sentences, references, strict=True):
-        differences, same = _compare_one(signatures, whitening, sentence, reference)
+    same_top = _same_top_in_batch(signatures, references, named)
+    for reference in references:
+        differences, same = _compare_one(signatures, whitening, reference, named)
         worst = {name: max(worst.get(name, 0.0), found) for name, found in differences.items()}
         same_top = same_top and same
-    parity = Parity(len(sentences), **worst, same_top=same_top, rounding=rounding, rounding_same_first=same_first)
+    light = compare_light(version, references, vocabulary, config)
+    parity = Parity(
+        len(references),
+        texts,
+        **worst,
+        same_top=same_top,
+        rounding=rounding,
+        rounding_same_first=same_first,
+        light_features=light.features,
+        light_explain=light.explain,
+    )
     coarse = precision == "bf16-compute"
     tolerance = COMPUTE_TOLERANCE if coarse else TOLERANCE
-    if parity.worst > tolerance or not (parity.same_top or coarse):
+    # Written so that NaN fails.
+    if not (parity.worst <= tolerance and (parity.same_top or coarse)):
         msg = f"{version} differs from {checkpoint}: {parity.worst:.2g} at worst (allowed {tolerance}), {parity.top}"
         raise ParityError(msg)
     return parity
 
 
-def _ask_reference(
-    version: Path, checkpoint: Path, manifest: Manifest
-) -> tuple[list[_Sentence], list[ReferenceAnswer]]:
-    """Return the sentences as the version's tokenizer cuts them, and the original's answers."""
-    with ReferenceModel(
-        checkpoint,
-        precision=manifest.options["precision"],
-        tokenizer=version / "assets",
-        lower_case=manifest.options["lower_case"],
-    ) as original:
-        cut = [original.tokenize(text, manifest.shape["max_length"]) for text in NASTY_SENTENCES]
-        sentences = [_Sentence(ids, np.flatnonzero(ids == original.mask_id).astype(np.int32)) for ids in cut]
-        sentences = [sentence for sentence in sentences if len(sentence.masks)]
-        return sentences, [original.answer(sentence.ids) for sentence in sentences]
+def _sentences(tokenizer: Tokenizer) -> list[NDArray[np.int32]]:
+    """Return the sentences as the client tokenizes them, truncated as transformers does; all have a mask."""
+    longest = tokenizer.config.max_length
+    unbounded = Tokenizer(tokenizer.vocabulary, replace(tokenizer.config, max_length=2**30))
+    mask = tokenizer.token_id(MASK)
+    sentences = []
+    for text in NASTY_SENTENCES:
+        ids = unbounded.encode(text).input_ids
+        if len(ids) > longest:
+            ids = (*ids[: longest - 1], ids[-1])
+        if mask in ids:
+            sentences.append(np.array(ids, np.int32))
+    return sentences
 
 
 def _compare_one(
-    signatures: Any, whitening: tuple[NDArray[np.float32], ...], sentence: _Sentence, reference: ReferenceAnswer
+    signatures: Any,
+    whitening: tuple[NDArray[np.float32], ...],
+    reference: ReferenceAnswer,
+    named: NDArray[np.intp],
 ) -> tuple[dict[str, float], bool]:
-    log_probabilities, hidden = reference.log_probabilities, reference.hidden
-    ids, masks = sentence.ids[None], sentence.masks[None]
-    alone: dict[str, NDArray[Any]] = {"input_ids": ids, "lengths": np.array([len(sentence.ids)], np.int32)}
-    at_masks = log_probabilities[sentence.masks]
-    best = np.argsort(-at_masks, axis=-1)[:, :TOP].astype(np.int32)
-
+    ids, masks, at_masks = reference.ids[None], reference.masks[None], reference.at_masks
+    alone: dict[str, NDArray[Any]] = {"input_ids": ids, "lengths": np.array([ids.size], np.int32)}
     masked = {**alone, "mask_positions": masks}
     filled = _run(signatures["fill_mask"], **masked)
     token_ids, scores = filled["token_ids"][0], filled["scores"][0]
-    candidates = np.unique(best).astype(np.int32)
-    scored = _run(signatures["score_tokens"], **alone, mask_positions=masks, candidate_ids=candidates[None])["scores"][
-        0
-    ]
+    candidates = np.unique(np.argsort(-at_masks, axis=-1)[:, :TOP]).astype(np.int32)
+    scored = _run(signatures["score_tokens"], **masked, candidate_ids=candidates[None])["scores"][0]
     features = _run(signatures["features"], **alone)
     explained = _run(signatures["explain"], **masked)["attention"][0]
     zeros = np.zeros_like(ids)
@@ -181,50 +198,48 @@ def _compare_one(
     ][0]
     largest = logits.max(axis=-1, keepdims=True)
     normalised = logits - largest - np.log(np.exp(logits - largest).sum(axis=-1, keepdims=True))
-    inner = hidden[1:-1].mean(axis=0) if len(hidden) > 2 else hidden[0] * 0
     mean, kernel = whitening
     return {
         "fill_mask": _distance(np.log(scores), np.take_along_axis(at_masks, token_ids, axis=-1)),
         "score_tokens": _distance(np.log(scored), at_masks[:, candidates]),
-        "logits": _distance(normalised, log_probabilities),
-        "features": max(_distance(features["cls"][0], hidden[0]), _distance(features["mean"][0], inner)),
-        "whitened": _distance(features["whitened"][0], (inner - mean) @ kernel),
-        "explain": _distance(explained, reference.attention[sentence.masks]),
-    }, _same_best(token_ids, at_masks)
+        "logits": _distance(normalised, reference.log_probabilities),
+        "features": max(
+            _distance(features["cls"][0], reference.hidden[0]), _distance(features["mean"][0], reference.mean)
+        ),
+        "whitened": _distance(features["whitened"][0], (reference.mean - mean) @ kernel),
+        "explain": _distance(explained, reference.attention[reference.masks]),
+    }, _same_best(token_ids, at_masks, named)
 
 
-def _same_top_in_batch(signatures: Any, sentences: Sequence[_Sentence], references: Sequence[ReferenceAnswer]) -> bool:
+def _same_top_in_batch(signatures: Any, references: Sequence[ReferenceAnswer], named: NDArray[np.intp]) -> bool:
     """Ask for all sentences at once, each input padded with its own first element, as a batching server does."""
-    longest = max(len(sentence.ids) for sentence in sentences)
-    most = max(len(sentence.masks) for sentence in sentences)
+    longest = max(len(reference.ids) for reference in references)
+    most = max(len(reference.masks) for reference in references)
     filled = _run(
         signatures["fill_mask"],
-        input_ids=np.stack([_pad(s.ids, longest, sentences[0].ids[0]) for s in sentences]),
-        lengths=np.array([len(s.ids) for s in sentences], np.int32),
-        mask_positions=np.stack([_pad(s.masks, most, s.masks[0]) for s in sentences]),
+        input_ids=np.stack([_pad(one.ids, longest, one.ids[0]) for one in references]),
+        lengths=np.array([len(one.ids) for one in references], np.int32),
+        mask_positions=np.stack([_pad(one.masks, most, one.masks[0]) for one in references]),
     )
-    for row, (sentence, reference) in enumerate(zip(sentences, references, strict=True)):
-        if not _same_best(filled["token_ids"][row, : len(sentence.masks)], reference.log_probabilities[sentence.masks]):
-            return False
-    return True
+    return all(
+        _same_best(token_ids[: len(reference.masks)], reference.at_masks, named)
+        for token_ids, reference in zip(filled["token_ids"], references, strict=True)
+    )
 
 
-def _same_best(token_ids: NDArray[np.int32], log_probabilities: NDArray[np.float32]) -> bool:
-    """Tell whether the first tokens [M, K] are the best of the original [M, V], in its order."""
+def _same_best(token_ids: NDArray[np.int32], log_probabilities: NDArray[np.float32], named: NDArray[np.intp]) -> bool:
+    """Tell whether the first tokens [M, K] are the best of the original [M, V] that have a name, in its order."""
     chosen = np.take_along_axis(log_probabilities, token_ids[:, :TOP], axis=-1)
-    best = -np.sort(-log_probabilities, axis=-1)[:, :TOP]
+    best = -np.sort(-log_probabilities[:, named], axis=-1)[:, :TOP]
     return _distance(chosen, best) < TIE
 
 
-def _rounding(
-    sentences: Sequence[_Sentence], references: Sequence[ReferenceAnswer], checkpoint: Path
-) -> tuple[float, float]:
+def _rounding(references: Sequence[ReferenceAnswer], checkpoint: Path) -> tuple[float, float]:
     """Return what 16-bit storage costs: the largest change of a best log-probability, and the share kept first."""
     change, kept = 0.0, []
     with ReferenceModel(checkpoint) as full:
-        for sentence, reference in zip(sentences, references, strict=True):
-            rounded = reference.log_probabilities[sentence.masks]
-            exact = full.answer(sentence.ids).log_probabilities[sentence.masks]
+        for reference in references:
+            rounded, exact = reference.at_masks, full.answer(reference.ids).at_masks
             first = exact.argmax(axis=-1)
             change = max(change, _distance(rounded[range(len(first)), first], exact.max(axis=-1)))
             kept.extend(rounded.argmax(axis=-1) == first)
@@ -244,7 +259,7 @@ def _distance(left: NDArray[Any], right: NDArray[Any]) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare an exported version with Hugging Face's own model; exit with 1 where they differ."""
+    """Compare an exported version with transformers' own model and tokenizer; exit with 1 where they differ."""
     parser = argparse.ArgumentParser(prog="python -m export.verify", description=main.__doc__)
     parser.add_argument("version", type=Path, help="the version folder, such as models/bert_mlm/1")
     parser.add_argument("--model", help="the checkpoint (default: the one in the version's manifest)")
@@ -270,6 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     for name, value in asdict(parity).items():
         print(f"{name:20} {value:.3g}" if isinstance(value, float) else f"{name:20} {value}")
+    print(f"{options.version} reads {parity.texts} texts into the token ids of transformers.")
     print(f"{options.version} answers as the original does: {parity.worst:.2g} at worst, {parity.top}.")
     print(light)
     return 0

@@ -2,7 +2,7 @@
 
     python -m loadtest.random_checkpoint --like FOLDER --output FOLDER
 
-``--like`` is a folder with config.json and vocab.txt, such as those of bert-base-chinese; weights are drawn as an
+``--like`` is a folder with config.json and a vocabulary, such as those of bert-base-chinese; weights are drawn as an
 untrained BERT's are (normal, ``initializer_range``), layer norms are neutral, biases zero.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from export.checkpoint import BertConfig, expected_shapes, read_config
-from export.source import OPTIONAL, REQUIRED, WEIGHTS
+from export.forms import CONFIGS, TOKENIZER_FILES, VOCABULARIES, WeightForm
 
 INITIALIZER_RANGE = 0.02
 
@@ -28,8 +28,8 @@ def write_random_checkpoint(like: Path, output: Path, seed: int = 0) -> BertConf
     """
     config = read_config(like / "config.json")
     output.mkdir(parents=True, exist_ok=True)
-    for name in (*REQUIRED, *OPTIONAL):
-        if name != WEIGHTS and (like / name).is_file():
+    for name in (*CONFIGS, *VOCABULARIES, *TOKENIZER_FILES):
+        if (like / name).is_file():
             shutil.copyfile(like / name, output / name)
     rng = np.random.default_rng(seed)
     tensors = {}
@@ -40,14 +40,14 @@ def write_random_checkpoint(like: Path, output: Path, seed: int = 0) -> BertConf
             tensors[name] = np.zeros(shape, np.float32)
         else:
             tensors[name] = rng.standard_normal(shape, np.float32) * np.float32(INITIALIZER_RANGE)
-    save_file(tensors, output / WEIGHTS)
+    save_file(tensors, output / WeightForm.SAFETENSORS.value)
     return config
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make a checkpoint with random weights."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.random_checkpoint", description=main.__doc__)
-    parser.add_argument("--like", type=Path, required=True, help="folder with config.json and vocab.txt")
+    parser.add_argument("--like", type=Path, required=True, help="folder with config.json and a vocabulary")
     parser.add_argument("--output", type=Path, required=True, help="where the checkpoint goes")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)

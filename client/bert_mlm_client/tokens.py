@@ -110,7 +110,7 @@ class Tokenizer:
     def __init__(self, vocabulary: Vocabulary, config: TokenizerConfig) -> None:
         self.vocabulary = vocabulary
         self.config = config
-        ids = {token: number for number, token in enumerate(vocabulary.tokens) if token}
+        ids = {token: number for number, token in enumerate(vocabulary.tokens)}
         if missing := [token for token in (UNK, CLS, SEP, MASK) if token not in ids]:
             msg = (
                 f"the vocabulary ({len(vocabulary.tokens)} tokens) has no {', '.join(missing)}; use the vocab.txt of a "
@@ -119,6 +119,7 @@ class Tokenizer:
             raise VocabularyError(msg)
         self._unk, self._cls, self._sep, self._mask = ids[UNK], ids[CLS], ids[SEP], ids[MASK]
         self._backend = _build_backend(ids, config)
+        ids.pop("", None)  # it counts in the ids of added tokens, and stands for no text
         self._ids = ids | {token.content: token.id for token in config.added_tokens}
         self._stripping = {token.id for token in config.added_tokens if token.lstrip or token.rstrip}
         self.tokens = _names(vocabulary, config)

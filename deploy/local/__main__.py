@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Export a checkpoint, serve it on this machine behind the gateway, ask a few sentences, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=main.__doc__)
     parser.add_argument("--model", default="models/demo", help="checkpoint folder, or name on the Hugging Face hub")
+    parser.add_argument("--revision", help="commit, branch or tag on the hub (default: pinned where known, else main)")
     parser.add_argument("--name", default="bert_mlm", help="the servable's name (default bert_mlm)")
     parser.add_argument("--output", type=Path, default=Path("models"), help="where servables are (default models)")
     parser.add_argument("--grpc-port", type=_port, default=8500, help="GRPC_PORT (default 8500)")
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_free(options.grpc_port, "GRPC_PORT")
         _check_free(options.rest_port, "REST_PORT")
         _check_free(options.gateway_port, "GATEWAY_PORT")
-        version = ensure_version(options.model, options.output / options.name)
+        version = ensure_version(options.model, options.output / options.name, options.revision)
         servable, grpc_port, rest_port = version.parent, options.grpc_port, options.rest_port
         print(f"Starting server and gateway for {version}.", flush=True)
         with (
@@ -82,7 +83,7 @@ def _check_free(port: int, setting: str) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            msg = f"port {port} cannot be had ({error.strerror}); choose another, such as {setting}={port + 100}"
+            msg = f"port {port} is not available ({error.strerror}); choose another, such as {setting}={port + 100}"
             raise StartError(msg) from error
 
 

@@ -12,6 +12,7 @@ from bert_mlm_client.vocabulary import TokenizerConfig
 from export.checkpoint.config import BertConfig, read_config
 from export.checkpoint.tokenizer import read_tokenizer
 from export.checkpoint.weights import Weights, expected_shapes, read_weights
+from export.forms import choose_config, choose_form
 
 __all__ = ["BertConfig", "Checkpoint", "Weights", "expected_shapes", "load_checkpoint", "read_config"]
 
@@ -49,8 +50,11 @@ def load_checkpoint(folder: Path, *, lower_case: bool | None = None) -> Checkpoi
         lower_case: overrides ``do_lower_case`` of tokenizer_config.json.
 
     Raises:
+        SourceError: a file is missing.
         CheckpointError: a file is damaged, of another kind of model, or does not match the others.
     """
-    config = read_config(folder / "config.json")
+    names = {path.name for path in folder.iterdir()}
+    form = choose_form(names, str(folder))
+    config = read_config(folder / choose_config(names, str(folder)))
     tokenizer, vocabulary = read_tokenizer(folder, config, lower_case=lower_case)
-    return Checkpoint(config, tokenizer, vocabulary, read_weights(folder, config))
+    return Checkpoint(config, tokenizer, vocabulary, read_weights(folder, form, config))

@@ -1,12 +1,12 @@
 """Read config.json: what shapes the graph."""
 
-import json
 import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from export.errors import CheckpointError
+from export.json_file import read_json
 
 Activation = Literal["gelu", "gelu_new", "relu"]
 
@@ -29,6 +29,7 @@ class BertConfig:
 
     Attributes:
         hidden_act: exact GELU, its approximation by tanh (``gelu_new``), or ReLU.
+        tie_word_embeddings: whether the head has the embeddings' weights; where not, the file must say what it has.
     """
 
     vocab_size: int
@@ -40,6 +41,7 @@ class BertConfig:
     type_vocab_size: int
     layer_norm_eps: float
     hidden_act: Activation = "gelu"
+    tie_word_embeddings: bool = True
 
 
 def read_config(path: Path) -> BertConfig:
@@ -58,33 +60,17 @@ def read_config(path: Path) -> BertConfig:
         if content.get(key) not in (*supported, None):
             msg = f"{path} has {key} = {content[key]!r}; only {supported[0]!r} can be exported"
             raise CheckpointError(msg)
-    config = BertConfig(**_numbers(path, content), hidden_act=_activation(path, content))
+    config = BertConfig(
+        **_numbers(path, content),
+        hidden_act=_activation(path, content),
+        tie_word_embeddings=content.get("tie_word_embeddings", True) is not False,
+    )
     if config.hidden_size % config.num_attention_heads:
         msg = (
             f"{path}: hidden_size {config.hidden_size} is not divisible by {config.num_attention_heads} attention heads"
         )
         raise CheckpointError(msg)
     return config
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        CheckpointError: the file cannot be read, or is something else.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror}"
-        raise CheckpointError(msg) from error
-    except (ValueError, RecursionError) as error:
-        msg = f"{path} is not JSON: {error}"
-        raise CheckpointError(msg) from error
-    if not isinstance(content, dict):
-        msg = f"{path} is not a JSON object"
-        raise CheckpointError(msg)
-    return content
 
 
 def _numbers(path: Path, content: dict[str, Any]) -> dict[str, Any]:

@@ -1,31 +1,95 @@
-"""Read a BERT checkpoint from safetensors into plain arrays, strictly.
+"""Check the weights of a checkpoint and read them as float32, one tensor at a time.
 
 Every tensor of the encoder and of the masked-language-model head must be there, once, in the right shape; whatever else
-the file holds must be known. Nothing is unpickled.
+the files hold must be known. Nothing is unpickled.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from export.checkpoint.config import BertConfig
+from export.checkpoint.safetensors_file import list_safetensors, list_shards
+from export.checkpoint.stored import StoredTensor
+from export.checkpoint.tensorflow_file import list_tensorflow_1, list_tensorflow_2
 from export.errors import CheckpointError
-from export.source import WEIGHTS
+from export.forms import WeightForm
 
-Weights = Mapping[str, NDArray[np.float32]]
+Array = NDArray[np.float32]
+Weights = Mapping[str, Array]
 
 LEFT_OUT = ("bert.pooler.", "cls.seq_relationship.", "bert.embeddings.position_ids")
 """What a BertForPreTraining dump carries beyond the masked language model, as the official checkpoint does."""
 
-_TIED = {
-    "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
-    "cls.predictions.decoder.bias": "cls.predictions.bias",
-}
+_EMBEDDINGS, _DECODER = "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"
+_BIAS, _DECODER_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
+_TIED = {_DECODER: _EMBEDDINGS, _DECODER_BIAS: _BIAS}
+"""Tensors that BERT shares, by the second of their names. A file may have either name or both."""
+
 _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}  # TensorFlow's, in older files
+_HEAD = "cls.predictions."
+_FINE_TUNED = ("classifier.", "qa_outputs.", "output_weights", "output_bias")
+
+_READERS: dict[WeightForm, Callable[[Path], Iterator[StoredTensor]]] = {
+    WeightForm.SAFETENSORS: list_safetensors,
+    WeightForm.SHARDED_SAFETENSORS: list_shards,
+    WeightForm.TENSORFLOW_2: list_tensorflow_2,
+    WeightForm.TENSORFLOW_1: list_tensorflow_1,
+}
+
+
+class StoredWeights(Mapping[str, Array]):
+    """Weights that are read from disk each time they are asked for, so that one is in memory at a time."""
+
+    def __init__(self, tensors: Mapping[str, StoredTensor]) -> None:
+        self._tensors = dict(tensors)
+
+    def __getitem__(self, name: str) -> Array:
+        """Return a tensor as float32."""
+        return self._tensors[name].read().astype(np.float32, order="C", copy=False)
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names."""
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        """Return the number of tensors."""
+        return len(self._tensors)
+
+
+def read_weights(folder: Path, form: WeightForm, config: BertConfig) -> StoredWeights:
+    """Return the weights of a checkpoint folder, after each has been read and checked once.
+
+    Args:
+        folder: the checkpoint's files.
+        form: which of them have the weights.
+        config: the shape that they must have.
+
+    Raises:
+        CheckpointError: a file is damaged, or a tensor is missing, unknown, of another shape or not finite.
+    """
+    path = folder / form.value
+    expected = expected_shapes(config)
+    found, unknown = _by_name(path, _READERS[form](path), expected)
+    if not config.tie_word_embeddings and _DECODER not in found:
+        msg = (
+            f"{path} has no {_DECODER}, and config.json says tie_word_embeddings = false: the decoder is missing; "
+            "set tie_word_embeddings to true if the model was trained so"
+        )
+        raise CheckpointError(msg)
+    for twin, name in _TIED.items():
+        if twin in found:
+            found.setdefault(name, found[twin])
+    _check_names(path, found, unknown, expected)
+    weights = StoredWeights({name: found[name] for name in expected})
+    for name, shape in expected.items():
+        _check_tensor(path, found[name], name, shape, weights[name])
+    for twin, name in _TIED.items():
+        if twin in found and found[twin] is not found[name]:
+            _check_equal(path, found[twin], found[name], f"{twin} differs from {name}; BERT ties the two")
+    return weights
 
 
 def expected_shapes(config: BertConfig) -> dict[str, tuple[int, ...]]:
@@ -45,7 +109,7 @@ def _expected(config: BertConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield f"{name}.LayerNorm.bias", (hidden,)
 
     embeddings = "bert.embeddings"
-    yield f"{embeddings}.word_embeddings.weight", (config.vocab_size, hidden)
+    yield _EMBEDDINGS, (config.vocab_size, hidden)
     yield f"{embeddings}.position_embeddings.weight", (config.max_position_embeddings, hidden)
     yield f"{embeddings}.token_type_embeddings.weight", (config.type_vocab_size, hidden)
     yield from norm(embeddings)
@@ -60,67 +124,77 @@ def _expected(config: BertConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield from norm(f"{layer}.output")
     yield from dense("cls.predictions.transform.dense", hidden, hidden)
     yield from norm("cls.predictions.transform")
-    yield "cls.predictions.bias", (config.vocab_size,)
+    yield _BIAS, (config.vocab_size,)
 
 
-def read_weights(folder: Path, config: BertConfig) -> Weights:
-    """Read the weights of a checkpoint folder."""
-    path = folder / WEIGHTS
-    expected = expected_shapes(config)
-    weights: dict[str, NDArray[np.float32]] = {}
-    tied: dict[str, NDArray[np.float32]] = {}
-    unknown: list[str] = []
-    try:
-        with safe_open(path, framework="numpy") as file:
-            for stored in file.keys():  # noqa: SIM118 - not a dict
-                name = stored
-                for old, new in _OLD_NAMES.items():
-                    name = name.replace(old, new)
-                if name.startswith(LEFT_OUT):
-                    continue
-                if name in weights:
-                    msg = f"{path} holds {name} twice, under its old and its new name"
-                    raise CheckpointError(msg)
-                if name in expected or name in _TIED:
-                    target = weights if name in expected else tied
-                    target[name] = _as_float32(path, name, file.get_tensor(stored))
-                else:
-                    unknown.append(stored)
-    except SafetensorError as error:
-        msg = f"{path} is damaged or no safetensors file: {error}; fetch it again"
-        raise CheckpointError(msg) from error
-    _check(path, weights, tied, unknown, expected)
-    return weights
+def _by_name(
+    path: Path, tensors: Iterator[StoredTensor], expected: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[str, StoredTensor], list[StoredTensor]]:
+    """Return the tensors by Hugging Face's names, and those that are unknown."""
+    found: dict[str, StoredTensor] = {}
+    unknown: list[StoredTensor] = []
+    for tensor in tensors:
+        name = _canonical(tensor.name)
+        if name.startswith(LEFT_OUT):
+            continue
+        if name not in expected and name not in _TIED:
+            unknown.append(tensor)
+        elif name in found:  # Keras stores the embeddings twice
+            _check_equal(path, tensor, found[name], f"{name} is stored twice, with other values")
+        else:
+            found[name] = tensor
+    return found, unknown
 
 
-def _as_float32(path: Path, name: str, tensor: NDArray[Any]) -> NDArray[np.float32]:
-    if tensor.dtype.kind not in "fV" and tensor.dtype.name != "bfloat16":
-        msg = f"{path}: {name} holds {tensor.dtype}, not floating-point numbers"
-        raise CheckpointError(msg)
-    return tensor.astype(np.float32)
+def _canonical(name: str) -> str:
+    """Return the name in BertForMaskedLM of a tensor that was saved from it, from BertModel, or in parallel."""
+    name = name.removeprefix("module.")
+    for old, new in _OLD_NAMES.items():
+        name = name.replace(old, new)
+    return f"bert.{name}" if name.startswith(("embeddings.", "encoder.", "pooler.")) else name
 
 
-def _check(
-    path: Path, weights: Weights, tied: Weights, unknown: list[str], expected: dict[str, tuple[int, ...]]
+def _check_names(
+    path: Path, found: Mapping[str, StoredTensor], unknown: list[StoredTensor], expected: Mapping[str, tuple[int, ...]]
 ) -> None:
-    missing = sorted(expected.keys() - weights.keys())
+    missing = sorted(expected.keys() - found.keys())
+    tuned = [tensor.stored for tensor in unknown if tensor.name.startswith(_FINE_TUNED) or tensor.stored in _FINE_TUNED]
+    if tuned and any(name.startswith(_HEAD) for name in missing):
+        msg = (
+            f"{path} was fine-tuned for another task ({_listed(sorted(tuned))}) and has no masked-language-model head "
+            f"({_HEAD}*); export the checkpoint that it was fine-tuned from"
+        )
+        raise CheckpointError(msg)
+    if missing and all(name.startswith(_HEAD) for name in missing) and not any(n.startswith(_HEAD) for n in found):
+        msg = (
+            f"{path} is an encoder without its masked-language-model head ({_HEAD}*), which answers [MASK]; use a "
+            "checkpoint of BertForMaskedLM or BertForPreTraining"
+        )
+        raise CheckpointError(msg)
     if missing:
-        msg = f"{path} lacks {_listed(missing)}: it is no complete masked language model"
+        msg = f"{path} lacks {_listed(missing)}: it is not a complete masked language model"
         raise CheckpointError(msg)
     if unknown:
-        msg = f"{path} holds {_listed(sorted(unknown))}, which this export has no place for"
+        msg = f"{path} holds {_listed(sorted(tensor.stored for tensor in unknown))}, which this export has no place for"
         raise CheckpointError(msg)
-    for name, tensor in weights.items():
-        if tensor.shape != expected[name]:
-            msg = f"{path}: {name} has shape {list(tensor.shape)}, config.json asks for {list(expected[name])}"
-            raise CheckpointError(msg)
-        if not np.isfinite(tensor).all():
-            msg = f"{path}: {name} holds values that are not finite"
-            raise CheckpointError(msg)
-    for name, tensor in tied.items():
-        if not np.array_equal(tensor, weights[_TIED[name]]):
-            msg = f"{path}: {name} differs from {_TIED[name]}; BERT ties the two, and the export keeps one"
-            raise CheckpointError(msg)
+
+
+def _check_tensor(path: Path, tensor: StoredTensor, name: str, shape: tuple[int, ...], values: Array) -> None:
+    if tensor.shape != shape:
+        msg = f"{path}: {name} has shape {list(tensor.shape)}, config.json asks for {list(shape)}"
+        raise CheckpointError(msg)
+    if not tensor.dtype.lower().startswith(("f", "bf")):
+        msg = f"{path}: {name} holds {tensor.dtype}, not floating-point numbers"
+        raise CheckpointError(msg)
+    if not np.isfinite(values).all():
+        msg = f"{path}: {name} holds values that are not finite"
+        raise CheckpointError(msg)
+
+
+def _check_equal(path: Path, one: StoredTensor, other: StoredTensor, difference: str) -> None:
+    if one.shape != other.shape or not np.array_equal(one.read(), other.read()):
+        msg = f"{path}: {difference}"
+        raise CheckpointError(msg)
 
 
 def _listed(names: list[str]) -> str:

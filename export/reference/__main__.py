@@ -18,7 +18,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Answer for a checkpoint on standard input and output; ``export.reference.ReferenceModel`` is the caller."""
     parser = argparse.ArgumentParser(prog="python -m export.reference", description=main.__doc__)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--precision", required=True)
     parser.add_argument("--lower-case", action=argparse.BooleanOptionalAction)
     options = parser.parse_args(arguments)
@@ -29,15 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         from export.reference.model import TransformersModel
 
-        model = TransformersModel(options.checkpoint, options.tokenizer, options.precision, options.lower_case)
+        model = TransformersModel(options.checkpoint, options.precision, options.lower_case)
     except ImportError as error:
         write_message(answers, {"error": f"{sys.executable} cannot run the reference model: {error}"})
         return
     except Exception as error:  # noqa: BLE001 - the caller raises it
         write_message(answers, {"error": _sentence(error)})
         return
-    write_message(answers, {"mask_id": model.mask_id})
-    serve({"tokenize": model.tokenize, "answer": model.answer, "fill": model.fill}, sys.stdin.buffer, answers)
+    write_message(answers, {"mask_id": model.mask_id, "special_tokens": model.special_tokens})
+    calls: dict[str, Callable[..., Any]] = {
+        "tokenize": model.tokenize,
+        "tokenize_all": model.tokenize_all,
+        "answer": model.answer,
+        "fill": model.fill,
+    }
+    serve(calls, sys.stdin.buffer, answers)
 
 
 def serve(calls: Mapping[str, Callable[..., Any]], requests: IO[bytes], answers: IO[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The reference model itself: transformers' BertForMaskedLM and BertTokenizer, on PyTorch."""
+"""The reference model itself: transformers' BertForMaskedLM and AutoTokenizer, on PyTorch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import BertForMaskedLM, BertTokenizer, FillMaskPipeline, logging
+from transformers import AutoTokenizer, BertForMaskedLM, FillMaskPipeline, logging
 
 from export.errors import ReferenceModelError
 
@@ -16,19 +16,22 @@ Message = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
 
 class TransformersModel:
-    """BertForMaskedLM over a checkpoint folder, in float32, with its tokenizer.
+    """BertForMaskedLM over a checkpoint folder, in float32, with the tokenizer that transformers reads from it.
 
     Args:
-        checkpoint: the folder with config.json and model.safetensors.
-        tokenizer: the folder with vocab.txt.
+        checkpoint: the folder, with weights in safetensors.
         precision: weights are rounded to ``bf16`` or ``fp16`` and widened again.
-        lower_case: instead of what tokenizer_config.json says.
+        lower_case: overrides do_lower_case of tokenizer_config.json.
+
+    Attributes:
+        mask_id: the id of [MASK].
+        special_tokens: the tokens that are matched before WordPiece, as they are written.
 
     Raises:
         ReferenceModelError: the checkpoint has no head for masked language modelling.
     """
 
-    def __init__(self, checkpoint: Path, tokenizer: Path, precision: str, lower_case: bool | None) -> None:  # noqa: FBT001 - as on the command line
+    def __init__(self, checkpoint: Path, precision: str, lower_case: bool | None) -> None:  # noqa: FBT001 - as on the command line
         logging.set_verbosity_error()  # the pooler that a pretraining dump carries is known
         logging.disable_progress_bar()
         # The eager attention is the only one that returns its weights.
@@ -45,13 +48,21 @@ class TransformersModel:
                 parameter.copy_(parameter.to(stored))
         options = {} if lower_case is None else {"do_lower_case": lower_case}
         self._model = model.eval()
-        self._tokenizer = BertTokenizer.from_pretrained(tokenizer, **options)
+        # AutoTokenizer follows tokenizer_class. Nothing in a checkpoint's folder is run.
+        self._tokenizer = AutoTokenizer.from_pretrained(
+            checkpoint, local_files_only=True, trust_remote_code=False, **options
+        )
         self.mask_id = int(self._tokenizer.mask_token_id)
+        self.special_tokens = sorted(self._tokenizer.get_added_vocab())
 
     def tokenize(self, text: str, max_length: int | None) -> Message:
         """Return the token ids of a text between [CLS] and [SEP]."""
         cut = self._tokenizer(text, truncation=max_length is not None, max_length=max_length)
         return {"ids": cut["input_ids"]}, {}
+
+    def tokenize_all(self, texts: list[str]) -> Message:
+        """Return the token ids of texts between [CLS] and [SEP], at any length."""
+        return {"ids": self._tokenizer(texts, truncation=False, padding=False)["input_ids"]}, {}
 
     def answer(self, ids: NDArray[np.int32]) -> Message:
         """Return log-probabilities [S, V], last hidden states [S, H] and mean attention of the last layer [S, S]."""

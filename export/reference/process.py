@@ -25,33 +25,49 @@ def torch_python() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceAnswer:
-    """What the reference model computes for one sentence of S tokens.
+    """What the reference model computes for one sentence of S tokens with M masks.
 
     Attributes:
+        ids: int32 [S], the sentence.
+        masks: int32 [M], the positions of its masks.
         log_probabilities: float32 [S, V], over the vocabulary at each token.
         hidden: float32 [S, H], the last hidden states.
         attention: float32 [S, S], the last layer's mean over its heads.
     """
 
+    ids: NDArray[np.int32]
+    masks: NDArray[np.int32]
     log_probabilities: NDArray[np.float32]
     hidden: NDArray[np.float32]
     attention: NDArray[np.float32]
 
+    @property
+    def at_masks(self) -> NDArray[np.float32]:
+        """The log-probabilities [M, V] at the masks."""
+        return self.log_probabilities[self.masks]
+
+    @property
+    def mean(self) -> NDArray[np.float32]:
+        """The mean [H] of the hidden states between [CLS] and [SEP]; zeros where there are none."""
+        inner = self.hidden[1:-1]
+        mean: NDArray[np.float32] = inner.mean(axis=0) if len(inner) else np.zeros_like(self.hidden[0])
+        return mean
+
 
 class ReferenceModel:
-    """Hugging Face's BertForMaskedLM and BertTokenizer over a checkpoint folder, in a process of their own.
+    """Hugging Face's BertForMaskedLM and AutoTokenizer over a checkpoint folder, in a process of their own.
 
     Use it as a context manager: the process ends with the block, or with the caller's process. What it writes to
     standard error goes to the caller's. One thread at a time may ask.
 
     Args:
-        checkpoint: the folder with config.json and model.safetensors.
+        checkpoint: the folder, with weights in safetensors.
         precision: weights are rounded to ``bf16`` or ``fp16`` and widened again before anything is computed.
-        tokenizer: the folder with vocab.txt (default: the checkpoint's).
         lower_case: overrides do_lower_case of tokenizer_config.json.
 
     Attributes:
         mask_id: the id of [MASK].
+        special_tokens: the tokens that transformers matches before WordPiece, as they are written.
 
     Raises:
         ReferenceModelError: PyTorch is not installed, or transformers cannot load the checkpoint.
@@ -62,11 +78,9 @@ class ReferenceModel:
         checkpoint: Path,
         *,
         precision: str = "fp32",
-        tokenizer: Path | None = None,
         lower_case: bool | None = None,
     ) -> None:
         command = [str(torch_python()), "-m", "export.reference", str(checkpoint), "--precision", precision]
-        command += ["--tokenizer", str(tokenizer or checkpoint)]
         if lower_case is not None:
             command.append("--lower-case" if lower_case else "--no-lower-case")
         try:
@@ -74,7 +88,7 @@ class ReferenceModel:
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "client")])},
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
                 start_new_session=True,  # Ctrl-C reaches the caller alone, whose end closes the pipes
             )
         except OSError as error:
@@ -86,7 +100,9 @@ class ReferenceModel:
         self._requests = cast("IO[bytes]", self._process.stdin)
         self._answers = cast("IO[bytes]", self._process.stdout)
         try:
-            self.mask_id = int(self._read()[0]["mask_id"])
+            started = self._read()[0]
+            self.mask_id = int(started["mask_id"])
+            self.special_tokens: list[str] = started["special_tokens"]
         except BaseException:
             self.close()
             raise
@@ -95,9 +111,15 @@ class ReferenceModel:
         """Return the token ids of a text with [CLS] and [SEP], truncated to ``max_length``."""
         return np.array(self._ask("tokenize", text=text, max_length=max_length)[0]["ids"], np.int32)
 
+    def tokenize_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of each text with [CLS] and [SEP], at any length."""
+        ids: list[list[int]] = self._ask("tokenize_all", texts=list(texts))[0]["ids"]
+        return ids
+
     def answer(self, ids: NDArray[np.int32]) -> ReferenceAnswer:
         """Return what the model computes for the token ids [S] of one sentence."""
-        return ReferenceAnswer(**self._ask("answer", {"ids": ids})[1])
+        masks = np.flatnonzero(ids == self.mask_id).astype(np.int32)
+        return ReferenceAnswer(ids, masks, **self._ask("answer", {"ids": ids})[1])
 
     def fill(self, text: str, *, top_k: int = 5, targets: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Return what transformers' fill-mask pipeline answers to a text with one [MASK]."""

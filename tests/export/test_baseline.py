@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
-from export import CheckpointError, find_checkpoint, load_checkpoint, read_manifest
+from export import CheckpointError, find_checkpoint, read_manifest
 from export.baseline import GOLDEN, TOP_K
+from export.checkpoint import load_checkpoint
 from export.manifest import write_manifest
 from export.onnx import ONNX_FILE
 from export.onnx.sample import encode_lines

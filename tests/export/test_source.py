@@ -1,168 +1,147 @@
-"""Checkpoints from folders, and from a hub: a local server that speaks as much of its protocol as a download needs."""
+"""Checkpoints in folders; tests/export/test_hub.py has those of the hub."""
 
 import json
-import os
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from hashlib import sha1, sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from export import SourceError, find_checkpoint
-from export.source import PINNED
+from export import ExportError, SourceError, find_checkpoint
+from export.forms import WeightForm
 from tests.export.conftest import TINY
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-FILES = ("model.safetensors", "config.json", "vocab.txt", "tokenizer_config.json")
+TINY_FILES = {"model.safetensors", "config.json", "vocab.txt", "tokenizer_config.json"}
+INDEX = "model.safetensors.index.json"
+SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 411553788\n"
 
 
-class Hub(ThreadingHTTPServer):
-    """A hub with the models tester/tiny, tester/tampered (other bytes than published) and tester/pickled."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), HubHandler)
-        self.asked: list[str] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class HubHandler(BaseHTTPRequestHandler):
-    server: Hub
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        parts = self.path.split("?")[0].strip("/").split("/")
-        if parts[:2] == ["api", "models"]:
-            model = "/".join(parts[2:4])
-            if model.startswith("tester/"):
-                siblings = [self._describe(name) for name in FILES]
-                self._reply(200, json.dumps({"id": model, "sha": COMMIT, "siblings": siblings}).encode())
-            else:
-                self._reply(401, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
-            return
-        owner, name, _, revision, file = parts
-        content = (TINY / file).read_bytes() if file in FILES else None
-        if owner == "google-bert" or name == "tampered":
-            content = content and content[:-1] + b"\n"
-        if content is None or (name == "pickled" and file == "model.safetensors"):
-            self._reply(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"})
-            return
-        commit = revision if len(revision) == 40 else COMMIT
-        self._reply(200, content, {"X-Repo-Commit": commit, "ETag": f'"{sha1(content).hexdigest()}"'})
-
-    def _describe(self, name: str) -> dict[str, object]:
-        content = (TINY / name).read_bytes()
-        entry: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": sha1(content).hexdigest()}
-        if name == "model.safetensors":
-            entry["lfs"] = {"sha256": sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
-        return entry
-
-    def _reply(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[Hub]:
-    server = Hub()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def export_from(endpoint: str, model: str, home: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the export's command against a hub, as its own process: the hub's library reads its settings on import."""
-    settings = {
-        "HF_ENDPOINT": endpoint,
-        "HF_HOME": str(home),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DOWNLOAD_TIMEOUT": "5",
-    }
-    command = [sys.executable, "-m", "export", "--model", model, "--output", str(home / "models")]
-    return subprocess.run(command, env={**os.environ, **settings, **more}, capture_output=True, text=True, check=False)
-
-
-def test_a_model_of_the_hub_is_downloaded_verified_and_exported_at_its_commit(hub: Hub, tmp_path: Path) -> None:
-    done = export_from(hub.url, "tester/tiny", tmp_path)
-    assert done.returncode == 0, done.stderr
-    manifest = json.loads((tmp_path / "models/bert_mlm/1/manifest.json").read_text())
-    assert manifest["source"]["model"] == "tester/tiny"
-    assert manifest["source"]["revision"] == COMMIT
-    assert manifest["source"]["digests"] == {name: sha256((TINY / name).read_bytes()).hexdigest() for name in FILES}
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        ("tester/tampered", "is not the model.safetensors that tester/tampered published: SHA-256 "),
-        ("google-bert/bert-base-chinese", "that google-bert/bert-base-chinese published: SHA-256 "),
-        ("tester/pickled", "has no model.safetensors; only safetensors checkpoints"),
-        ("nobody/nothing", "has no model nobody/nothing (or it is private); check the spelling"),
-    ],
-)
-def test_what_the_hub_cannot_give_or_gives_altered_is_one_clear_error(
-    hub: Hub, tmp_path: Path, model: str, message: str
-) -> None:
-    done = export_from(hub.url, model, tmp_path)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "models").exists()
-
-
-def test_the_pinned_model_is_asked_for_at_its_pinned_commit(hub: Hub, tmp_path: Path) -> None:
-    export_from(hub.url, "google-bert/bert-base-chinese", tmp_path)
-    revision = PINNED["google-bert/bert-base-chinese"].revision
-    assert f"/google-bert/bert-base-chinese/resolve/{revision}/vocab.txt" in hub.asked
-
-
-def test_no_connection_to_the_hub_is_one_clear_error(tmp_path: Path) -> None:
-    done = export_from("http://127.0.0.1:9", "google-bert/bert-base-chinese", tmp_path, HF_HUB_OFFLINE="1")
-    assert done.returncode == 1
-    assert "could not be downloaded from http://127.0.0.1:9" in done.stderr
-    assert "Traceback" not in done.stderr
+def write(folder: Path, *names: str) -> str:
+    """Write files that contain their names; return the folder as a user gives it."""
+    for name in names:
+        (folder / name).write_text(name)
+    return str(folder)
 
 
 def test_a_folder_is_taken_as_it_is() -> None:
     files = find_checkpoint(str(TINY))
-    assert (files.folder, files.revision) == (TINY, None)
-    assert files.digests.keys() == set(FILES)
+    assert (files.folder, files.revision, files.form) == (TINY, None, WeightForm.SAFETENSORS)
+    assert files.digests == {name: sha256((TINY / name).read_bytes()).hexdigest() for name in TINY_FILES}
+
+
+@pytest.mark.parametrize(
+    ("form", "weights"),
+    [
+        (WeightForm.SAFETENSORS, ("model.safetensors",)),
+        (WeightForm.TENSORFLOW_2, ("tf_model.h5",)),
+        (
+            WeightForm.TENSORFLOW_1,
+            (
+                "bert_model.ckpt.index",
+                "bert_model.ckpt.data-00000-of-00002",
+                "bert_model.ckpt.data-00001-of-00002",
+            ),
+        ),
+    ],
+)
+def test_a_form_is_all_of_its_files_and_no_others(tmp_path: Path, form: WeightForm, weights: tuple[str, ...]) -> None:
+    others = ("pytorch_model.bin", "flax_model.msgpack", "bert_model.ckpt.meta", "README.md")
+    files = find_checkpoint(write(tmp_path, "config.json", "vocab.txt", *weights, *others))
+    assert files.form is form
+    assert files.digests.keys() == {"config.json", "vocab.txt", *weights}
+
+
+def test_a_sharded_form_is_its_index_and_the_shards_that_it_names(tmp_path: Path) -> None:
+    model = write(tmp_path, "config.json", "tokenizer.json", *SHARDS, "model-00001-of-00003.safetensors")
+    (tmp_path / INDEX).write_text(json.dumps({"weight_map": dict(zip("abc", (*SHARDS, SHARDS[0]), strict=True))}))
+    files = find_checkpoint(model)
+    assert files.form is WeightForm.SHARDED_SAFETENSORS
+    assert files.digests.keys() == {"config.json", "tokenizer.json", INDEX, *SHARDS}
+
+
+@pytest.mark.parametrize("form", WeightForm)
+def test_the_first_form_counts_and_the_others_are_not_read(tmp_path: Path, form: WeightForm) -> None:
+    forms = [other.value for other in WeightForm]
+    model = write(tmp_path, "config.json", "vocab.txt", "bert_model.ckpt.data-00000-of-00001", *SHARDS)
+    write(tmp_path, *forms[forms.index(form.value) :])
+    if form is WeightForm.SHARDED_SAFETENSORS:
+        (tmp_path / INDEX).write_text(json.dumps({"weight_map": dict(zip("ab", SHARDS, strict=True))}))
+    assert set(forms) & find_checkpoint(model).digests.keys() == {form.value}
+
+
+def test_every_file_that_changes_the_tokenizer_is_read(tmp_path: Path) -> None:
+    tokenizer = ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+    files = find_checkpoint(write(tmp_path, "config.json", "bert_config.json", "model.safetensors", *tokenizer))
+    assert files.digests.keys() == {"config.json", "model.safetensors", *tokenizer}
 
 
 @pytest.mark.parametrize("model", ["./nowhere", "/nowhere/at/all", "bert", "a/b/c"])
-def test_a_folder_that_is_not_there_is_no_hub_name(model: str) -> None:
+def test_a_folder_that_is_not_there_is_not_a_hub_name(model: str) -> None:
     with pytest.raises(SourceError, match=f"there is no folder {model}"):
         find_checkpoint(model)
 
 
-def test_a_pickled_checkpoint_is_refused_with_the_way_out(tiny_copy: Path) -> None:
-    (tiny_copy / "model.safetensors").rename(tiny_copy / "pytorch_model.bin")
-    with pytest.raises(SourceError, match=r"has no model.safetensors: pytorch_model.bin is a pickle.*save_pretrained"):
-        find_checkpoint(str(tiny_copy))
+def test_a_file_in_place_of_its_folder_is_rejected() -> None:
+    with pytest.raises(SourceError, match=f"is a file; give its folder, {TINY}"):
+        find_checkpoint(str(TINY / "model.safetensors"))
 
 
-def test_every_missing_file_is_named(tiny_copy: Path) -> None:
-    (tiny_copy / "vocab.txt").unlink()
-    (tiny_copy / "config.json").unlink()
-    with pytest.raises(SourceError, match=r"has no config.json and no vocab.txt"):
-        find_checkpoint(str(tiny_copy))
+def test_a_folder_in_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path, "config.json", "vocab.txt", "model.safetensors")
+    assert find_checkpoint("~").folder == tmp_path
+
+
+def test_a_pickled_checkpoint_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    model = write(tmp_path, "config.json", "vocab.txt", "pytorch_model.bin")
+    with pytest.raises(SourceError, match=r"pytorch_model.bin is a pickle.*save_pretrained"):
+        find_checkpoint(model)
+
+
+def test_every_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"no config.json or bert_config.json and no .* or "):
+        find_checkpoint(write(tmp_path, "model.safetensors"))
+
+
+@pytest.mark.parametrize("below", ["checkpoint-500", "snapshots/0123456789"])
+def test_a_folder_above_the_checkpoint_is_refused_with_its_place(tmp_path: Path, below: str) -> None:
+    (tmp_path / below).mkdir(parents=True)
+    write(tmp_path / below, "config.json", "vocab.txt", "model.safetensors")
+    with pytest.raises(SourceError, match=f"; {tmp_path / below} has such weights, give that"):
+        find_checkpoint(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "index.json is not JSON: "),
+        ("[]", "index.json is not a JSON object"),
+        ("{}", "index.json has no weight_map from tensors to files; download it again"),
+        ('{"weight_map": {}}', "index.json has no weight_map"),
+        ('{"weight_map": {"a": 1}}', "index.json has no weight_map"),
+        (
+            json.dumps({"weight_map": dict(zip("ab", SHARDS, strict=True))}),
+            f"index.json names the shard {SHARDS[1]}, which is not there; download it again",
+        ),
+        ('{"weight_map": {"a": "../secret.safetensors"}}', "a shard is in the folder of its index"),
+    ],
+)
+def test_a_broken_index_is_named(tmp_path: Path, content: str, message: str) -> None:
+    model = write(tmp_path, "config.json", "vocab.txt", SHARDS[0])
+    (tmp_path / INDEX).write_text(content)
+    with pytest.raises(ExportError, match=message):
+        find_checkpoint(model)
+
+
+def test_a_tensorflow_checkpoint_without_its_data_is_named(tmp_path: Path) -> None:
+    model = write(tmp_path, "bert_config.json", "vocab.txt", "bert_model.ckpt.index")
+    with pytest.raises(SourceError, match=r"but no bert_model.ckpt.data-00000-of-00001; download all files"):
+        find_checkpoint(model)
+
+
+@pytest.mark.parametrize("name", ["vocab.txt", "model.safetensors"])
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path, name: str) -> None:
+    model = write(tmp_path, "config.json", "vocab.txt", "model.safetensors")
+    (tmp_path / name).write_text(POINTER)
+    with pytest.raises(SourceError, match=f"{name} is a pointer of Git LFS.*; run git lfs pull in {tmp_path}"):
+        find_checkpoint(model)

@@ -19,6 +19,7 @@ def test_the_exported_graph_answers_as_transformers_does(tiny_version: Path) -> 
     assert parity.same_top
     assert parity.worst < TOLERANCE
     assert parity.sentences > 10
+    assert parity.texts > 50
 
 
 def test_rounding_to_bf16_is_reported_apart_from_the_graphs_own_error(tmp_path: Path) -> None:

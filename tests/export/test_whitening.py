@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from export import SampleError, find_checkpoint, load_checkpoint, read_manifest
+from export import SampleError, find_checkpoint, read_manifest
 from export.__main__ import main
+from export.checkpoint import load_checkpoint
 from export.onnx.sample import SampleLines
 from export.savedmodel import ExportOptions, export_model
 from export.whitening import SAMPLE, SENTENCES, Whitening, fit, read_sample

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import numpy as np
 
-from export import find_checkpoint, load_checkpoint
+from export import find_checkpoint
+from export.checkpoint import load_checkpoint
 from loadtest.random_checkpoint import write_random_checkpoint
 
 TINY = Path(__file__).parents[1] / "export" / "tiny"

@@ -169,7 +169,7 @@ def test_a_second_run_on_a_taken_port_is_one_clear_sentence(local: Local, place:
     taken = command(local.models, *ports)
     done = subprocess.run(taken, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"run: port {ports[place]} cannot be had")
+    assert done.stderr.startswith(f"run: port {ports[place]} is not available")
     assert f"{setting}=" in done.stderr
     assert done.stderr.count("\n") == 1
 

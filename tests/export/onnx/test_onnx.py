@@ -11,7 +11,8 @@ from bert_mlm_client.onnx_runtime import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx.numpy_helper import from_array, to_array
 
-from export import ParityError, load_checkpoint
+from export import ParityError
+from export.checkpoint import load_checkpoint
 from export.manifest import read_manifest
 from export.onnx import ONNX_FILE
 from export.onnx.compare import compare, main, verify_light

@@ -4,7 +4,7 @@ import pytest
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 
-from export import load_checkpoint
+from export.checkpoint import load_checkpoint
 from loadtest.bench import checkpoint
 from loadtest.sentences import masked_sentences
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import load_checkpoint
+from export.checkpoint import load_checkpoint
 from models.demo.ten_lines import TEN_LINES
 from models.demo.tokenizer import build_tokenizer, id_of
 from tests.conftest import DEMO

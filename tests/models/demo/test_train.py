@@ -5,7 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from export import find_checkpoint, load_checkpoint
+from export import find_checkpoint
+from export.checkpoint import load_checkpoint
 from export.reference import torch_python
 from tests.conftest import DEMO
 from tests.models.demo.test_corpus import corpora_with

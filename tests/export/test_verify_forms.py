@@ -1,0 +1,97 @@
+"""verify passes on every form of checkpoint, and fails where the export read it otherwise."""
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from export import ParityError, find_checkpoint, savedmodel
+from export.checkpoint import Checkpoint, load_checkpoint
+from export.checkpoint_copy import readable_by_transformers
+from export.manifest import read_manifest
+from export.reference import ReferenceModel, torch_python
+from export.savedmodel import export_model
+from export.verify import TOLERANCE, Parity, compare
+from tests.export.conftest import TINY
+from tests.export.test_unnamed_rows import padded, write
+from tests.torch_environment import needs_torch
+
+pytestmark = needs_torch
+
+PUBLISHED = Path(__file__).parent / "published"
+SAVE = """
+import sys
+from transformers import AutoTokenizer, BertForMaskedLM
+source, target = sys.argv[1:]
+BertForMaskedLM.from_pretrained(source).save_pretrained(target)
+AutoTokenizer.from_pretrained(source).save_pretrained(target)
+"""
+
+
+def verify(checkpoint: Path, output: Path) -> Parity:
+    version = export_model(find_checkpoint(str(checkpoint)), output, 1, force=True)
+    return compare(version, checkpoint, read_manifest(version))
+
+
+@pytest.fixture
+def with_num(tiny_copy: Path) -> Path:
+    """A checkpoint whose embeddings have rows for [NUM], a special token, and for nothing."""
+    write(padded(), tiny_copy)
+    settings = json.loads((tiny_copy / "tokenizer_config.json").read_text()) | {"extra_special_tokens": ["[NUM]"]}
+    (tiny_copy / "tokenizer_config.json").write_text(json.dumps(settings))
+    return tiny_copy
+
+
+def test_added_tokens_and_rows_without_a_name(with_num: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parity = verify(with_num, tmp_path / "models")
+    assert parity.worst < TOLERANCE
+    assert parity.same_top
+
+    def without_added_tokens(folder: Path, **options: Any) -> Checkpoint:
+        checkpoint = load_checkpoint(folder, **options)
+        assert checkpoint.tokenizer.added_tokens
+        return replace(checkpoint, tokenizer=replace(checkpoint.tokenizer, added_tokens=()))
+
+    monkeypatch.setattr(savedmodel, "load_checkpoint", without_added_tokens)
+    with pytest.raises(ParityError, match=r"the version's tokenizer reads '.*NUM.*' as .*, transformers reads it as "):
+        verify(with_num, tmp_path / "models")
+
+
+def test_a_checkpoint_that_transformers_5_saved(with_num: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    command = [str(torch_python()), "-c", SAVE, str(with_num), str(saved)]
+    subprocess.run(command, check=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    assert not (saved / "vocab.txt").exists()
+    assert verify(saved, tmp_path / "models").worst < TOLERANCE
+
+
+@pytest.mark.parametrize("form", ["google", "keras"])
+def test_a_form_that_transformers_cannot_read(form: str, tmp_path: Path) -> None:
+    assert verify(PUBLISHED / form, tmp_path).worst < TOLERANCE
+
+
+def test_a_copy_has_the_weights_and_the_original_tokenizer() -> None:
+    with readable_by_transformers(TINY) as folder:
+        assert folder == TINY
+    source = PUBLISHED / "keras"
+    with readable_by_transformers(source) as folder:
+        assert folder != source
+        copied, original = load_checkpoint(folder), load_checkpoint(source)
+        assert copied.config == original.config
+        assert all((copied.weights[name] == value).all() for name, value in original.weights.items())
+        assert (folder / "vocab.txt").read_bytes() == (source / "vocab.txt").read_bytes()
+    assert not folder.exists()
+
+
+def test_names_that_transformers_does_not_know_are_copied(tiny_copy: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    weights = tiny_copy / "model.safetensors"
+    save_file({f"module.{name}": value for name, value in load_file(weights).items()}, weights)
+    with readable_by_transformers(tiny_copy) as folder, ReferenceModel(folder) as original:
+        assert folder != tiny_copy
+        assert original.mask_id == load_checkpoint(TINY).vocabulary.index("[MASK]")
