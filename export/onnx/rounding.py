@@ -92,7 +92,7 @@ def _choose_scales(blocks: Array, variances: Array, limit: int) -> Array:
     full = np.maximum(np.abs(blocks).max(axis=(0, 1)), 1e-12) / LARGEST
     # Where a pair has no limit to keep, larger scales round more coarsely and gain nothing.
     factors = np.array(_CANDIDATES if limit < 2 * LARGEST else [f for f in _CANDIDATES if f <= 1], np.float32)
-    best = np.empty_like(full)
+    best: Array = np.empty_like(full)
     for start in range(0, full.size, _CHUNK):
         chunk = slice(start, start + _CHUNK)
         weights = np.ascontiguousarray(blocks[:, :, chunk])
