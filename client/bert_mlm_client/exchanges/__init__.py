@@ -8,13 +8,13 @@ from bert_mlm_client.exchanges.base import Exchange, Result
 from bert_mlm_client.exchanges.current import Known, ask_current, learn
 from bert_mlm_client.exchanges.explain import Method, check_method, explain
 from bert_mlm_client.exchanges.features import features
-from bert_mlm_client.exchanges.fill import fill
-from bert_mlm_client.exchanges.joint import MAX_FILLINGS, fill_jointly
+from bert_mlm_client.exchanges.fill import fill, fill_masks
+from bert_mlm_client.exchanges.joint import MAX_FILLINGS, fill_words
 from bert_mlm_client.exchanges.rows import MAX_ROWS, check_texts
 from bert_mlm_client.exchanges.similarity import similarity
 from bert_mlm_client.exchanges.targets import check_target
 from bert_mlm_client.exchanges.tokenizer import load_tokenizer
-from bert_mlm_client.exchanges.words import Words, check_candidates, compare, score
+from bert_mlm_client.exchanges.words import Words, check_candidates, choose, score
 
 __all__ = [
     "MAX_FILLINGS",
@@ -29,11 +29,12 @@ __all__ = [
     "check_method",
     "check_target",
     "check_texts",
-    "compare",
+    "choose",
     "explain",
     "features",
     "fill",
-    "fill_jointly",
+    "fill_masks",
+    "fill_words",
     "learn",
     "load_tokenizer",
     "score",

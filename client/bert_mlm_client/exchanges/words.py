@@ -1,4 +1,4 @@
-"""Compare given words for the gaps of a text, of any length in tokens."""
+"""Score given words for the gaps of a text, of any length in tokens."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -68,7 +68,7 @@ def score(
     ]
 
 
-def compare(
+def choose(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     candidates: Sequence[tuple[str, ...]],

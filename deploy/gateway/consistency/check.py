@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic, perf_counter, time
-from typing import Any, Literal
+from typing import Literal
 
 from bert_mlm_client import (
     AsyncFillMask,
@@ -24,7 +24,7 @@ from bert_mlm_client import (
     UnreachableError,
 )
 
-from deploy.gateway.consistency.baseline import MASK, Baseline, BaselineError, read_baseline
+from deploy.gateway.consistency.baseline import Baseline, BaselineError, read_baseline
 from deploy.gateway.consistency.drift import Distribution, measure
 from deploy.gateway.log.json_lines import iso_8601
 from deploy.gateway.log.lines import Canary, Level
@@ -244,8 +244,7 @@ async def _ask(client: AsyncFillMask, baseline: Baseline) -> list[Distribution]:
     """
     answers: list[Distribution] = []
     for prompt in baseline.prompts:
-        filled: Any = await client.fill(prompt, baseline.top_k)  # a list, or with several masks a list of lists
-        masks = [filled] if prompt.count(MASK) == 1 else filled
+        masks = await client.fill_masks(prompt, baseline.top_k)
         answers += [{candidate.token: candidate.score for candidate in mask} for mask in masks]
     for answer in answers:
         for score in answer.values():

@@ -152,4 +152,4 @@ def test_candidates_that_come_one_by_one_are_there_when_a_new_version_is_asked_a
         model.version, model.tokens = 2, OTHER
         assert len(client.score(TEXT, iter(["京", "北京"]))) == 2  # type: ignore[arg-type]  # more than is promised
         model.version, model.tokens = 3, TOKENS
-        assert len(client.fill(TEXT, targets=iter(["京", "北京"]))) == 2  # type: ignore[call-overload]  # likewise
+        assert len(client.choose(TEXT, iter(["京", "北京"]))) == 2  # type: ignore[call-overload]  # likewise
