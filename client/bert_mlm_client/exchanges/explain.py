@@ -46,7 +46,7 @@ def explain(
     Raises:
         InputError: the text or the target cannot be asked, or occlusion takes too many rows.
     """
-    encoded = tokenizer.encode(text, truncate=truncate)
+    encoded = tokenizer.encode_checked(text, truncate=truncate)
     gaps = find_gaps(encoded)
     scores = None
     if target is not None:
