@@ -4,6 +4,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import NamedTuple, Self, overload
@@ -17,10 +18,12 @@ from bert_mlm_client.base_client import (
     fill_question,
     listed,
     pairs_of,
+    versions_of,
 )
 from bert_mlm_client.drive import drive_async
 from bert_mlm_client.errors import UsageError
 from bert_mlm_client.exchanges import Exchange, Known, Method, Result, Words, check_candidates, check_texts
+from bert_mlm_client.in_flight import send_all_async
 from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Prediction, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, AsyncTransport, Request, Retry, open_async_transport
@@ -285,25 +288,32 @@ class AsyncFillMask(BaseClient):
     async def _know(self, timeout: float | None) -> Known:
         async with self._at_home().loading:
             if self._known is None:
-                self._known = await self._run(exchanges.learn(self._vocab), timeout)
+                answered: set[int] = set()
+                self._known = await self._run(exchanges.load_known(self._vocab, answered), answered, timeout)
             return self._known
 
     async def _ask(self, question: Callable[[Tokenizer], Exchange[Result]], timeout: float | None) -> Result:
         known = await self._know(timeout)
-        result, found = await self._run(exchanges.ask_current(question, known, self._vocab), timeout)
+        answered: set[int] = set()
+        result, found = await self._run(
+            exchanges.ask_current(question, known, self._vocab, answered), answered, timeout
+        )
         if found is not known:
             self._known = found
         return result
 
-    async def _run(self, exchange: Exchange[Result], timeout: float | None) -> Result:
-        seconds = self._seconds(timeout)
+    async def _run(self, exchange: Exchange[Result], answered: set[int], timeout: float | None) -> Result:
+        """Carry out an exchange, and add the versions that answer to ``answered``."""
+        send = partial(self._transport.predict, timeout=self._seconds(timeout))
 
-        async def send(request: Request) -> Answer:
-            return await self._transport.predict(request, timeout=seconds)
+        async def perform(requests: Sequence[Request]) -> Sequence[Answer]:
+            answers = await send_all_async(requests, send)
+            answered.update(versions_of(answers))
+            return answers
 
         try:
             with self._located():
-                return await drive_async(exchange, send)
+                return await drive_async(exchange, perform)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if self._is_closed and task is not None and not task.cancelling():  # gRPC did, when its channel was closed

@@ -1,6 +1,6 @@
 """What both clients are made with, and the questions they ask."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from os import PathLike
@@ -12,10 +12,10 @@ from bert_mlm_client.errors import BertMlmError, InputError, UsageError
 from bert_mlm_client.exchanges import Exchange, Known, Method, Words
 from bert_mlm_client.results import Explanation, Filling
 from bert_mlm_client.tokens import Tokenizer
-from bert_mlm_client.transport import AsyncTransport, Transport
+from bert_mlm_client.transport import Answer, AsyncTransport, Transport
 from bert_mlm_client.transport.failures import closed
 
-Answer = TypeVar("Answer")
+Filled = TypeVar("Filled")
 
 MAX_TIMEOUT_S = 1_000_000
 """The longest deadline; the system's clocks and calls end not far beyond."""
@@ -73,13 +73,18 @@ class BaseClient:
             raise
 
 
-class FillExchange(Protocol[Answer]):
+class FillExchange(Protocol[Filled]):
     """One of the exchanges that fill masks."""
 
     def __call__(
         self, tokenizer: Tokenizer, texts: Sequence[str], top_k: int, *, skip_punctuation: bool, truncate: bool
-    ) -> Exchange[list[Answer]]:
+    ) -> Exchange[list[Filled]]:
         """Return the exchange for some texts."""
+
+
+def versions_of(answers: Iterable[Answer]) -> set[int]:
+    """Return the versions that answered, as far as the protocol tells."""
+    return {answer.version for answer in answers if answer.version is not None}
 
 
 def listed(texts: str | Sequence[str]) -> list[str]:
@@ -102,8 +107,8 @@ def check_moved(joint: object, targets: object) -> None:
 
 
 def fill_question(
-    ask: FillExchange[Answer], texts: Sequence[str], top_k: int, *, skip_punctuation: bool, truncate: bool
-) -> Callable[[Tokenizer], Exchange[list[Answer]]]:
+    ask: FillExchange[Filled], texts: Sequence[str], top_k: int, *, skip_punctuation: bool, truncate: bool
+) -> Callable[[Tokenizer], Exchange[list[Filled]]]:
     """Check a call that fills masks without a server, and return the exchange that answers it.
 
     Raises:

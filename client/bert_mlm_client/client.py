@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import NamedTuple, Self, overload
@@ -17,9 +18,11 @@ from bert_mlm_client.base_client import (
     fill_question,
     listed,
     pairs_of,
+    versions_of,
 )
-from bert_mlm_client.drive import MAX_IN_FLIGHT, drive
+from bert_mlm_client.drive import drive
 from bert_mlm_client.exchanges import Exchange, Known, Method, Result, Words, check_candidates, check_texts
+from bert_mlm_client.in_flight import MAX_IN_FLIGHT, send_all
 from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Prediction, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, Request, Retry, Transport, open_transport
@@ -467,24 +470,29 @@ class FillMask(BaseClient):
     def _know(self, timeout: float | None) -> Known:
         with self._at_home().loading:
             if self._known is None:
-                self._known = self._run(exchanges.learn(self._vocab), timeout)
+                answered: set[int] = set()
+                self._known = self._run(exchanges.load_known(self._vocab, answered), answered, timeout)
             return self._known
 
     def _ask(self, question: Callable[[Tokenizer], Exchange[Result]], timeout: float | None) -> Result:
         known = self._know(timeout)
-        result, found = self._run(exchanges.ask_current(question, known, self._vocab), timeout)
+        answered: set[int] = set()
+        result, found = self._run(exchanges.ask_current(question, known, self._vocab, answered), answered, timeout)
         if found is not known:
             self._known = found
         return result
 
-    def _run(self, exchange: Exchange[Result], timeout: float | None) -> Result:
-        seconds = self._seconds(timeout)
+    def _run(self, exchange: Exchange[Result], answered: set[int], timeout: float | None) -> Result:
+        """Carry out an exchange, and add the versions that answer to ``answered``."""
+        send = partial(self._transport.predict, timeout=self._seconds(timeout))
 
-        def send(request: Request) -> Answer:
-            return self._transport.predict(request, timeout=seconds)
+        def perform(requests: Sequence[Request]) -> Sequence[Answer]:
+            answers = send_all(requests, send, self._at_home().workers)
+            answered.update(versions_of(answers))
+            return answers
 
         with self._located():
-            return drive(exchange, send, self._at_home().workers)
+            return drive(exchange, perform)
 
     def _at_home(self) -> _Home:
         if self._home.process != os.getpid():  # where two threads come here, one's is dropped, which does no harm

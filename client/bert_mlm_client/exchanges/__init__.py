@@ -1,11 +1,11 @@
 """What is asked of the server and in which order, without doing it.
 
 An exchange is a generator: it yields the requests that may travel together, is sent their answers in the same order or
-has their error thrown in, and returns its result. So it is written once, and `drive` carries it out for both clients.
+has their error thrown in, and returns its result. So it is written once, and both clients `drive` it.
 """
 
 from bert_mlm_client.exchanges.base import Exchange, Result
-from bert_mlm_client.exchanges.current import Known, ask_current, learn
+from bert_mlm_client.exchanges.current import Known, ask_current, load_known
 from bert_mlm_client.exchanges.explain import Method, check_method, explain
 from bert_mlm_client.exchanges.features import features
 from bert_mlm_client.exchanges.fill import fill, fill_masks
@@ -35,7 +35,7 @@ __all__ = [
     "fill",
     "fill_masks",
     "fill_words",
-    "learn",
+    "load_known",
     "load_tokenizer",
     "score",
     "similarity",

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -52,10 +52,10 @@ def test_a_beam_wide_enough_finds_what_trying_everything_finds(seed: int, text: 
     table = TableModel(seed)
     tokenizer = table.client().tokenizer()
 
-    def send(request: Request) -> Answer:
-        return Answer(table.run(request.signature, request.inputs, request.outputs))
+    def answer(requests: Sequence[Request]) -> list[Answer]:
+        return [Answer(table.run(request.signature, request.inputs, request.outputs)) for request in requests]
 
-    [fillings] = drive(fill_words(tokenizer, [text], 5, width=width), send)
+    [fillings] = drive(fill_words(tokenizer, [text], 5, width=width), answer)
     row = tokenizer.encode(text).input_ids
     assert [filling.tokens for filling in fillings] == ranked(table, row)[:5]
     assert fillings[0].log_likelihood == pytest.approx(likelihood(table, row, fillings[0].tokens), rel=1e-5)

@@ -1,6 +1,7 @@
 """The evaluation of similarity: its figures on known numbers, and the whitening that the demonstration ships with."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,12 +70,12 @@ def test_whitened_the_unrelated_are_at_0_and_the_ranks_as_good(demo_version: Pat
 
     engine = OnnxEngine(demo_version)
 
-    def send(request: Request) -> Answer:
-        return Answer(engine.run(request.signature, request.inputs, request.outputs))
+    def answer(requests: Sequence[Request]) -> list[Answer]:
+        return [Answer(engine.run(request.signature, request.inputs, request.outputs)) for request in requests]
 
     pairs = read_pairs()
-    tokenizer = drive(load_tokenizer(None), send)
-    found = drive(similarity(tokenizer, [(pair.sentence, pair.other) for pair in pairs]), send)
+    tokenizer = drive(load_tokenizer(None), answer)
+    found = drive(similarity(tokenizer, [(pair.sentence, pair.other) for pair in pairs]), answer)
     grades = np.array([pair.grade for pair in pairs], np.float64)
     whitened, raw = np.array([one.score for one in found]), np.array([one.cosine for one in found])
     assert spearman(whitened, grades) > 0.7
