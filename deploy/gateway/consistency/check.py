@@ -28,6 +28,7 @@ from deploy.gateway.consistency.baseline import Baseline, BaselineError, read_ba
 from deploy.gateway.consistency.drift import Distribution, measure
 from deploy.gateway.log.json_lines import iso_8601
 from deploy.gateway.log.lines import Canary, Level
+from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics
 from deploy.gateway.telemetry.recorder import Log
 
@@ -84,7 +85,7 @@ class Consistency:
 
     Args:
         clients: who asks, by the address of one server each.
-        version: tells the version that answers, None while no question can be answered.
+        watch: knows the version that answers.
         folder: has the folders of the versions with their manifests; None: nothing is checked.
         log: where the lines go.
         metrics: where the checks are counted.
@@ -101,7 +102,7 @@ class Consistency:
     def __init__(
         self,
         clients: Mapping[str, AsyncFillMask],
-        version: Callable[[], int | None],
+        watch: ModelWatch,
         folder: Path | None,
         log: Log,
         metrics: Metrics,
@@ -113,7 +114,7 @@ class Consistency:
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._clients = clients
-        self._version = version
+        self._watch = watch
         self._folder = folder
         self._log = log
         self._metrics = metrics
@@ -154,7 +155,7 @@ class Consistency:
         """Check all servers if it is time to."""
         if self._folder is None:
             return
-        version = self._version()
+        version = self._watch.version if self._watch.ready else None
         is_due = self._clock() >= self._due or version != self._seen
         self._seen = version
         if version is None or not is_due:

@@ -17,6 +17,8 @@ from deploy.gateway import paths
 from deploy.gateway.context import RequestContext, current
 from deploy.gateway.errors import ApiError
 from deploy.gateway.log.lines import Inference, InferenceTask, Level, Line, UnhandledException
+from deploy.gateway.log.resources import Resources
+from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics
 
 REFUSALS_TOLD_S = 1.0
@@ -71,10 +73,10 @@ class Recorder:
         log: where the lines go.
         metrics: where it is counted.
         model_name: the model's name.
-        model_version: tells the newest version, None as long as it is not known; for questions without an answer, and
+        watch: knows the newest version, None as long as it is not known; for questions without an answer, and
             where the answer does not tell which version gave it.
         low_confidence: the score below which a filled mask is not to be trusted.
-        gpu_memory_mb: tells the GPU memory in use, None where nobody knows.
+        resources: returns what is used, for the GPU memory; None before the first reading.
         see: is shown every line, for alerts.
     """
 
@@ -84,17 +86,17 @@ class Recorder:
         metrics: Metrics,
         *,
         model_name: str,
-        model_version: Callable[[], int | None],
+        watch: ModelWatch,
         low_confidence: float,
-        gpu_memory_mb: Callable[[], float | None] = lambda: None,
+        resources: Callable[[], Resources | None] = lambda: None,
         see: Callable[[Inference | UnhandledException], object] = lambda _line: None,
     ) -> None:
         self._log = log
         self._metrics = metrics
         self._model_name = model_name
-        self._model_version = model_version
+        self._watch = watch
         self._low_confidence = low_confidence
-        self._gpu_memory_mb = gpu_memory_mb
+        self._resources = resources
         self._see = see
         self._refused: dict[tuple[InferenceTask, str], tuple[Inference, int]] = {}
 
@@ -211,6 +213,7 @@ class Recorder:
         error: Exception | None = None,
     ) -> None:
         was_sent = context.tokenize_s is not None
+        used = self._resources()
         line = Inference(
             level=_level(error),
             task=question.task,
@@ -218,7 +221,7 @@ class Recorder:
             request_id=context.request_id,
             trace_id=context.trace_id,
             model_name=self._model_name,
-            model_version=self._model_version() if context.model_version is None else context.model_version,
+            model_version=self._watch.version if context.model_version is None else context.model_version,
             batch_size=len(question.texts),
             input_text=text,
             predicted_token=best.token,
@@ -226,7 +229,7 @@ class Recorder:
             inference_time_ms=context.inference_s * 1000 if was_sent else None,
             tokenize_time_ms=(context.tokenize_s or 0.0) * 1000 if was_sent else None,
             total_time_ms=total_s * 1000,
-            gpu_memory_mb=self._gpu_memory_mb(),
+            gpu_memory_mb=used.gpu_memory_mb if used else None,
             error_type=_error_type(error) if error else None,
             error=str(error) if error else None,
         )
