@@ -154,10 +154,13 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters_and_answers
     assert signatures(FillMask) == signatures(AsyncFillMask)
     assert set(signatures(FillMask)) == {
         "__init__",
+        "choose",
         "close",
         "explain",
         "features",
         "fill",
+        "fill_masks",
+        "fill_words",
         "model_status",
         "score",
         "similarity",
@@ -174,8 +177,9 @@ def test_every_method_of_the_async_client_is_a_coroutine() -> None:
     ("method", "arguments", "options"),
     [
         ("fill", ["一[MASK]二"], {"skip_punctuation": True}),
-        ("fill", [["一[MASK]", "[MASK][MASK]二"], 2], {"joint": True}),
-        ("fill", ["一[MASK]二"], {"targets": ["三", "四四"]}),
+        ("fill_masks", [["一[MASK]", "[MASK][MASK]二"], 2], {"skip_punctuation": True}),
+        ("fill_words", [["一[MASK]", "[MASK][MASK]二"], 2], {}),
+        ("choose", ["一[MASK]二", ["三", "四四"], 1], {}),
         ("score", ["一[MASK]二", ["三", "四四"]], {}),
         ("explain", ["一[MASK]二[MASK]"], {}),
         ("explain", ["一[MASK]二"], {"method": "attention"}),
@@ -217,11 +221,19 @@ def test_what_similarity_cannot_compare_is_refused_before_anything_is_asked(a: A
 
 
 @pytest.mark.parametrize(
-    ("question", "text"), [("score", "没有"), ("explain", "没有"), ("features", ""), ("features", ["一", "\0"])]
+    ("question", "text"),
+    [
+        ("fill_words", "没有"),
+        ("choose", ["一[MASK]", "没有"]),
+        ("score", "没有"),
+        ("explain", "没有"),
+        ("features", ""),
+        ("features", ["一", "\0"]),
+    ],
 )
 def test_a_text_that_cannot_be_asked_is_refused_before_anything_is_asked(question: str, text: Any) -> None:
     table = TableModel()
-    more = [["一"]] if question == "score" else []
+    more = [["一"]] if question in {"score", "choose"} else []
     with FillMask(InProcess(table)) as client, pytest.raises(InputError):
         getattr(client, question)(text, *more)
     assert not table.asked
@@ -371,7 +383,10 @@ def test_a_damaged_tokenizer_configuration_is_refused(
 @pytest.mark.parametrize("strange", [len(TOKENS), -1])
 def test_a_token_outside_the_vocabulary_is_refused(url: str, model: ScriptedModel, strange: int) -> None:
     model.answers = {"token_ids": np.full((1, 1, model.top_k), strange, np.int32)}
-    with FillMask(url) as client, pytest.raises(VocabularyError, match=f"token {strange}, the vocabulary has") as error:
+    with (
+        FillMask(url) as client,
+        pytest.raises(VocabularyError, match=f"token {strange}, the vocabulary has") as error,
+    ):
         client.fill(ONE)
     assert error.value.address == url
 

@@ -39,7 +39,7 @@ def test_json_of_one_text_is_the_list_of_its_candidates(run: Run, url: str) -> N
 def test_json_of_several_texts_is_a_list_of_that_and_of_several_masks_nested(run: Run, url: str) -> None:
     done = run("fill", ONE, TWO, "--url", url, "--json")
     with FillMask(url) as client:
-        assert json.loads(done.stdout) == as_json(client.fill([ONE, TWO]))
+        assert json.loads(done.stdout) == as_json([client.fill(ONE), client.fill_masks(TWO)])
 
 
 def test_json_is_unescaped_utf_8_in_any_locale(run: Run, grpc_url: str) -> None:
@@ -54,8 +54,7 @@ def test_the_table_shows_score_token_and_sequence(run: Run, grpc_url: str) -> No
     header, _, *rows = [line.split() for line in done.stdout.splitlines() if line.strip()]
     assert (done.returncode, done.stderr) == (0, "")
     assert header == ["score", "token", "sequence"]
-    candidates = [candidate for candidate in expected if isinstance(candidate, Prediction)]
-    assert rows == [[f"{each.score:.4f}", each.token_str, each.sequence] for each in candidates]
+    assert rows == [[f"{each.score:.4f}", each.token_str, each.sequence] for each in expected]
 
 
 def test_the_table_numbers_several_masks_and_titles_several_texts(run: Run, grpc_url: str) -> None:
