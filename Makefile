@@ -19,6 +19,7 @@ PROCESSES ?= 1
 
 # make torch: further arguments of pip for PyTorch itself, such as --index-url with the CPU index of pytorch.org
 TORCH_PIP_ARGS ?=
+TEST_PROCESSES ?= auto
 
 BIN := .venv/bin
 TORCH_BIN := .venv-torch/bin
@@ -31,6 +32,9 @@ CHECKPOINT = --model "$(MODEL)" $(if $(REVISION),--revision "$(REVISION)")
 
 # Set, it would have TensorFlow compiled again at every start.
 export PYTHONDONTWRITEBYTECODE :=
+# Labels of the images.
+export BERT_MLM_VERSION ?= $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' client/bert_mlm_client/__init__.py)
+export BERT_MLM_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format export verify torch up down load bench clean protos
@@ -42,8 +46,8 @@ run: .venv/.run ## export a checkpoint, serve it on 8500 and 8501, its workbench
 	@exec $(BIN)/python -m deploy.local $(CHECKPOINT) --name "$(NAME)" \
 		--grpc-port "$(GRPC_PORT)" --rest-port "$(REST_PORT)" --gateway-port "$(GATEWAY_PORT)"
 
-test: .venv/.test ## run the tests
-	@$(BIN)/python -m pytest $(TESTS)
+test: .venv/.test ## run the tests, one process a core (TESTS=… for some of them, TEST_PROCESSES=0 for one process)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --maxprocesses 8 --dist loadfile $(TESTS)
 
 lint: .venv/.test ## check style and types
 	@$(BIN)/ruff check .
@@ -86,7 +90,7 @@ clean: ## remove the virtual environments, caches and exported versions
 protos: .venv/.test ## generate the wire messages anew from their .proto files
 	@$(BIN)/python -m pip install --quiet --target build/protoc grpcio-tools==1.75.1
 	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -Iclient --python_out=client --pyi_out=client client/bert_mlm_client/wire/serving.proto
-	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -Iclient -I. --python_out=. --pyi_out=. deploy/embedded/config.proto deploy/embedded/inference.proto
+	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -Iclient -I. --python_out=. --pyi_out=. deploy/embedded/proto/*.proto
 
 # What is installed follows the files that say so; a stamp in the environment remembers what is.
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'

@@ -10,6 +10,7 @@ the version in place, ``manifest`` says where it came from and ``verify`` compar
 imported here does, and no process loads TensorFlow and PyTorch together.
 """
 
+import export.blas  # noqa: F401 - before NumPy
 from export.errors import (
     CheckpointError,
     ExportError,

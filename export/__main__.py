@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from export.errors import ExportError
+from export.progress import progress_bar
 from export.quiet import quiet_stderr
 from export.source import find_checkpoint
 from export.whitening import SAMPLE
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ExportOptions(options.precision, options.lower_case, options.whitening_text),
             force=options.force,
             report=print,
+            track=progress_bar,
         )
     except (ExportError, OSError) as error:
         print(f"export: {error}", file=sys.stderr)

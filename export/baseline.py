@@ -4,7 +4,8 @@ A server whose weights, vocabulary or libraries are damaged answers wrongly and 
 asks the same prompts and compares with what stands in the manifest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 
 from export.checkpoint import Checkpoint
 from export.errors import CheckpointError
-from export.onnx import ONNX_FILE
-from export.onnx.calibration import encode_lines, open_session
+from export.onnx.sample import encode_lines
+from export.onnx.session import feeds, open_session
 
 GOLDEN = Path(__file__).with_name("golden.txt")
 """Sentences of many kinds, one a line, with one or two [MASK] each; none is longer than 64 tokens."""
@@ -31,27 +32,42 @@ Ids = NDArray[np.int32]
 Answers = tuple[Ids, NDArray[np.float32]]
 
 
-def record_baseline(version: Path, checkpoint: Checkpoint) -> dict[str, Any]:
-    """Ask a version's SavedModel and its light file the golden prompts.
+@dataclass(frozen=True, slots=True)
+class GoldenPrompts:
+    """The golden prompts as a checkpoint reads them, in one batch.
 
-    Returns:
-        What the manifest says as ``baseline``: the prompts, and by the engine that runs the file, ``tensorflow`` and
-        ``onnx``, the best candidates and their probabilities for each mask, in the prompts' order.
-
-    Raises:
-        CheckpointError: an answer is infinite or not a number.
+    Attributes:
+        prompts: those that it can read.
+        inputs: of ``fill_mask``; a prompt with fewer masks than another repeats its first.
     """
-    prompts = list(encode_lines(checkpoint, GOLDEN.read_text(encoding="utf-8").splitlines()))
-    inputs = _batch(prompts)
-    answers = {"tensorflow": _ask_savedmodel(version, inputs), "onnx": _ask_light(version / ONNX_FILE, inputs)}
-    return {
-        "prompts": [prompt.text for prompt in prompts],
-        **{engine: _by_mask(engine, prompts, *found) for engine, found in answers.items()},
-    }
+
+    prompts: Sequence[Encoded]
+    inputs: Mapping[str, Ids]
+
+    @classmethod
+    def read(cls, checkpoint: Checkpoint) -> "GoldenPrompts":
+        """Tokenize the golden prompts."""
+        prompts = list(encode_lines(checkpoint, GOLDEN.read_text(encoding="utf-8").splitlines()))
+        return cls(prompts, _batch(prompts))
+
+    def baseline(self, answers: Mapping[str, Answers]) -> dict[str, Any]:
+        """Return what the manifest says as ``baseline``.
+
+        Args:
+            answers: by the engine that runs the file, ``tensorflow`` or ``onnx``.
+
+        Returns:
+            The prompts, and for each engine the best candidates and their probabilities for each mask, in the prompts'
+            order.
+
+        Raises:
+            CheckpointError: an answer is infinite or not a number.
+        """
+        recorded = {engine: _by_mask(engine, self.prompts, *found) for engine, found in answers.items()}
+        return {"prompts": [prompt.text for prompt in self.prompts], **recorded}
 
 
 def _batch(prompts: Sequence[Encoded]) -> dict[str, Ids]:
-    """Return the inputs of ``fill_mask``; a prompt with fewer masks than another repeats its first."""
     longest = max(len(prompt.input_ids) for prompt in prompts)
     most = max(len(prompt.mask_positions) for prompt in prompts)
     ids = np.zeros((len(prompts), longest), np.int32)
@@ -64,22 +80,17 @@ def _batch(prompts: Sequence[Encoded]) -> dict[str, Ids]:
     return {"input_ids": ids, "lengths": lengths, "mask_positions": positions}
 
 
-def _ask_savedmodel(version: Path, inputs: Mapping[str, Ids]) -> Answers:
-    fill_mask = tf.saved_model.load(str(version)).signatures["fill_mask"]
+def ask_graph(fill_mask: Callable[..., Any], inputs: Mapping[str, Ids]) -> Answers:
+    """Return the answers of the SavedModel's signature ``fill_mask``."""
     found = fill_mask(**{name: tf.constant(array) for name, array in inputs.items()})
     return found["token_ids"].numpy(), found["scores"].numpy()
 
 
-def _ask_light(path: Path, inputs: Mapping[str, Ids]) -> Answers:
-    positions = inputs["mask_positions"]
-    feeds = {
-        "input_ids": inputs["input_ids"],
-        "lengths": inputs["lengths"],
-        "positions": positions,
-        "answers": np.array([positions.shape[1]], np.int32),
-        "candidate_ids": np.zeros((len(positions), 1), np.int32),
-    }
-    token_ids, scores = open_session(path).run(["token_ids", "scores"], feeds)
+def ask_light(path: Path, inputs: Mapping[str, Ids]) -> Answers:
+    """Return the answers of a light file."""
+    positions, lengths = inputs["mask_positions"], inputs["lengths"]
+    asked = feeds(inputs["input_ids"], positions, answers=positions.shape[1], lengths=lengths)
+    token_ids, scores = open_session(path).run(["token_ids", "scores"], asked)
     return token_ids, scores
 
 
@@ -87,7 +98,7 @@ def _by_mask(
     engine: str, prompts: Sequence[Encoded], token_ids: Ids, scores: NDArray[np.float32]
 ) -> list[dict[str, Any]]:
     if not np.isfinite(scores).all():
-        msg = f"the exported model answers with numbers that are none ({engine}): its weights need another --precision"
+        msg = f"the exported model answers with NaN or infinite scores ({engine}): export with another --precision"
         raise CheckpointError(msg)
     return [
         {

@@ -123,9 +123,10 @@ class Bert(tf.Module):
             stored = np.ascontiguousarray(value.astype(STORED_TYPES[precision]))
             self._kept[name] = _Weight(stored, name, widen=not as_stored)
 
-        for name, value in weights.items():
+        for name in weights:
             if name.endswith(_BY_HEADS + _UNUSED):
                 continue
+            value = weights[name]
             keep(name, _in_blocks(value, math.gcd(_BLOCK, len(value))) if name.endswith("dense.weight") else value)
         for number in range(config.num_hidden_layers):
             attention = f"{_layer(number)}.attention.self"

@@ -1,6 +1,8 @@
 """Write a version folder: the SavedModel, its assets, its warmup requests and its manifest, all or nothing."""
 
+import gc
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,15 +19,17 @@ from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 from export.assets import write_assets
-from export.baseline import record_baseline
+from export.baseline import Answers, GoldenPrompts, ask_graph, ask_light
 from export.bert import Bert, Precision
-from export.checkpoint import Checkpoint, load_checkpoint
+from export.checkpoint import Checkpoint, expected_shapes, load_checkpoint
 from export.errors import VersionError
 from export.manifest import Manifest, write_manifest
 from export.onnx import ONNX_FILE, SIGNATURES, Agreement, write_onnx
-from export.onnx.calibration import encode_lines
+from export.onnx.calibration import Calibration, calibrate
+from export.onnx.sample import SampleLines
+from export.progress import Track, untracked
 from export.quiet import quiet_stderr
-from export.signatures import TOP_K, Whiten, answer_count, build_signatures, client_config, sentence_vectors
+from export.signatures import TOP_K, Whiten, answer_count, build_signatures, client_config
 from export.source import CheckpointFiles, sha256_of
 from export.whitening import SAMPLE, SHRINKAGE, SampleText, Whitening, fit, read_sample
 
@@ -63,6 +67,7 @@ def export_model(
     *,
     force: bool = False,
     report: Report = lambda _: None,
+    track: Track = untracked,
 ) -> Path:
     """Export a checkpoint as ``servable/version``.
 
@@ -73,6 +78,7 @@ def export_model(
         options: see there.
         force: replace the version if it exists.
         report: called with one sentence at each stage.
+        track: shows the progress of the long stages.
 
     Raises:
         VersionError: the version exists and ``force`` is not set.
@@ -87,25 +93,26 @@ def export_model(
         )
         raise VersionError(msg)
     checkpoint = load_checkpoint(files.folder, lower_case=options.lower_case)
-    weights = sum(tensor.size for tensor in checkpoint.weights.values())
-    report(f"Read {weights / 1e6:.1f} million weights from {files.folder}.")
+    weights = sum(map(math.prod, expected_shapes(checkpoint.config).values()))
+    report(f"Checked {weights / 1e6:.1f} million weights in {files.folder}.")
     sample = read_sample(options.whitening_text)
-    with quiet_stderr():
-        whitening = _fit_whitening(checkpoint, sample)
-    report(f"Fitted the whitening of sentence vectors to {whitening.sentences} sentences.")
+    lines = SampleLines.read(checkpoint, sample)
+    calibration = calibrate(checkpoint, lines, track=track)
+    whitening = fit(calibration.vectors)
+    report(f"Ran float32 on sample text and fitted the whitening to {whitening.sentences} sentences.")
     with _put_in_place(target) as folder:
+        golden = GoldenPrompts.read(checkpoint)
         with quiet_stderr():
-            bert = Bert(checkpoint.config, checkpoint.weights, options.precision)
-            bert.whiten = Whiten(whitening)  # what the signatures use must be part of what is saved
-            tf.saved_model.save(bert, str(folder), signatures=build_signatures(bert, bert.whiten, checkpoint))
+            answers = {"tensorflow": _write_graph(folder, checkpoint, whitening, options.precision, golden)}
+        gc.collect()  # TensorFlow's functions and weights are in reference cycles
         report(f"Built the graph and its signatures, weights stored in {options.precision}.")
         write_assets(folder / "assets", files.folder, checkpoint)
         _write_warmup(folder / WARMUP_FILE, checkpoint)
-        agreement = _write_light(folder, checkpoint, whitening)
+        agreement = _write_light(folder, checkpoint, calibration, whitening)
+        answers["onnx"] = ask_light(folder / ONNX_FILE, golden.inputs)
         report(f"Wrote the light engine's file; beside float32: {agreement or 'not compared, no token is known'}.")
-        with quiet_stderr():
-            baseline = record_baseline(folder, checkpoint)
-        report(f"Recorded the answers to {len(baseline['prompts'])} golden prompts as the version's baseline.")
+        baseline = golden.baseline(answers)
+        report(f"Recorded the answers to {len(golden.prompts)} golden prompts as the version's baseline.")
         fitted = _fitted(whitening, sample)
         manifest = _describe(folder, files, checkpoint, options, whitening=fitted, agreement=agreement)
         write_manifest(folder, replace(manifest, baseline=baseline))
@@ -132,10 +139,17 @@ def _put_in_place(target: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fit_whitening(checkpoint: Checkpoint, sample: SampleText) -> Whitening:
-    """Fit to what the checkpoint says in float32, so that a whitening is the same for every precision."""
-    sentences = [line.input_ids for line in encode_lines(checkpoint, sample.sentences, masks=False)]
-    return fit(sentence_vectors(Bert(checkpoint.config, checkpoint.weights), sentences))
+def _write_graph(
+    folder: Path, checkpoint: Checkpoint, whitening: Whitening, precision: Precision, golden: GoldenPrompts
+) -> Answers:
+    """Write the SavedModel and return its answers to the golden prompts; its weights are free afterwards."""
+    bert = Bert(checkpoint.config, checkpoint.weights, precision)
+    bert.whiten = Whiten(whitening)  # what the signatures use must be part of what is saved
+    signatures = build_signatures(bert, bert.whiten, checkpoint)
+    tf.saved_model.save(bert, str(folder), signatures=signatures)
+    if precision != "fp32":  # weights are widened when a model is loaded, not before
+        signatures = tf.saved_model.load(str(folder)).signatures
+    return ask_graph(signatures["fill_mask"], golden.inputs)
 
 
 def _fitted(whitening: Whitening, sample: SampleText) -> dict[str, Any]:
@@ -179,7 +193,9 @@ def warmup_requests(checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any
     yield "serving_default", {"input_ids": ids[:, :8], "attention_mask": ones, "token_type_ids": zeros}
 
 
-def _write_light(folder: Path, checkpoint: Checkpoint, whitening: Whitening) -> Agreement | None:
+def _write_light(
+    folder: Path, checkpoint: Checkpoint, calibration: Calibration, whitening: Whitening
+) -> Agreement | None:
     """Write the light engine's file, with the SavedModel's own signatures but the one that it has not."""
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     signatures = messages.SignatureDefMap()
@@ -190,7 +206,8 @@ def _write_light(folder: Path, checkpoint: Checkpoint, whitening: Whitening) -> 
         "signatures": json_format.MessageToJson(signatures, indent=None, sort_keys=True),
         "tokenizer": json.dumps(client_config(checkpoint), sort_keys=True),
     }
-    return write_onnx(folder / ONNX_FILE, checkpoint, whitening, metadata, answer_count(checkpoint))
+    path, top_k = folder / ONNX_FILE, answer_count(checkpoint)
+    return write_onnx(path, checkpoint, calibration, whitening, metadata=metadata, top_k=top_k)
 
 
 def _describe(

@@ -9,15 +9,13 @@ Face's contract for other clients and must not be batched.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from bert_mlm_client.vocabulary import Vocabulary
-from numpy.typing import NDArray
 
 from export.bert import Bert, Tensor
 from export.checkpoint import Checkpoint
@@ -25,8 +23,6 @@ from export.whitening import Whitening
 
 TOP_K = 100
 """How many answers ``fill_mask`` gives for each mask, at most: under 1 kB."""
-
-_ROWS = 64  # sentences that ``sentence_vectors`` runs at once
 
 
 class Whiten(tf.Module):
@@ -76,27 +72,12 @@ def answer_count(checkpoint: Checkpoint) -> int:
     return min(TOP_K, sum(map(bool, checkpoint.tokens)))
 
 
-def sentence_vectors(bert: Bert, sentences: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-    """Return what ``features`` gives as ``mean`` for the token ids of sentences: [N, H], in their order."""
-    pool = _concrete(partial(_pool, bert), _ids("input_ids"), _ids("lengths", rank=1))
-    vectors = np.empty((len(sentences), bert.config.hidden_size), np.float32)
-    by_length = np.argsort([len(sentence) for sentence in sentences], kind="stable")
-    for start in range(0, len(sentences), _ROWS):
-        batch = by_length[start : start + _ROWS]
-        lengths = np.array([len(sentences[row]) for row in batch], np.int32)
-        ids = np.zeros((len(batch), lengths.max()), np.int32)
-        for number, row in enumerate(batch):
-            ids[number, : lengths[number]] = sentences[row]
-        vectors[batch] = pool(input_ids=tf.constant(ids), lengths=tf.constant(lengths))["mean"].numpy()
-    return vectors
-
-
 def _ids(name: str, *, rank: int = 2) -> Any:
     return tf.TensorSpec([None] * rank, tf.int32, name=name)
 
 
 def _concrete(function: Callable[..., dict[str, Tensor]], *inputs: Any) -> Any:
-    return tf.function(function, input_signature=inputs).get_concrete_function()
+    return tf.function(function, input_signature=inputs, autograph=False).get_concrete_function()
 
 
 def _encode(bert: Bert, input_ids: Tensor, lengths: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -36,7 +36,7 @@ from deploy.embedded.batching.by_length import Limits
 from deploy.embedded.batching.contract import cut, execute
 from deploy.embedded.batching.scheduler import Task
 from deploy.embedded.engines.onnx import OnnxEngine
-from deploy.embedded.memory import tune_heap
+from deploy.embedded.lifecycle.memory import tune_heap
 from loadtest.processes import ROOT, StartError, cpu_s, free_port, http, serve
 
 MODEL = "bert_mlm"

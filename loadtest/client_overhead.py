@@ -32,7 +32,7 @@ from bert_mlm_client.transport.address import Servable
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 from bert_mlm_client.wire import encode_tensor, messages
 
-from deploy.embedded import json_write
+from deploy.embedded.json_codec import write as json_write
 from loadtest.sentences import text_of
 
 ROOT = Path(__file__).parents[1]

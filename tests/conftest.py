@@ -1,17 +1,21 @@
-"""What all tests share: the checkpoint that ships, exported once a run."""
+"""What all tests share: the checkpoints, each exported once a run."""
 
 from pathlib import Path
 
 import pytest
 
-from export import find_checkpoint
+from tests.support.exported import DEMO, TINY, exported
 
-DEMO = Path(__file__).parents[1] / "models" / "demo"
+__all__ = ["DEMO", "TINY"]
 
 
 @pytest.fixture(scope="session")
 def demo_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Version 1 of a servable ``bert_mlm``, for all tests: one that changes it takes a copy."""
-    from export.savedmodel import export_model
+    """Version 1 of the checkpoint that ships."""
+    return exported(DEMO, tmp_path_factory)
 
-    return export_model(find_checkpoint(str(DEMO)), tmp_path_factory.mktemp("demo") / "bert_mlm", 1)
+
+@pytest.fixture(scope="session")
+def tiny_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1 of the small checkpoint of the tests."""
+    return exported(TINY, tmp_path_factory)

@@ -29,6 +29,10 @@ class ImportGraph:
                 waiting += self._direct.get(name, ())
         return found
 
+    def direct(self, name: str) -> set[str]:
+        """Return what a module imports itself."""
+        return self._direct[name]
+
     def path(self, start: str, packages: Iterable[str]) -> list[str]:
         """Return the shortest way from a module to any module of some packages; empty where there is none."""
         ways = [[start]]

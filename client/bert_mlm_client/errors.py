@@ -17,6 +17,22 @@
         └── DeadlineError           it gave up because its own time limit ran out
 """
 
+__all__ = [
+    "BertMlmError",
+    "DeadlineError",
+    "InputError",
+    "ModelNotFoundError",
+    "OverloadedError",
+    "ProtocolError",
+    "RequestError",
+    "ServerError",
+    "ServerTimeoutError",
+    "SignatureNotFoundError",
+    "UnreachableError",
+    "UsageError",
+    "VocabularyError",
+]
+
 
 class BertMlmError(Exception):
     """Base class of all errors of this package.

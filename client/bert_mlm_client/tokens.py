@@ -7,6 +7,8 @@ from typing import Any
 from bert_mlm_client.errors import InputError, VocabularyError
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 
+__all__ = ["MASK", "Encoded", "TextTypeError", "Tokenizer", "check_text"]
+
 UNK, CLS, SEP, MASK = "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 
 Span = tuple[int, int]
@@ -90,17 +92,14 @@ class Tokenizer:
     lower-case and strip accents where the configuration says so, split at spaces and punctuation, then WordPiece
     (Devlin et al. 2019, and `tokenization.py` of google-research/bert).
 
-    [MASK] and the tokens that were added to the vocabulary are the only special tokens that a text can contain. [CLS],
-    [SEP], [PAD] and [UNK] are tokenized as words and brackets, which transformers calls ``split_special_tokens``, so
-    that no text can end a sentence or blank a token.
+    A text can contain [MASK] and added tokens. [CLS], [SEP], [PAD] and [UNK] in it are words in brackets, which
+    transformers calls ``split_special_tokens``, so that no text can end a sentence or blank a token.
 
     Args:
         vocabulary: the tokens of vocab.txt.
         config: the settings, with the tokens that were added.
 
     Attributes:
-        vocabulary: see there.
-        config: see there.
         tokens: every token by id, added ones included; "" for an id without a name.
 
     Raises:
@@ -122,7 +121,10 @@ class Tokenizer:
         ids.pop("", None)  # it counts in the ids of added tokens, and stands for no text
         self._ids = ids | {token.content: token.id for token in config.added_tokens}
         self._stripping = {token.id for token in config.added_tokens if token.lstrip or token.rstrip}
-        self.tokens = _names(vocabulary, config)
+        names = [*vocabulary.tokens, *[""] * (config.rows - len(vocabulary.tokens))]
+        for token in config.added_tokens:
+            names[token.id] = token.content
+        self.tokens = tuple(names)
 
     def encode(self, text: str, *, truncate: bool = False, masks: bool = True) -> Encoded:
         """Cut one text.
@@ -206,11 +208,7 @@ class Tokenizer:
 
 
 def _build_backend(ids: dict[str, int], config: TokenizerConfig) -> Any:
-    """Return the `tokenizers.Tokenizer` that transformers builds.
-
-    Raises:
-        VocabularyError: it gives an added token another id than the configuration.
-    """
+    """Return the `tokenizers.Tokenizer` that transformers builds."""
     from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
     # The library numbers new tokens from the size of the vocabulary, where transformers counts all empty lines of
@@ -226,26 +224,21 @@ def _build_backend(ids: dict[str, int], config: TokenizerConfig) -> Any:
         lowercase=config.do_lower_case,
     )
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    if all(token.content != MASK for token in config.added_tokens):
-        backend.add_special_tokens([AddedToken(MASK, normalized=False)])
+    added = [
+        AddedToken(**{name: value for name, value in asdict(token).items() if name != "id"})
+        for token in config.added_tokens
+    ]
+    if MASK not in [token.content for token in config.added_tokens]:
+        added.append(AddedToken(MASK, normalized=False, special=True))
+    backend.add_tokens(added)
     for token in config.added_tokens:
-        flags = asdict(token)
-        number = flags.pop("id")
-        backend.add_tokens([AddedToken(**flags)])
-        if (given := backend.token_to_id(token.content)) != number:
+        if (given := backend.token_to_id(token.content)) != token.id:
             msg = (
-                f"the added token {token.content!r} has id {number} in the server's configuration, and {given} in "
+                f"the added token {token.content!r} has id {token.id} in the server's configuration, and {given} in "
                 "transformers; export the model again"
             )
             raise VocabularyError(msg)
     return backend
-
-
-def _names(vocabulary: Vocabulary, config: TokenizerConfig) -> tuple[str, ...]:
-    names = [*vocabulary.tokens, *[""] * (config.rows - len(vocabulary.tokens))]
-    for token in config.added_tokens:
-        names[token.id] = token.content
-    return tuple(names)
 
 
 def _without_spaces(text: str, span: Span) -> Span:

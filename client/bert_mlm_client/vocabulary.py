@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from bert_mlm_client.errors import VocabularyError
 
+__all__ = ["AddedToken", "TokenizerConfig", "Vocabulary", "check_match"]
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -16,8 +18,7 @@ class Vocabulary:
 
     Attributes:
         tokens: the lines of vocab.txt; an empty one is a row of the embeddings without a name.
-        digest: the SHA-256 of the tokens joined with ``\n``, in hexadecimal. It is the same for every way to write
-            the file.
+        digest: the SHA-256 of the tokens joined with ``\n``, in hexadecimal.
     """
 
     tokens: tuple[str, ...]
@@ -27,8 +28,8 @@ class Vocabulary:
     def parse(cls, content: bytes) -> Self:
         r"""Parse the bytes of a vocab.txt.
 
-        Lines end in ``\n`` or ``\r\n``. No other line separator counts: in bert-base-chinese U+2028 is token 343. A
-        byte-order mark and empty lines at the end are dropped.
+        Lines end in ``\n`` or ``\r\n`` alone: U+2028 is token 343 of bert-base-chinese. A byte-order mark and empty
+        lines at the end are dropped.
 
         Raises:
             VocabularyError: the bytes are not UTF-8.
@@ -90,8 +91,8 @@ class TokenizerConfig:
         max_length: the longest input in tokens, [CLS] and [SEP] included.
         vocab_size: the number of tokens in vocab.txt, without those that were added to it; None where unknown.
         vocab_sha256: the vocabulary's digest; None where unknown.
-        added_tokens: tokens that are matched before WordPiece, in the order of their ids. BERT's own special tokens
-            are not among them, except [MASK] where its flags are not the usual ones.
+        added_tokens: tokens that are matched before WordPiece, in the order of their ids; [MASK] only where its flags
+            are not the usual ones.
     """
 
     do_lower_case: bool = True
@@ -127,7 +128,7 @@ class TokenizerConfig:
 
     @property
     def rows(self) -> int:
-        """The number of ids up to the last token that has a name; 0 where the vocabulary's size is unknown."""
+        """The number of ids up to the last token that has a name."""
         return max([self.vocab_size or 0, *(token.id + 1 for token in self.added_tokens)])
 
 

@@ -15,26 +15,28 @@ from typing import NoReturn
 import grpc
 import uvloop
 
-from deploy.embedded import batching, config, flags, metrics, text_proto, tls
+from deploy.embedded import batching, flags, metrics, text_proto
+from deploy.embedded.api import tls
+from deploy.embedded.api.grpc import create_server
+from deploy.embedded.api.health import Health
+from deploy.embedded.api.model_service import ModelService
+from deploy.embedded.api.rest import RestApi
+from deploy.embedded.api.servers import GrpcServer, RestServer, Server, check_free, check_socket
 from deploy.embedded.batching.direct import THREADS_A_CORE
-from deploy.embedded.config_pb2 import MonitoringConfig
-from deploy.embedded.config_watch import watch
 from deploy.embedded.engines import Engine
 from deploy.embedded.engines.choose import choose_engine
 from deploy.embedded.engines.onnx import LEFT_OUT, OnnxEngine
 from deploy.embedded.engines.tensorflow import TensorFlowEngine
 from deploy.embedded.errors import StartError
 from deploy.embedded.flags import Settings
-from deploy.embedded.grpc_api import create_server
-from deploy.embedded.health import Health
-from deploy.embedded.lifecycle import Lifecycle
-from deploy.embedded.loader import Loader
-from deploy.embedded.memory import tune_heap
-from deploy.embedded.model_service import ModelService
+from deploy.embedded.lifecycle import config
+from deploy.embedded.lifecycle.config_watch import watch
+from deploy.embedded.lifecycle.loader import Loader
+from deploy.embedded.lifecycle.manager import Lifecycle
+from deploy.embedded.lifecycle.memory import tune_heap
+from deploy.embedded.lifecycle.warmup import warm_up
+from deploy.embedded.proto.config_pb2 import MonitoringConfig
 from deploy.embedded.repository import Repository
-from deploy.embedded.rest_api import RestApi
-from deploy.embedded.servers import GrpcServer, RestServer, Server, check_free, check_socket
-from deploy.embedded.warmup import warm_up
 
 logger = logging.getLogger("deploy.embedded")
 

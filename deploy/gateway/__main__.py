@@ -45,7 +45,7 @@ def serve(arguments: Sequence[str]) -> int:
     # gRPC has nothing to do where a process is started for a report, and says so each time.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from deploy.gateway.app import create_app
-    from deploy.gateway.connection import limited
+    from deploy.gateway.middleware.connection import limited
     from deploy.http import IDLE_S, end_overdue
 
     try:
@@ -120,7 +120,7 @@ def openapi() -> int:
 
 def monitoring() -> int:
     """Print the page about monitoring, MONITORING.md, which is checked in beside this file."""
-    from deploy.gateway.monitoring import page
+    from deploy.gateway.status.monitoring_page import page
 
     print(page(), end="")
     return 0

@@ -8,38 +8,39 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bert_mlm_client import AsyncFillMask
+from bert_mlm_client import AsyncFillMask, __version__
 from bert_mlm_client.transport import open_async_transport
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware import Middleware
 
-from deploy.gateway import docs, paths
-from deploy.gateway.access import ApiKeys
+from deploy.gateway import paths
 from deploy.gateway.alerts.evaluator import Alerts, Sources
 from deploy.gateway.alerts.webhook import Webhook
-from deploy.gateway.allowance import Allowance
-from deploy.gateway.api import Questions
-from deploy.gateway.consistency import Consistency
+from deploy.gateway.api import docs
+from deploy.gateway.api.questions import Questions
+from deploy.gateway.api.request_limits import RequestLimits
+from deploy.gateway.consistency.check import Consistency
 from deploy.gateway.dashboard.routes import Dashboard
-from deploy.gateway.envelope import Envelope
 from deploy.gateway.errors import add_handlers
-from deploy.gateway.health import Health
-from deploy.gateway.limits import BodyLimit, ConcurrencyLimit, Turns
-from deploy.gateway.loads import LoadLines
 from deploy.gateway.log.request_log import RequestLog
 from deploy.gateway.log.resources import ResourceMonitor, Resources
 from deploy.gateway.log.rotation import Rotation
 from deploy.gateway.log.writer import LogWriter
-from deploy.gateway.metrics import Metrics
-from deploy.gateway.model import ModelWatch
-from deploy.gateway.readings import read_alerts_into, read_consistency_into, read_into
-from deploy.gateway.recorder import Recorder
+from deploy.gateway.middleware.api_keys import ApiKeys
+from deploy.gateway.middleware.body_limit import BodyLimit
+from deploy.gateway.middleware.concurrency import ConcurrencyLimit, ConcurrencySlots
+from deploy.gateway.middleware.envelope import Envelope
+from deploy.gateway.model.loads import LoadLines
+from deploy.gateway.model.timing import TimedTransport
+from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.settings import Settings
-from deploy.gateway.timing import TimedTransport
+from deploy.gateway.status.gauges import read_alerts_into, read_consistency_into, read_into
+from deploy.gateway.status.health import Health
+from deploy.gateway.telemetry.metrics import Metrics
+from deploy.gateway.telemetry.recorder import Recorder
 
-VERSION = "0.1.0"
 LOG_NAME = "gateway.log"
 ABOUT = (
     "Ask a Chinese masked language model: fill [MASK] in sentences, score words, compare and explain. Errors are "
@@ -102,8 +103,10 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         low_confidence=settings.low_confidence,
         see=alerts.see,
     )
-    turns = Turns(at_once=settings.max_concurrency, queue=settings.max_queue, wait_s=settings.queue_timeout_s)
-    read_into(metrics, turns, watch, writer, resources)
+    slots = ConcurrencySlots(
+        at_once=settings.max_concurrency, queue=settings.max_queue, wait_s=settings.queue_timeout_s
+    )
+    read_into(metrics, slots, watch, writer, resources)
     read_alerts_into(metrics, alerts, webhook)
     read_consistency_into(metrics, consistency)
 
@@ -130,7 +133,7 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
 
     app = FastAPI(
         title="Fill-mask gateway",
-        version=VERSION,
+        version=__version__,
         description=ABOUT,
         lifespan=lifespan,
         docs_url=None,  # see docs/
@@ -141,12 +144,12 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
             Middleware(Envelope, metrics=metrics, recorder=recorder),
             *_access(settings),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.client_timeout_s),
-            Middleware(ConcurrencyLimit, turns=turns),
+            Middleware(ConcurrencyLimit, slots=slots),
         ],
     )
     add_handlers(app)
-    questions = Questions(client, recorder, Allowance.of(settings))
-    health = Health(settings, watch, turns, writer, resources, alerts=alerts, consistency=consistency)
+    questions = Questions(client, recorder, RequestLimits.of(settings))
+    health = Health(settings, watch, slots, writer, resources, alerts=alerts, consistency=consistency)
     questions.add_to(app)
     health.add_to(app)
     docs.add_to(app)

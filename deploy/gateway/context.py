@@ -30,8 +30,8 @@ class RequestContext:
         inference_s: how long at least one request was with the model server, and somebody waited for it.
         model_version: which version of the model answered; None before that, and where REST does not tell.
         afterwards: what is to be done once the answer is sent, so that nobody waits for it.
-        if_stopped: records the question that was broken off, if what it is answered with is that the gateway stops.
-        if_refused: records that it is sent away before anybody has read its question.
+        on_cancelled: records the question that was broken off, if what it is answered with is that the gateway stops.
+        on_rejected: records that it is sent away before anybody has read its question.
     """
 
     request_id: str
@@ -45,8 +45,8 @@ class RequestContext:
     inference_s: float = 0.0
     model_version: int | None = None
     afterwards: list[Callable[[], None]] = field(default_factory=list)
-    if_stopped: Callable[[Exception], None] = lambda _error: None
-    if_refused: Callable[[Exception], None] = lambda _error: None
+    on_cancelled: Callable[[Exception], None] = lambda _error: None
+    on_rejected: Callable[[Exception], None] = lambda _error: None
     _sent: int = 0
     _since: float = 0.0
 

@@ -18,21 +18,16 @@
 | 504 | the model server did not answer in time |
 """
 
-import difflib
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, get_args
 
 import bert_mlm_client as client
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import Tag, ValidationError
-from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 from deploy.gateway.context import current
-from deploy.gateway.schemas import FIELD_NAMES, Body
 
 RETRY_AFTER_S = 1
 
@@ -92,16 +87,6 @@ def stopping() -> ApiError:
     return ApiError(503, "StoppingError", words, {"Retry-After": str(RETRY_AFTER_S)})
 
 
-def invalid_body(error: ValidationError) -> ApiError:
-    """Return the answer to a body that is no JSON, or names the fields that are not as the schema has them."""
-    problems = error.errors(include_url=False, include_input=False)
-    if problems[0]["type"] == "json_invalid":
-        return ApiError(400, "MalformedBodyError", f"the body is no JSON: {problems[0]['ctx']['error']}")
-    body = next(one for one in Body.__subclasses__() if one.__name__ == error.title)
-    sentences = dict.fromkeys(_sentence(problem, body) for problem in problems)
-    return ApiError(422, "ValidationError", "; ".join(list(sentences)[:3]))
-
-
 def internal_error() -> ApiError:
     """Return the answer to a request that met a fault of ours, of which it tells nothing."""
     context = current.get()
@@ -146,39 +131,7 @@ def _told(kind: type[client.BertMlmError]) -> tuple[int, str]:
     return next(_SERVER_PROBLEMS[one] for one in kind.__mro__ if one in _SERVER_PROBLEMS)
 
 
-def _sentence(problem: ErrorDetails, body: type[Body]) -> str:
-    """Return what is wrong with one field, with a hint."""
-    if problem["type"] == "extra_forbidden":
-        *place, name = problem["loc"]
-        close = difflib.get_close_matches(str(name), _fields(body, place), 1)
-        where = ".".join([*_written(place), str(name)])[:200]
-        return f"{where}: there is no such field" + (f"; did you mean {close[0]}?" if close else "; /docs lists them")
-    where = ".".join(_written(problem["loc"])) or "the body"
-    return f"{where}: {_lower(problem['msg'])}"
-
-
-def _written(place: Iterable[int | str]) -> list[str]:
-    """Return a place without the branches of unions (``inputs.several.0``), which no caller has written."""
-    return [str(part) for part in place if isinstance(part, int) or part in FIELD_NAMES]
-
-
-def _fields(body: type[Body], place: Iterable[int | str]) -> Collection[str]:
-    """Return the fields of the object at a place of a body; a union is followed along its tags."""
-    found: Any = body
-    for part in place:
-        if part in FIELD_NAMES:
-            found = found.model_fields[part].annotation
-        else:
-            found = next(branch.__origin__ for branch in get_args(found) if Tag(part) in branch.__metadata__)
-    fields: Collection[str] = found.model_fields
-    return fields
-
-
 def _retry_after(error: client.BertMlmError) -> dict[str, str]:
     """Pass on when the model server wants to be asked again, in whole seconds."""
     asked = error.retry_after_s if isinstance(error, client.OverloadedError) else None
     return {"Retry-After": str(max(RETRY_AFTER_S, math.ceil(asked or 0)))}
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -5,10 +5,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-from deploy.gateway.alerts.notice import WebhookFormat
 from deploy.gateway.log.request_log import SHORTEST_KEY, TextMode
+
+WebhookFormat = Literal["json", "slack", "feishu", "dingtalk", "wecom"]
 
 
 class SettingsError(ValueError):

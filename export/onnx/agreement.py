@@ -4,20 +4,20 @@ Both are asked the same two things: what stands at hidden tokens, and the vector
 of the arithmetic, not of the model: where float32 is wrong, the integers should be wrong in the same way.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from bert_mlm_client.onnx_runtime import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx.numpy_helper import to_array
 
-from export.checkpoint import Checkpoint
-from export.onnx.calibration import Hidden, Ids, feeds, float_session, hide, open_session
 from export.onnx.integer import PART_BYTE, PART_ZERO
 from export.onnx.rounding import BYTE, may_saturate
+from export.onnx.sample import Hidden, Ids
+from export.onnx.session import FloatModel, batches, feeds, open_session, stack
+from export.progress import Track, untracked
 
 SAME_BEST = 0.97
 """The least share of masks whose best token must be float32's."""
@@ -29,8 +29,6 @@ COSINE = 0.99
 """The least mean cosine of a sentence's whitened vectors."""
 
 WHITENING_MEAN, WHITENING_KERNEL = "whitening.mean", "whitening.kernel"
-
-_BATCH = 32
 
 Array = NDArray[np.float32]
 
@@ -83,37 +81,104 @@ class Agreement:
         return found
 
 
-def measure(light: Path, checkpoint: Checkpoint, lines: Sequence[Ids]) -> Agreement | None:
-    """Ask a light file and its checkpoint what stands at hidden tokens of lines, and for their vectors.
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a checkpoint in float32 answers to a batch of lines with hidden tokens.
+
+    Attributes:
+        inputs: the batch.
+        is_mask: [B, M]; a line with fewer hidden tokens than another has answers that do not count.
+        tokens: the hidden tokens [B, M].
+        best: its best tokens [B, M].
+        log_best: their log-probabilities.
+        log_tokens: the log-probabilities of the hidden tokens.
+        vectors: the mean vector of each line [B, H].
+    """
+
+    inputs: Mapping[str, Ids]
+    is_mask: NDArray[np.bool_]
+    tokens: Ids
+    best: Ids
+    log_best: Array
+    log_tokens: Array
+    vectors: Array
+
+
+def answer(model: FloatModel, lines: Sequence[Hidden], *, track: Track = untracked) -> list[Answers]:
+    """Ask a checkpoint in float32 what stands at hidden tokens of lines, and for the lines' vectors."""
+    return [
+        _answer(model, [lines[number] for number in numbers])
+        for numbers in track(list(batches([line.ids.size for line in lines])), "Measuring")
+    ]
+
+
+def _answer(model: FloatModel, batch: Sequence[Hidden]) -> Answers:
+    masks = np.array([line.positions.size for line in batch])
+    tokens = stack([line.tokens for line in batch])
+    each = np.arange(tokens.shape[1])
+    inputs = feeds(
+        stack([line.ids for line in batch]),
+        stack([line.masks_first for line in batch]),  # filled up with [CLS], which a mean leaves out
+        answers=each.size,
+        lengths=np.array([line.ids.size for line in batch], np.int32),
+        candidates=tokens,
+    )
+    names = ["token_ids", "scores", "candidate_scores", "mean"]
+    best, scores, of_tokens, vectors = model.run(names, inputs)
+    is_mask = each < masks[:, np.newaxis]
+    return Answers(inputs, is_mask, tokens, best[..., 0], _log(scores[..., 0]), _log(of_tokens[:, each, each]), vectors)
+
+
+def measure(light: Path, reference: Sequence[Answers]) -> Agreement | None:
+    """Ask a light file what its checkpoint in float32 was asked.
 
     Args:
         light: the file.
-        checkpoint: that it was made from.
-        lines: token ids.
+        reference: the checkpoint's answers.
 
     Returns:
         The figures, or None if no line has enough tokens that the checkpoint knows.
     """
-    weights = {tensor.name: to_array(tensor) for tensor in onnx.load(light).graph.initializer}
-    sessions = float_session(checkpoint, top_k=1)[0], open_session(light)
-    asked = [_ask(*sessions, batch) for batch in _batches(list(hide(lines, checkpoint)))]
-    if not asked:
+    if not reference:
         return None
-    best, own_best, tokens, log_best, own_log_best, log_tokens, own_log_tokens = np.concatenate(asked, axis=1)
-    exact, own = (_vectors(session, name, lines) for session, name in zip(sessions, ("mean", "whitened"), strict=True))
-    exact = (exact - weights[WHITENING_MEAN]) @ weights[WHITENING_KERNEL]
-    cosines = (exact * own).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(own, axis=1)
+    weights = {tensor.name: to_array(tensor) for tensor in onnx.load(light).graph.initializer}
+    mean, kernel = weights[WHITENING_MEAN], weights[WHITENING_KERNEL]
+    session = open_session(light)
+    masks: list[Array] = []
+    cosines: list[Array] = []
+    for asked in reference:
+        candidates = np.concatenate([asked.best, asked.tokens], axis=1)
+        names = ["token_ids", "candidate_scores", "whitened"]
+        own_best, scores, own = session.run(names, {**asked.inputs, "candidate_ids": candidates})
+        each = np.arange(asked.tokens.shape[1])
+        rows = [
+            own_best[..., 0] == asked.best,
+            _log(scores[:, each, each]) - asked.log_best,
+            asked.best == asked.tokens,
+            own_best[..., 0] == asked.tokens,
+            asked.log_tokens,
+            _log(scores[:, each, each.size + each]),
+        ]
+        masks.append(np.stack(rows)[:, asked.is_mask])
+        exact = (asked.vectors - mean) @ kernel
+        cosines.append((exact * own).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(own, axis=1))
+    same, moved, top1, own_top1, log_tokens, own_log_tokens = np.concatenate(masks, axis=1, dtype=np.float64)
     return Agreement(
-        masks=best.size,
-        same_best=float((own_best == best).mean()),
-        log_probability=float(np.abs(own_log_best - log_best).mean()),
-        whitened_cosine=float(cosines.mean()),
-        top1_float32=float((best == tokens).mean()),
-        top1_int8=float((own_best == tokens).mean()),
+        masks=same.size,
+        same_best=float(same.mean()),
+        log_probability=float(np.abs(moved).mean()),
+        whitened_cosine=float(np.concatenate(cosines).mean()),
+        top1_float32=float(top1.mean()),
+        top1_int8=float(own_top1.mean()),
         loss_float32=float(-log_tokens.mean()),
         loss_int8=float(-own_log_tokens.mean()),
         exact_integers=exact_integers(light),
     )
+
+
+def _log(probabilities: Array) -> Array:
+    logarithms: Array = np.log(np.maximum(probabilities, 1e-30))
+    return logarithms
 
 
 def exact_integers(light: Path) -> bool:
@@ -155,71 +220,3 @@ def integer_products(light: Path) -> list[IntegerProduct]:
         for node in graph.node
         if node.op_type == "MatMulIntegerToFloat"
     ]
-
-
-def _batches(lines: Sequence[Hidden]) -> Iterator[list[Hidden]]:
-    """Yield lines of similar lengths together."""
-    ordered = sorted(lines, key=lambda line: line.ids.size)
-    for start in range(0, len(ordered), _BATCH):
-        yield ordered[start : start + _BATCH]
-
-
-def _ask(exact: ort.InferenceSession, own: ort.InferenceSession, batch: Sequence[Hidden]) -> NDArray[np.float64]:
-    """Return seven rows over a batch's masks.
-
-    They are float32's best token, the light file's and the hidden one; the log-probability of float32's best token in
-    float32 and in the light file; the same two of the hidden token.
-    """
-    ids = _stack([line.ids for line in batch])
-    lengths = np.array([line.ids.size for line in batch], np.int32)
-    masks = np.array([line.positions.size for line in batch])
-    # A line with fewer masks than another asks for its first one again.
-    widest = np.arange(masks.max())
-    places = np.where(widest < masks[:, np.newaxis], widest, 0)
-    positions = np.take_along_axis(_stack([line.positions for line in batch]), places, axis=1)
-    tokens = np.take_along_axis(_stack([line.tokens for line in batch]), places, axis=1)
-    asked = feeds(ids, positions, answers=widest.size, lengths=lengths, candidates=tokens)
-    names = ["token_ids", "scores", "candidate_scores"]
-    best, scores, of_tokens = exact.run(names, asked)
-    asked["candidate_ids"] = np.concatenate([best[..., 0], tokens], axis=1)
-    own_best, own_scores = own.run(names[0::2], asked)
-    each = np.arange(widest.size)
-    rows = [
-        best[..., 0],
-        own_best[..., 0],
-        tokens,
-        *(
-            np.log(np.maximum(found, 1e-30))
-            for found in (
-                scores[..., 0],
-                own_scores[:, each, each],
-                of_tokens[:, each, each],
-                own_scores[:, each, widest.size + each],
-            )
-        ),
-    ]
-    return np.stack(rows).astype(np.float64)[:, widest < masks[:, np.newaxis]]
-
-
-def _vectors(session: ort.InferenceSession, name: str, lines: Sequence[Ids]) -> Array:
-    """Return the vector of each whole line."""
-    found: dict[int, Array] = {}
-    order = sorted(range(len(lines)), key=lambda number: lines[number].size)
-    for start in range(0, len(order), _BATCH):
-        numbers = order[start : start + _BATCH]
-        ids = _stack([lines[number] for number in numbers])
-        lengths = np.array([lines[number].size for number in numbers], np.int32)
-        # [CLS], the first token, is left out of a mean, however often it is asked for.
-        positions = np.where(np.arange(ids.shape[1]) < lengths[:, np.newaxis], np.arange(ids.shape[1]), 0)
-        found |= zip(
-            numbers, session.run([name], feeds(ids, positions.astype(np.int32), lengths=lengths))[0], strict=True
-        )
-    return np.stack([found[number] for number in range(len(lines))])
-
-
-def _stack(rows: Sequence[Ids]) -> Ids:
-    """Return rows of any lengths as one array, filled up with 0."""
-    stacked = np.zeros((len(rows), max(row.size for row in rows)), np.int32)
-    for number, row in enumerate(rows):
-        stacked[number, : row.size] = row
-    return stacked

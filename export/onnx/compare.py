@@ -11,9 +11,10 @@ import numpy as np
 from export.checkpoint import load_checkpoint
 from export.errors import ExportError, ParityError, SampleError
 from export.manifest import read_manifest, record_light
-from export.onnx.agreement import Agreement, measure
-from export.onnx.calibration import encode_lines
+from export.onnx.agreement import Agreement, answer, measure
 from export.onnx.model import ONNX_FILE
+from export.onnx.sample import hide, token_ids
+from export.onnx.session import FloatModel
 from export.source import find_checkpoint
 
 HELD_OUT = Path(__file__).parents[2] / "models/demo/text/heldout.txt"
@@ -44,12 +45,12 @@ def compare(version: Path, checkpoint: Path, text: Path) -> Agreement | None:
         msg = f"{text} is not UTF-8: {error}"
         raise SampleError(msg) from error
     lines = [line.rpartition("\t")[2] for line in content.splitlines()]
-    encoded = [np.array(line.input_ids, np.int32) for line in encode_lines(loaded, lines, masks=False)]
+    encoded = token_ids(loaded, lines)
     unknown = loaded.vocabulary.index("[UNK]")
     known = [(ids[1:-1] != unknown).mean() for ids in encoded if ids.size > 2]
     if not known or np.mean(known) < KNOWN_SHARE:
         return None
-    return measure(version / ONNX_FILE, loaded, encoded)
+    return measure(version / ONNX_FILE, answer(FloatModel(loaded), list(hide(encoded, loaded))))
 
 
 def verify_light(version: Path, checkpoint: Path, text: Path) -> str:

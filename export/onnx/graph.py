@@ -24,11 +24,16 @@ class Value:
 
 
 class Graph:
-    """Nodes in order, and the constants that they use."""
+    """Nodes in order, and the constants that they use.
+
+    Attributes:
+        parameters: what `parameter` was given, by name: to be passed to each run beside the inputs.
+    """
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
+        self.parameters: dict[str, NDArray[np.float32]] = {}
 
     def constant(self, value: object, dtype: type[np.generic] = np.float32) -> Value:
         """Return a small constant; equal ones are kept once."""
@@ -40,6 +45,11 @@ class Graph:
         """Return a constant under a name of its own; a name that is there already stands for the same array."""
         if name not in self._constants:
             self._constants[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
+        return Value(name)
+
+    def parameter(self, name: str, array: NDArray[np.float32]) -> Value:
+        """Return an array that the graph takes as an input, so that the model holds no copy of it."""
+        self.parameters.setdefault(name, np.asarray(array, order="C"))
         return Value(name)
 
     def op(self, kind: str, *inputs: Value | None, **attributes: Any) -> Value:
@@ -79,10 +89,15 @@ class Graph:
             outputs: ONNX type and shape of each output.
             metadata: what else the file says about itself.
         """
+        parameters = {name: array.shape for name, array in self.parameters.items()}
         graph = helper.make_graph(
             self._nodes,
             "bert",
-            [helper.make_tensor_value_info(name, TensorProto.INT32, shape) for name, shape in inputs.items()],
+            [
+                helper.make_tensor_value_info(name, kind, shape)
+                for kind, given in ((TensorProto.INT32, inputs), (TensorProto.FLOAT, parameters))
+                for name, shape in given.items()
+            ],
             [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in outputs.items()],
             list(self._constants.values()),
         )

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 from export.onnx.graph import Graph, Value
@@ -57,7 +58,7 @@ class Integer:
         self._graph = graph
         self._statistics = statistics
         integers, scales = round_kernel(embeddings.T, byte=PART_BYTE)
-        self._lost = embeddings - integers.T * scales[:, np.newaxis]
+        self._lost = (embeddings - integers.T * scales[:, np.newaxis]) @ statistics[TOKENS].mean
         self._embeddings = graph.weight("embeddings", integers.T)
         self._embedding_scales = graph.weight("embeddings.scales", scales[:, np.newaxis])
 
@@ -74,7 +75,7 @@ class Integer:
         kernel = graph.op("Transpose", self._embeddings, perm=[1, 0])  # done once, when the model is loaded
         scales = graph.op("Reshape", self._embedding_scales, graph.constant([-1], np.int64))
         product = self._in_parts(rows, kernel, scales)
-        return self._biased(product, TOKENS, bias, self._lost @ self._statistics[TOKENS].mean)
+        return self._biased(product, TOKENS, bias, self._lost)
 
     def normalised(self, normal: Normalisation, layers: Sequence[Linear]) -> "_IntegerRows":
         """Quantise the rows of a layer normalisation once for all layers that follow.
@@ -96,7 +97,8 @@ class Integer:
         )
         zero = graph.constant(_ZERO, np.uint8)
         quantised = graph.op("QuantizeLinear", smoothed, graph.constant(scale), zero)
-        return _IntegerRows(graph, quantised, scale, smooth, middle, found)
+        kernels = _round_smoothed(layers, smooth, found.covariance(smooth, step=scale))
+        return _IntegerRows(graph, quantised, scale, smooth, middle, found.mean, kernels)
 
     def apply(self, rows: Value, layer: Linear, *, after_gelu: bool = False) -> Value:
         """Quantise each row by its own scale, and apply a layer."""
@@ -161,6 +163,9 @@ class Integer:
         return self._graph.op("Add", product, self._graph.weight(f"{name}.bias", total))
 
 
+Rounded = tuple[NDArray[np.int8], Array]
+
+
 @dataclass(frozen=True, slots=True)
 class _IntegerRows:
     graph: Graph
@@ -168,28 +173,37 @@ class _IntegerRows:
     scale: float
     smooth: Array
     middle: Array
-    statistics: Statistics
+    mean: Array
+    kernels: Mapping[str, Rounded]
 
     def pick(self, places: Value) -> "_IntegerRows":
         return replace(self, quantised=self.graph.op("Gather", self.quantised, places, axis=0))
 
     def apply(self, layer: Linear) -> Value:
-        graph, found = self.graph, self.statistics
-        smoothed = Linear(layer.name, layer.kernel * self.smooth[:, np.newaxis])
-        covariance = found.covariance(self.smooth, step=self.scale)
-        kernel, scales, lost = _rounded(graph, smoothed, covariance)
+        graph = self.graph
+        integers, scales = self.kernels[layer.name]
+        lost = layer.kernel * self.smooth[:, np.newaxis] - integers * scales
         bias = (0 if layer.bias is None else layer.bias) + self.middle @ layer.kernel
-        bias += (found.mean - self.middle) / self.smooth @ lost
+        bias += (self.mean - self.middle) / self.smooth @ lost
         return graph.op(
             "MatMulIntegerToFloat",
             self.quantised,
-            kernel,
+            graph.weight(f"{layer.name}.kernel", integers),
             graph.constant(self.scale),
-            scales,
+            graph.weight(f"{layer.name}.scales", scales),
             graph.constant(_ZERO, np.uint8),
             None,
             graph.weight(f"{layer.name}.bias", bias),
         )
+
+
+def _round_smoothed(layers: Sequence[Linear], smooth: Array, covariance: Array) -> dict[str, Rounded]:
+    """Round the kernels of layers that take the same rows, as one kernel: outputs do not depend on each other."""
+    together = np.concatenate([layer.kernel for layer in layers], axis=1) * smooth[:, np.newaxis]
+    integers, scales = round_kernel(together, covariance)
+    ends = np.cumsum([layer.kernel.shape[1] for layer in layers])[:-1]
+    parts = zip(np.split(integers, ends, axis=1), np.split(scales, ends), strict=True)
+    return dict(zip([layer.name for layer in layers], parts, strict=True))
 
 
 def _rounded(graph: Graph, layer: Linear, covariance: Array, *, byte: int = BYTE) -> tuple[Value, Value, Array]:

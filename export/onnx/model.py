@@ -8,9 +8,10 @@ import onnx
 from export.checkpoint import Checkpoint
 from export.onnx.agreement import WHITENING_KERNEL, WHITENING_MEAN, Agreement, measure
 from export.onnx.bert import INPUTS, OnnxBert, output_types
-from export.onnx.calibration import observe, sample_lines
+from export.onnx.calibration import Calibration
 from export.onnx.graph import Graph, Value
 from export.onnx.integer import Integer
+from export.onnx.statistics import Statistics
 from export.whitening import Whitening
 
 ONNX_FILE = "assets.extra/model.int8.onnx"
@@ -19,13 +20,20 @@ SIGNATURES = ("fill_mask", "score_tokens", "features", "explain", "tokenizer")
 
 
 def write_onnx(
-    path: Path, checkpoint: Checkpoint, whitening: Whitening, metadata: Mapping[str, str], top_k: int
+    path: Path,
+    checkpoint: Checkpoint,
+    calibration: Calibration,
+    whitening: Whitening,
+    *,
+    metadata: Mapping[str, str],
+    top_k: int,
 ) -> Agreement | None:
-    """Write a checkpoint in 8-bit integers, and say how it answers beside float32.
+    """Write a checkpoint in 8-bit integers and measure how it answers beside float32.
 
     Args:
         path: the file.
-        checkpoint: the weights.
+        checkpoint: the weights, each read once.
+        calibration: what the checkpoint does in float32.
         whitening: of the sentence vectors; it stays in float32.
         metadata: what the file says about itself to a server.
         top_k: how many answers there are for each mask, at most.
@@ -34,13 +42,19 @@ def write_onnx(
         The agreement on sentences that the integers were not fitted to; None if the checkpoint knows too few of their
         tokens.
     """
-    onnx.save(_build(checkpoint, whitening, metadata, top_k), path)
-    return measure(path, checkpoint, sample_lines(checkpoint, part=2))
+    onnx.save(_build(checkpoint, calibration.statistics, whitening, metadata, top_k), path)
+    return measure(path, calibration.answers)
 
 
-def _build(checkpoint: Checkpoint, whitening: Whitening, metadata: Mapping[str, str], top_k: int) -> onnx.ModelProto:
+def _build(
+    checkpoint: Checkpoint,
+    statistics: Mapping[str, Statistics],
+    whitening: Whitening,
+    metadata: Mapping[str, str],
+    top_k: int,
+) -> onnx.ModelProto:
     graph = Graph()
-    products = Integer(graph, checkpoint.weights["bert.embeddings.word_embeddings.weight"], observe(checkpoint))
+    products = Integer(graph, checkpoint.weights["bert.embeddings.word_embeddings.weight"], statistics)
     outputs = OnnxBert(graph, products, checkpoint, top_k).outputs()
     outputs["whitened"] = _whiten(graph, outputs["mean"], whitening)
     for name, value in outputs.items():

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import ParityError
-from export.onnx.calibration import feeds, open_session
 from export.onnx.model import ONNX_FILE
+from export.onnx.session import feeds, open_session
 from export.reference import ReferenceAnswer
 
 FEATURES = 0.99

@@ -77,12 +77,17 @@ class Float:
     Args:
         graph: where the nodes go.
         embeddings: a row for each token.
+
+    Attributes:
+        observed: the rows that a product takes, by the name of the layer normalisation or of the layer.
+        observed_at_masks: the same for the head, which runs for the masks alone.
     """
 
     def __init__(self, graph: Graph, embeddings: Array) -> None:
         self._graph = graph
-        self._embeddings = graph.weight("embeddings", embeddings)
+        self._embeddings = graph.parameter("embeddings", embeddings)
         self.observed: dict[str, Value] = {}
+        self.observed_at_masks: dict[str, Value] = {}
 
     def embed(self, token_ids: Value) -> Value:
         """Return the embeddings of token ids."""
@@ -91,9 +96,8 @@ class Float:
     def unembed(self, rows: Value, bias: Array) -> Value:
         """Return the products of rows with each token's embedding."""
         graph = self._graph
-        self.observed[TOKENS] = rows
-        product = graph.op("MatMul", rows, graph.op("Transpose", self._embeddings, perm=[1, 0]))
-        return graph.op("Add", product, graph.weight(f"{TOKENS}.bias", bias))
+        self.observed_at_masks[TOKENS] = rows
+        return graph.op("Gemm", rows, self._embeddings, graph.weight(f"{TOKENS}.bias", bias), transB=1)
 
     def normalised(self, normal: Normalisation, _: Sequence[Linear]) -> "_FloatRows":
         """Take the rows of a layer normalisation."""
@@ -107,7 +111,8 @@ class Float:
 
     def apply_precisely(self, rows: Value, layer: Linear) -> Value:
         """Apply a layer."""
-        return self.apply(rows, layer)
+        self.observed_at_masks[layer.name] = rows
+        return _apply_float(self._graph, rows, layer)
 
     def gelu(self, rows: Value) -> Value:
         """Return the Gaussian error linear units."""
@@ -127,7 +132,7 @@ class _FloatRows:
 
 
 def _apply_float(graph: Graph, rows: Value, layer: Linear) -> Value:
-    product = graph.op("MatMul", rows, graph.weight(f"{layer.name}.kernel", layer.kernel))
-    if layer.bias is None:
-        return product
-    return graph.op("Add", product, graph.weight(f"{layer.name}.bias", layer.bias))
+    # Outputs first, as checkpoints keep a kernel: nothing is copied.
+    kernel = graph.parameter(f"{layer.name}.kernel", layer.kernel.T)
+    bias = None if layer.bias is None else graph.weight(f"{layer.name}.bias", layer.bias)
+    return graph.op("Gemm", rows, kernel, bias, transB=1)

@@ -26,7 +26,7 @@ LARGEST = 127
 BYTE = 255
 """The largest byte that comes in, unless a product says otherwise."""
 
-BLOCK = 256
+BLOCK = 128
 """How many inputs make up for each other: more gain little, and take memory by the square."""
 
 _CANDIDATES = (
@@ -37,6 +37,7 @@ _CANDIDATES = (
     1.55,
     1.75,
 )  # scales to try, as multiples of the one that just holds the largest weight
+_CHUNK = 128  # outputs whose scales are chosen at once: what is compared stays in the cache
 _LAZY = 32  # inputs whose corrections are applied one by one; those of later inputs wait for one matrix product
 _LIMITS = np.iinfo(np.int16)
 _DAMPING = 0.01  # of the mean variance, added to each: keeps the inverse tame, as in GPTQ
@@ -77,28 +78,31 @@ def may_saturate(integers: NDArray[np.int8], *, byte: int = BYTE) -> bool:
         integers: a kernel [inputs, outputs].
         byte: the largest that comes in.
     """
-    wide = integers.astype(np.int32)
+    wide = integers.astype(np.int16)  # holds the sum of two weights
     if len(wide) % 2:
         wide = np.concatenate([wide, np.zeros_like(wide[:1])])
-    pairs = wide.reshape(-1, 2, wide.shape[1])
-    highest = byte * np.maximum(pairs, 0).sum(axis=1)
-    lowest = byte * np.minimum(pairs, 0).sum(axis=1)
-    return bool((highest > _LIMITS.max).any() or (lowest < _LIMITS.min).any())
+    first, second = wide[0::2], wide[1::2]
+    most = np.maximum(first, 0) + np.maximum(second, 0)
+    least = np.minimum(first, 0) + np.minimum(second, 0)
+    return bool(byte * int(most.max()) > _LIMITS.max or byte * int(least.min()) < _LIMITS.min)
 
 
 def _choose_scales(blocks: Array, variances: Array, limit: int) -> Array:
     """Return the scale of each output whose rounding, weighted by the inputs' variances, is least wrong."""
     full = np.maximum(np.abs(blocks).max(axis=(0, 1)), 1e-12) / LARGEST
-    best = full.copy()
-    least = np.full(full.shape, np.inf, np.float32)
-    for factor in _CANDIDATES:
-        scales = full * np.float32(factor)
-        units = blocks / scales
-        wrong = (_round_plainly(units, limit) - units) ** 2
-        cost = scales**2 * np.einsum("bkn,bk->n", wrong, variances)
-        best = np.where(cost < least, scales, best)
-        least = np.minimum(cost, least)
-    return np.asarray(best, np.float32)
+    # Where a pair has no limit to keep, larger scales round more coarsely and gain nothing.
+    factors = np.array(_CANDIDATES if limit < 2 * LARGEST else [f for f in _CANDIDATES if f <= 1], np.float32)
+    best: Array = np.empty_like(full)
+    for start in range(0, full.size, _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        weights = np.ascontiguousarray(blocks[:, :, chunk])
+        costs = [
+            scales**2 * np.einsum("bkn,bk->n", np.square(_round_plainly(units, limit) - units), variances)
+            for scales in full[chunk] * factors[:, np.newaxis]
+            for units in [weights / scales]
+        ]
+        best[chunk] = full[chunk] * factors[np.argmin(costs, axis=0)]
+    return best
 
 
 def _round_plainly(blocks: Array, limit: int) -> Array:

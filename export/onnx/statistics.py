@@ -1,11 +1,9 @@
-"""Gather what the inputs of a product look like on sample text."""
+"""Gather statistics of the inputs of a product on sample text."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.onnx.rounding import BLOCK
-
-_GATHERED = 256  # rows that are multiplied at a time
 
 Array = NDArray[np.float32]
 
@@ -29,19 +27,20 @@ class Statistics:
         self._rows = 0
         self._total = np.zeros(width)
         self._peaks = 0.0
-        self._waiting: list[Array] = []
         self._products = np.zeros(((width + self._padding) // self._size, self._size, self._size))
 
     def add(self, rows: Array) -> None:
-        """Take in rows [R, width]."""
-        self.low = np.minimum(self.low, rows.min(axis=0))
-        self.high = np.maximum(self.high, rows.max(axis=0))
+        """Take in rows [R, width]; many at a time cost less."""
+        low, high = rows.min(axis=0), rows.max(axis=0)
+        self.low = np.minimum(self.low, low)
+        self.high = np.maximum(self.high, high)
         self._rows += len(rows)
         self._total += rows.sum(axis=0, dtype=np.float64)
-        self._peaks += float(np.square(np.abs(rows).max(axis=1), dtype=np.float64).sum())
-        self._waiting.append(rows)
-        if sum(map(len, self._waiting)) >= _GATHERED:
-            self._multiply()
+        peaks = np.maximum(rows.max(axis=1), -rows.min(axis=1))
+        self._peaks += float(np.square(peaks, dtype=np.float64).sum())
+        padded = np.pad(rows, ((0, 0), (0, self._padding))) if self._padding else rows
+        blocks = padded.reshape(len(rows), -1, self._size).transpose(1, 0, 2)
+        self._products += blocks.transpose(0, 2, 1) @ blocks
 
     @property
     def mean(self) -> Array:
@@ -60,17 +59,9 @@ class Statistics:
             divisors: what each column is divided by.
             step: of the integers that the rows are rounded to afterwards; their error adds to each column's variance.
         """
-        self._multiply()
         mean = np.pad(self._total / self._rows, (0, self._padding)).reshape(-1, self._size)
         centred = self._products / self._rows - mean[:, :, np.newaxis] * mean[:, np.newaxis]
         if divisors is not None:
             by = np.pad(divisors, (0, self._padding), constant_values=1).reshape(-1, self._size)
             centred /= by[:, :, np.newaxis] * by[:, np.newaxis]
         return (centred + np.eye(self._size) * step**2 / 12).astype(np.float32)
-
-    def _multiply(self) -> None:
-        if self._waiting:
-            rows = np.concatenate(self._waiting)
-            padded = np.pad(rows, ((0, 0), (0, self._padding))).reshape(len(rows), -1, self._size).transpose(1, 0, 2)
-            self._products += padded.transpose(0, 2, 1) @ padded
-            self._waiting = []

@@ -11,8 +11,6 @@ import pytest
 
 from tests.client.scripted import ScriptedModel, grpc_server, rest_server
 
-TINY = Path(__file__).parents[1] / "export" / "tiny"
-
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,9 +80,6 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def light_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def light_version(tiny_version: Path) -> Path:
     """A version of the tiny checkpoint, with the light engine's file."""
-    from export import find_checkpoint
-    from export.savedmodel import export_model
-
-    return export_model(find_checkpoint(str(TINY)), tmp_path_factory.mktemp("exported") / "bert_mlm", 1)
+    return tiny_version

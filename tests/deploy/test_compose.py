@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from deploy.embedded import flags
-from deploy.embedded.config import read_models
+from deploy.embedded.lifecycle.config import read_models
 from deploy.gateway.settings import Settings, describe
 
 ROOT = Path(__file__).parents[2]

@@ -19,8 +19,9 @@ from uuid import uuid4
 import pytest
 from bert_mlm_client import FillMask
 
+from tests.conftest import TINY
+
 ROOT = Path(__file__).parents[2]
-TINY = ROOT / "tests/export/tiny"
 # The job writes as this user: the one who runs the tests, or some other where that is root.
 OWNER = os.getuid() or 1234
 WITHIN_S = 120

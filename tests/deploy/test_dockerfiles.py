@@ -86,3 +86,13 @@ def test_the_telemetry_of_what_it_runs_is_disabled(dockerfile: Path, library: st
     ]
     used = any(library in imported(module) for module in modules)
     assert used == (setting in " ".join(instructions(dockerfile, "ENV")).split())
+
+
+def test_labels_tell_version_revision_and_licence(dockerfile: Path) -> None:
+    labels = " ".join(instructions(dockerfile, "LABEL"))
+    for name, value in (
+        ("version", "$BERT_MLM_VERSION"),
+        ("revision", "$BERT_MLM_REVISION"),
+        ("licenses", '"Apache-2.0"'),
+    ):
+        assert f"org.opencontainers.image.{name}={value}" in labels

@@ -7,8 +7,8 @@ import pytest
 from bert_mlm_client.exchanges import MAX_ROWS
 from google.protobuf import text_format
 
-from deploy.embedded.config import Model, read_models
-from deploy.embedded.config_pb2 import BatchingParameters, ModelServerConfig, MonitoringConfig
+from deploy.embedded.lifecycle.config import Model, read_models
+from deploy.embedded.proto.config_pb2 import BatchingParameters, ModelServerConfig, MonitoringConfig
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "models"

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from export import find_checkpoint
-
-TINY = Path(__file__).parent / "tiny"
+from tests.conftest import TINY
 
 
 @pytest.fixture(scope="session")
@@ -17,13 +15,6 @@ def golden() -> list[dict[str, Any]]:
     """What transformers answers: see make_golden.py."""
     answers: list[dict[str, Any]] = json.loads((TINY / "golden.json").read_text(encoding="utf-8"))
     return answers
-
-
-@pytest.fixture(scope="session")
-def tiny_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from export.savedmodel import export_model
-
-    return export_model(find_checkpoint(str(TINY)), tmp_path_factory.mktemp("models") / "bert_mlm", 1)
 
 
 @pytest.fixture

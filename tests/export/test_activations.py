@@ -14,11 +14,13 @@ from export.bert import Bert
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.checkpoint.config import Activation
 from export.onnx.agreement import exact_integers
-from export.onnx.calibration import feeds, float_session, open_session
+from export.onnx.calibration import calibrate
 from export.onnx.model import write_onnx
+from export.onnx.sample import SampleLines
+from export.onnx.session import FloatModel, feeds, open_session
 from export.reference import ReferenceModel
-from export.whitening import Whitening
-from tests.export.conftest import TINY
+from export.whitening import SAMPLE, Whitening, read_sample
+from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 
 VOCABULARY = 98
@@ -78,7 +80,7 @@ def test_each_activation_is_transformers_own(
     expected = by_transformers(tiny_copy, name, ids)
     checkpoint = tiny(activation)
     assert np.abs(by_tensorflow(checkpoint, ids) - expected).max() < TOLERANCE
-    session, _ = float_session(checkpoint, VOCABULARY)
+    session = FloatModel(checkpoint, VOCABULARY)
     assert np.abs(by_onnx(session, ids) - expected).max() < TOLERANCE
 
 
@@ -93,7 +95,8 @@ def test_the_activations_differ_by_more_than_the_tolerance(ids: NDArray[np.int32
 def test_integers_follow_the_activation(activation: Activation, tmp_path: Path, ids: NDArray[np.int32]) -> None:
     checkpoint = tiny(activation)
     whitening = Whitening(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), 1)
-    write_onnx(tmp_path / "light.onnx", checkpoint, whitening, {}, VOCABULARY)
+    calibration = calibrate(checkpoint, SampleLines.read(checkpoint, read_sample(SAMPLE)))
+    write_onnx(tmp_path / "light.onnx", checkpoint, calibration, whitening, metadata={}, top_k=VOCABULARY)
     answers = by_onnx(open_session(tmp_path / "light.onnx"), ids)
     own, other = (tiny(name) for name in (activation, "gelu" if activation == "relu" else "relu"))
     off = [float(np.abs(answers - by_tensorflow(one, ids)).mean()) for one in (own, other)]

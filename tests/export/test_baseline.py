@@ -14,10 +14,10 @@ from export.baseline import GOLDEN, TOP_K
 from export.checkpoint import load_checkpoint
 from export.manifest import write_manifest
 from export.onnx import ONNX_FILE
-from export.onnx.calibration import encode_lines, open_session
+from export.onnx.sample import encode_lines
+from export.onnx.session import open_session
 from export.savedmodel import ExportOptions, export_model
-from tests.conftest import DEMO
-from tests.export.conftest import TINY
+from tests.conftest import DEMO, TINY
 
 
 def test_every_golden_prompt_can_be_asked_and_is_read_whole_by_a_small_vocabulary() -> None:
@@ -83,7 +83,7 @@ def test_a_version_whose_weights_do_not_fit_their_precision_is_not_exported(tiny
     weights["cls.predictions.bias"][7] = 1e6  # infinite in 16 bits
     save_file(weights, tiny_copy / "model.safetensors")
     with (
-        pytest.raises(CheckpointError, match=r"numbers that are none \(tensorflow\): .* another --precision"),
+        pytest.raises(CheckpointError, match=r"NaN or infinite scores \(tensorflow\): .* another --precision"),
         pytest.warns(RuntimeWarning, match="overflow"),
     ):
         export_model(find_checkpoint(str(tiny_copy)), tmp_path / "bert_mlm", 1, ExportOptions("fp16"))

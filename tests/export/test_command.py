@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 
 
 def export(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -18,7 +18,7 @@ def test_the_command_says_in_plain_sentences_what_it_did_and_nothing_else(tmp_pa
     place = ("--output", str(tmp_path), "--name", "other", "--version", "7")
     done = export("--model", str(TINY), *place, "--precision", precision)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Read 0.0 million weights from ")
+    assert done.stdout.startswith("Checked 0.0 million weights in ")
     assert re.search(rf"^Wrote {tmp_path}/other/7 \(0\.\d MB\)\.$", done.stdout, re.MULTILINE)
     assert (tmp_path / "other/7/manifest.json").is_file()
 

@@ -13,7 +13,7 @@ from bert_mlm_client.vocabulary import Vocabulary
 
 from export import ExportError
 from export.checkpoint import load_checkpoint
-from export.onnx.calibration import feeds, float_session
+from export.onnx.session import FloatModel, feeds
 from export.reference import torch_python
 from tests.torch_environment import needs_torch
 
@@ -137,7 +137,7 @@ def test_a_folder_gives_the_ids_and_answers_of_transformers(name: str, folders: 
     assert [list(one.input_ids) for one in encoded] == expected["ids"]
 
     named = sum(map(bool, checkpoint.tokens))
-    session, _ = float_session(checkpoint, top_k=named)
+    session = FloatModel(checkpoint, top_k=named)
     for one, log_probabilities in zip(encoded, expected["log_probabilities"], strict=True):
         asked = feeds(np.array([one.input_ids], np.int32), np.array([one.mask_positions[:1]], np.int32))
         token_ids, scores = session.run(["token_ids", "scores"], asked)

@@ -18,7 +18,7 @@ import pytest
 from tokenizers import BertWordPieceTokenizer
 
 from export.hub import PINNED, _within
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 from tests.support.hub import Hub
 
 GOOGLE = "google-bert/bert-base-chinese"

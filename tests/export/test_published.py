@@ -12,13 +12,13 @@ import pytest
 
 from export import CheckpointError
 from export.checkpoint import Checkpoint, load_checkpoint
-from export.onnx.calibration import feeds, float_session
+from export.onnx.session import FloatModel, feeds
 
 PUBLISHED = Path(__file__).parent / "published"
 
 
 def log_probabilities(checkpoint: Checkpoint, golden: dict[str, Any]) -> Any:
-    session, _ = float_session(checkpoint, top_k=len(checkpoint.vocabulary))
+    session = FloatModel(checkpoint, top_k=len(checkpoint.vocabulary))
     asked = feeds(np.array([golden["ids"]], np.int32), np.array([[golden["place"]]], np.int32))
     token_ids, scores = session.run(["token_ids", "scores"], asked)
     found = np.empty(token_ids.size)

@@ -10,7 +10,7 @@ import tensorflow as tf
 import export.savedmodel as subject
 from export import VersionError, find_checkpoint, read_manifest
 from export.savedmodel import ExportOptions, export_model
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 
 
 def test_a_version_has_the_layout_that_servers_and_clients_rely_on(tiny_version: Path) -> None:

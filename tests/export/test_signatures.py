@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from export import find_checkpoint
 from export.savedmodel import ExportOptions, export_model
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 
 Golden = list[dict[str, Any]]
 TOLERANCE = 1e-4

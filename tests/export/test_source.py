@@ -8,7 +8,7 @@ import pytest
 
 from export import ExportError, SourceError, find_checkpoint
 from export.forms import WeightForm
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 
 TINY_FILES = {"model.safetensors", "config.json", "vocab.txt", "tokenizer_config.json"}
 INDEX = "model.safetensors.index.json"

@@ -16,7 +16,7 @@ from tokenizers import models, normalizers, pre_tokenizers
 from export.errors import ParityError, ReferenceModelError
 from export.reference import ReferenceModel
 from export.token_parity import compare_ids
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 
 VOCABULARY = Vocabulary.read(TINY / "vocab.txt")

@@ -15,11 +15,13 @@ from safetensors.numpy import save_file
 from export.bert import Bert
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.onnx import write_onnx
-from export.onnx.calibration import feeds, float_session, open_session
+from export.onnx.calibration import calibrate
+from export.onnx.sample import SampleLines
+from export.onnx.session import FloatModel, feeds, open_session
 from export.reference import ReferenceModel
 from export.signatures import Whiten, answer_count, build_signatures, client_config
-from export.whitening import Whitening
-from tests.export.conftest import TINY
+from export.whitening import SAMPLE, Whitening, read_sample
+from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 
 NAMED, PADDED = 98, 112
@@ -87,7 +89,7 @@ def test_the_named_rows_have_transformers_probabilities(hole: bool, tiny_copy: P
         expected = model.answer(ids).log_probabilities
     named = np.flatnonzero([token != "" for token in checkpoint.tokens])
     assert not np.isin(expected.argmax(axis=-1), named[named != ADDED.id]).any()
-    session, _ = float_session(checkpoint, answer_count(checkpoint))
+    session = FloatModel(checkpoint, answer_count(checkpoint))
     for token_ids, scores in (by_tensorflow(checkpoint, ids), by_onnx(session, ids)):
         assert token_ids.shape[-1] == len(named) == NAMED + 1 - hole
         assert all(set(row) == set(named) for row in token_ids.tolist())
@@ -97,7 +99,9 @@ def test_the_named_rows_have_transformers_probabilities(hole: bool, tiny_copy: P
 
 def test_the_light_file_answers_no_unnamed_row(tmp_path: Path, ids: NDArray[np.int32]) -> None:
     checkpoint = padded(hole=True)
-    write_onnx(tmp_path / "light.onnx", checkpoint, WHITENING, {}, answer_count(checkpoint))
+    calibration = calibrate(checkpoint, SampleLines.read(checkpoint, read_sample(SAMPLE)))
+    count = answer_count(checkpoint)
+    write_onnx(tmp_path / "light.onnx", checkpoint, calibration, WHITENING, metadata={}, top_k=count)
     token_ids, scores = by_onnx(open_session(tmp_path / "light.onnx"), ids)
     exact_ids, exact = by_tensorflow(checkpoint, ids)
     assert all(

@@ -8,7 +8,7 @@ import pytest
 from export import ParityError, find_checkpoint, read_manifest
 from export.savedmodel import ExportOptions, export_model
 from export.verify import TOLERANCE, compare, main
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 
 pytestmark = needs_torch

@@ -7,8 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from bert_mlm_client.tokens import Tokenizer
+from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 
+from deploy.embedded.engines.onnx import OnnxEngine
+from deploy.embedded.errors import ServingError
 from export import ParityError, find_checkpoint, savedmodel
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.checkpoint_copy import readable_by_transformers
@@ -16,8 +21,8 @@ from export.manifest import read_manifest
 from export.reference import ReferenceModel, torch_python
 from export.savedmodel import export_model
 from export.verify import TOLERANCE, Parity, compare
-from tests.export.conftest import TINY
-from tests.export.test_unnamed_rows import padded, write
+from tests.conftest import TINY
+from tests.export.test_unnamed_rows import ADDED, NAMED, padded, write
 from tests.torch_environment import needs_torch
 
 pytestmark = needs_torch
@@ -33,6 +38,7 @@ AutoTokenizer.from_pretrained(source).save_pretrained(target)
 
 
 def verify(checkpoint: Path, output: Path) -> Parity:
+    """Export a checkpoint as ``output/1`` and compare it."""
     version = export_model(find_checkpoint(str(checkpoint)), output, 1, force=True)
     return compare(version, checkpoint, read_manifest(version))
 
@@ -50,6 +56,7 @@ def test_added_tokens_and_rows_without_a_name(with_num: Path, tmp_path: Path, mo
     parity = verify(with_num, tmp_path / "models")
     assert parity.worst < TOLERANCE
     assert parity.same_top
+    check_light_engine(tmp_path / "models" / "1")
 
     def without_added_tokens(folder: Path, **options: Any) -> Checkpoint:
         checkpoint = load_checkpoint(folder, **options)
@@ -59,6 +66,24 @@ def test_added_tokens_and_rows_without_a_name(with_num: Path, tmp_path: Path, mo
     monkeypatch.setattr(savedmodel, "load_checkpoint", without_added_tokens)
     with pytest.raises(ParityError, match=r"the version's tokenizer reads '.*NUM.*' as .*, transformers reads it as "):
         verify(with_num, tmp_path / "models")
+
+
+def check_light_engine(version: Path) -> None:
+    """Check that the embedded server's light engine tells of [NUM] and reads its row, as the original does."""
+    engine = OnnxEngine(version)
+    told = engine.run("tokenizer", {"request": np.zeros(1, np.int32)}, ["vocab", "config"])
+    tokenizer = Tokenizer(Vocabulary.parse(told["vocab"][0]), TokenizerConfig.parse(told["config"][0]))
+    encoded = tokenizer.encode("[NUM]霜[MASK]")
+    assert encoded.input_ids[1] == ADDED.id
+    asked = {
+        "input_ids": np.array([encoded.input_ids], np.int32),
+        "lengths": np.array([len(encoded.input_ids)], np.int32),
+        "mask_positions": np.array([encoded.mask_positions], np.int32),
+    }
+    token_ids = engine.run("fill_mask", asked, ["token_ids"])["token_ids"].ravel()
+    assert sorted(token_ids.tolist()) == [*range(NAMED), ADDED.id]
+    with pytest.raises(ServingError, match="input_ids must be from 0 to 98"):
+        engine.run("fill_mask", {**asked, "input_ids": asked["input_ids"] + ADDED.id}, ["token_ids"])
 
 
 def test_a_checkpoint_that_transformers_5_saved(with_num: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The whitening of sentence vectors: its algebra, its sample text, and its way into a version."""
 
+import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 from export import SampleError, find_checkpoint, read_manifest
 from export.__main__ import main
 from export.checkpoint import load_checkpoint
-from export.onnx.calibration import encode_lines
+from export.onnx.sample import SampleLines
 from export.savedmodel import ExportOptions, export_model
-from export.whitening import SAMPLE, Whitening, fit, read_sample
-from tests.export.conftest import TINY
+from export.whitening import SAMPLE, SENTENCES, Whitening, fit, read_sample
+from tests.conftest import DEMO, TINY
 
 Float = NDArray[np.float64]
 Golden = list[dict[str, Any]]
@@ -104,10 +105,8 @@ def test_whitened_is_transformers_mean_vector_moved_and_turned(model: Any, golde
 
 
 def test_the_sample_itself_is_white_in_the_graph(model: Any) -> None:
-    sentences = [
-        line.input_ids for line in encode_lines(load_checkpoint(TINY), read_sample(SAMPLE).sentences, masks=False)
-    ]
-    whitened = ask(model, sentences)["whitened"].astype(np.float64)
+    sentences = SampleLines.read(load_checkpoint(TINY), read_sample(SAMPLE)).whole
+    whitened = ask(model, [line.tolist() for line in sentences])["whitened"].astype(np.float64)
     assert np.allclose(whitened.mean(axis=0), 0, atol=1e-3)
     covariance = np.cov(whitened.T)
     assert np.allclose(covariance - np.diag(np.diag(covariance)), 0, atol=1e-3)
@@ -119,7 +118,7 @@ def test_the_sample_itself_is_white_in_the_graph(model: Any) -> None:
 def test_the_manifest_says_what_the_whitening_was_fitted_to(tiny_version: Path) -> None:
     whitening = read_manifest(tiny_version).whitening
     assert whitening["text_sha256"] == sha256(SAMPLE.read_bytes()).hexdigest()
-    assert whitening["sentences"] == len(read_sample(SAMPLE).sentences)
+    assert whitening["sentences"] == SENTENCES
     assert whitening["dimensions"] == 32
     assert whitening["shrinkage"] == 0.5
 
@@ -154,8 +153,8 @@ def test_a_text_of_ones_own_is_fitted_to(tmp_path: Path) -> None:
     ("content", "told"),
     [
         (b"\xff\xfe", "is not UTF-8"),
-        (b"", "gave 0 vectors"),
-        ("床前明月光。\n床前明月光。\n".encode(), "gave 1 vectors"),
+        (b"", "has 0 sentences that the checkpoint can tell apart"),
+        ("床前明月光。\n床前明月光。\n".encode(), "has 1 sentence that the checkpoint can tell apart"),
         (None, "No such file"),
     ],
 )
@@ -171,3 +170,28 @@ def test_a_text_that_cannot_be_used_is_one_line_and_leaves_nothing(
     assert error.count("\n") == 1
     assert told in error
     assert not out.exists()
+
+
+def test_inputs_that_are_too_short_for_the_sample_are_found_at_once(
+    tiny_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = json.loads((tiny_copy / "tokenizer_config.json").read_text(encoding="utf-8"))
+    (tiny_copy / "tokenizer_config.json").write_text(json.dumps({**config, "model_max_length": 4}), encoding="utf-8")
+    monkeypatch.delattr("export.savedmodel.calibrate")  # nothing runs before the check
+    assert main(["--model", str(tiny_copy), "--output", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "reads 4 tokens at most" in error
+    assert "raise model_max_length in tokenizer_config.json" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_long_text_is_fitted_to_evenly_spaced_sentences(tmp_path: Path) -> None:
+    text = tmp_path / "mine.txt"
+    every = [f"{'床前明月光'[: 1 + number % 5]}{number:03d}" for number in range(2 * SENTENCES + 1)]
+    text.write_text("\n".join(every), encoding="utf-8")
+    own = SampleLines.read(load_checkpoint(DEMO), read_sample(text)).own
+    assert own is not None
+    assert SENTENCES / 2 < len(own) <= SENTENCES
+    first, last = (line.tolist() for line in (own[0], own[-1]))
+    assert first != last

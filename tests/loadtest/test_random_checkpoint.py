@@ -5,8 +5,7 @@ import numpy as np
 from export import find_checkpoint
 from export.checkpoint import load_checkpoint
 from loadtest.random_checkpoint import write_random_checkpoint
-
-TINY = Path(__file__).parents[1] / "export" / "tiny"
+from tests.conftest import TINY
 
 
 def test_a_random_checkpoint_is_one_that_the_export_takes(tmp_path: Path) -> None:

@@ -1,20 +1,16 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from export import find_checkpoint
 from loadtest import soak
-from loadtest.processes import ROOT
 from loadtest.soak import Server
 
 
-@pytest.fixture(scope="module")
-def tiny_servable(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from export.savedmodel import export_model
-
-    checkpoint = find_checkpoint(str(ROOT / "tests" / "export" / "tiny"))
-    return export_model(checkpoint, tmp_path_factory.mktemp("tiny") / "bert_mlm", 1).parent
+@pytest.fixture
+def tiny_servable(tiny_version: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_version, tmp_path / "bert_mlm" / "1")).parent
 
 
 def test_a_soak_with_swaps_loses_nothing(

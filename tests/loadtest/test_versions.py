@@ -3,8 +3,7 @@ from pathlib import Path
 from export import find_checkpoint
 from export.savedmodel import ExportOptions, export_model
 from loadtest.versions import compare
-
-TINY = Path(__file__).parents[1] / "export" / "tiny"
+from tests.conftest import TINY
 
 
 def test_versions_are_timed_side_by_side(tmp_path: Path) -> None:

@@ -21,10 +21,10 @@ from deploy.embedded.batching import parameters
 from deploy.embedded.batching.concat import ConcatRunner
 from deploy.embedded.batching.contract import ContractRunner, follows_contract
 from deploy.embedded.batching.direct import Direct
-from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.engines import Array, Engine
 from deploy.embedded.errors import StartError, invalid
 from deploy.embedded.flags import Settings
+from deploy.embedded.proto.config_pb2 import BatchingParameters
 from deploy.embedded.types import check_types
 
 __all__ = ["Direct", "Options", "Runner", "Way", "create_runner", "options"]

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 
 from deploy.embedded.batching import parameters as defaults
 from deploy.embedded.batching.scheduler import Request, Task
-from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import Code, ServingError, invalid
+from deploy.embedded.proto.config_pb2 import BatchingParameters
 
 
 @dataclass(frozen=True, slots=True)

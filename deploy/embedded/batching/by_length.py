@@ -26,8 +26,8 @@ from itertools import count
 from operator import attrgetter
 
 from deploy.embedded.batching.scheduler import Request, Task
-from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.errors import Code, ServingError, invalid
+from deploy.embedded.proto.config_pb2 import BatchingParameters
 
 # What padding may cost more than that: the fixed time of a run, in tokens (66 for models/demo, about 20 for bert-base).
 _RUN_TOKENS = 32

@@ -15,9 +15,9 @@ from bert_mlm_client.wire import decode_tensor, messages
 from deploy.embedded.batching import metrics
 from deploy.embedded.batching.by_arrival import ArrivalQueue, Limits
 from deploy.embedded.batching.scheduler import Answer, Scheduler, Task
-from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.engines import Array, Engine
 from deploy.embedded.errors import Code, ServingError, invalid
+from deploy.embedded.proto.config_pb2 import BatchingParameters
 
 
 class ConcatRunner:

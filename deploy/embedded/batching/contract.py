@@ -14,8 +14,8 @@ from bert_mlm_client.wire import messages
 from deploy.embedded.batching import metrics
 from deploy.embedded.batching.by_length import LengthQueue, Limits
 from deploy.embedded.batching.scheduler import Answer, Scheduler, Task
-from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.engines import Array, Engine
+from deploy.embedded.proto.config_pb2 import BatchingParameters
 
 # What the second dimension of each input counts, and what the second and third dimension of each output do.
 _INPUTS = {"input_ids": "tokens", "lengths": "", "mask_positions": "masks", "candidate_ids": "candidates"}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.embedded import text_proto
-from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.errors import StartError
+from deploy.embedded.proto.config_pb2 import BatchingParameters
 
 MAX_BATCH_SIZE = 1000
 """TensorFlow Serving's own default, in rows."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from deploy.gateway.alerts.table import AlertName
 from deploy.gateway.log.json_lines import iso_8601
 from deploy.gateway.log.lines import AlertStatus
-
-WebhookFormat = Literal["json", "slack", "feishu", "dingtalk", "wecom"]
+from deploy.gateway.settings import WebhookFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

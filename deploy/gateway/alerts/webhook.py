@@ -15,7 +15,8 @@ from typing import Literal, get_args
 
 import httpx2
 
-from deploy.gateway.alerts.notice import Notice, WebhookFormat
+from deploy.gateway.alerts.notice import Notice
+from deploy.gateway.settings import WebhookFormat
 
 CAPACITY = 100
 """How many notices may wait; one more drops the oldest, since the latest state of an alert is what counts."""

@@ -10,23 +10,20 @@ from bert_mlm_client import Explanation, FillMask, Prediction
 from bert_mlm_client.transport import InProcess
 
 from export.reference import ReferenceModel
+from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 
 pytestmark = needs_torch
 
-TINY = Path(__file__).parents[2] / "export" / "tiny"
 TEXT = "春眠不觉晓，处处闻啼[MASK]。"
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FillMask]:
+def client(tiny_version: Path) -> Iterator[FillMask]:
     """A client of the tiny checkpoint, exported and run by TensorFlow."""
     from deploy.embedded.engines.tensorflow import TensorFlowEngine
-    from export import find_checkpoint
-    from export.savedmodel import export_model
 
-    version = export_model(find_checkpoint(str(TINY)), tmp_path_factory.mktemp("models"), 1)
-    with FillMask(InProcess(TensorFlowEngine(version))) as client:
+    with FillMask(InProcess(TensorFlowEngine(tiny_version))) as client:
         yield client
 
 

@@ -19,7 +19,6 @@ import pytest
 import tensorflow as tf
 
 ROOT = Path(__file__).parents[3]
-TINY = ROOT / "tests" / "export" / "tiny"
 v1 = tf.compat.v1
 
 Tensors = dict[str, Any]
@@ -206,15 +205,6 @@ def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 @pytest.fixture(scope="session")
 def runner() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
-
-
-@pytest.fixture(scope="session")
-def tiny_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A version of this project's own export, of the tiny checkpoint."""
-    from export import find_checkpoint
-    from export.savedmodel import export_model
-
-    return export_model(find_checkpoint(str(TINY)), tmp_path_factory.mktemp("exported") / "bert_mlm", 1)
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from google.protobuf import text_format
 
-from deploy.embedded.config import All, Latest, Model, Specific, listed_models, models, read_models
-from deploy.embedded.config_pb2 import ModelServerConfig
 from deploy.embedded.errors import ServingError, StartError
 from deploy.embedded.flags import parse
+from deploy.embedded.lifecycle.config import All, Latest, Model, Specific, listed_models, models, read_models
+from deploy.embedded.proto.config_pb2 import ModelServerConfig
 
 # tensorflow_model_server 2.20 --help
 ALL_FLAGS = [

@@ -14,8 +14,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.conftest import TINY
+
 ROOT = Path(__file__).parents[3]
-TINY = ROOT / "tests" / "export" / "tiny"
 SENTENCE = "床前明月光，疑是地[MASK]霜。"
 
 

@@ -15,9 +15,11 @@ from export import ParityError
 from export.checkpoint import load_checkpoint
 from export.manifest import read_manifest
 from export.onnx import ONNX_FILE
-from export.onnx.calibration import float_session, hide, join, open_session, sample_lines
 from export.onnx.compare import compare, main, verify_light
-from tests.export.conftest import TINY
+from export.onnx.sample import SampleLines, hide
+from export.onnx.session import FloatModel, Session, open_session
+from export.whitening import SAMPLE, read_sample
+from tests.conftest import TINY
 
 Golden = list[dict[str, Any]]
 TOLERANCE = 1e-4
@@ -25,9 +27,9 @@ VOCABULARY = 98
 
 
 @pytest.fixture(scope="module")
-def in_float() -> ort.InferenceSession:
+def in_float() -> FloatModel:
     """The same graph with its products in float32."""
-    return float_session(load_checkpoint(TINY), VOCABULARY)[0]
+    return FloatModel(load_checkpoint(TINY), VOCABULARY)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def in_integers(tiny_version: Path) -> ort.InferenceSession:
     return open_session(tiny_version / ONNX_FILE)
 
 
-def ask(session: ort.InferenceSession, rows: list[list[int]], positions: Any, candidates: Any = None) -> dict[str, Any]:
+def ask(session: Session, rows: list[list[int]], positions: Any, candidates: Any = None) -> dict[str, Any]:
     """Ask with rows of any length, filled up with 0."""
     longest = max(map(len, rows))
     candidates = [[0]] * len(rows) if candidates is None else candidates
@@ -56,7 +58,7 @@ def by_token(answer: dict[str, Any], row: int) -> NDArray[np.float32]:
     return np.take_along_axis(answer["scores"][row], order, axis=-1)
 
 
-def test_the_graph_in_float32_is_transformers_own_model(in_float: ort.InferenceSession, golden: Golden) -> None:
+def test_the_graph_in_float32_is_transformers_own_model(in_float: FloatModel, golden: Golden) -> None:
     for expected in golden:
         ids, masks = expected["input_ids"], expected["mask_positions"]
         at_masks = ask(in_float, [ids], [masks], [[97, 0, 50]])
@@ -153,14 +155,18 @@ def test_hidden_tokens_are_ordinary_ones_unless_told_otherwise() -> None:
         assert 1 <= any_token.positions[0] < 6
 
 
-def test_calibration_reads_sentences_at_every_position() -> None:
+def test_calibration_reads_every_position_and_measures_other_sentences() -> None:
     checkpoint = load_checkpoint(TINY)
     longest = checkpoint.tokenizer.max_length
-    lines = sample_lines(checkpoint, part=0)
-    joined = join(lines, longest)
-    assert max(line.size for line in joined) > longest * 0.8
-    assert all(line.size <= longest for line in joined)
-    assert sum(line.size - 2 for line in joined) == sum(line.size - 2 for line in lines)
+    lines = SampleLines.read(checkpoint, read_sample(SAMPLE))
+    assert longest * 0.8 < max(line.ids.size for line in lines.joined) <= longest
+    assert all(line.positions.size for line in lines.joined)
+    assert lines.own is None
+    read = {line.tobytes() for line in lines.whole}
+    for line in lines.compared:
+        ids = line.ids.copy()
+        ids[line.positions] = line.tokens
+        assert ids.tobytes() not in read or (ids[1:-1] == checkpoint.vocabulary.index("[UNK]")).mean() > 0.5
 
 
 def test_the_comparison_on_text_counts_what_it_hid(tiny_version: Path, tmp_path: Path) -> None:

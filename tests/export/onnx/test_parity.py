@@ -16,7 +16,7 @@ from export.onnx import ONNX_FILE
 from export.onnx.parity import compare_light
 from export.reference import ReferenceAnswer, ReferenceModel
 from export.signatures import client_config, vocabulary_bytes
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 
 pytestmark = needs_torch

@@ -15,7 +15,7 @@ import pytest
 
 from export import ReferenceModelError
 from export.reference import ReferenceModel
-from tests.export.conftest import TINY
+from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 
 ROOT = Path(__file__).parents[3]

@@ -11,9 +11,9 @@ from bert_mlm_client.wire import messages
 from deploy.embedded.batching import Way
 from deploy.embedded.batching.concat import ConcatRunner
 from deploy.embedded.batching.contract import ContractRunner
-from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.engines import Array, declared_types
 from deploy.embedded.errors import Code, ServingError
+from deploy.embedded.proto.config_pb2 import BatchingParameters
 
 Inputs = dict[str, Array]
 Answer = dict[str, Array]

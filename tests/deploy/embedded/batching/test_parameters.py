@@ -12,9 +12,9 @@ from deploy.embedded.batching import Direct, Options, Runner, create_runner, opt
 from deploy.embedded.batching.concat import ConcatRunner
 from deploy.embedded.batching.contract import ContractRunner
 from deploy.embedded.batching.parameters import read
-from deploy.embedded.config_pb2 import BatchingParameters
 from deploy.embedded.errors import Code, ServingError, StartError
 from deploy.embedded.flags import parse
+from deploy.embedded.proto.config_pb2 import BatchingParameters
 from tests.deploy.embedded.batching.scripted import FEATURES, PLAIN, Scripted, plain
 from tests.deploy.embedded.conftest import ROOT
 

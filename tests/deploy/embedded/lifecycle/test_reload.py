@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from deploy.embedded.config import All, Model, Specific
 from deploy.embedded.errors import ServingError, StartError
+from deploy.embedded.lifecycle.config import All, Model, Specific
 from deploy.embedded.repository import State
 from tests.deploy.embedded.lifecycle.world import Make, until
 

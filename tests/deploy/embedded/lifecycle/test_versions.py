@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from deploy.embedded.config import All, Latest, Specific
+from deploy.embedded.lifecycle.config import All, Latest, Specific
 from deploy.embedded.repository import State
 from tests.deploy.embedded.lifecycle.world import Make, until
 

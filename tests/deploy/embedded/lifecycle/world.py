@@ -8,11 +8,11 @@ from pathlib import Path
 
 from bert_mlm_client.wire import messages
 
-from deploy.embedded.config import All, Latest, Model, Specific
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import Code, ServingError
-from deploy.embedded.lifecycle import Lifecycle
-from deploy.embedded.loader import Loader
+from deploy.embedded.lifecycle.config import All, Latest, Model, Specific
+from deploy.embedded.lifecycle.loader import Loader
+from deploy.embedded.lifecycle.manager import Lifecycle
 from deploy.embedded.repository import Repository, State
 
 LIMIT_S = 30

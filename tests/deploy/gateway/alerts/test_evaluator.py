@@ -14,9 +14,9 @@ from deploy.gateway.log.gpu import GpuUsage
 from deploy.gateway.log.lines import Alert, Inference, Line, UnhandledException
 from deploy.gateway.log.resources import ProcessUsage, Resources
 from deploy.gateway.log.writer import WriterStatus
-from deploy.gateway.metrics import Metrics
-from deploy.gateway.recorder import Best, Recorder
 from deploy.gateway.settings import Settings, describe
+from deploy.gateway.telemetry.metrics import Metrics
+from deploy.gateway.telemetry.recorder import Best, Recorder
 
 GPU = GpuUsage("a GPU", 1000, 50)
 

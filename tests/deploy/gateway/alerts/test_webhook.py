@@ -10,8 +10,9 @@ from time import monotonic
 import pytest
 
 from deploy.gateway.alerts import webhook as module
-from deploy.gateway.alerts.notice import Notice, WebhookFormat
+from deploy.gateway.alerts.notice import Notice
 from deploy.gateway.alerts.webhook import Outcome, Webhook
+from deploy.gateway.settings import WebhookFormat
 from tests.deploy.gateway.alerts.conftest import Received, Receiver, Reply
 
 TOKEN = "token-of-this-test"

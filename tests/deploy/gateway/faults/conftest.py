@@ -11,8 +11,8 @@ import pytest
 from loadtest.processes import free_port, http, serve
 from tests.deploy.gateway.alerts.conftest import Receiver
 from tests.deploy.gateway.conftest import Start
+from tests.deploy.gateway.consistency.test_check import copy_for_the_light_engine
 from tests.deploy.gateway.faults.observed import Observed
-from tests.deploy.gateway.test_consistency import copy_for_the_light_engine
 
 Observe = Callable[..., Observed]
 

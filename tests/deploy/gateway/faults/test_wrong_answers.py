@@ -4,9 +4,9 @@ from pathlib import Path
 
 from deploy.gateway.report.words import ENGLISH
 from tests.deploy.gateway.conftest import SENTENCE, wait_until
+from tests.deploy.gateway.consistency.test_check import damage
 from tests.deploy.gateway.faults.conftest import ModelServer, Observe
 from tests.deploy.gateway.faults.observed import Observed, Row
-from tests.deploy.gateway.test_consistency import damage
 
 
 def of_version_1(observed: Observed) -> Row:

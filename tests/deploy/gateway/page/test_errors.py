@@ -161,8 +161,9 @@ def test_a_key_that_is_not_accepted_is_said_to_be_so_and_stays_to_be_mended(
         page.locator("#api-key-use").click()
     expect(page.locator("#api-key-use")).to_be_focused()
     expect(field).to_have_value("another-key-that-is-wrong")
+    page.wait_for_url(re.compile("lang=zh"))  # the address follows the page
     page.reload()
-    expect(problem(page)).to_contain_text(REFUSED["en"])  # as the address says
+    expect(problem(page)).to_contain_text(REFUSED["zh"])
     field.fill(KEY)
     field.press("Enter")
     expect(page.locator("#fill-problem")).to_be_hidden()

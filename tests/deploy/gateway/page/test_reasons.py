@@ -153,6 +153,13 @@ def hold(page: Page, target: str) -> list[Route]:
     return held
 
 
+def first(page: Page, held: list[Route]) -> Route:
+    """Return the first request that is held back; its route is called some time after the request began."""
+    while not held:
+        page.wait_for_timeout(10)
+    return held[0]
+
+
 def test_until_its_reasons_come_a_candidate_has_none_and_says_that_they_are_awaited(
     open_page: Open, direct: Any
 ) -> None:
@@ -165,7 +172,7 @@ def test_until_its_reasons_come_a_candidate_has_none_and_says_that_they_are_awai
         button(found, 1).click()
     expect(found.locator(".awaited")).to_have_attribute("aria-busy", "true")
     expect(found.locator(".legend, mark.lean")).to_have_count(0)
-    held[0].continue_()
+    first(page, held).continue_()
     expect_legend(found.locator(".legend"), second)
     expect(found.locator(".awaited")).to_have_count(0)
 
@@ -180,7 +187,7 @@ def test_reasons_that_come_late_do_not_overwrite_those_of_the_candidate_that_is_
         found = ask(page, SENTENCE)
     button(found, 1).click()  # which calls the first question off
     expect_legend(found.locator(".legend"), second)
-    held[0].continue_()
+    first(page, held).continue_()
     page.unroute("**/v1/explain")
     page.wait_for_timeout(300)  # nothing must happen, for longer than an answer takes
     expect_legend(found.locator(".legend"), second)
@@ -200,7 +207,7 @@ def test_reasons_that_can_no_longer_be_called_off_are_kept_for_their_own_candida
     button(found, 1).click()
     expect(found.locator(".awaited")).to_be_visible()
     weights = [{"token_str": "适", "weight": 7.25, "span": [13, 14]}]
-    held[0].fulfill(json={"text": SENTENCE, "method": "occlusion", "weights": weights, "note": None})
+    first(page, held).fulfill(json={"text": SENTENCE, "method": "occlusion", "weights": weights, "note": None})
     expect_legend(found.locator(".legend"), second)
     button(found, 0).click()
     expect(found.locator(".legend li")).to_have_text(["适7.25"])

@@ -1,0 +1,1 @@
+"""TensorFlow Serving's ports: REST, gRPC, model status, health, and the servers that listen."""

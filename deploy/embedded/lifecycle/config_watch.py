@@ -1,0 +1,34 @@
+"""Read the model config file again and again (``--model_config_file_poll_wait_seconds``)."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from deploy.embedded import text_proto
+from deploy.embedded.errors import ServingError, StartError
+from deploy.embedded.lifecycle.config import listed_models
+from deploy.embedded.lifecycle.manager import Lifecycle
+from deploy.embedded.proto.config_pb2 import ModelServerConfig
+
+logger = logging.getLogger(__name__)
+
+
+async def watch(path: Path | None, poll_s: float, lifecycle: Lifecycle) -> None:
+    """Put the file's models in force every ``poll_s`` seconds, for ever; without a file or a time, do nothing.
+
+    A file that cannot be read or served is logged, once for each fault, and leaves everything as it is.
+    """
+    said = ""
+    while path is not None and poll_s > 0:
+        await asyncio.sleep(poll_s)
+        fault = ""
+        try:
+            config = await asyncio.to_thread(text_proto.read, path, ModelServerConfig())
+            await lifecycle.update(listed_models(config, lifecycle.names))
+        except StartError as error:
+            fault = f"Failed to read ModelServerConfig file: {error}"
+        except ServingError as error:
+            fault = f"PollFilesystemAndReloadConfig failed to ReloadConfig: {error.message}"
+        if fault and fault != said:
+            logger.error(fault)
+        said = fault

@@ -1,0 +1,255 @@
+"""The life of models: which versions are to be served, and how they follow one another without a gap.
+
+What TensorFlow Serving does in server_core.cc (configurations, labels), file_system_storage_path_source.cc (polling),
+aspired_versions_manager.cc and availability_preserving_policy.cc (the order of loads and unloads). Everything here runs
+on the event loop, so between two awaits nothing changes; disks and engines are waited for in threads.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deploy.embedded.errors import Code, ServingError, StartError, invalid
+from deploy.embedded.lifecycle.config import Model, Specific
+from deploy.embedded.lifecycle.loader import Loader
+from deploy.embedded.lifecycle.scan import scan
+from deploy.embedded.repository import Repository, State, Version
+
+logger = logging.getLogger(__name__)
+
+
+class Lifecycle:
+    """Keeps a repository's versions as the configuration and the base paths ask for."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        loader: Loader,
+        *,
+        poll_s: float = 1,
+        labels_for_unavailable: bool = False,
+    ) -> None:
+        """Keep a repository.
+
+        Args:
+            repository: where the versions go.
+            loader: what loads and unloads them.
+            poll_s: seconds between two looks at the base paths; 0 looks once for each configuration, less never.
+            labels_for_unavailable: let new labels name versions that are not available.
+        """
+        self._repository = repository
+        self._loader = loader
+        self._poll_s = poll_s
+        self._labels_for_unavailable = labels_for_unavailable
+        self._models: dict[str, Model] = {}
+        self._folders: dict[str, Mapping[int, Path]] = {}
+        """The versions to serve, by model."""
+        self._updating = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._polling: asyncio.Task[None] | None = None
+        self._complaints: dict[str, str] = {}
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the models to serve."""
+        return tuple(self._models)
+
+    async def start(self, models: Sequence[Model]) -> None:
+        """Load the first models, and look after all of them from then on.
+
+        Raises:
+            StartError: a model cannot be loaded, or there is none and no prospect of one.
+        """
+        if self._poll_s > 0:
+            self._polling = asyncio.create_task(self._poll())
+        try:
+            await self.update(models)
+            if self._poll_s == 0 and (missing := [name for name in self._models if not self._folders.get(name)]):
+                raise StartError(self._complaints[missing[0]])
+            await self._wait_until_available([model.name for model in models], "servable")
+        except ServingError as error:
+            raise StartError(" ".join(error.text.split())) from error
+
+    async def stop(self) -> None:
+        """Look, load and unload no more; what is loaded stays."""
+        held = self._repository.versions.values()
+        tasks = [version.job for versions in held for version in versions.values() if version.job is not None]
+        if self._polling is not None:
+            tasks.append(self._polling)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def reload(self, models: Sequence[Model]) -> None:
+        """Serve these models and no others, and return when each new one is available.
+
+        Raises:
+            ServingError: the list cannot be served (see ``update``), or UNKNOWN, a new model could not be loaded.
+        """
+        await self._wait_until_available(await self.update(models), "model")
+
+    async def update(self, models: Sequence[Model]) -> list[str]:
+        """Serve these models and no others, and return the names of the new ones when what there is of them is loaded.
+
+        A model without a version on disk is not waited for, so that a mistyped path does not hold up the next update.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION, a label is for a version that is not available; nothing changes then.
+                INVALID_ARGUMENT, a model wants its requests logged, which the stock server refuses, too, after the rest
+                of the list is in force.
+        """
+        async with self._updating:
+            self._repository.labels = self._labels(models)
+            new = [model.name for model in models if model.name not in self._models]
+            gone = self._models.keys() - {model.name for model in models}
+            self._models = {model.name: model for model in models}
+            for name in gone:
+                self._complaints.pop(name, None)
+                self._serve(name, {})
+            if self._poll_s >= 0:
+                await self._look()
+            else:
+                logger.warning("--file_system_poll_wait_seconds is negative, so nothing looks for versions.")
+            await self._until(lambda: all(self._first_reached(name) or not self._folders.get(name) for name in new))
+            if any(model.logs_requests for model in models):
+                msg = "No request-logger-creator provided."
+                raise invalid(msg)
+            return new
+
+    def _labels(self, models: Iterable[Model]) -> dict[str, dict[str, int]]:
+        """Return the label map of these models.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION, a label is for a version that is not available.
+        """
+        for model in models:
+            versions = self._repository.versions.get(model.name, {})
+            labels = self._repository.labels.get(model.name, {})
+            for label, number in sorted(model.labels.items()):
+                if self._labels_for_unavailable and labels.get(label, number) == number:
+                    continue
+                if number not in versions or versions[number].state is not State.AVAILABLE:
+                    msg = (
+                        f"Request to assign label to version {number} of model {model.name}, which is not currently "
+                        "available for inference"
+                    )
+                    raise ServingError(Code.FAILED_PRECONDITION, msg)
+        return {model.name: dict(model.labels) for model in models if model.labels}
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_s)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Look at every base path, and load and unload what has changed there."""
+        models = tuple(self._models.values())
+        for model, found in zip(models, await asyncio.to_thread(_scan_all, models), strict=True):
+            if self._models.get(model.name) is model:  # or else another configuration came meanwhile
+                self._follow(model, found)
+
+    def _follow(self, model: Model, found: Mapping[int, Path] | ServingError) -> None:
+        """Serve what there is of a model; a path that is away for a moment does not unload what came from it."""
+        complaint = ""
+        if isinstance(found, ServingError):
+            complaint = f"FileSystemStoragePathSource encountered a filesystem access error: {found.message}"
+        else:
+            chosen = model.policy.choose(found)
+            if not chosen:
+                complaint = (
+                    f"No versions of servable {model.name} found under base path {model.base_path}. "
+                    "Did you forget to name your leaf directory as a number (eg. '/1/')?"
+                )
+            elif isinstance(model.policy, Specific) and (missing := model.policy.numbers - chosen):
+                numbers = ", ".join(map(str, sorted(missing)))
+                complaint = (
+                    f"Version {numbers} of servable {model.name}, which was requested to be served as a 'specific' "
+                    "version in the servable's version policy, was not found in the file system"
+                )
+            self._serve(model.name, {number: found[number] for number in chosen})
+        if complaint and complaint != self._complaints.get(model.name):
+            logger.warning(complaint)
+        self._complaints[model.name] = complaint
+
+    def _serve(self, name: str, folders: Mapping[int, Path]) -> None:
+        """Make these the versions to serve of a model."""
+        self._folders[name] = folders
+        versions = self._repository.versions.setdefault(name, {})
+        for number in versions.keys() - folders.keys():
+            versions[number].dropped.set()
+        for number, folder in folders.items():
+            version = versions.get(number)
+            if version is None or (version.state is State.END and not version.wanted):
+                versions[number] = Version(number, folder)
+            elif version.state is not State.UNLOADING:  # one that is on its way out comes back when it is gone
+                version.dropped.clear()
+        self._advance(name)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _advance(self, name: str) -> None:
+        """Begin what can be done now: load what is wanted and unload the rest, all but one until another serves."""
+        versions = self._repository.newest_first(name)
+        wanted = [version for version in versions if version.wanted]
+        serving = any(version.state is State.AVAILABLE for version in wanted)
+        old = [version for version in versions if not version.wanted and version.state is State.AVAILABLE]
+        for version in old if serving or not wanted else old[1:]:
+            version.state = State.UNLOADING
+            self._begin(name, version, self._loader.unload(version))
+        for version in wanted:
+            if version.job is None:
+                self._begin(name, version, self._loader.load(name, version))
+
+    def _begin(self, name: str, version: Version, work: Coroutine[Any, Any, None]) -> None:
+        async def job() -> None:
+            await work
+            self._serve(name, self._folders[name])  # the next step, from where things stand now
+
+        version.job = asyncio.create_task(job())
+
+    async def _wait_until_available(self, names: Sequence[str], noun: str) -> None:
+        """Wait until one version of each model is available.
+
+        Raises:
+            ServingError: UNKNOWN, the newest version that got anywhere has failed.
+        """
+        await self._until(lambda: all(self._first_reached(name) or name not in self._models for name in names))
+        failed = []
+        for name in sorted(names):
+            version = self._first_reached(name)
+            if version is None:
+                failed.append(f"{{name: {name}}} due to error: ABORTED: a later configuration does without it")
+            elif version.error is not None:
+                failed.append(f"{{name: {name} version: {version.number}}} due to error: {version.error.text}")
+        if failed:
+            listed = "".join(f"{{{reason}}}, " for reason in failed)
+            msg = f"{len(failed)} {noun}(s) did not become available: {{{listed}}}"
+            raise ServingError(Code.UNKNOWN, msg)
+
+    def _first_reached(self, name: str) -> Version | None:
+        """Return the newest version that is available or has failed, if any has come so far."""
+        for version in self._repository.newest_first(name):
+            if version.wanted and version.state in (State.AVAILABLE, State.END):
+                return version
+        return None
+
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        while not reached():
+            await self._changed.wait()
+
+
+def _scan_all(models: Sequence[Model]) -> list[Mapping[int, Path] | ServingError]:
+    """Return the version folders of each model, or why they cannot be told.
+
+    One after the other, as upstream: with hundreds of models, a thread for each look would hold up the event loop.
+    """
+    return [_scan(model) for model in models]
+
+
+def _scan(model: Model) -> Mapping[int, Path] | ServingError:
+    try:
+        return scan(model.base_path, model.name)
+    except ServingError as error:
+        return error

@@ -1,0 +1,250 @@
+"""The questions: JSON in, the client asked, JSON out, and every sentence recorded."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from bert_mlm_client import AsyncFillMask, Explanation, Filling, InputError, Prediction, Predictions
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from deploy.gateway import paths
+from deploy.gateway.api import requests, responses
+from deploy.gateway.api.json_route import JsonRoute
+from deploy.gateway.api.request_limits import RequestLimits, candidates_size, masks_size, weights_size
+from deploy.gateway.log.lines import CallersWord
+from deploy.gateway.telemetry.recorder import Best, Recorder
+
+Answer = TypeVar("Answer")
+
+AT_ONCE = 8
+"""How many texts of one request are asked about at a time, where the client asks about one in a call."""
+
+_PROBLEMS = {
+    400: "The body is no JSON, or a text cannot be asked: no [MASK], too long, a control character.",
+    401: "No API key, or a wrong one, where the gateway asks for one.",
+    408: "The body came too slowly.",
+    413: "The body or its answer is too large, or there are too many sentences.",
+    415: "The body is not said to be JSON.",
+    422: "A field is missing, unknown or of another type.",
+    429: "Too many requests at a time; Retry-After says when to come again.",
+    500: "A fault of the gateway.",
+    501: "The served version of the model cannot answer this kind of question.",
+    502: "The model server answered with an error.",
+    503: "The model server is not there, loads the model, or is overloaded.",
+    504: "The model server did not answer in time.",
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": responses.Problem, "description": about} for status, about in _PROBLEMS.items()
+}
+
+
+class Questions:
+    """What the questions need.
+
+    Args:
+        client: asks the model.
+        recorder: writes down what was asked.
+        limits: how much one request may ask for.
+    """
+
+    def __init__(self, client: AsyncFillMask, recorder: Recorder, limits: RequestLimits) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._limits = limits
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add the addresses."""
+        for path, endpoint, answer, tag in (
+            (paths.PREDICT, self.predict, responses.PredictAnswer, "fill"),
+            (paths.FILL_MASK, self.fill_mask, responses.FillMaskAnswer, "fill"),
+            (paths.SCORE, self.score, responses.ScoreAnswer, "fill"),
+            (paths.SIMILARITY, self.similarity, responses.SimilarityAnswer, "meaning"),
+            (paths.FEATURES, self.features, responses.FeaturesAnswer, "meaning"),
+            (paths.EXPLAIN, self.explain, responses.ExplainAnswer, "fill"),
+        ):
+            app.router.add_api_route(
+                path,
+                endpoint,
+                methods=["POST"],
+                response_model=answer,
+                responses=_RESPONSES,
+                operation_id=endpoint.__name__,
+                tags=[tag],
+                route_class_override=JsonRoute,
+            )
+
+    async def predict(self, body: requests.PredictRequest) -> JSONResponse:
+        """Fill the [MASK]s of one sentence, answered in the fewest fields."""
+        self._limits.check([body.text], top_k=body.top_k)
+        self._limits.check_answer([masks_size(body.text, body.top_k)])
+        with self._recorder.question("mask_prediction", [body.text]) as question:
+            found = await self._limits.within_time(self._client.fill(body.text, body.top_k))
+            question.answers = [_best_of_masks(found)]
+            results = [[responses.token_score(candidate) for candidate in mask] for mask in _by_mask(found)]
+            return responses.response({"results": results[0] if len(results) == 1 else results})
+
+    async def fill_mask(self, body: requests.FillMaskRequest) -> JSONResponse:
+        """Fill the [MASK]s of a sentence or of several, as Hugging Face's fill-mask task does.
+
+        One sentence is answered with its candidates, best first, or with several [MASK]s with a list of them for each;
+        with `targets` or `joint` with whole words. Several sentences are answered with a list of that, in their order.
+        """
+        texts, how = _listed(body.inputs), body.parameters
+        is_whole = how.joint or how.targets is not None
+        self._limits.check(texts, top_k=how.top_k, targets=len(how.targets or ()))
+        size = candidates_size if is_whole else masks_size
+        self._limits.check_answer(size(text, how.top_k) for text in texts)
+        with self._recorder.question("mask_prediction", texts) as question:
+            # The client's types rule out what contradicts itself; here it says so itself, to who sent it.
+            asking: Any = self._client.fill(
+                texts,
+                how.top_k,
+                targets=how.targets,  # type: ignore[arg-type]  # see above
+                joint=how.joint,
+                skip_punctuation=how.skip_punctuation,
+                truncate=how.truncate,
+            )
+            found: Any = await self._limits.within_time(asking)
+            if not is_whole:
+                question.answers = [_best_of_masks(one) for one in found]
+                return _answered(body.inputs, [_filled_masks(one) for one in found])
+            question.answers = [_best_of_words(one, are_given=how.targets is not None) for one in found]
+            return _answered(body.inputs, [[responses.filled_words(filling) for filling in one] for one in found])
+
+    async def score(self, body: requests.ScoreRequest) -> JSONResponse:
+        """Score words for the gap of a sentence or of several, in the order given."""
+        texts, how = _listed(body.inputs), body.parameters
+        self._limits.check(texts, candidates=len(how.candidates))
+        self._limits.check_answer(candidates_size(text, len(how.candidates)) for text in texts)
+        with self._recorder.question("token_scoring", texts) as question:
+            found = await self._limits.within_time(
+                _each(texts, lambda text: self._client.score(text, how.candidates, truncate=how.truncate))
+            )
+            question.answers = [_best_of_words(fillings, are_given=True) for fillings in found]
+            return _answered(body.inputs, [[responses.filled_words(filling) for filling in one] for one in found])
+
+    async def similarity(self, body: requests.SimilarityRequest) -> JSONResponse:
+        """Tell how close in meaning sentences are.
+
+        Hugging Face's form, one source sentence and others, is answered with a number for each of the others; pairs are
+        answered with score, measure and plain cosine for each.
+        """
+        inputs = body.inputs
+        if isinstance(inputs, requests.Pairs):
+            pairs = [(first, second) for first, second in inputs.pairs]
+        else:
+            pairs = [(inputs.source_sentence, sentence) for sentence in inputs.sentences]
+        self._limits.check(pairs)
+        with self._recorder.question(
+            "semantic_similarity", [f"{first} | {second}" for first, second in pairs]
+        ) as question:
+            found = await self._limits.within_time(self._client.similarity(pairs))
+            question.answers = [Best(score=similarity.score) for similarity in found]
+            if isinstance(inputs, requests.Pairs):
+                return responses.response([responses.similarity_score(similarity) for similarity in found])
+            return responses.response([similarity.score for similarity in found])
+
+    async def features(self, body: requests.FeaturesRequest) -> JSONResponse:
+        """Return the vectors of a text or of several."""
+        texts = _listed(body.inputs)
+        self._limits.check(texts)
+        with self._recorder.question("feature_extraction", texts) as question:
+            found = await self._limits.within_time(self._client.features(texts, truncate=body.parameters.truncate))
+            question.answers = [Best() for _ in texts]
+            return _answered(body.inputs, [responses.vectors(features) for features in found])
+
+    async def explain(self, body: requests.ExplainRequest) -> JSONResponse:
+        """Tell which parts of a sentence, or of several, an answer leans on: the best, or the one in `target`.
+
+        A sentence with several [MASK]s has an explanation for each; with `joint`, or words as `target`, one for each
+        run of adjacent [MASK]s.
+        """
+        texts, how = _listed(body.inputs), body.parameters
+        self._limits.check(texts)
+        self._limits.check_answer(weights_size(text) for text in texts)
+        with self._recorder.question("explanation", texts) as question:
+            found = await self._limits.within_time(
+                _each(
+                    texts,
+                    lambda text: self._client.explain(
+                        text, target=how.target, joint=how.joint, method=how.method, truncate=how.truncate
+                    ),
+                )
+            )
+            question.answers = [_best_of_explanations(each, are_given=how.target is not None) for each in found]
+            return _answered(body.inputs, [_explained(explanations) for explanations in found])
+
+
+async def _each(texts: Sequence[str], ask: Callable[[str], Awaitable[Answer]]) -> list[Answer]:
+    """Ask about each text, several at a time; the first error ends them all and says which text it was.
+
+    Raises:
+        BertMlmError: see the client.
+    """
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def numbered(number: int, text: str) -> Answer:
+        try:
+            async with places:
+                return await ask(text)
+        except InputError as error:
+            if len(texts) == 1:
+                raise
+            message = f"text {number} of {len(texts)}: {error.args[0]}"
+            raise InputError(message) from error
+
+    tasks = [asyncio.create_task(numbered(number, text)) for number, text in enumerate(texts, 1)]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _listed(inputs: str | list[str]) -> list[str]:
+    return [inputs] if isinstance(inputs, str) else inputs
+
+
+def _answered(inputs: str | list[str], each: Sequence[Any]) -> JSONResponse:
+    """Return one text's answer, or the list of several."""
+    return responses.response(each[0] if isinstance(inputs, str) else each)
+
+
+def _by_mask(found: Predictions) -> list[list[Prediction]]:
+    """Return the candidates of each mask; the client leaves the outer list out where there is one."""
+    return [one for one in found if isinstance(one, list)] or [[one for one in found if isinstance(one, Prediction)]]
+
+
+def _filled_masks(found: Predictions) -> list[Any]:
+    masks = [[responses.filled_mask(candidate) for candidate in mask] for mask in _by_mask(found)]
+    return masks[0] if len(masks) == 1 else masks
+
+
+def _best_of_masks(found: Predictions) -> Best:
+    """Return the best candidate of each mask, and the score of the least certain."""
+    best = [mask[0] for mask in _by_mask(found) if mask]
+    if not best:
+        return Best()
+    return Best(" ".join(candidate.token_str for candidate in best), min(candidate.score for candidate in best))
+
+
+def _best_of_words(fillings: Sequence[Filling], *, are_given: bool) -> Best:
+    """Return the best words, and whether they are the caller's own."""
+    best = max(fillings, key=lambda filling: filling.score, default=None)
+    if best is None:
+        return Best()
+    return Best(CallersWord(best.token_str) if are_given else best.token_str, best.score)
+
+
+def _best_of_explanations(explanations: Explanation | list[Explanation], *, are_given: bool) -> Best:
+    """Return the answers that were explained, and the score of the least certain."""
+    listed = [explanations] if isinstance(explanations, Explanation) else explanations
+    words = " ".join(one.prediction.token_str for one in listed)
+    return Best(CallersWord(words) if are_given else words, min(one.prediction.score for one in listed))
+
+
+def _explained(explanations: Explanation | list[Explanation]) -> Any:
+    if isinstance(explanations, Explanation):
+        return responses.explained_answer(explanations)
+    return [responses.explained_answer(explanation) for explanation in explanations]

@@ -1,0 +1,1 @@
+"""Compare what the model answers today with the version's baseline."""

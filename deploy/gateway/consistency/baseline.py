@@ -1,0 +1,81 @@
+"""How a version answered the golden prompts when it was exported, from its manifest.json."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.gateway.consistency.drift import Distribution
+
+MASK = "[MASK]"
+ENGINES = ("tensorflow", "onnx")
+"""What a version may be served by: its SavedModel, or its light file, whose integers answer a little otherwise."""
+
+
+class BaselineError(Exception):
+    """A version's answers cannot be checked. The message is shown to the user as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a manifest says about the golden prompts.
+
+    Attributes:
+        prompts: texts with one or more [MASK].
+        answers: for each engine the distributions at all masks, in the prompts' order.
+        top_k: how many candidates the version can be asked for.
+    """
+
+    prompts: Sequence[str]
+    answers: Mapping[str, Sequence[Distribution]]
+    top_k: int
+
+    def prompt_of(self, mask: int) -> str:
+        """Return the prompt that a mask, counted over all prompts, is in."""
+        return [prompt for prompt in self.prompts for _ in range(prompt.count(MASK))][mask]
+
+
+def read_baseline(version: Path) -> Baseline:
+    """Read the baseline of a version folder.
+
+    Raises:
+        BaselineError: the manifest cannot be read, has no baseline, or is damaged.
+    """
+    path = version / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{path} cannot be read ({error.strerror}); let GATEWAY_MODEL_FOLDER be the folder of the served versions"
+        raise BaselineError(msg) from error
+    except ValueError as error:
+        msg = f"{path} is damaged ({error}); export the version again"
+        raise BaselineError(msg) from error
+    try:
+        if not (recorded := manifest.get("baseline")):
+            msg = f"{path} has no baseline, since it is of an older export; export the version again"
+            raise BaselineError(msg)
+        prompts = [str(prompt) for prompt in recorded["prompts"]]
+        masks = sum(prompt.count(MASK) for prompt in prompts)
+        answers = {engine: _distributions(recorded[engine], masks) for engine in ENGINES}
+        top_k = min(manifest["options"]["top_k"], manifest["shape"]["vocab_size"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = f"the baseline in {path} is damaged ({type(error).__name__}: {error}); export the version again"
+        raise BaselineError(msg) from error
+    return Baseline(prompts, answers, top_k)
+
+
+def _distributions(recorded: Sequence[Mapping[str, Any]], masks: int) -> list[Distribution]:
+    """Return the distributions of all masks.
+
+    Raises:
+        ValueError: there are not as many as masks, or a probability is none.
+    """
+    if not len(recorded) == masks > 0:
+        msg = f"it has answers for {len(recorded)} masks, its prompts have {masks}"
+        raise ValueError(msg)
+    found: list[Distribution] = [dict(zip(one["token_ids"], one["scores"], strict=True)) for one in recorded]
+    if not all(0 <= score <= 1 for one in found for score in one.values()):
+        msg = "a score is not from 0 to 1"
+        raise ValueError(msg)
+    return found

@@ -1,0 +1,73 @@
+"""Limit the size of a body and the time that it may take.
+
+Plain ASGI: a body is read once, here, before the request takes a slot, so that a slow client holds a socket only.
+"""
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deploy.gateway.errors import RETRY_AFTER_S, ApiError
+from deploy.gateway.middleware.disconnect import run_while_connected
+from deploy.http import Bodies, BodyTooLargeError, TooManyBodiesError
+
+BODIES = 64
+"""How many bodies of the largest size there is room for."""
+
+
+class BodyLimit:
+    """Read a request's body, refuse it while it comes if it is too large or too slow, and pass it on whole.
+
+    Args:
+        app: what answers.
+        max_bytes: the largest body; all that are held at a time may take as much as `BODIES` of that size.
+        timeout_s: how long it may take to come.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_s: float) -> None:
+        self._app = app
+        self._bodies = Bodies(max_bytes=max_bytes, max_held_bytes=BODIES * max_bytes)
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
+            await self._app(scope, receive, send)
+            return
+        with self._bodies.reading() as reader:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    body = await reader.read(dict(scope["headers"]), receive)
+            except (BodyTooLargeError, TooManyBodiesError, TimeoutError) as error:
+                await self._refusal(error).response()(scope, receive, send)
+                return
+            if body is not None:
+                await run_while_connected(self._app(scope, _Replay(body, receive), send), receive)
+
+    def _refusal(self, error: BodyTooLargeError | TooManyBodiesError | TimeoutError) -> ApiError:
+        closing = {"Connection": "close"}
+        match error:
+            case BodyTooLargeError():
+                words = f"the body is larger than {self._bodies.max_bytes} bytes; send fewer sentences at a time"
+                return ApiError(413, "BodyTooLargeError", words, closing if error.close else None)
+            case TooManyBodiesError():
+                words = (
+                    f"the bodies of other requests fill the {self._bodies.max_held_bytes} bytes that there are; "
+                    f"come again in {RETRY_AFTER_S} s"
+                )
+                return ApiError(503, "TooManyBodiesError", words, {"Retry-After": str(RETRY_AFTER_S)})
+            case TimeoutError():
+                words = f"the body did not come within {self._timeout_s:g} s; send it at once"
+                return ApiError(408, "BodyTimeoutError", words, closing)
+
+
+class _Replay:
+    """A body that has been read, as the application expects to receive it."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._message: Message | None = {"type": "http.request", "body": body, "more_body": False}
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        message, self._message = self._message, None
+        return message or await self._receive()

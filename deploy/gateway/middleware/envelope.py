@@ -1,0 +1,115 @@
+"""What goes around every request: its context, headers of its answer, its count, and an end to unknown errors."""
+
+import asyncio
+from contextlib import ExitStack
+from functools import partial
+
+from bert_mlm_client import InputError, trace_context
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deploy.gateway import paths
+from deploy.gateway.context import RequestContext, current
+from deploy.gateway.errors import internal_error, stopping
+from deploy.gateway.telemetry.metrics import Metrics
+from deploy.gateway.telemetry.recorder import Recorder
+
+CLIENT_CLOSED_REQUEST = "499"
+"""What is counted where the client went away before its answer; the name and number are nginx's."""
+
+_POLICY = b"content-security-policy"
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),  # for browsers older than frame-ancestors
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+CONTENT_SECURITY_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    b"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+class Envelope:
+    """The outermost layer.
+
+    Args:
+        app: what answers.
+        metrics: where answers are counted.
+        recorder: where faults of the gateway are written down.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, recorder: Recorder) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._recorder = recorder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, self._telling_at_the_end(receive), send)
+            return
+        context = RequestContext.of(scope["headers"])
+        context.on_rejected = partial(self._recorder.refused, scope["path"])
+        token = current.set(context)
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_headers(message, context)]
+                self._metrics.requests(paths.label(scope["path"]), str(status)).inc()
+            await send(message)
+
+        try:
+            with ExitStack() as stack:
+                _enter_trace(stack, context)
+                await self._app(scope, receive, send_with_headers)
+            for act in context.afterwards:
+                act()
+        except asyncio.CancelledError:
+            if status:
+                raise
+            problem = stopping()
+            context.on_cancelled(problem)
+            await problem.response()(scope, receive, send_with_headers)
+        except Exception as error:
+            self._recorder.unhandled(error)
+            if status:
+                raise  # the answer has begun: uvicorn cuts the connection, and nobody takes half for all
+            await internal_error().response()(scope, receive, send_with_headers)
+        finally:
+            current.reset(token)
+            if not status:
+                self._metrics.requests(paths.label(scope["path"]), CLIENT_CLOSED_REQUEST).inc()
+
+    def _telling_at_the_end(self, receive: Receive) -> Receive:
+        """Return what also writes down, before the log closes, the requests that were refused and are not yet told."""
+
+        async def receive_and_tell() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                self._recorder.tell_refused()
+            return message
+
+        return receive_and_tell
+
+
+def _headers(message: Message, context: RequestContext) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-request-id", context.request_id.encode()), *SECURITY_HEADERS]
+    if not any(name == _POLICY for name, _ in message["headers"]):
+        headers.append((_POLICY, CONTENT_SECURITY_POLICY))
+    if context.asked or context.queue_s:
+        headers.append((b"server-timing", context.server_timing().encode()))
+    return headers
+
+
+def _enter_trace(stack: ExitStack, context: RequestContext) -> None:
+    """Let the client send the caller's trace on; a tracestate that cannot be read is dropped, as W3C has it."""
+    if context.traceparent is None:
+        return
+    try:
+        stack.enter_context(trace_context(context.traceparent, context.tracestate))
+    except InputError:
+        stack.enter_context(trace_context(context.traceparent))

@@ -1,0 +1,68 @@
+"""The metrics that are read where they are kept, when Prometheus comes."""
+
+from collections.abc import Callable
+
+from deploy.gateway.alerts.evaluator import Alerts
+from deploy.gateway.alerts.table import ALERTS
+from deploy.gateway.alerts.webhook import Webhook
+from deploy.gateway.consistency.check import Consistency
+from deploy.gateway.log.gpu import GpuUsage
+from deploy.gateway.log.resources import ProcessUsage, Resources
+from deploy.gateway.log.writer import LogWriter
+from deploy.gateway.middleware.concurrency import ConcurrencySlots
+from deploy.gateway.model.watch import ModelWatch
+from deploy.gateway.telemetry.metrics import Metrics, Reading
+
+_MB = 2**20
+
+
+def read_into(
+    metrics: Metrics,
+    slots: ConcurrencySlots,
+    watch: ModelWatch,
+    writer: LogWriter,
+    resources: Callable[[], Resources | None],
+) -> None:
+    """Let the metrics read what these parts know."""
+    metrics.read("gateway_in_flight", lambda: {(): slots.in_flight})
+    metrics.read("gateway_queue", lambda: {(): slots.waiting})
+    metrics.read("gateway_model_ready", lambda: {(): float(watch.ready)})
+    metrics.read("gateway_model_version", lambda: _known(watch.version))
+    metrics.read("gateway_log_lines", lambda: _log_lines(writer))
+    metrics.read("gateway_log_waiting_bytes", lambda: {(): writer.status.bytes_waiting})
+    metrics.read("gateway_cpu_percent", lambda: _of_processes(resources(), lambda usage: usage.cpu_percent))
+    metrics.read("gateway_memory_bytes", lambda: _of_processes(resources(), lambda usage: usage.memory_mb * _MB))
+    metrics.read("gateway_gpu_memory_bytes", lambda: _of_gpu(resources(), lambda gpu: gpu.memory_mb * _MB))
+    metrics.read("gateway_gpu_utilization_percent", lambda: _of_gpu(resources(), lambda gpu: gpu.utilization_percent))
+
+
+def read_alerts_into(metrics: Metrics, alerts: Alerts, webhook: Webhook | None) -> None:
+    """Let the metrics read which alerts fire, how often each began, and what became of those sent."""
+    names = [one.name for one in ALERTS]
+    metrics.read("gateway_alert_firing", lambda: {(name,): float(name in alerts.firing) for name in names})
+    metrics.read("gateway_alerts", lambda: {(name,): alerts.begun[name] for name in names})
+    deliveries = webhook.deliveries if webhook else {}
+    metrics.read("gateway_webhook_deliveries", lambda: {(outcome,): count for outcome, count in deliveries.items()})
+
+
+def read_consistency_into(metrics: Metrics, consistency: Consistency) -> None:
+    """Let the metrics read how far the answers are from those at export."""
+    metrics.read("gateway_output_drift", lambda: _known(consistency.drift and consistency.drift[0]))
+
+
+def _known(value: float | None) -> Reading:
+    return {} if value is None else {(): value}
+
+
+def _log_lines(writer: LogWriter) -> Reading:
+    status = writer.status
+    return {("written",): status.lines_written, ("lost",): sum(status.lines_lost.values())}
+
+
+def _of_processes(resources: Resources | None, value: Callable[[ProcessUsage], float]) -> Reading:
+    processes = {"gateway": resources.gateway, "server": resources.server} if resources else {}
+    return {(name,): value(usage) for name, usage in processes.items() if usage}
+
+
+def _of_gpu(resources: Resources | None, value: Callable[[GpuUsage], float | None]) -> Reading:
+    return _known(value(resources.gpu)) if resources and resources.gpu else {}

@@ -1,0 +1,1 @@
+"""Record each request: a log line and metrics."""

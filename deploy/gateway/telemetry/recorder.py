@@ -1,0 +1,260 @@
+"""The one place that every answered or failed sentence comes by, on its way to log and metrics."""
+
+import asyncio
+import logging
+import math
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from time import perf_counter
+from typing import Literal, Protocol
+
+from bert_mlm_client import BertMlmError, InputError, ProtocolError
+
+from deploy.gateway import paths
+from deploy.gateway.context import RequestContext, current
+from deploy.gateway.errors import ApiError
+from deploy.gateway.log.lines import Inference, InferenceTask, Level, Line, UnhandledException
+from deploy.gateway.telemetry.metrics import Metrics
+
+REFUSALS_TOLD_S = 1.0
+"""How long requests that were refused are gathered for one line, so that no overload becomes one of the log."""
+
+_TASKS: Mapping[str, InferenceTask] = {
+    paths.PREDICT: "mask_prediction",
+    paths.FILL_MASK: "mask_prediction",
+    paths.SCORE: "token_scoring",
+    paths.SIMILARITY: "semantic_similarity",
+    paths.FEATURES: "feature_extraction",
+    paths.EXPLAIN: "explanation",
+}
+
+logger = logging.getLogger(__name__)
+
+
+class Log(Protocol):
+    """Where lines are written."""
+
+    def write(self, line: Line) -> None:
+        """Write a line soon, without waiting for the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best answer to one sentence: the word, where there is one, and how good it is."""
+
+    token: str | None = None
+    score: float | None = None
+
+
+@dataclass(slots=True)
+class Question:
+    """What is asked in one request.
+
+    Attributes:
+        task: what is done with the sentences.
+        texts: the sentences.
+        answers: the best answer to each, set by who asks.
+    """
+
+    task: InferenceTask
+    texts: Sequence[str]
+    answers: Sequence[Best] = field(default=())
+
+
+class Recorder:
+    """Writes down what was asked and how it went.
+
+    Args:
+        log: where the lines go.
+        metrics: where it is counted.
+        model_name: the model's name.
+        model_version: tells the newest version, None as long as it is not known; for questions without an answer, and
+            where the answer does not tell which version gave it.
+        low_confidence: the score below which a filled mask is not to be trusted.
+        gpu_memory_mb: tells the GPU memory in use, None where nobody knows.
+        see: is shown every line, for alerts.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        metrics: Metrics,
+        *,
+        model_name: str,
+        model_version: Callable[[], int | None],
+        low_confidence: float,
+        gpu_memory_mb: Callable[[], float | None] = lambda: None,
+        see: Callable[[Inference | UnhandledException], object] = lambda _line: None,
+    ) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._model_name = model_name
+        self._model_version = model_version
+        self._low_confidence = low_confidence
+        self._gpu_memory_mb = gpu_memory_mb
+        self._see = see
+        self._refused: dict[tuple[InferenceTask, str], tuple[Inference, int]] = {}
+
+    @contextmanager
+    def question(self, task: InferenceTask, texts: Sequence[str]) -> Iterator[Question]:
+        """Record a question with the answers that the block gives it, or with the error that ends the block.
+
+        Answers are recorded after the request's own answer is sent.
+        """
+        context = current.get() or RequestContext.of(())
+        context.ask()
+        question = Question(task, texts)
+        self._metrics.batch_size(task).observe(len(texts))
+        try:
+            yield question
+            _check_answers(question)
+        except asyncio.CancelledError:
+            context.on_cancelled = partial(self._failed, question, context)
+            raise
+        except Exception as error:
+            self._failed(question, context, error)
+            raise
+        context.afterwards.append(partial(self._answered, question, context, perf_counter() - context.began))
+
+    def refused(self, path: str, error: Exception) -> None:
+        """Record a request that was sent away before anybody read its question: it counts as one sentence.
+
+        One line stands for all of a second: it is the first one's, and its sample rate says how many they were.
+        """
+        task = _TASKS.get(path)
+        if task is None:  # nothing is asked there
+            return
+        error_type = _error_type(error)
+        self._metrics.sentences(task, "failed").inc()
+        self._metrics.errors(task, error_type).inc()
+        if not self._refused:
+            asyncio.get_running_loop().call_later(REFUSALS_TOLD_S, self.tell_refused)
+        line, count = self._refused.get((task, error_type)) or (self._refusal(task, error), 0)
+        self._refused[task, error_type] = line, count + 1
+
+    def tell_refused(self) -> None:
+        """Write down the requests that were refused since the last time."""
+        for line, count in self._refused.values():
+            self._log.write(replace(line, sample_rate=1 / count if count > 1 else None))
+        self._refused.clear()
+
+    def unhandled(self, error: Exception) -> None:
+        """Record a fault of the gateway itself."""
+        context = current.get()
+        logger.error("A request failed for a reason that the gateway does not know.", exc_info=error)
+        line = UnhandledException(
+            request_id=context.request_id if context else None,
+            trace_id=context.trace_id if context else None,
+            error_type=type(error).__name__,
+            error=str(error),
+            traceback="".join(traceback.format_exception(error)),
+        )
+        self._log.write(line)
+        self._see(line)
+
+    def _refusal(self, task: InferenceTask, error: Exception) -> Inference:
+        context = current.get() or RequestContext.of(())
+        return Inference(
+            level=_level(error),
+            task=task,
+            status="failed",
+            request_id=context.request_id,
+            trace_id=context.trace_id,
+            model_name=self._model_name,
+            total_time_ms=(perf_counter() - context.began) * 1000,
+            error_type=_error_type(error),
+            error=str(error),
+        )
+
+    def _answered(self, question: Question, context: RequestContext, total_s: float) -> None:
+        stages = {
+            "queue": context.queue_s,
+            "tokenize": context.tokenize_s or 0.0,
+            "inference": context.inference_s,
+            "total": total_s,
+        }
+        for stage, seconds in stages.items():
+            self._metrics.stage(question.task, stage).observe(seconds, _exemplar(context) if stage == "total" else None)
+        for text, best in zip(question.texts, question.answers, strict=True):
+            status = self._status(question.task, best)
+            self._metrics.sentences(question.task, status).inc()
+            if best.score is not None:
+                self._metrics.confidence(question.task).observe(best.score)
+            self._write(question, context, text, total_s, status=status, best=best)
+
+    def _failed(self, question: Question, context: RequestContext, error: Exception) -> None:
+        context.give_up()
+        total_s = perf_counter() - context.began
+        count = len(question.texts)
+        self._metrics.sentences(question.task, "failed").inc(count)
+        known = isinstance(error, BertMlmError | ApiError)
+        self._metrics.errors(question.task, _error_type(error) if known else "InternalError").inc(count)
+        for text in question.texts:
+            self._write(question, context, text, total_s, status="failed", error=error)
+
+    def _status(self, task: InferenceTask, best: Best) -> Literal["success", "low_confidence"]:
+        is_low = task == "mask_prediction" and best.score is not None and best.score < self._low_confidence
+        return "low_confidence" if is_low else "success"
+
+    def _write(
+        self,
+        question: Question,
+        context: RequestContext,
+        text: str,
+        total_s: float,
+        *,
+        status: Literal["success", "low_confidence", "failed"],
+        best: Best = Best(),
+        error: Exception | None = None,
+    ) -> None:
+        was_sent = context.tokenize_s is not None
+        line = Inference(
+            level=_level(error),
+            task=question.task,
+            status=status,
+            request_id=context.request_id,
+            trace_id=context.trace_id,
+            model_name=self._model_name,
+            model_version=self._model_version() if context.model_version is None else context.model_version,
+            batch_size=len(question.texts),
+            input_text=text,
+            predicted_token=best.token,
+            score=best.score,
+            inference_time_ms=context.inference_s * 1000 if was_sent else None,
+            tokenize_time_ms=(context.tokenize_s or 0.0) * 1000 if was_sent else None,
+            total_time_ms=total_s * 1000,
+            gpu_memory_mb=self._gpu_memory_mb(),
+            error_type=_error_type(error) if error else None,
+            error=str(error) if error else None,
+        )
+        self._log.write(line)
+        self._see(line)
+
+
+def _check_answers(question: Question) -> None:
+    """Refuse what no model means: a damaged one answers with numbers that are none.
+
+    Raises:
+        ProtocolError: a score is infinite or not a number.
+    """
+    for _, best in zip(question.texts, question.answers, strict=True):
+        if best.score is not None and not math.isfinite(best.score):
+            msg = f"the model answered with the score {best.score}; check the served version"
+            raise ProtocolError(msg)
+
+
+def _level(error: Exception | None) -> Level | None:
+    """Return WARNING for what the caller did wrong or an end cut off: only our own failures are to wake somebody up."""
+    return "WARNING" if isinstance(error, InputError | ApiError) else None
+
+
+def _error_type(error: Exception) -> str:
+    return error.error_type if isinstance(error, ApiError) else type(error).__name__
+
+
+def _exemplar(context: RequestContext) -> dict[str, str]:
+    ids = {"request_id": context.request_id}
+    return {"trace_id": context.trace_id, **ids} if context.trace_id else ids

@@ -1,0 +1,116 @@
+"""Run graphs with ONNX Runtime: the light file, and its checkpoint in float32."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from bert_mlm_client.onnx_runtime import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from export.checkpoint import Checkpoint
+from export.onnx.bert import INPUTS, OnnxBert, output_types
+from export.onnx.graph import Graph
+from export.onnx.products import Float
+from export.onnx.sample import Ids
+
+_ROWS = 512  # tokens that run at once: larger products are no faster, and take more memory
+
+Array = NDArray[np.float32]
+
+
+class Session(Protocol):
+    """What answers with the outputs of a graph."""
+
+    def run(self, names: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return the named outputs."""
+
+
+class FloatModel:
+    """A checkpoint in float32.
+
+    Its weights are inputs of the graph: neither the graph nor ONNX Runtime holds a copy of them.
+
+    Args:
+        checkpoint: the weights, each read once.
+        top_k: how many answers there are for each mask.
+
+    Attributes:
+        observed: the names under which ``run`` gives the inputs of the products.
+        observed_at_masks: the same for the head, which runs for the masks alone.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, top_k: int = 1) -> None:
+        graph = Graph()
+        products = Float(graph, checkpoint.weights["bert.embeddings.word_embeddings.weight"])
+        outputs = OnnxBert(graph, products, checkpoint, top_k).outputs()
+        observed = {**products.observed, **products.observed_at_masks}
+        for name, value in {**outputs, **observed}.items():
+            graph.name(value, name)
+        rows = dict.fromkeys(observed, (TensorProto.FLOAT, ("R", "H")))
+        model = graph.model(INPUTS, {**output_types(checkpoint.config, top_k), **rows}, {})
+        self.observed = tuple(products.observed)
+        self.observed_at_masks = tuple(products.observed_at_masks)
+        self._weights = graph.parameters
+        self._session = open_session(model.SerializeToString())
+
+    def run(self, names: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return the named outputs."""
+        outputs: list[NDArray[Any]] = self._session.run(list(names), {**inputs, **self._weights})
+        return outputs
+
+
+def open_session(model: bytes | Path) -> ort.InferenceSession:
+    """Return a session of ONNX Runtime on the CPU."""
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # between runs, Python computes
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def feeds(
+    ids: Ids, positions: Ids, *, answers: int = 1, lengths: Ids | None = None, candidates: Any = 0
+) -> dict[str, Ids]:
+    """Return the graph's inputs.
+
+    Args:
+        ids: [B, S].
+        positions: [B, P].
+        answers: for how many of the positions to predict.
+        lengths: [B]; all of S unless given.
+        candidates: [B, C], or one token.
+    """
+    batch, length = ids.shape
+    return {
+        "input_ids": ids,
+        "lengths": np.full(batch, length, np.int32) if lengths is None else lengths,
+        "positions": positions,
+        "answers": np.array([answers], np.int32),
+        "candidate_ids": np.full((batch, 1), candidates, np.int32) if np.ndim(candidates) == 0 else candidates,
+    }
+
+
+def batches(sizes: Sequence[int], *, alike: bool = False) -> Iterator[list[int]]:
+    """Yield the numbers of lines that run at once, which have similar lengths.
+
+    Args:
+        sizes: the length of each line.
+        alike: run only lines of the same length at once, so that no output has padding.
+    """
+    batch: list[int] = []
+    for number in sorted(range(len(sizes)), key=sizes.__getitem__):
+        is_full = (len(batch) + 1) * sizes[number] > _ROWS
+        if batch and (is_full or (alike and sizes[batch[0]] != sizes[number])):
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
+
+
+def stack(rows: Sequence[Ids]) -> Ids:
+    """Return rows of any lengths as one array, filled up with 0."""
+    stacked = np.zeros((len(rows), max(row.size for row in rows)), np.int32)
+    for number, row in enumerate(rows):
+        stacked[number, : row.size] = row
+    return stacked

@@ -1,0 +1,29 @@
+"""Export a checkpoint once for all tests of a run, whichever process they are in."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from export import find_checkpoint
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "models" / "demo"
+TINY = ROOT / "tests" / "export" / "tiny"
+
+
+def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return version 1 of a servable ``bert_mlm``; a test that changes it takes a copy."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a folder of its own in the run's
+        folder = folder.parent
+    servable = folder / "exported" / checkpoint.name / "bert_mlm"
+    servable.mkdir(parents=True, exist_ok=True)
+    with (servable.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (servable / "1").exists():
+            from export.savedmodel import export_model
+
+            export_model(find_checkpoint(str(checkpoint)), servable, 1)
+    return servable / "1"
