@@ -14,10 +14,12 @@ from export.bert import Bert
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.checkpoint.config import Activation
 from export.onnx.agreement import exact_integers
+from export.onnx.calibration import calibrate
 from export.onnx.model import write_onnx
+from export.onnx.sample import SampleLines
 from export.onnx.session import FloatModel, feeds, open_session
 from export.reference import ReferenceModel
-from export.whitening import Whitening
+from export.whitening import SAMPLE, Whitening, read_sample
 from tests.export.conftest import TINY
 from tests.torch_environment import needs_torch
 
@@ -93,7 +95,8 @@ def test_the_activations_differ_by_more_than_the_tolerance(ids: NDArray[np.int32
 def test_integers_follow_the_activation(activation: Activation, tmp_path: Path, ids: NDArray[np.int32]) -> None:
     checkpoint = tiny(activation)
     whitening = Whitening(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), 1)
-    write_onnx(tmp_path / "light.onnx", checkpoint, whitening, {}, VOCABULARY)
+    calibration = calibrate(checkpoint, SampleLines.read(checkpoint, read_sample(SAMPLE)))
+    write_onnx(tmp_path / "light.onnx", checkpoint, calibration, whitening, metadata={}, top_k=VOCABULARY)
     answers = by_onnx(open_session(tmp_path / "light.onnx"), ids)
     own, other = (tiny(name) for name in (activation, "gelu" if activation == "relu" else "relu"))
     off = [float(np.abs(answers - by_tensorflow(one, ids)).mean()) for one in (own, other)]

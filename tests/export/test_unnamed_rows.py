@@ -15,10 +15,12 @@ from safetensors.numpy import save_file
 from export.bert import Bert
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.onnx import write_onnx
+from export.onnx.calibration import calibrate
+from export.onnx.sample import SampleLines
 from export.onnx.session import FloatModel, feeds, open_session
 from export.reference import ReferenceModel
 from export.signatures import Whiten, answer_count, build_signatures, client_config
-from export.whitening import Whitening
+from export.whitening import SAMPLE, Whitening, read_sample
 from tests.export.conftest import TINY
 from tests.torch_environment import needs_torch
 
@@ -97,7 +99,9 @@ def test_the_named_rows_have_transformers_probabilities(hole: bool, tiny_copy: P
 
 def test_the_light_file_answers_no_unnamed_row(tmp_path: Path, ids: NDArray[np.int32]) -> None:
     checkpoint = padded(hole=True)
-    write_onnx(tmp_path / "light.onnx", checkpoint, WHITENING, {}, answer_count(checkpoint))
+    calibration = calibrate(checkpoint, SampleLines.read(checkpoint, read_sample(SAMPLE)))
+    path, top_k = tmp_path / "light.onnx", answer_count(checkpoint)
+    write_onnx(path, checkpoint, calibration, WHITENING, metadata={}, top_k=top_k)
     token_ids, scores = by_onnx(open_session(tmp_path / "light.onnx"), ids)
     exact_ids, exact = by_tensorflow(checkpoint, ids)
     assert all(
