@@ -1,7 +1,7 @@
 """Measure how the light file answers beside its checkpoint in float32, and judge it.
 
-Both are asked the same two things: what stands at hidden tokens of lines, and the vectors of these lines. All figures are
-of the arithmetic, not of the model: where float32 is wrong, the integers should be wrong in the same way.
+Both are asked the same two things: what stands at hidden tokens of lines, and the vectors of these lines. All figures
+are of the arithmetic, not of the model: where float32 is wrong, the integers should be wrong in the same way.
 """
 
 from collections.abc import Mapping, Sequence
