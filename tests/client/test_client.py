@@ -385,7 +385,7 @@ def test_a_token_outside_the_vocabulary_is_refused(url: str, model: ScriptedMode
     model.answers = {"token_ids": np.full((1, 1, model.top_k), strange, np.int32)}
     with (
         FillMask(url) as client,
-        pytest.raises(VocabularyError, match=f"token {strange}, the vocabulary has") as error,
+        pytest.raises(VocabularyError, match=f"token {strange}, which the vocabulary does not name") as error,
     ):
         client.fill(ONE)
     assert error.value.address == url
