@@ -168,6 +168,10 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters_and_answers
     }
 
 
+def test_no_method_takes_or_returns_any() -> None:
+    assert not [variant for variants in signatures(FillMask).values() for variant in variants if "Any" in variant]
+
+
 def test_every_method_of_the_async_client_is_a_coroutine() -> None:
     methods = dict(inspect.getmembers(AsyncFillMask, inspect.isfunction))
     assert all(inspect.iscoroutinefunction(methods[name]) for name in set(signatures(AsyncFillMask)) - {"__init__"})
