@@ -160,7 +160,7 @@ def test_a_server_that_hangs_times_out(own_server: Replica, address: Address, cl
     own_server.hang()
     with pytest.raises(ServerTimeoutError, match=r"nothing came back in 0\.3 s"):
         one.predict(timeout=0.3)
-    own_server.go_on()
+    own_server.resume()
     one.predict()
 
 
