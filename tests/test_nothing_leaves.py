@@ -125,7 +125,7 @@ def light_server(service: Service) -> Iterator[Trap]:
         yield trap
 
 
-def test_make_run_exports_serves_and_asks(service: Service) -> None:
+def test_make_run_exports_serves_and_requests(service: Service) -> None:
     assert (service.checkout / "models/bert_mlm/1/manifest.json").is_file()
     assert_nothing_left(service.trap)
 
@@ -182,7 +182,7 @@ def test_the_verification(service: Service) -> None:
 
 
 @pytest.mark.parametrize("command", HUB)
-def test_only_a_model_of_the_hub_is_looked_up(service: Service, command: str) -> None:
+def test_only_a_hub_model_is_resolved(service: Service, command: str) -> None:
     options = "NAME=another GRPC_PORT=8600 REST_PORT=8601 GATEWAY_PORT=8100"  # the checkout's service is running
     with open_trap() as trap:
         done = trap.run("bash", "-c", f"{command} {options}", cwd=service.checkout)
@@ -192,9 +192,9 @@ def test_only_a_model_of_the_hub_is_looked_up(service: Service, command: str) ->
         assert [path for path in trap.written() if not path.startswith(".cache/huggingface/")] == []
 
 
-def test_every_command_that_is_handled_apart_is_in_the_readme() -> None:
+def test_every_separately_handled_command_is_in_the_readme() -> None:
     assert set(shell_commands()) >= HANDLED
 
 
-def test_the_light_server_has_sent_nothing_meanwhile(light_server: Trap) -> None:
+def test_the_light_server_sent_nothing_during_the_tests(light_server: Trap) -> None:
     assert (light_server.events(), light_server.written()) == ([], [])

@@ -94,7 +94,7 @@ def located(text: str, addresses: dict[str, str]) -> str:
     return text
 
 
-def test_the_first_program_runs_and_prints_what_stands_below_it(addresses: dict[str, str]) -> None:
+def test_the_first_program_prints_its_documented_output(addresses: dict[str, str]) -> None:
     program, printed = blocks()[1:3]
     assert (program.language, printed.language) == ("python", "text")
     assert len(program.text.splitlines()) <= 6
@@ -104,7 +104,7 @@ def test_the_first_program_runs_and_prints_what_stands_below_it(addresses: dict[
     assert output.getvalue() == printed.text
 
 
-def test_every_example_runs_and_prints_what_it_says(addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_example_prints_its_documented_output(addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=OPTIONS)
     names: dict[str, object] = {}
@@ -122,7 +122,7 @@ def test_every_example_runs_and_prints_what_it_says(addresses: dict[str, str], m
     assert examples > 30
 
 
-def test_every_python_block_is_one_that_these_tests_run() -> None:
+def test_every_python_block_is_tested() -> None:
     python = [block for block in blocks() if block.language == "python"]
     assert [(block.document, block.line) for block in python[1:] if ">>>" not in block.text] == []
 

@@ -70,7 +70,7 @@ def test_a_forked_process_has_an_async_client_of_its_own_over_rest(rest_url: str
     assert forked(f"AsyncFillMask({rest_url!r}, timeout=60)", environment) == "0\n"
 
 
-def test_an_async_client_that_grpc_does_not_let_be_forked_says_so(grpc_url: str, environment: dict[str, str]) -> None:
+def test_a_forked_async_grpc_client_raises_usage_error(grpc_url: str, environment: dict[str, str]) -> None:
     assert "gRPC does not survive this fork" in forked(f"AsyncFillMask({grpc_url!r}, timeout=60)", environment)
 
 
@@ -111,7 +111,7 @@ QUESTIONS: list[Callable[[Any], Any]] = [
 
 @pytest.mark.parametrize("is_used", [False, True])
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_client_that_is_closed_says_so(url: str, question: Callable[[Any], Any], is_used: bool) -> None:
+def test_a_closed_client_raises_usage_error(url: str, question: Callable[[Any], Any], is_used: bool) -> None:
     client = FillMask(url)
     if is_used:
         client.fill(MANY)
@@ -123,7 +123,9 @@ def test_a_client_that_is_closed_says_so(url: str, question: Callable[[Any], Any
 
 @pytest.mark.parametrize("is_used", [False, True])
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_an_async_client_that_is_closed_says_so(url: str, question: Callable[[Any], Any], is_used: bool) -> None:
+async def test_a_closed_async_client_raises_usage_error(
+    url: str, question: Callable[[Any], Any], is_used: bool
+) -> None:
     client = AsyncFillMask(url)
     if is_used:
         await client.fill(MANY)
@@ -134,7 +136,7 @@ async def test_an_async_client_that_is_closed_says_so(url: str, question: Callab
 
 
 @pytest.mark.parametrize("texts", [TEXT, MANY], ids=["one", "many"])
-def test_a_call_that_a_close_ended_says_so(stuck_url: str, stuck: Stuck, texts: str | list[str]) -> None:
+def test_a_call_in_flight_at_close_raises_usage_error(stuck_url: str, stuck: Stuck, texts: str | list[str]) -> None:
     client = FillMask(stuck_url, timeout=60)
     errors: list[Exception] = []
 
@@ -153,7 +155,9 @@ def test_a_call_that_a_close_ended_says_so(stuck_url: str, stuck: Stuck, texts: 
 
 
 @pytest.mark.parametrize("texts", [TEXT, MANY], ids=["one", "many"])
-async def test_a_task_that_a_close_ended_says_so(stuck_url: str, stuck: Stuck, texts: str | list[str]) -> None:
+async def test_a_task_in_flight_at_close_raises_usage_error(
+    stuck_url: str, stuck: Stuck, texts: str | list[str]
+) -> None:
     client = AsyncFillMask(stuck_url, timeout=60)
     task = asyncio.create_task(client.fill(texts))
     await asyncio.to_thread(stuck.is_asked.wait, 60)
@@ -162,7 +166,7 @@ async def test_a_task_that_a_close_ended_says_so(stuck_url: str, stuck: Stuck, t
         await task
 
 
-async def test_a_task_that_is_cancelled_is_cancelled(stuck_url: str, stuck: Stuck) -> None:
+async def test_cancelling_a_task_raises_cancelled_error(stuck_url: str, stuck: Stuck) -> None:
     client = AsyncFillMask(stuck_url, timeout=60)
     task = asyncio.create_task(client.fill(TEXT))
     await asyncio.to_thread(stuck.is_asked.wait, 60)
@@ -172,7 +176,7 @@ async def test_a_task_that_is_cancelled_is_cancelled(stuck_url: str, stuck: Stuc
         await task
 
 
-async def test_a_second_event_loop_is_refused(url: str) -> None:
+async def test_a_second_event_loop_is_rejected(url: str) -> None:
     async with AsyncFillMask(url) as client:
         await client.fill(TEXT)
 

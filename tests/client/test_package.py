@@ -78,12 +78,12 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in names} == {"bert_mlm_client"}
 
 
-def test_importing_the_package_by_itself_loads_nothing_but_itself(environment: dict[str, str]) -> None:
+def test_importing_the_package_loads_only_itself(environment: dict[str, str]) -> None:
     others = modules_after("pass", environment) | sys.stdlib_module_names
     assert modules_after("import bert_mlm_client", environment) - others == {"bert_mlm_client"}
 
 
-def test_importing_all_its_names_loads_none_of_the_heavy_libraries(environment: dict[str, str]) -> None:
+def test_importing_all_names_loads_no_heavy_library(environment: dict[str, str]) -> None:
     assert not modules_after("from bert_mlm_client import *", environment) & HEAVY
 
 
@@ -97,7 +97,7 @@ def test_importing_takes_little_memory(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("fixture", "loaded"), [("grpc_url", {"grpc", "tokenizers"}), ("rest_url", {"httpcore2", "tokenizers"})]
 )
-def test_asking_loads_only_what_its_protocol_needs(
+def test_a_request_loads_only_the_libraries_of_its_protocol(
     request: pytest.FixtureRequest, environment: dict[str, str], fixture: str, loaded: set[str]
 ) -> None:
     url = request.getfixturevalue(fixture)
@@ -105,7 +105,7 @@ def test_asking_loads_only_what_its_protocol_needs(
     assert modules_after(code, environment) & HEAVY == loaded
 
 
-def test_every_error_is_public_and_every_public_name_is_there() -> None:
+def test_every_error_is_public_and_every_public_name_exists() -> None:
     raised = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
     assert raised <= set(bert_mlm_client.__all__)
     assert all(hasattr(bert_mlm_client, name) for name in bert_mlm_client.__all__)

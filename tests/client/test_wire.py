@@ -177,7 +177,7 @@ def test_content_of_an_empty_tensor_is_not_read() -> None:
     assert decode_tensor(proto).tolist() == []
 
 
-def test_a_type_that_tensorflow_lacks_is_refused() -> None:
+def test_a_type_unknown_to_tensorflow_is_rejected() -> None:
     with pytest.raises(TypeError, match="cannot travel in a TensorProto"):
         encode_tensor(np.array(["text"]))
 
@@ -195,7 +195,7 @@ def test_a_type_that_tensorflow_lacks_is_refused() -> None:
         ({"dtype": 99}, "tensors of type 99 are not supported"),
     ],
 )
-def test_a_damaged_tensor_is_refused(damage: dict[str, Any], message: str) -> None:
+def test_a_damaged_tensor_is_rejected(damage: dict[str, Any], message: str) -> None:
     proto = messages.TensorProto(**damage)
     proto.tensor_shape.dim.add(size=2)
     with pytest.raises(ValueError, match=message):
@@ -225,14 +225,14 @@ def test_a_list_that_does_not_fit_is_read_as_the_c_server_does(tensorflow: Any, 
     np.testing.assert_array_equal(decode_tensor(proto), official, strict=True)
 
 
-def test_a_negative_side_is_refused() -> None:
+def test_a_negative_dimension_is_rejected() -> None:
     proto = encode_tensor(np.zeros(1, np.float32))
     proto.tensor_shape.dim[0].size = -1
     with pytest.raises(ValueError, match="negative side"):
         decode_tensor(proto)
 
 
-def test_a_short_list_that_asks_for_endless_memory_is_refused() -> None:
+def test_a_short_list_for_a_huge_shape_is_rejected() -> None:
     proto = messages.TensorProto(dtype=messages.DT_FLOAT, float_val=[1.0])
     proto.tensor_shape.dim.add(size=2**40)
     with pytest.raises(ValueError, match="1 values in float_val cannot stand for 1099511627776 elements"):

@@ -77,7 +77,7 @@ def test_joint_words_have_the_log_likelihood_that_score_gives(client: FillMask, 
         ("千里之行，始于[MASK][MASK]。", ("足下",)),
     ],
 )
-def test_sayings_are_completed_whatever_top_k_is(client: FillMask, text: str, words: tuple[str, ...]) -> None:
+def test_sayings_are_completed_for_every_top_k(client: FillMask, text: str, words: tuple[str, ...]) -> None:
     for top_k in (1, 5, 30, 100):
         assert client.fill(text, top_k, joint=True)[0].words == words
 

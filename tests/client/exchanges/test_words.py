@@ -34,7 +34,7 @@ def test_a_word_of_one_token_has_its_plain_probability(client: FillMask, table: 
 
 
 @pytest.mark.parametrize("word", [("二", "四"), ("ab", "##c"), ("四", "四", "，")])
-def test_a_longer_word_is_asked_token_by_token_with_what_is_to_its_left(
+def test_a_longer_word_is_scored_token_by_token_from_the_left(
     client: FillMask, table: TableModel, word: tuple[str, ...]
 ) -> None:
     written = "".join(word).replace("##", "")
@@ -52,7 +52,7 @@ def test_a_gap_of_any_number_of_masks_takes_words_of_any_length(client: FillMask
     assert one == two
 
 
-def test_answers_come_in_the_order_given_repetitions_too(client: FillMask) -> None:
+def test_answers_keep_order_and_repetitions(client: FillMask) -> None:
     words = ["三", "一二", "三", "，"]
     fillings = client.score("[MASK]一", words)
     assert [filling.token_str for filling in fillings] == words
@@ -101,14 +101,12 @@ def test_a_candidate_without_a_word_for_each_gap_is_rejected(client: FillMask, t
 
 
 @pytest.mark.parametrize("word", ["", "五", "一[MASK]"])
-def test_a_candidate_that_is_no_word_of_the_vocabulary_is_refused(client: FillMask, word: str) -> None:
+def test_a_candidate_outside_the_vocabulary_is_rejected(client: FillMask, word: str) -> None:
     with pytest.raises(InputError, match="the word"):
         client.score("[MASK]一", ["一", word])
 
 
-def test_one_string_in_place_of_several_words_is_refused_before_anything_is_asked(
-    client: FillMask, table: TableModel
-) -> None:
+def test_one_string_for_several_words_is_rejected_before_any_request(client: FillMask, table: TableModel) -> None:
     with pytest.raises(InputError, match="the candidates are one str, '二三'; write a list of words"):
         client.score("[MASK]一", "二三")
     with pytest.raises(InputError, match="write a list of words"):
@@ -116,7 +114,7 @@ def test_one_string_in_place_of_several_words_is_refused_before_anything_is_aske
     assert not table.asked
 
 
-def test_a_word_that_makes_the_text_too_long_is_refused_or_the_text_truncated(client: FillMask) -> None:
+def test_a_word_that_makes_the_text_too_long_is_rejected_or_truncates_it(client: FillMask) -> None:
     text = "一" * 37 + "[MASK]"
     with pytest.raises(InputError, match="42 tokens long"):
         client.score(text, ["一", "一三三"])
@@ -145,7 +143,7 @@ def test_targets_for_several_texts_share_a_request(client: FillMask, table: Tabl
 
 
 @pytest.mark.parametrize("also", [{"joint": True}, {"skip_punctuation": True}])
-def test_targets_go_with_nothing_else_that_chooses_words(client: FillMask, also: dict[str, bool]) -> None:
+def test_targets_exclude_other_word_options(client: FillMask, also: dict[str, bool]) -> None:
     with pytest.raises(InputError, match="leave out joint and skip_punctuation"):
         client.fill("[MASK]", targets=["一"], **also)  # type: ignore[call-overload]  # which is what is tested
 

@@ -43,7 +43,7 @@ def dripping(head: bytes) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", HEAD], ids=["status line", "header", "body"])
-def test_an_answer_that_drips_ends_at_the_deadline(client: Open, head: bytes) -> None:
+def test_a_slow_answer_ends_at_the_deadline(client: Open, head: bytes) -> None:
     with dripping(head) as url:
         begun = time.monotonic()
         with pytest.raises(ServerTimeoutError, match=r"nothing came back in 0\.5 s"):
@@ -51,14 +51,14 @@ def test_an_answer_that_drips_ends_at_the_deadline(client: Open, head: bytes) ->
         assert TIMEOUT_S - 0.05 < time.monotonic() - begun < TIMEOUT_S + SLACK_S
 
 
-def test_a_later_request_has_a_deadline_of_its_own(client: Open, rest_url: str) -> None:
+def test_a_later_request_has_its_own_deadline(client: Open, rest_url: str) -> None:
     one = client(rest_url)
     one.predict(timeout=1.0)
     time.sleep(1.05)  # the first deadline passes; nothing is waited for
     one.predict(timeout=5.0)
 
 
-def test_a_server_that_never_takes_the_request_ends_at_the_deadline(client: Open, silent_port: int) -> None:
+def test_a_server_that_never_reads_ends_at_the_deadline(client: Open, silent_port: int) -> None:
     begun = time.monotonic()
     with pytest.raises(ServerTimeoutError):
         client(f"http://127.0.0.1:{silent_port}").predict(timeout=TIMEOUT_S)
