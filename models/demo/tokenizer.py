@@ -9,7 +9,7 @@ UNKNOWN = "[UNK]"
 
 
 def build_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
-    """Return BERT's tokenizer for a vocabulary in id order."""
+    """Return BERT's tokenizer (Devlin et al., 2018) for a vocabulary."""
     ids = {token: number for number, token in enumerate(vocabulary)}
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token=UNKNOWN, continuing_subword_prefix="##"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
