@@ -1,4 +1,4 @@
-"""No process of the project loads both TensorFlow and PyTorch: together they crash."""
+"""No process of the project loads both TensorFlow and PyTorch."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ APART = {"tests.export.published.make"}
 
 
 def reaching_both(graph: ImportGraph) -> dict[str, tuple[list[str], list[str]]]:
-    """Return the modules that reach both, with the way to each."""
+    """Return the modules that import both, with their import paths."""
     ways = {
         name: (graph.path(name, TENSORFLOW), graph.path(name, PYTORCH)) for name in graph.paths if name not in APART
     }

@@ -1,4 +1,4 @@
-"""The folders of each package import each other in one direction."""
+"""Folders of each package import each other without cycles."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Any number of questions: order, memory, and whose fault an error is."""
+"""Bulk requests keep order, bound memory and isolate faulty items."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -54,7 +54,7 @@ def test_groups_in_flight_equal_the_number_of_workers() -> None:
     together = threading.Barrier(3, timeout=30)
 
     def ask(texts: Sequence[str]) -> list[str]:
-        together.wait()  # breaks if there are ever fewer than three
+        together.wait()  # raises BrokenBarrierError with fewer than three
         return list(texts)
 
     texts = ["a" * MAX_LENGTH] * 9

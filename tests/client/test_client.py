@@ -139,7 +139,7 @@ def test_both_clients_fail_the_same(url: str, texts: str | Sequence[str]) -> Non
 
 
 def signatures(kind: type) -> dict[str, list[str]]:
-    """The signatures of a client's methods, overloads included, without what says that one is asynchronous."""
+    """The signatures of a client's methods, without the markers of async."""
     return {
         name: [
             str(inspect.signature(variant)).replace("AsyncTransport", "Transport")
@@ -367,4 +367,4 @@ def test_an_answer_of_another_shape_is_rejected(url: str, model: ScriptedModel, 
 
 def test_an_invalid_pair_is_named_by_its_number() -> None:
     with FillMask(InProcess(TableModel())) as client, pytest.raises(InputError, match=r"^pair 2 of 2 is '快乐'; write"):
-        client.similarity([("一", "二"), "快乐"])  # type: ignore[list-item]  # which is the fault
+        client.similarity([("一", "二"), "快乐"])  # type: ignore[list-item]  # the fault under test

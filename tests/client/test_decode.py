@@ -1,4 +1,4 @@
-"""Ids and scores become predictions in the user's own text."""
+"""Decoding of ids and scores into predictions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""An exchange is carried out the same by threads and by tasks."""
+"""An exchange runs the same with threads and with tasks."""
 
 import asyncio
 import threading
@@ -107,7 +107,7 @@ def test_threads_are_reused_by_later_exchanges() -> None:
 
 
 def test_context_variables_reach_every_request(carry: Callable[..., object]) -> None:
-    caller = ContextVar("caller", default="nobody")
+    caller = ContextVar("caller", default="unset")
     seen = []
 
     def exchange() -> Exchange[None]:

@@ -1,4 +1,4 @@
-"""Every way to go wrong ends in one error that says what, where and what to check."""
+"""Every failure raises one error that names cause, place and remedy."""
 
 import asyncio
 import pickle
@@ -46,7 +46,7 @@ def ask_async(url: str, *, model: str = "bert_mlm", version: int | None = None, 
 
 @pytest.fixture(params=[ask, ask_async], ids=["sync", "async"])
 def asking(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Each test that takes it runs with both clients."""
+    """A function that fills a text, once per client."""
     question: Callable[..., None] = request.param
     return question
 
@@ -213,7 +213,7 @@ def test_using_the_grpc_port_for_rest_is_named(grpc_url: str, asking: Callable[.
 
 
 class Page(BaseHTTPRequestHandler):
-    """A web page where TensorFlow Serving was expected; the model's name is the status it has."""
+    """A web page in place of TensorFlow Serving, with the model's name as status."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -248,7 +248,7 @@ def test_a_web_page_is_an_invalid_answer_with_any_status(
 
 
 class Nonsense(BaseHTTPRequestHandler):
-    """JSON, but not TensorFlow Serving's."""
+    """JSON in another format than TensorFlow Serving's."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -294,7 +294,7 @@ def test_a_damaged_grpc_answer_is_invalid(asking: Callable[..., None]) -> None:
 
 @pytest.mark.parametrize("serve", [grpc_server, rest_server])
 def test_a_client_reconnects_to_a_restarted_server(serve: Callable[[ScriptedModel], object]) -> None:
-    """One client outlives a refused request."""
+    """One client survives a failed request."""
     model = ScriptedModel(refusal=Refusal("the queue is full", "UNAVAILABLE"))
     with serve(model) as url, FillMask(url) as client:  # type: ignore[attr-defined]  # both are context managers
         with pytest.raises(OverloadedError):

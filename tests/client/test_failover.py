@@ -1,4 +1,4 @@
-"""Two real servers behind one client: one is killed under load and comes back, and no call fails."""
+"""Failover between two real servers, one of them killed under load."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Vectors of texts and their similarity, through both clients over real sockets."""
+"""Text vectors and similarity through both clients over real sockets."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ TEXTS = ["今天天气很好。", "我们去散步吧。", "今天天气很[MASK
 
 @dataclass
 class Vectors(ScriptedModel):
-    """Answers features with vectors that follow from the row's own tokens, or refuses as an old version does."""
+    """A model with vectors computed from tokens, or without features."""
 
     whitened: bool = True
-    empty: tuple[int, ...] = ()  # tokens whose sentences have vectors of zeros
+    empty: tuple[int, ...] = ()  # tokens whose sentences have zero vectors
 
     def predict(self, asked: Asked) -> dict[str, Array]:
         if asked.signature != "features":

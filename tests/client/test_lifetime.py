@@ -1,4 +1,4 @@
-"""Where and when a client may be used: in forked processes, until it is closed, in one event loop."""
+"""Clients in forked processes, after close, and in event loops."""
 
 import asyncio
 import subprocess
@@ -16,9 +16,9 @@ from tests.client.scripted import Asked, ScriptedModel, grpc_server, rest_server
 
 TEXT = "中国的首[MASK]是北京。"
 MANY = ["[MASK]" + "京" * (number % 20) for number in range(200)]
-"""So many that several requests are under way at once."""
+"""Enough texts for several concurrent requests."""
 
-# In a process of its own: the threads of this one's servers would be in the way of gRPC.
+# In a subprocess, because gRPC does not support a fork while this process's server threads run.
 FORKED = """
 import asyncio, os, sys
 from bert_mlm_client import AsyncFillMask, FillMask, UsageError
@@ -53,7 +53,7 @@ if isinstance(client, FillMask):
 
 
 def forked(client: str, environment: dict[str, str]) -> str:
-    """Ask in a process and in one that is forked from it; return what they print."""
+    """Run requests in a process and its fork; return their output."""
     program = FORKED.replace("{client}", client)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=120, check=False
@@ -76,7 +76,7 @@ def test_a_forked_async_grpc_client_raises_usage_error(grpc_url: str, environmen
 
 @dataclass
 class Stuck(ScriptedModel):
-    """Answers no fill_mask before it is told to."""
+    """A model that blocks fill_mask until it is released."""
 
     is_asked: threading.Event = field(default_factory=threading.Event)
     goes_on: threading.Event = field(default_factory=threading.Event)
@@ -143,7 +143,7 @@ def test_a_call_in_flight_at_close_raises_usage_error(stuck_url: str, stuck: Stu
     def ask() -> None:
         try:
             client.fill(texts)
-        except Exception as error:  # noqa: BLE001  which is told below
+        except Exception as error:  # noqa: BLE001  checked below
             errors.append(error)
 
     thread = threading.Thread(target=ask)

@@ -1,4 +1,4 @@
-"""Text is cut exactly as Hugging Face's BertTokenizer cuts it."""
+"""Text is tokenized exactly as by Hugging Face's BertTokenizer."""
 
 import os
 import subprocess
@@ -85,7 +85,7 @@ def test_any_text_is_tokenized_as_by_hugging_face(
 
 
 def comparison_of(name: str) -> list[str]:
-    """Return the arguments that compare real lines, as they are and masked, and random strings."""
+    """Return arguments to compare real lines, masked lines and random strings."""
     files = [*(DEMO / "text").glob("*.txt"), *(CORPORA.glob("[ux]*.txt.xz") if name == "real" else ())]
     return ["--vocab", str(FOLDERS[name]), *map(str, files), "--lines", "500", "--generated", "1000"]
 

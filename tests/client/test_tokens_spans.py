@@ -1,4 +1,4 @@
-"""Every token knows the characters it was cut from, and a long text keeps what is around its masks."""
+"""Character spans of tokens, and truncation around masks."""
 
 import pytest
 from bert_mlm_client.errors import InputError
@@ -14,7 +14,7 @@ SMALL = Vocabulary.parse("\n".join((*TOKENS, "\u0307", "##\u0307")).encode())
 
 
 def tokens_at_spans(encoded: Encoded) -> list[tuple[str, str]]:
-    """Return each token but [CLS] and [SEP] with the characters of its span."""
+    """Return tokens (without [CLS] and [SEP]) with their characters."""
     pairs = zip(encoded.input_ids, encoded.token_spans, strict=True)
     return [(SMALL.tokens[number], encoded.text[start:end]) for number, (start, end) in pairs][1:-1]
 
@@ -68,7 +68,7 @@ def test_the_text_of_a_span_tokenizes_to_its_token(text: str, lower: bool) -> No
         assert start < end
         alone = tokenizer.encode(encoded.text[start:end], masks=False)
         known = [SMALL.tokens[piece].removeprefix("##") for piece in alone.input_ids[1:-1]]
-        # An unknown word is one token at any length; a known one may be a piece that alone is a word.
+        # An unknown word is one token of any length; a known piece may be a word by itself.
         assert SMALL.tokens[number].removeprefix("##") in known or "[UNK]" in known
 
 
@@ -83,7 +83,7 @@ def test_the_length_counts_cls_and_sep() -> None:
     ("text", "kept"),
     [
         ("中国的[MASK]是北京", "国的[MASK]是北"),  # as much on both sides
-        ("[MASK]中国的首都是", "[MASK]中国的首"),  # what the left side does not need goes to the right
+        ("[MASK]中国的首都是", "[MASK]中国的首"),  # unused room on the left goes to the right
         ("中国的首都是[MASK]", "国的首都是[MASK]"[1:]),
         ("中国的首[MASK]是[MASK]北京天气", "首[MASK]是[MASK]北"),
         ("中国[MASK]的首都[MASK]北京", "[MASK]的首都[MASK]"),

@@ -1,4 +1,4 @@
-"""A vocabulary is split at the line ends of vocab.txt, and nowhere else."""
+"""A vocabulary is split only at the line ends of vocab.txt."""
 
 import hashlib
 import json

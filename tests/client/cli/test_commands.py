@@ -1,4 +1,4 @@
-"""The command, in a process of its own against a real server."""
+"""The command in a subprocess against a real server."""
 
 import json
 import os
@@ -221,7 +221,7 @@ def test_the_timeout_is_in_seconds(run: Run, silent_port: int) -> None:
 
 @pytest.fixture
 def _heeded_interrupts() -> Iterator[None]:
-    """Let what is started heed SIGINT, which a shell makes the tests themselves ignore in the background."""
+    """Enable SIGINT in subprocesses; a shell ignores it for background jobs."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -340,7 +340,7 @@ def test_features_are_the_librarys_to_seven_decimals(run: Run, served_url: str) 
 @pytest.mark.parametrize("method", ["occlusion", "attention"])
 def test_explain_shows_every_tokens_weight_in_the_texts_order(run: Run, served_url: str, method: str) -> None:
     with FillMask(served_url) as client:
-        expected = client.explain(WHERE, method=method)  # type: ignore[arg-type]  # one of two words
+        expected = client.explain(WHERE, method=method)  # type: ignore[arg-type]  # one of two literals
     assert isinstance(expected, bert_mlm_client.Explanation)
     arguments = ["explain", WHERE, "--method", method, "--url", served_url]
     assert json.loads(run(*arguments, "--json").stdout) == as_json(expected)

@@ -232,7 +232,7 @@ def test_options_invalid_for_every_line_end_the_run_early(
     assert "the first 100 lines all fail, so that no more were asked: top_k is 99, this model" in done.stderr
     asked = sum(len(each.inputs["lengths"]) for each in model.requests("fill_mask"))
     model.asked.clear()
-    assert run(*arguments).returncode == 0, "nothing stands in the way of beginning anew"
+    assert run(*arguments).returncode == 0, "a new run can start"
     assert asked < sum(len(each.inputs["lengths"]) for each in model.requests("fill_mask")) * 4
 
 

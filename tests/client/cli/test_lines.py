@@ -1,4 +1,4 @@
-"""Lines to questions."""
+"""Parsing of input lines into requests."""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Interrupted in the middle and gone on with: every line once and in order."""
+"""Interrupted and resumed runs have every line once and in order."""
 
 import array
 import fcntl
@@ -24,7 +24,7 @@ LINES = 6 * WINDOW
 
 @dataclass(slots=True)
 class GatedModel(ScriptedModel):
-    """Answers so many rows and then waits until the gate opens."""
+    """A model that answers some rows, then blocks until its gate opens."""
 
     rows: int = 3 * WINDOW
     gate: threading.Event = field(default_factory=threading.Event)
@@ -53,7 +53,7 @@ def output(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kill(start: Start, arguments: list[str], output: Path, model: GatedModel) -> Callable[[], bytes]:
-    """Start the run, kill it when it waits for the server with some lines written, and return what is written."""
+    """Kill a run that waits for the server; return its written lines."""
 
     def start_and_kill() -> bytes:
         process = start(*arguments)
@@ -73,7 +73,7 @@ def arguments(texts_file: Texts, output: Path, grpc_url: str) -> list[str]:
 
 
 def check_complete(output: Path, count: int = LINES) -> None:
-    """Every line once, in order, whole, and nothing left beside the output."""
+    """Check that every line is complete, once and in order, without temporary files."""
     found = [json.loads(line) for line in output.read_bytes().split(b"\n")[:-1]]
     assert [(each["line"], each["text"]) for each in found] == list(enumerate(sentences(count), 1))
     assert all(len(each["answer"]) == 5 for each in found)
@@ -87,7 +87,7 @@ def test_a_killed_run_resumes_where_its_output_ends(
     lines = before.count(b"\n")
     assert WINDOW <= lines < LINES
     assert output.with_name("answers.jsonl.resume").exists()
-    model = ScriptedModel()  # another: what the killed run asked for may still be on its way to the first
+    model = ScriptedModel()  # a second server, because requests of the killed run may still reach the first
     with grpc_server(model) as url:
         done = run(*arguments[:-1], url, "--resume")
     assert (done.returncode, done.stderr.partition(";")[0]) == (0, f"bert-mlm: {LINES:,} lines, 0 failed")
@@ -156,7 +156,7 @@ def test_ctrl_c_while_reading_a_pipe_finishes_read_lines(start: Start, grpc_url:
 
 
 def unread(pipe: IO[str] | None) -> int:
-    """Return how many bytes of a pipe nobody has read yet."""
+    """Return the number of unread bytes in a pipe."""
     assert pipe
     waiting = array.array("i", [0])
     fcntl.ioctl(pipe.fileno(), termios.FIONREAD, waiting)

@@ -1,4 +1,4 @@
-"""What people see: columns that stand under each other, and bars."""
+"""Tables with aligned columns, bars and the progress bar."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from tests.client.cli.process import COMMAND, Texts
 
 
 def columns_of(text: str) -> int:
-    """How many columns of a terminal a text takes, by Unicode's East Asian Width."""
+    """A text's width in terminal columns, by Unicode's East Asian Width."""
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text
@@ -72,7 +72,7 @@ def test_uninformative_weights_are_replaced_by_a_note(capsys: pytest.CaptureFixt
 
 
 def on_a_terminal(arguments: list[str], environment: Mapping[str, str]) -> str:
-    """Return what the command writes to standard error, which is a terminal."""
+    """Return the command's standard error on a terminal."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [*COMMAND, *arguments],
@@ -83,7 +83,7 @@ def on_a_terminal(arguments: list[str], environment: Mapping[str, str]) -> str:
     ) as process:
         os.close(theirs)
         written = b""
-        with contextlib.suppress(OSError):  # Linux's way to say that nobody writes to it any more
+        with contextlib.suppress(OSError):  # Linux raises EIO after the last writer has closed
             while chunk := os.read(ours, 4096):
                 written += chunk
         os.close(ours)

@@ -1,4 +1,4 @@
-"""Versions that come and go while a client asks: text is cut as the version that answers was trained."""
+"""Text is tokenized for the answering version while versions change."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_a_request_is_repeated_with_a_new_versions_vocabulary(
     with FillMask(grpc_url) as newcomer:
         assert newcomer.fill(TEXT) == answer == again
     ids = [asked.inputs["input_ids"].tolist() for asked in model.requests("fill_mask")]
-    assert ids[0] == ids[1]  # cut for the version that was gone
+    assert ids[0] == ids[1]  # tokenized for the old version
     assert ids[1] != ids[2] == ids[3]
 
 
@@ -101,7 +101,7 @@ def test_servers_in_a_vocabulary_swap_never_answer_wrongly() -> None:
 
 
 class Restless(ScriptedModel):
-    """A model that swaps versions and vocabularies after every question."""
+    """A model that swaps versions and vocabularies after every request."""
 
     def predict(self, asked: Asked) -> dict[str, Array]:
         if asked.signature == "fill_mask":
@@ -130,7 +130,7 @@ def test_usage_errors_stay_the_same(grpc_url: str, model: ScriptedModel) -> None
 
 
 class Scores(ScriptedModel):
-    """Finds every word as probable as any other."""
+    """A model with equal scores for all words."""
 
     def predict(self, asked: Asked) -> dict[str, Array]:
         if asked.signature != "score_tokens":
@@ -144,6 +144,6 @@ def test_an_iterator_of_candidates_survives_a_repeated_request() -> None:
     with grpc_server(model) as url, FillMask(url) as client:
         client.tokenizer()
         model.version, model.tokens = 2, OTHER
-        assert len(client.score(TEXT, iter(["京", "北京"]))) == 2  # type: ignore[arg-type]  # more than is promised
+        assert len(client.score(TEXT, iter(["京", "北京"]))) == 2  # type: ignore[arg-type]  # accepted, but not documented
         model.version, model.tokens = 3, TOKENS
         assert len(client.fill(TEXT, targets=iter(["京", "北京"]))) == 2  # type: ignore[call-overload]  # likewise

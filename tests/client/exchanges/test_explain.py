@@ -1,4 +1,4 @@
-"""Which tokens an answer leans on, and where they stand in the user's text."""
+"""Explanations by occlusion and attention, with spans in the user's text."""
 
 import math
 import re
@@ -76,7 +76,7 @@ def test_several_masks_have_an_explanation_each(client: FillMask, method: str) -
 
 
 def masked(row: Sequence[int], *places: int) -> tuple[int, ...]:
-    """Return the row with more of it masked."""
+    """Return the row with more masks."""
     return tuple(MASK if place in places else token for place, token in enumerate(row))
 
 
@@ -288,7 +288,7 @@ def test_a_truncated_text_is_explained_by_what_the_model_read(client: FillMask) 
 
 def test_an_unknown_method_is_rejected_before_any_request(client: FillMask, table: TableModel) -> None:
     with pytest.raises(InputError, match="there is no method 'gradient'; explain by one of occlusion, attention"):
-        client.explain("[MASK]", method="gradient")  # type: ignore[arg-type]  # which is what is tested
+        client.explain("[MASK]", method="gradient")  # type: ignore[arg-type]  # the error under test
     assert not table.asked
 
 

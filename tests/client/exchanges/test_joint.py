@@ -1,4 +1,4 @@
-"""Joint filling: the most probable words, in few requests, whatever top_k is."""
+"""Joint filling finds the most probable words in few requests."""
 
 import hashlib
 import itertools
@@ -41,7 +41,7 @@ def likelihood(table: TableModel, row: tuple[int, ...], tokens: tuple[int, ...])
 
 
 def ranked(table: TableModel, row: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Every filling there is, without special tokens and repeated sentences, best first."""
+    """All fillings without special tokens and repeated sentences, best first."""
     every = itertools.product(set(range(SIZE)) - set(SPECIAL), repeat=row.count(MASK))
     return sorted(every, key=lambda tokens: -likelihood(table, row, tokens))
 
@@ -154,7 +154,7 @@ def test_answers_are_best_first_and_limited_by_the_search() -> None:
     tokens = 100
 
     class Wide(TableModel):
-        """Says that it answers with more candidates than it has, to be asked for as many."""
+        """A model that declares more candidates than it has."""
 
         def _fill_mask(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
             answer = super()._fill_mask(inputs)

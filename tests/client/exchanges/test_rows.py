@@ -1,4 +1,4 @@
-"""Rows travel together without much padding, and each gets its own part of the answer."""
+"""Rows are grouped with little padding, and answers are split again."""
 
 from collections.abc import Mapping, Sequence
 
@@ -62,7 +62,7 @@ def test_an_answer_may_be_wider_than_requested(client: FillMask, table: TableMod
 
 
 class _Narrow(TableModel):
-    """Answers everything with one column too few."""
+    """A model whose answers lack a column."""
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         answer = super().run(signature, inputs, outputs)

@@ -1,4 +1,4 @@
-"""The answers for k are the first k of the answers for any larger k, whatever is asked and whichever engine answers."""
+"""Answers for k are the first k of the answers for a larger k."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 MOST = 100
 TARGETS = ["足下", "书", "好汉", "千里", "北京", "，", "天气", "一", "a1", "不可思议"]
 
-# Words and masks in any order: most make no sense, which is where near ties are.
+# Words and masks in random order, since meaningless texts have near ties.
 texts = st.lists(
     st.sampled_from(["[MASK]", "[MASK]", "千里", "一个", "天气", "，", "a", "7"]), min_size=1, max_size=7
 ).map("".join)

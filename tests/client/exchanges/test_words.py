@@ -1,4 +1,4 @@
-"""Words of any length are compared for one gap, all in one round trip."""
+"""Words of any length are compared in one round trip."""
 
 import math
 import re
@@ -16,7 +16,7 @@ def cut(text: str) -> list[str]:
 
 
 def chain(table: TableModel, before: str, word: tuple[str, ...], after: str) -> list[float]:
-    """By the definition: each token's probability, those before it filled in, itself and those after it masked."""
+    """The chain rule, each token given those before it, the rest masked."""
     found = []
     for place, token in enumerate(word):
         left = [*cut(before), *word[:place]]
@@ -145,7 +145,7 @@ def test_targets_for_several_texts_share_a_request(client: FillMask, table: Tabl
 @pytest.mark.parametrize("also", [{"joint": True}, {"skip_punctuation": True}])
 def test_targets_exclude_other_word_options(client: FillMask, also: dict[str, bool]) -> None:
     with pytest.raises(InputError, match="leave out joint and skip_punctuation"):
-        client.fill("[MASK]", targets=["一"], **also)  # type: ignore[call-overload]  # which is what is tested
+        client.fill("[MASK]", targets=["一"], **also)  # type: ignore[call-overload]  # the error under test
 
 
 def test_the_row_of_a_mask_is_masked(client: FillMask, table: TableModel) -> None:

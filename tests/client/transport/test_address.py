@@ -1,4 +1,4 @@
-"""An address says where to connect and what to ask for."""
+"""Parsing of addresses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which of several servers is asked."""
+"""Load balancing, ejection and name resolution."""
 
 import socket
 import threading
@@ -74,7 +74,7 @@ def test_the_pause_before_a_probe_grows_to_a_limit(world: World) -> None:
         if len(world.probes) > len(probed_at):
             probed_at.append(world.now - set_aside)
     gaps = [later - earlier for earlier, later in zip([0.0, *probed_at], probed_at, strict=False)]
-    half = 0.5  # the simulation's chance always picks the shortest pause, which is half of the limit
+    half = 0.5  # the simulation always draws the shortest pause, half of the limit
     expected = [FIRST_PAUSE_S * half, FIRST_PAUSE_S * 2 * half, FIRST_PAUSE_S * 4 * half, FIRST_PAUSE_S * 8 * half]
     assert gaps[:4] == pytest.approx(expected, abs=0.02)
     assert gaps[-1] == pytest.approx(LONGEST_PAUSE_S * half, abs=0.02)
@@ -129,7 +129,7 @@ def test_a_server_that_timed_out_is_probed_first(world: World) -> None:
 def test_a_server_that_answers_is_not_ejected(world: World, error: Exception) -> None:
     balancer = world.balancer(A, B)
     chosen = balancer.choose()
-    balancer.failed(chosen, error)  # type: ignore[arg-type]  # a BertMlmError, as all in the list
+    balancer.failed(chosen, error)  # type: ignore[arg-type]  # a BertMlmError, like all in the list
     assert {balancer.choose().transport.name for _ in range(2)} == {"10.0.0.1:8500", "10.0.0.2:8500"}
 
 
@@ -149,7 +149,7 @@ def test_an_abandoned_call_leaves_no_state(world: World) -> None:
 
 
 class Names:
-    """A resolver whose answers the test changes."""
+    """A resolver whose answers the test can change."""
 
     def __init__(self, *addresses: str) -> None:
         self.addresses = list(addresses)
@@ -171,7 +171,7 @@ def named(world: World, names: Callable[[str, int], list[str]]) -> Balancer[Scri
 
 def test_a_name_is_as_many_servers_as_it_has_addresses(world: World) -> None:
     balancer = named(world, Names("10.0.0.1", "10.0.0.2"))
-    assert balancer.choose().transport.name == "models.example:8500"  # not yet looked up: the transport does it itself
+    assert balancer.choose().transport.name == "models.example:8500"  # not yet resolved; the transport does it itself
     balancer.look_up()
     assert world.shares(balancer, 10) == {"models.example:8500": 0, "10.0.0.1:8500": 5, "10.0.0.2:8500": 5}
 

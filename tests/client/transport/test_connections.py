@@ -1,4 +1,4 @@
-"""What goes over the wire beside the question: connections, headers, proxies."""
+"""Connection reuse, headers and proxies."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ ANSWER = b'{"outputs": {"token_ids": [[[1]]], "scores": [[[0.5]]]}}'
 
 
 class Recorder(BaseHTTPRequestHandler):
-    """Answers everything, and remembers where it came from and what it said of itself."""
+    """A server that records the address and headers of its requests."""
 
     protocol_version = "HTTP/1.1"
     seen: ClassVar[list[tuple[tuple[str, int], str, dict[str, str]]]] = []
@@ -31,7 +31,7 @@ class Recorder(BaseHTTPRequestHandler):
         self.wfile.write(ANSWER)
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output to itself."""
+        """Suppress the log."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A client without a server: on the light engine, on a stand-in of the user's own, on a transport of the user's own."""
+"""Clients on in-process engines, custom backends and custom transports."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from tests.client.transport.conftest import FILL, Client
 
 
 class Fake:
-    """Ten lines that say 都 to every mask, as a user's test might have them."""
+    """A ten-line backend that answers 都 for every mask, as in a user's test."""
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         if signature != "fill_mask":
@@ -50,7 +50,7 @@ def vocab(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
 def in_process(request: pytest.FixtureRequest) -> Any:
-    """Ask a backend through either transport; several of them may be open."""
+    """Open clients of a backend through either transport."""
     clients: list[Client] = []
 
     def open_one(backend: Any) -> Client:
@@ -142,7 +142,7 @@ async def test_the_async_timeout_applies_to_a_backend() -> None:
 
 
 class Recorder:
-    """A transport of a user's own around another, without a base class."""
+    """A custom transport that wraps another, without a base class."""
 
     def __init__(self, inner: InProcess) -> None:
         self.inner = inner

@@ -1,4 +1,4 @@
-"""Retries, failover and names over real sockets, the same with and without asyncio."""
+"""Retries, failover and names over real sockets, with both transports."""
 
 import socket
 import ssl
@@ -147,7 +147,7 @@ def test_an_empty_list_of_addresses_is_rejected(open_one: Callable[[Any], Any]) 
 
 @pytest.fixture
 def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a name stand for two addresses of this machine."""
+    """Resolve a name to two addresses of this machine."""
     original = socket.getaddrinfo
 
     def look_up(host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
@@ -159,7 +159,7 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask_by_name(one: Client, times: int) -> None:
-    one.transport._balancer.look_up()  # what the first call begins in the background
+    one.transport._balancer.look_up()  # the lookup that the first call started in the background
     for _ in range(times):
         one.predict()
 
@@ -186,7 +186,7 @@ def test_an_error_names_the_address_behind_a_name(client: Open, refusing_port: i
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A key, and a certificate for the name and no address."""
+    """A key and a certificate for the name, without addresses."""
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "server.key", folder / "server.crt"
     arguments = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]

@@ -1,4 +1,4 @@
-"""What is asked again, after which pause, how often, and for how long in all."""
+"""Retries, back-off, deadlines and the retry budget."""
 
 import statistics
 from random import Random
@@ -27,7 +27,7 @@ PATIENT = Retry(attempts=6, initial_s=0.1, maximum_s=0.5)
 
 
 def failing(error: BertMlmError, *urls: str) -> World:
-    """Return a world whose servers all fail."""
+    """Return a simulation in which all servers fail."""
     world = World()
     world.balancer(*urls or (A,))
     for server in world:
@@ -131,7 +131,7 @@ def test_the_retry_budget_limits_retries_during_an_outage() -> None:
     for _ in range(100):
         with pytest.raises(OverloadedError):
             world.ask(balancer, retry, budget)
-    assert server.asked == 100 + 10  # the reserve, and nothing from then on
+    assert server.asked == 100 + 10  # only the reserve
     server.error = None
     for _ in range(40):
         world.ask(balancer, retry, budget)

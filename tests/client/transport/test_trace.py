@@ -1,4 +1,4 @@
-"""The caller's trace reaches the server with every request."""
+"""Every request carries the caller's trace context."""
 
 import asyncio
 

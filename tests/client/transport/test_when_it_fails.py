@@ -1,4 +1,4 @@
-"""Every error of the README's table "When it fails", from server processes."""
+"""Every error of the README's table "When it fails", with real servers."""
 
 import re
 import threading
@@ -40,14 +40,14 @@ README = Path(bert_mlm_client.__file__).parents[1] / "README.md"
 
 @pytest.fixture
 def own_server(replica: Callable[..., Replica]) -> Iterator[Replica]:
-    """One that the test may stop or kill."""
+    """A server that the test may stop or kill."""
     with replica() as running:
         yield running
 
 
 @pytest.fixture(params=["grpc", "rest"])
 def address(request: pytest.FixtureRequest) -> Callable[[Replica], str]:
-    """Return a server's address; each test that takes it runs over both protocols."""
+    """Return a server's address, once per protocol."""
     return lambda process: str(getattr(process, request.param))
 
 
@@ -55,7 +55,7 @@ Address = Callable[[Replica], str]
 
 
 def test_every_error_of_the_table_is_provoked_here() -> None:
-    """The classes of the tree, the table and this file are the same."""
+    """Error tree, table and this file have the same classes."""
     tree = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
     section = README.read_text(encoding="utf-8").partition("## When it fails\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`\w+Error`.*?) \|", section, re.MULTILINE)
@@ -96,7 +96,7 @@ def test_a_server_that_is_down_is_unreachable(own_server: Replica, address: Addr
         one.predict()
     own_server.start()
     deadline = time.monotonic() + 10
-    while not answers(one):  # gRPC connects anew twice a second
+    while not answers(one):  # gRPC reconnects twice a second
         assert time.monotonic() < deadline
 
 
@@ -135,15 +135,15 @@ def test_a_server_that_is_killed_in_mid_request_is_unreachable(
 
 
 def _kill_when_asked(server: Replica, port: int) -> None:
-    """Kill a stopped server as soon as a request waits in one of its connections."""
+    """Kill a suspended server once it has an unread request."""
     deadline = time.monotonic() + 20
     while not _unread_bytes(port) and time.monotonic() < deadline:
-        time.sleep(0.01)  # between two looks
+        time.sleep(0.01)  # poll interval
     server.kill()
 
 
 def _unread_bytes(port: int) -> int:
-    """Return how many bytes came to a port and were not read, as Linux tells."""
+    """Return the number of unread bytes at a port (Linux)."""
     found = 0
     for table in ("tcp", "tcp6"):
         for line in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
@@ -199,14 +199,14 @@ num_batch_threads { value: 1 }
 
 
 def many_rows() -> Request:
-    """Return a request that keeps the server busy for a while."""
+    """Return a request that takes the server some time."""
     inputs = {"input_ids": np.full((64, 32), 5), "lengths": np.full(64, 32), "mask_positions": np.ones((64, 1))}
     return Request("fill_mask", {name: array.astype(np.int32) for name, array in inputs.items()}, ("scores",))
 
 
 @pytest.fixture
 def busy(replica: Callable[..., Replica], tmp_path: Path) -> Iterator[Replica]:
-    """A server with room for one batch in its queue."""
+    """A server whose queue holds one batch."""
     batching = tmp_path / "batching.config"
     batching.write_text(ONE_AT_A_TIME)
     with replica("--enable_batching", f"--batching_parameters_file={batching}") as server:
@@ -214,7 +214,7 @@ def busy(replica: Callable[..., Replica], tmp_path: Path) -> Iterator[Replica]:
 
 
 def ask_at_once(address: str) -> list[BertMlmError | None]:
-    """Send more requests than the queue holds and return the error of each, None where it was answered."""
+    """Overfill the queue and return each request's error or None."""
     transport = open_transport(address, retry=None)
 
     def ask(_: int) -> BertMlmError | None:
