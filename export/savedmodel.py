@@ -1,6 +1,5 @@
 """Write a version folder: the SavedModel, its assets, its warmup requests and its manifest, all or nothing."""
 
-import gc
 import json
 import math
 import shutil
@@ -24,6 +23,7 @@ from export.bert import Bert, Precision
 from export.checkpoint import Checkpoint, expected_shapes, load_checkpoint
 from export.errors import VersionError
 from export.manifest import Manifest, write_manifest
+from export.memory import release
 from export.onnx import ONNX_FILE, SIGNATURES, Agreement, write_onnx
 from export.onnx.calibration import Calibration, calibrate
 from export.onnx.sample import SampleLines
@@ -99,12 +99,13 @@ def export_model(
     lines = SampleLines.read(checkpoint, sample)
     calibration = calibrate(checkpoint, lines, track=track)
     whitening = fit(calibration.vectors)
+    release()
     report(f"Ran float32 on sample text and fitted the whitening to {whitening.sentences} sentences.")
     with _put_in_place(target) as folder:
         golden = GoldenPrompts.read(checkpoint)
         with quiet_stderr():
             answers = {"tensorflow": _write_graph(folder, checkpoint, whitening, options.precision, golden)}
-        gc.collect()  # TensorFlow's functions and weights are in reference cycles
+        release()
         report(f"Built the graph and its signatures, weights stored in {options.precision}.")
         write_assets(folder / "assets", files.folder, checkpoint)
         _write_warmup(folder / WARMUP_FILE, checkpoint)

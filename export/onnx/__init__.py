@@ -2,8 +2,9 @@
 
 The graph is built straight from the weights, as the SavedModel is: ``bert`` describes it once, ``products`` and
 ``integer`` are the two arithmetics of its products, ``rounding`` finds integers that every processor multiplies
-exactly, ``calibration`` and ``statistics`` describe what they are multiplied by, ``graph`` writes ONNX nodes, ``model``
-puts the file together, and ``agreement`` measures what the rounding costs.
+exactly, ``sample`` turns text into token ids, ``session`` runs graphs, ``calibration`` and ``statistics`` describe what
+the kernels are multiplied by, ``graph`` writes ONNX nodes, ``model`` puts the file together, and ``agreement`` measures
+what the rounding costs.
 """
 
 from export.onnx.agreement import Agreement

@@ -1,7 +1,7 @@
 """Measure how the light file answers beside its checkpoint in float32, and judge it.
 
-Both are asked the same two things: what stands at hidden tokens, and the vectors of whole sentences. All figures are
-of the arithmetic, not of the model: where float32 is wrong, the integers should be wrong in the same way.
+Both are asked the same two things: what stands at hidden tokens of lines, and the vectors of these lines. All figures
+are of the arithmetic, not of the model: where float32 is wrong, the integers should be wrong in the same way.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class Agreement:
         masks: how many tokens were hidden.
         same_best: the share where both find the same best token.
         log_probability: the mean change of the log-probability of float32's best token.
-        whitened_cosine: the mean cosine between both's whitened vectors of a line.
+        whitened_cosine: the mean cosine between both's whitened vectors of a line with hidden tokens.
         top1_float32: the share where float32 finds the hidden token.
         top1_int8: the same for the light file.
         loss_float32: the mean of -log(probability) of the hidden token.
@@ -126,7 +126,9 @@ def _answer(model: FloatModel, batch: Sequence[Hidden]) -> Answers:
     names = ["token_ids", "scores", "candidate_scores", "mean"]
     best, scores, of_tokens, vectors = model.run(names, inputs)
     is_mask = each < masks[:, np.newaxis]
-    return Answers(inputs, is_mask, tokens, best[..., 0], _log(scores[..., 0]), _log(of_tokens[:, each, each]), vectors)
+    log_best, log_tokens = _log(scores[..., 0]), _log(of_tokens[:, each, each])
+    # Copied: an array of ONNX Runtime keeps all memory of its session.
+    return Answers(inputs, is_mask, tokens, best[..., 0].copy(), log_best, log_tokens, vectors.copy())
 
 
 def measure(light: Path, reference: Sequence[Answers]) -> Agreement | None:

@@ -82,7 +82,7 @@ class Graph:
         outputs: Mapping[str, tuple[int, Sequence[str | int]]],
         metadata: Mapping[str, str],
     ) -> onnx.ModelProto:
-        """Return the whole model.
+        """Return the whole model, which takes the constants over.
 
         Args:
             inputs: the shape of each int32 input, unknown sizes as words.
@@ -99,9 +99,10 @@ class Graph:
                 for name, shape in given.items()
             ],
             [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in outputs.items()],
-            list(self._constants.values()),
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_MICROSOFT, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="export.onnx")
         helper.set_model_props(model, dict(metadata))
+        for name in list(self._constants):  # one by one: ONNX copies what it is given
+            model.graph.initializer.append(self._constants.pop(name))
         return model

@@ -102,7 +102,7 @@ def _choose_scales(blocks: Array, variances: Array, limit: int) -> Array:
             for units in [weights / scales]
         ]
         best[chunk] = full[chunk] * factors[np.argmin(costs, axis=0)]
-    return best
+    return np.asarray(best, np.float32)
 
 
 def _round_plainly(blocks: Array, limit: int) -> Array:

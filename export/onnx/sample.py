@@ -21,6 +21,9 @@ JOINED = 100
 COMPARED = 100
 """How many sentences are kept to measure the light file."""
 
+JOINED_HIDDEN = 0.3
+"""How many tokens of a long line are hidden: the head sees the masks of these lines alone."""
+
 HIDDEN_SHARE = 0.15
 """How many of a line's tokens are hidden, as in BERT's own training."""
 
@@ -85,7 +88,12 @@ class SampleLines:
             )
             raise CheckpointError(msg)
         own = None if text.digest == sample.digest else _own_lines(checkpoint, text)
-        return cls(whole, own, list(hide(joined, checkpoint, unknown=True)), list(hide(compared, checkpoint)))
+        return cls(
+            whole,
+            own,
+            list(hide(joined, checkpoint, share=JOINED_HIDDEN, unknown=True)),
+            list(hide(compared, checkpoint)),
+        )
 
 
 def _own_lines(checkpoint: Checkpoint, text: SampleText) -> list[Ids]:
@@ -130,12 +138,20 @@ def join(lines: Sequence[Ids], longest: int) -> list[Ids]:
     return joined
 
 
-def hide(lines: Iterable[Ids], checkpoint: Checkpoint, *, unknown: bool = False, seed: int = 0) -> Iterator[Hidden]:
+def hide(
+    lines: Iterable[Ids],
+    checkpoint: Checkpoint,
+    *,
+    share: float = HIDDEN_SHARE,
+    unknown: bool = False,
+    seed: int = 0,
+) -> Iterator[Hidden]:
     """Hide tokens of each line that is long enough.
 
     Args:
         lines: token ids.
         checkpoint: whose vocabulary; special tokens have the lowest ids, up to [MASK]'s, and are not hidden.
+        share: how many of its tokens.
         unknown: hide [UNK] too, and one token at least.
         seed: which tokens.
     """
@@ -143,7 +159,7 @@ def hide(lines: Iterable[Ids], checkpoint: Checkpoint, *, unknown: bool = False,
     random = np.random.default_rng(seed)
     for ids in lines:
         ordinary = np.arange(1, ids.size - 1) if unknown else np.flatnonzero(ids > mask)
-        count = max(round(HIDDEN_SHARE * ordinary.size), int(unknown))
+        count = max(round(share * ordinary.size), int(unknown))
         if count:
             positions = np.sort(random.choice(ordinary, count, replace=False)).astype(np.int32)
             masked = ids.copy()

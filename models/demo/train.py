@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import time
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ PLATEAU = 0.4
 """Where in the run, between 0 and 1, the learning rate begins to fall and the sources' late shares begin."""
 LEAST_ENTROPY = 0.6
 """Attention entropy of a layer, as a share of even attention's, below which a run is penalised."""
+LARGEST_SINK = 0.3
+"""Share of a layer's attention from masked tokens to special tokens and punctuation, above which a run is penalised."""
 COLLAPSED = 0.1
 """The same, below which a layer's attention is drawn anew when a run starts from an earlier checkpoint."""
 SAVE_EVERY_S = 300
@@ -60,15 +63,22 @@ def build_model(vocabulary: int) -> BertForMaskedLM:
 class MaskedLoss(nn.Module):
     """The loss over the masked tokens of a packed batch, and a penalty for attention that collapses.
 
-    The head runs for the masked tokens alone. The penalty is what a layer's attention entropy lacks of
-    ``LEAST_ENTROPY``, over all tokens and over the masked ones: a small model left to itself rests its attention on
-    [CLS] (an attention sink, Xiao et al., 2023, https://arxiv.org/abs/2309.17453), and its upper layers then exchange
-    nothing between tokens.
+    The head runs for the masked tokens alone. A small model left to itself rests its attention on [CLS] and on
+    punctuation (attention sinks, Xiao et al., 2023, https://arxiv.org/abs/2309.17453), and its upper layers then
+    exchange nothing between tokens. So the penalty of each layer is what its entropy lacks of ``LEAST_ENTROPY``, over
+    all tokens and over the masked ones, and how far the masked tokens' attention to sinks exceeds ``LARGEST_SINK``.
+
+    Args:
+        model: the model that is trained.
+        sinks: bool [V], the tokens of the vocabulary that say nothing by themselves.
     """
 
-    def __init__(self, model: BertForMaskedLM) -> None:
+    sinks: Tensor
+
+    def __init__(self, model: BertForMaskedLM, sinks: Tensor) -> None:
         super().__init__()
         self.model = model
+        self.register_buffer("sinks", sinks.float(), persistent=False)
 
     def forward(self, ids: Tensor, positions: Tensor, segments: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
         """Return the mean cross-entropy in nats plus the penalty, a scalar."""
@@ -79,6 +89,7 @@ class MaskedLoss(nn.Module):
         masked = out.last_hidden_state.reshape(-1, out.last_hidden_state.shape[-1])[targets]
         loss = nn.functional.cross_entropy(self.model.cls(masked).float(), labels)
         even = together.sum(-1).clamp(min=2).log()
+        is_sink = self.sinks[ids][:, None, :, None]
         for attention in out.attentions:
             weights = attention.float()
             # The gradient of x log x is infinite at 0, which is the weight of every token of another text.
@@ -86,7 +97,16 @@ class MaskedLoss(nn.Module):
             by_token = share.mean(dim=1).flatten()
             for tokens in (segments.flatten() > 0, targets):  # left out, the masked tokens alone would collapse
                 loss = loss + (LEAST_ENTROPY - by_token[tokens].mean()).clamp(min=0)
+            to_sinks = (weights @ is_sink).mean(dim=1).flatten()[targets].mean()
+            loss = loss + (to_sinks - LARGEST_SINK).clamp(min=0)
         return loss
+
+
+def sinks(vocabulary: Sequence[str]) -> Tensor:
+    """Return which tokens say nothing by themselves: special tokens but [MASK], and punctuation."""
+    special = set(corpus.SPECIAL_TOKENS) - {"[MASK]"}
+    is_sink = [token in special or (len(token) == 1 and unicodedata.category(token)[0] == "P") for token in vocabulary]
+    return torch.tensor(is_sink)
 
 
 def restart_attention(model: BertForMaskedLM, layers: Iterable[int]) -> None:
@@ -197,12 +217,29 @@ class Run:
 def write_checkpoint(model: BertForMaskedLM, vocabulary: Sequence[str], folder: Path) -> None:
     """Write the finished checkpoint the way Hugging Face does, with weights in fp16."""
     folder.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad():
+        rescale_embeddings(model)
     tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in model.named_parameters()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(model.config.to_json_string())
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     facts = {"do_lower_case": True, "model_max_length": LENGTH, "tokenizer_class": "BertTokenizer"}
     (folder / "tokenizer_config.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def rescale_embeddings(model: BertForMaskedLM) -> None:
+    """Bring the embeddings back to their size at the start of training, without changing what the model answers.
+
+    A layer normalisation follows them at once, and the head's last one makes up for them in the logits. Fine-tuning
+    moves each weight by about its learning rate, so that it hardly changes embeddings that have grown.
+    """
+    factor = model.config.initializer_range / model.bert.embeddings.word_embeddings.weight.std()
+    embeddings = model.bert.embeddings
+    for table in (embeddings.word_embeddings, embeddings.position_embeddings, embeddings.token_type_embeddings):
+        table.weight *= factor
+    head = model.cls.predictions.transform.LayerNorm
+    head.weight /= factor
+    head.bias /= factor
 
 
 def train(options: argparse.Namespace) -> None:
@@ -225,7 +262,7 @@ def train(options: argparse.Namespace) -> None:
         load_model(model, options.start / "model.safetensors")
         entropies = attention_entropy(model, tokenizer, every=20)
         restart_attention(model, [layer for layer, entropy in enumerate(entropies) if entropy < COLLAPSED])
-    loss_of = MaskedLoss(model)
+    loss_of = MaskedLoss(model, sinks(vocabulary).to(device))
     if options.compile:
         loss_of.compile()
     report(model, tokenizer)

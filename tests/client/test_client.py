@@ -353,7 +353,10 @@ def test_a_damaged_tokenizer_configuration_is_rejected(
 @pytest.mark.parametrize("strange", [len(TOKENS), -1])
 def test_a_token_outside_the_vocabulary_is_rejected(url: str, model: ScriptedModel, strange: int) -> None:
     model.answers = {"token_ids": np.full((1, 1, model.top_k), strange, np.int32)}
-    with FillMask(url) as client, pytest.raises(VocabularyError, match=f"token {strange}, the vocabulary has") as error:
+    with (
+        FillMask(url) as client,
+        pytest.raises(VocabularyError, match=f"token {strange}, which the vocabulary does not name") as error,
+    ):
         client.fill(ONE)
     assert error.value.address == url
 

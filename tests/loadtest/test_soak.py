@@ -9,8 +9,11 @@ from loadtest.soak import Server
 
 
 @pytest.fixture
-def tiny_servable(tiny_version: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_version, tmp_path / "bert_mlm" / "1")).parent
+def tiny_servable(tiny_version: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, since a swap removes the older version."""
+    servable = tmp_path_factory.mktemp("soaked") / "bert_mlm"
+    shutil.copytree(tiny_version, servable / "1")
+    return servable
 
 
 def test_a_soak_with_swaps_loses_nothing(

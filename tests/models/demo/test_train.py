@@ -5,6 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from export import find_checkpoint
 from export.checkpoint import load_checkpoint
 from export.reference import torch_python
@@ -32,7 +34,7 @@ NEIGHBOURS = """
 import torch
 from models.demo.train import MaskedLoss, build_model
 torch.manual_seed(1)
-loss_of = MaskedLoss(build_model(50))
+loss_of = MaskedLoss(build_model(50), torch.zeros(50, dtype=torch.bool))
 positions, segments = torch.tensor([[0, 1, 2, 3] * 2]), torch.tensor([[1] * 4 + [2] * 4])
 for token in (20, 30):
     ids = torch.tensor([[2, 4, 11, 3, 2, token, token, 3]])
@@ -46,12 +48,39 @@ from models.demo.train import MaskedLoss, build_model
 torch.manual_seed(1)
 model = build_model(50)
 batch = [torch.tensor([[2, 4, 11, 3]]), torch.arange(4)[None], torch.ones(1, 4), torch.tensor([1]), torch.tensor([10])]
-even = float(MaskedLoss(model)(*batch))
+loss_of = MaskedLoss(model, torch.zeros(50, dtype=torch.bool))
+even = float(loss_of(*batch))
 attention = model.bert.encoder.layer[0].attention.self
 with torch.no_grad():
     attention.query.weight.mul_(1000)
     attention.key.weight.mul_(1000)
-print(even, float(MaskedLoss(model)(*batch)))
+print(even, float(loss_of(*batch)))
+"""
+
+# Even attention gives each of four tokens a quarter; of them none, one or three are sinks.
+SINKS = """
+import torch
+from models.demo.train import MaskedLoss, build_model
+torch.manual_seed(1)
+model = build_model(50)
+batch = [torch.tensor([[2, 4, 11, 3]]), torch.arange(4)[None], torch.ones(1, 4), torch.tensor([1]), torch.tensor([10])]
+for sinks in ([], [11], [2, 3, 11]):
+    is_sink = torch.zeros(50, dtype=torch.bool)
+    is_sink[sinks] = True
+    print(float(MaskedLoss(model, is_sink)(*batch)))
+"""
+
+RESCALED = """
+import torch
+from models.demo.train import build_model, rescale_embeddings
+torch.manual_seed(1)
+model = build_model(50).eval()
+ids = torch.tensor([[2, 4, 11, 3]])
+with torch.inference_mode():
+    model.bert.embeddings.word_embeddings.weight *= 7
+    before = model(ids).logits
+    rescale_embeddings(model)
+    print(float((model(ids).logits - before).abs().max()), float(model.bert.embeddings.word_embeddings.weight.std()))
 """
 
 
@@ -109,6 +138,18 @@ def test_attention_does_not_cross_texts_in_a_row() -> None:
 def test_collapsed_attention_is_penalised() -> None:
     even, collapsed = map(float, run("-c", COLLAPSED).stdout.split())
     assert collapsed > even + 0.3
+
+
+def test_attention_to_sinks_is_penalised_above_its_limit() -> None:
+    none, one, three = map(float, run("-c", SINKS).stdout.split())
+    assert one == none
+    assert pytest.approx(three - none, abs=0.02) == 4 * (0.75 - 0.3)  # in each of four layers
+
+
+def test_rescaled_embeddings_answer_as_before() -> None:
+    difference, deviation = map(float, run("-c", RESCALED).stdout.split())
+    assert difference < 1e-4
+    assert deviation == pytest.approx(0.02, abs=1e-3)
 
 
 def test_a_run_starts_from_an_earlier_checkpoint(tmp_path: Path) -> None:
