@@ -9,7 +9,7 @@ REST_PORT ?= 8501
 GATEWAY_PORT ?= 8000
 PYTHON ?= python3
 
-# make load: who asks where, how many, how long; RATE is questions a second over all users, 0 is without pause
+# make load: address, number of users, duration; RATE is requests a second over all users, 0 is without pause
 HOST ?= 127.0.0.1
 USERS ?= 16
 RUN_TIME ?= 30s
@@ -17,20 +17,20 @@ RATE ?= 0
 P95_MS ?= 1000
 PROCESSES ?= 1
 
-# make torch: further arguments of pip for PyTorch itself, such as --index-url with the CPU index of pytorch.org
+# make torch: more pip arguments for PyTorch itself, such as --index-url with the CPU index of pytorch.org
 TORCH_PIP_ARGS ?=
 TEST_PROCESSES ?= auto
 
 BIN := .venv/bin
 TORCH_BIN := .venv-torch/bin
-# With progress bars where a terminal is there. Python compiles what is imported, a third of what is installed.
+# Progress bars only on a terminal. No compilation at install, because only a third of the modules is ever imported.
 PIP_INSTALL := -m pip install $(shell test -t 2 || echo --quiet) --no-compile --disable-pip-version-check --constraint constraints.txt
 PIP := $(BIN)/python $(PIP_INSTALL)
 TORCH_PIP := $(TORCH_BIN)/python $(PIP_INSTALL)
 COMPOSE ?= docker compose
 CHECKPOINT = --model "$(MODEL)" $(if $(REVISION),--revision "$(REVISION)")
 
-# Set, it would have TensorFlow compiled again at every start.
+# If it were set, Python would compile TensorFlow at every start.
 export PYTHONDONTWRITEBYTECODE :=
 # Labels of the images.
 export BERT_MLM_VERSION ?= $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' client/bert_mlm_client/__init__.py)
@@ -42,7 +42,7 @@ export BERT_MLM_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unkno
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-run: .venv/.run ## export a checkpoint, serve it on 8500 and 8501, its workbench on 8000, ask a few sentences (MODEL=… REVISION=… GRPC_PORT=… REST_PORT=… GATEWAY_PORT=…)
+run: .venv/.run ## export a checkpoint, serve it on 8500 and 8501, its workbench on 8000, fill a few sentences (MODEL=… REVISION=… GRPC_PORT=… REST_PORT=… GATEWAY_PORT=…)
 	@exec $(BIN)/python -m deploy.local $(CHECKPOINT) --name "$(NAME)" \
 		--grpc-port "$(GRPC_PORT)" --rest-port "$(REST_PORT)" --gateway-port "$(GATEWAY_PORT)"
 
@@ -54,14 +54,14 @@ lint: .venv/.test ## check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
 
-format: .venv/.test ## bring the code into the common form
+format: .venv/.test ## fix and format the code
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
 export: .venv/.run ## export a checkpoint as models/NAME/VERSION (MODEL=… REVISION=… PRECISION=fp32|bf16|fp16)
 	@$(BIN)/python -m export $(CHECKPOINT) --name "$(NAME)" --version "$(VERSION)" --precision "$(PRECISION)"
 
-verify: .venv/.run .venv-torch/.torch ## compare models/NAME/VERSION with Hugging Face's own model (exports it first if it is not there)
+verify: .venv/.run .venv-torch/.torch ## compare models/NAME/VERSION with Hugging Face's own model (exports it first if missing)
 	@test -d "models/$(NAME)/$(VERSION)" || $(MAKE) --no-print-directory export
 	@$(BIN)/python -m export.verify "models/$(NAME)/$(VERSION)"
 
@@ -73,47 +73,47 @@ up: ## start the containers and wait until they are healthy (COMPOSE_FILE choose
 down: ## stop and remove the containers
 	$(COMPOSE) down
 
-load: .venv/.load ## ask a running server and gateway with Locust (HOST=… GATEWAY_PORT=… USERS=… RUN_TIME=… RATE=… P95_MS=… PROCESSES=…), report in build/load.html
+load: .venv/.load ## load a running server and gateway with Locust (HOST=… GATEWAY_PORT=… USERS=… RUN_TIME=… RATE=… P95_MS=… PROCESSES=…), report in build/load.html
 	@mkdir -p build
 	@$(BIN)/python -m locust -f loadtest/locustfile.py --headless --only-summary --reset-stats --html build/load.html --model "$(NAME)" \
 		--host "http://$(HOST):$(REST_PORT)" --grpc "grpc://$(HOST):$(GRPC_PORT)" \
 		$(if $(GATEWAY_PORT),--gateway "http://$(HOST):$(GATEWAY_PORT)") --users $(USERS) --spawn-rate $(USERS) \
 		--run-time $(RUN_TIME) --rate $(RATE) --p95-ms $(P95_MS) $(if $(filter-out 1,$(PROCESSES)),--processes $(PROCESSES) --master-bind-host 127.0.0.1) $(LOAD)
 
-bench: .venv/.bench .venv-torch/.torch ## compare with what articles do, side by side (QUICK=1 for a short run on models/demo, BENCH=… for more options)
+bench: .venv/.bench .venv-torch/.torch ## compare with the usual designs, side by side (QUICK=1 for a short run on models/demo, BENCH=… for more options)
 	@$(BIN)/python -m loadtest.bench $(if $(QUICK),--quick --output build/bench/quick,--report loadtest) $(BENCH)
 
 clean: ## remove the virtual environments, caches and exported versions
 	rm -rf .venv .venv-torch build .mypy_cache .pytest_cache .ruff_cache .hypothesis models/*/[0-9]* models/*/.tmp-*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-protos: .venv/.test ## generate the wire messages anew from their .proto files
+protos: .venv/.test ## generate the protobuf messages from their .proto files
 	@$(BIN)/python -m pip install --quiet --target build/protoc grpcio-tools==1.75.1
 	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -Iclient --python_out=client --pyi_out=client client/bert_mlm_client/wire/serving.proto
 	@PYTHONPATH=build/protoc $(PYTHON) -m grpc_tools.protoc -Iclient -I. --python_out=. --pyi_out=. deploy/embedded/proto/*.proto
 
-# What is installed follows the files that say so; a stamp in the environment remembers what is.
+# Each group is installed when its source files change; a stamp file in the environment records the last time.
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0])'
 
-# Earlier versions of this file installed PyTorch beside TensorFlow, where both crash.
+# Earlier versions installed PyTorch in .venv, where it and TensorFlow crash.
 .venv/.pip: constraints.txt
 	@$(CHECK_PYTHON)
-	@$(if $(wildcard .venv/lib/python*/site-packages/torch),echo "Removing .venv because PyTorch is in it; that is installed in .venv-torch now." && rm -rf .venv)
+	@$(if $(wildcard .venv/lib/python*/site-packages/torch),echo "Removing .venv because it contains PyTorch, which is now installed in .venv-torch." && rm -rf .venv)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) pip
 	@touch $@
 
 .venv/.run: .venv/.pip pyproject.toml client/pyproject.toml
-	@echo "Installing TensorFlow and what else export, server and gateway need in $(CURDIR)/.venv (once)."
+	@echo "Installing TensorFlow and the other dependencies of export, server and gateway in $(CURDIR)/.venv (once)."
 	@echo "It downloads 0.4 GB, which pip also keeps in its cache, and takes 1.4 GB of disk there."
 	@$(PIP) --group export --group serve --group gateway --editable client
-	@rm -rf .venv/lib/python*/site-packages/tensorflow/include .venv/lib/python*/site-packages/clang # for compiling extensions
+	@rm -rf .venv/lib/python*/site-packages/tensorflow/include .venv/lib/python*/site-packages/clang # only needed to compile extensions
 	@touch $@
 
 .venv/.test: .venv/.run
-	@echo "Installing what the tests need (once)."
+	@echo "Installing the tests' dependencies (once)."
 	@$(PIP) --group test
-	@$(PIP) --no-deps tensorflow-serving-api # the official stubs, without the second TensorFlow that they ask for
+	@$(PIP) --no-deps tensorflow-serving-api # the official stubs, without their own TensorFlow dependency
 	@touch $@
 
 .venv/.load: .venv/.run
@@ -122,12 +122,12 @@ CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11
 	@touch $@
 
 .venv/.bench: .venv/.run
-	@echo "Installing what draws the picture (once)."
+	@echo "Installing the plotting library (once)."
 	@$(PIP) --group bench
 	@touch $@
 
-# PyTorch has an environment of its own: its default build crashes in one process with TensorFlow.
-# pip keeps a torch of the pinned version that is there already, whichever build it is.
+# PyTorch has its own environment, because its default build and TensorFlow crash in one process.
+# pip keeps an installed torch of the pinned version, of any build.
 define TORCH_SIZE
 echo "On Linux with the default build of PyTorch it takes 5 GB, 4 of them for CUDA. For the CPU build, interrupt this and run"; \
 echo '    make torch TORCH_PIP_ARGS="--index-url URL"    # the URL that pytorch.org/get-started/locally shows for Pip and CPU'
@@ -135,7 +135,7 @@ endef
 
 .venv-torch/.torch: constraints.txt pyproject.toml
 	@$(CHECK_PYTHON)
-	@echo "Installing PyTorch, transformers and the rivals of the benchmark in .venv-torch, apart from what serves (once)."
+	@echo "Installing PyTorch, transformers and the rivals of the benchmark in .venv-torch, apart from the servers (once)."
 	@$(if $(TORCH_PIP_ARGS)$(wildcard .venv-torch/lib/python*/site-packages/torch),,$(TORCH_SIZE))
 	@test -x $(TORCH_BIN)/python || $(PYTHON) -m venv .venv-torch
 	@$(TORCH_PIP) pip

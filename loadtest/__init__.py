@@ -1,1 +1,1 @@
-"""Load tests and benchmarks of the servers, and what they need."""
+"""Load tests and benchmarks of the servers."""

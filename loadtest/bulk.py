@@ -1,11 +1,11 @@
-"""Fill many lines from a file by the command ``bert-mlm``, kill it in the middle, resume it, and compare its speed.
+"""Test ``bert-mlm fill`` on a large file, killed and resumed.
 
     python -m loadtest.bulk --model-base-path models/bert_mlm --lines 100000
 
 Times the light engine alone on the first lines, in batches as the server makes them. Then starts the embedded server
 with that engine, runs the command on the whole file, kills it (SIGKILL) at half of the lines, resumes it, and checks
-that every line is there once, in order and with the right answer. Prints a summary, writes JSON, and ends with status 1
-if a line is wrong or lost.
+that every line appears once, in order and with the correct answer. Prints a summary, writes JSON, and exits with status
+1 if a line is wrong or lost.
 """
 
 import argparse
@@ -44,7 +44,7 @@ TEXTS = tuple(ROOT / "models" / "demo" / "text" / name for name in ("everyday.tx
 
 _SENTENCE = re.compile(r"[^。！？\t\n]+[。！？][”」』）]?")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-_LONGEST = 120  # characters; longer ones are rather paragraphs
+_LONGEST = 120  # characters; longer ones are usually paragraphs
 _SEED = 20
 _POLL_S = 0.2
 _COMPARED = 100
@@ -53,11 +53,11 @@ _TOLERANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How fast the engine alone is.
+    """Speed of the engine alone.
 
     Attributes:
         lines_s: lines a second.
-        cpu_ms: the CPU time for a line, which another program's work does not change as it changes a second.
+        cpu_ms: CPU time per line, which other load changes less than lines a second.
     """
 
     lines_s: float
@@ -66,16 +66,16 @@ class Speed:
 
 @dataclass(slots=True)
 class Found:
-    """What a run found.
+    """Findings of a run.
 
     Attributes:
-        engine: the engine alone, before and after the command ran.
-        killed_at: how many lines were written when the command was killed.
-        seconds: how long the command ran, until it was killed and after it was resumed.
-        command_cpu_s: the CPU time of the command, of both runs.
-        server_cpu_s: the CPU time of the server meanwhile.
-        rss_mb: the command's memory, in samples of equal distance, of both runs.
-        faults: what went wrong, a sentence each.
+        engine: speed of the engine alone, before and after the command ran.
+        killed_at: number of lines written when the command was killed.
+        seconds: duration of the command until the kill and after the resume.
+        command_cpu_s: CPU time of the command, both runs.
+        server_cpu_s: CPU time of the server during both runs.
+        rss_mb: periodic samples of the command's memory, for each run.
+        faults: error messages.
     """
 
     lines: int
@@ -89,17 +89,19 @@ class Found:
 
     @property
     def command_lines_s(self) -> float:
-        """Lines a second of the command, with two starts and what the kill lost."""
+        """Lines a second, including both starts and lost work."""
         return self.lines / sum(self.seconds)
 
     @property
     def ratio(self) -> float:
-        """The command's speed as a share of the engine's."""
+        """Ratio of the command's speed to the engine's."""
         return self.command_lines_s / mean(speed.lines_s for speed in self.engine)
 
 
 def masked_lines(count: int, paths: Iterable[Path] = TEXTS) -> Iterator[str]:
-    """Yield real sentences, a random character of each replaced by [MASK]; too few are masked anew at other places.
+    """Yield sentences with a random character replaced by [MASK].
+
+    If there are fewer sentences than ``count``, they repeat with other masked characters.
 
     Raises:
         ValueError: the texts have no sentence.
@@ -122,7 +124,7 @@ def _read(path: Path) -> str:
 
 
 def time_engine(version: Path, lines: Sequence[str]) -> Speed:
-    """Return how fast the engine answers alone, in batches as the server makes them of a window."""
+    """Time the engine alone on the server's batches."""
     tune_heap()
     engine = OnnxEngine(version)
     limits = Limits()
@@ -152,13 +154,13 @@ def time_engine(version: Path, lines: Sequence[str]) -> Speed:
 
 
 def _time_engine_elsewhere(version: Path, lines: Sequence[str]) -> Speed:
-    """Time the engine in a process of its own, whose memory ends with it."""
+    """Time the engine in a subprocess to free its memory afterwards."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(time_engine, version, lines).result()
 
 
 def run_command(arguments: Sequence[str], output: Path, found: Found, *, kill_at: int | None) -> None:
-    """Run the command, watch its memory, and kill it when so many lines are written."""
+    """Run the command, sampling its memory, until ``kill_at`` lines."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "client")}
     command = [sys.executable, "-m", "bert_mlm_client", *arguments]
     memory: list[float] = []
@@ -182,11 +184,11 @@ def run_command(arguments: Sequence[str], output: Path, found: Found, *, kill_at
     if kill_at is None and process.returncode != 0:
         found.faults.append(f"the command ended with status {process.returncode}")
     if kill_at is not None and process.returncode == 0:
-        found.faults.append("the command was done before it could be killed")
+        found.faults.append("the command finished before it could be killed")
 
 
 def check(output: Path, lines: Sequence[str], url: str) -> Iterator[str]:
-    """Yield what is wrong with the output: a line that is missing, doubled, misplaced, or some that are not right."""
+    """Yield a message for each missing, misplaced or wrong line."""
     chosen = set(random.Random(_SEED).sample(range(len(lines)), min(_COMPARED, len(lines))))  # noqa: S311 - as above
     count = 0
     with output.open("rb") as file, FillMask(url, model=MODEL) as client:
@@ -205,7 +207,7 @@ def check(output: Path, lines: Sequence[str], url: str) -> Iterator[str]:
 
 
 def _difference(alone: Sequence[Prediction], written: Any) -> str | None:
-    """Say how a written answer differs from one that was asked for alone."""
+    """Return how an answer differs from a single request's."""
     for one, other in zip(alone, written, strict=True):
         if one.token_str != other["token_str"] or abs(one.score - other["score"]) > _TOLERANCE:
             return f"{other['token_str']} {other['score']:.6f}, alone {one.token_str} {one.score:.6f}"
@@ -213,7 +215,7 @@ def _difference(alone: Sequence[Prediction], written: Any) -> str | None:
 
 
 def screen(found: Found) -> str:
-    """Return the summary as a person reads it."""
+    """Format the summary as text."""
     samples = [sample for run in found.rss_mb for sample in run]
     engine_ms = mean(speed.cpu_ms for speed in found.engine)
     server_ms, command_ms = (seconds * 1000 / found.lines for seconds in (found.server_cpu_s, found.command_cpu_s))
@@ -235,7 +237,7 @@ def screen(found: Found) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fill many lines by the command, kill it in the middle, resume it, and compare its speed with the engine's."""
+    """Test ``bert-mlm fill`` on a large file, killed and resumed."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.bulk", description=main.__doc__)
     parser.add_argument(
         "--model-base-path", type=Path, default=Path("models/bert_mlm"), help="newest version is served"
@@ -243,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lines", type=int, default=100_000)
     parser.add_argument("--texts", type=Path, nargs="+", default=TEXTS, help="where sentences come from, .xz too")
     parser.add_argument("--workers", default="4", help="the command's")
-    parser.add_argument("--no-kill", action="store_true", help="let the command run to its end")
+    parser.add_argument("--no-kill", action="store_true", help="do not kill the command")
     parser.add_argument("--engine-lines", type=int, default=4096, help="how many lines the engine alone is timed with")
     parser.add_argument("--work", type=Path, default=Path("build/bulk"), help="where lines, answers and bulk.json go")
     options = parser.parse_args(arguments)
@@ -282,7 +284,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _served(base_path: Path, work: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Serve the light engine of a folder's newest version; yield the address for gRPC and the process."""
+    """Serve the newest version; yield gRPC address and process."""
     grpc_port, rest_port = free_port(), free_port()
     arguments = ["-m", "deploy.embedded", f"--port={grpc_port}", f"--rest_api_port={rest_port}", "--engine=onnx"]
     arguments += [f"--model_name={MODEL}", f"--model_base_path={base_path.resolve()}"]

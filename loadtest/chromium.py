@@ -1,4 +1,4 @@
-"""A Chromium of this machine, without a window, driven by Playwright."""
+"""Start a local headless Chromium through Playwright."""
 
 import os
 import shutil
@@ -19,18 +19,18 @@ _LOOPBACK_ONLY = "--host-resolver-rules=MAP * ~NOTFOUND,EXCLUDE 127.0.0.1,EXCLUD
 
 
 class NoChromiumError(Exception):
-    """There is no Chromium. The message is shown to the user as it is."""
+    """A missing Chromium, with a message for the user."""
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run a browser until the block ends: the variable CHROMIUM's, else one on the path, else Playwright's own.
+    """Run a headless browser until the block ends.
 
-    It reaches this machine alone. Playwright's synchronous interface holds an event loop in this thread meanwhile, in
-    which no other can run.
+    The variable CHROMIUM takes precedence over a browser on the path, and that over Playwright's own. The browser only
+    connects to this machine. Playwright's synchronous API occupies this thread's event loop for the whole block.
 
     Raises:
-        NoChromiumError: none is there.
+        NoChromiumError: no browser was found.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_find(playwright), args=[_LOOPBACK_ONLY])

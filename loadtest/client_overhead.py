@@ -1,11 +1,11 @@
-"""What the client costs: the time of a call but for the wait, by stage.
+"""Measure the client's own time per call, by stage.
 
     python -m loadtest.client_overhead
 
-Sentences of 20 characters are filled over gRPC and REST, one a call and 64 a call, against a server in another process
-that answers at once with a recorded answer. CPU time is this process's, all threads included, divided by sentences.
-Stages that need no server are timed by themselves; sending and receiving is what the transport takes beyond encoding
-and decoding, and checking what the call takes beyond all of these.
+Sentences of 20 characters are filled over gRPC and REST, one and 64 a call, against a server in another process that
+replays a recorded answer. CPU time is that of all threads of this process, divided by sentences. Stages that need no
+server are timed separately; "sending and receiving" is the transport's time minus encoding and decoding, and "checking"
+is the call's time minus all other stages.
 """
 
 import argparse
@@ -47,7 +47,7 @@ _ROUND_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Time a sentence.
+    """CPU time and wall time per sentence.
 
     Attributes:
         cpu_ms: CPU time of this process.
@@ -62,7 +62,10 @@ class Cost:
 
 
 def cost(action: Callable[[], object], sentences: int) -> Cost:
-    """Do something again and again, and return what it costs: the least of several rounds, as others only add to it."""
+    """Return the least cost of several rounds.
+
+    Other load on the machine only adds to a cost.
+    """
     action()
     repeats = 1
     while (spent := _spent(action, repeats)).wall_ms < _ROUND_S * 1e3:
@@ -80,7 +83,7 @@ def _spent(action: Callable[[], object], repeats: int) -> Cost:
 
 
 def record(tokenizer: Tokenizer, rows: int) -> dict[str, Answer]:
-    """Return answers like a model's: the candidates for one mask a row, and the vocabulary."""
+    """Return recorded answers with candidates and the vocabulary."""
     generator = np.random.default_rng(0)
     scores = -np.sort(-generator.dirichlet(np.full(EXPORTED, 0.1), (rows, 1)).astype(np.float32), axis=-1)
     token_ids = generator.integers(106, len(tokenizer.vocabulary.tokens), scores.shape, np.int32)
@@ -109,7 +112,7 @@ def grpc_answer(answer: Answer) -> bytes:
 
 @contextmanager
 def instant_server(answers: dict[str, Answer]) -> Iterator[dict[str, int]]:
-    """Serve the answers from another process, and yield its ports by protocol."""
+    """Serve the answers in a subprocess; yield its ports."""
     written = {
         "grpc": {name: base64.b64encode(grpc_answer(answer)).decode() for name, answer in answers.items()},
         "rest": {name: base64.b64encode(json_write.columns(answer)).decode() for name, answer in answers.items()},
@@ -131,7 +134,7 @@ def stages(tokenizer: Tokenizer, texts: Sequence[str], url: str, answers: dict[s
     count, answer = len(texts), answers["fill_mask"]
     servable = Servable.parse(url, model="bert_mlm", version=None)
     [request] = next(fill(tokenizer, texts, 5))
-    encode: Callable[[], object]  # the stages of a transport are its own affair, but for a look at their cost
+    encode: Callable[[], object]  # private methods below: the transport's stages have no public API
     if servable.scheme == "grpc":
         encode = partial(over_grpc._encode, request, servable)  # noqa: SLF001
         decode = partial(over_grpc._decode, grpc_answer(answer), servable, request)  # noqa: SLF001
@@ -162,7 +165,7 @@ def stages(tokenizer: Tokenizer, texts: Sequence[str], url: str, answers: dict[s
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print what the client costs a sentence, by stage."""
+    """Print the client's cost per sentence, by stage."""
     argparse.ArgumentParser(prog="python -m loadtest.client_overhead", description=main.__doc__).parse_args(arguments)
     tokenizer = Tokenizer(Vocabulary.read(VOCABULARY), TokenizerConfig())
     for rows in (1, 64):

@@ -1,10 +1,11 @@
-"""Compare what an export costs in two checkouts: wall time, CPU time and peak memory.
+"""Compare the cost of an export in two checkouts.
 
     python -m loadtest.random_checkpoint --like FOLDER --output build/checkpoint
     git worktree add --detach build/old COMMIT
     python -m loadtest.export_cost --model build/checkpoint --old build/old
 
-The two take turns, so that other work on the machine slows both. CPU time is that of all threads, user and system.
+Prints wall time, CPU time (user and system, all threads) and peak memory. The two checkouts alternate, so that other
+load on the machine affects both.
 """
 
 import argparse
@@ -26,7 +27,7 @@ _KIB = 1024  # the unit of ru_maxrss on Linux
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one export took.
+    """Time and memory of one export.
 
     Attributes:
         wall_s: seconds from start to end.
@@ -73,7 +74,7 @@ def median(costs: Sequence[Cost]) -> Cost:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare what an export costs in two checkouts."""
+    """Compare the cost of an export in two checkouts."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.export_cost", description=main.__doc__)
     parser.add_argument("--model", type=Path, required=True, help="the checkpoint's folder")
     parser.add_argument("--old", type=Path, required=True, help="the checkout to compare with")

@@ -1,10 +1,10 @@
-"""Kill one of two servers behind one client under load and start it again: what fails, and who does the work.
+"""Test failover while one of two servers is restarted.
 
     python -m loadtest.failover --servable models/bert_mlm --seconds 10
     python -m loadtest.failover --protocol rest -- --engine=onnx
 
-Threads ask one client without pause. Prints for each phase the calls, those that failed, what each server says it
-answered, and how long calls took. Ends with status 1 if a call failed or the share of load did not come back.
+Threads send requests through one client without pause. Prints for each phase the calls, the failures, each server's
+count of answers, and latencies. Exits with status 1 if a call failed or the load was not balanced again afterwards.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from loadtest.sentences import masked_sentences
 
 MODEL = "bert_mlm"
 FAIR_SHARE = 0.4
-"""What one of two servers must do at least of the work once it is back."""
+"""Least share of the work that the restarted server must do."""
 
 _MONITORING = ROOT / "models" / "monitoring.config"
 _METRICS = "/monitoring/prometheus/metrics"
@@ -41,11 +41,11 @@ _POLL_S = 0.02
 
 
 class Replica:
-    """A server that may be killed and started again, at the same two ports.
+    """A server that can restart on the same ports.
 
     Args:
         base_path: the folder of the model's versions.
-        work: where its log goes.
+        work: folder for its log.
         flags: further flags.
     """
 
@@ -69,7 +69,7 @@ class Replica:
         return f"http://127.0.0.1:{self._ports[1]}"
 
     def start(self) -> None:
-        """Start it and wait until its model is available.
+        """Start the server and wait until its model is available.
 
         Raises:
             StartError: it did not start.
@@ -81,30 +81,33 @@ class Replica:
         self._process = self._running.enter_context(serve(self._arguments, ready=ready, log=self._log))
 
     def hang(self) -> None:
-        """Stop it, without ending it: it takes connections and requests and answers none."""
+        """Suspend the process (SIGSTOP).
+
+        The kernel still accepts connections and requests, but no answer comes.
+        """
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP)
             while psutil.Process(self._process.pid).status() != psutil.STATUS_STOPPED:
                 time.sleep(_POLL_S)
 
-    def go_on(self) -> None:
-        """Let it go on after `hang`."""
+    def resume(self) -> None:
+        """Resume the process after `hang`."""
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it in the middle of whatever it does."""
+        """Kill the process with SIGKILL, in the middle of requests."""
         if self._process is not None:
             self._process.kill()
-        self.end()
+        self.terminate()
 
-    def end(self) -> None:
-        """End it in order: it answers what it has begun."""
+    def terminate(self) -> None:
+        """Shut the server down with SIGTERM, finishing requests in flight."""
         self._running.close()
         self._process = None
 
     def answered(self) -> int:
-        """Return how many requests it says it has answered since it was started; 0 when it is down."""
+        """Return the server's count of answers (0 if down)."""
         if self._process is None:
             return 0
         return sum(map(int, _ANSWERED.findall(http(self._ports[1], "GET", _METRICS))))
@@ -119,14 +122,14 @@ class Replica:
 
 @dataclass(slots=True)
 class Phase:
-    """What happened in one part of the run.
+    """Calls, failures and latencies of one phase.
 
     Attributes:
-        title: which part.
-        taken_ms: how long each call took that was answered.
-        failures: how often calls failed, by message.
-        answered: how many requests each server says it answered.
-        seconds: how long the part was.
+        title: name of the phase.
+        taken_ms: latency of each successful call.
+        failures: number of failed calls by error message.
+        answered: each server's own count of answers.
+        seconds: duration of the phase.
     """
 
     title: str
@@ -137,13 +140,13 @@ class Phase:
 
     @property
     def shares(self) -> tuple[float, float]:
-        """Return which part of the work each server did."""
+        """Return each server's share of the work."""
         total = sum(self.answered) or 1
         return self.answered[0] / total, self.answered[1] / total
 
 
 class Run:
-    """One client that threads ask without pause, and two servers."""
+    """One client under constant load, and its two servers."""
 
     def __init__(self, client: FillMask, replicas: tuple[Replica, Replica]) -> None:
         self._client = client
@@ -153,8 +156,8 @@ class Run:
         self._is_over = threading.Event()
 
     @contextmanager
-    def asking(self, connections: int) -> Iterator[None]:
-        """Ask from so many threads until the block ends."""
+    def load(self, connections: int) -> Iterator[None]:
+        """Send requests from several threads until the block ends."""
         threads = [threading.Thread(target=self._ask, args=[number]) for number in range(connections)]
         for thread in threads:
             thread.start()
@@ -167,7 +170,7 @@ class Run:
 
     @contextmanager
     def phase(self, title: str) -> Iterator[Phase]:
-        """Count what happens inside the block."""
+        """Record the calls inside the block as a phase."""
         phase = self._phase = Phase(title)
         first, second = (replica.answered() for replica in self._replicas)
         begun = time.monotonic()
@@ -199,20 +202,20 @@ def measure(
     seconds: float,
     connections: int,
 ) -> list[Phase]:
-    """Kill the first of two servers under load, start it again, and return what happened in each phase.
+    """Restart one of two servers under load; return the phases.
 
     Args:
         servable: the folder of the model's versions.
-        work: where logs go.
+        work: folder for logs.
         flags: flags for the servers.
         protocol: grpc or rest.
-        in_order: let it answer what it has begun, in place of killing it.
-        seconds: how long each phase lasts.
-        connections: how many threads ask.
+        in_order: shut it down with SIGTERM instead of killing it.
+        seconds: duration of each phase.
+        connections: number of threads.
 
     Raises:
-        StartError: a server did not start, or was not asked again within a minute.
-        BertMlmError: the servers cannot be asked at all.
+        StartError: a server did not start, or received no request within a minute of its restart.
+        BertMlmError: the servers cannot be reached.
     """
     phases = []
     with Replica(servable, work, *flags) as first, Replica(servable, work, *flags) as second:
@@ -220,12 +223,12 @@ def measure(
         with FillMask(urls, model=MODEL, timeout=30.0) as client:
             client.tokenizer()
             run = Run(client, (first, second))
-            with run.asking(connections):
+            with run.load(connections):
                 with run.phase("both") as phase:
                     time.sleep(seconds)
                 phases.append(phase)
                 with run.phase("one ended" if in_order else "one killed") as phase:
-                    stop = first.end if in_order else first.kill
+                    stop = first.terminate if in_order else first.kill
                     stop()
                     time.sleep(seconds)
                 phases.append(phase)
@@ -245,7 +248,7 @@ def _wait_until_asked(replica: Replica) -> None:
     deadline = time.monotonic() + _BACK_S
     while not replica.answered():
         if time.monotonic() > deadline:
-            msg = f"{replica.grpc} is back, and was not asked again within {_BACK_S:.0f} s"
+            msg = f"{replica.grpc} is back, but received no request within {_BACK_S:.0f} s"
             raise StartError(msg)
         time.sleep(_POLL_S)
 
@@ -266,7 +269,7 @@ def screen(phases: Sequence[Phase]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Kill one of two servers behind one client under load and start it again."""
+    """Test failover while one of two servers is restarted."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.failover", description=main.__doc__)
     parser.add_argument("--servable", type=Path, default=Path("models/bert_mlm"), help="the folder of the versions")
     parser.add_argument("--protocol", choices=("grpc", "rest"), default="grpc")

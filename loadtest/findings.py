@@ -1,4 +1,4 @@
-"""What a soak found, and how it is told."""
+"""Findings of a soak and their summary."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 
 _WARM_UP = 0.1
-"""The share of the run after which memory counts as settled."""
+"""Share of the run that counts as warm-up for memory."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What happened.
+    """Answers, errors and memory of a soak.
 
     Attributes:
-        latencies_ms: of right answers, by the minute in which they came.
-        wrong: answers that differ from the one before, by what is wrong.
-        errors: requests that were refused or failed, by their message.
-        lost: requests that nothing came back for.
-        memory_mb: seconds since the start, and the server's RSS.
-        swaps_s: how long each new version took until it served.
-        faults: what else went wrong, a sentence each.
+        latencies_ms: latencies of correct answers, by minute.
+        wrong: number of answers that differ from the reference answer, by difference.
+        errors: number of rejected or failed requests, by error message.
+        lost: number of requests without any answer.
+        memory_mb: pairs of seconds since the start and the server's RSS.
+        swaps_s: time until each new version served.
+        faults: messages about other failures.
     """
 
     latencies_ms: defaultdict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -36,12 +36,12 @@ class Findings:
 
     @property
     def clean(self) -> bool:
-        """Whether every request had its right answer and nothing else went wrong."""
+        """Whether every answer was correct and no other failure occurred."""
         return not (self.wrong or self.errors or self.lost or self.faults) and bool(self.latencies_ms)
 
 
 def summarise(found: Findings) -> dict[str, Any]:
-    """Return what happened as JSON writes it."""
+    """Return the findings as a JSON object."""
     answered = sum(len(taken) for taken in found.latencies_ms.values())
     wrong, errors = sum(found.wrong.values()), sum(found.errors.values())
     summary: dict[str, Any] = {
@@ -77,7 +77,7 @@ def _percentiles(taken: Sequence[float]) -> dict[str, float]:
 
 
 def screen(summary: dict[str, Any]) -> str:
-    """Return the summary for people, at most ten of its minutes."""
+    """Format the summary as text, with at most ten minutes."""
     counts = "{requests} requests: {right} right, {wrong} wrong, {errors} errors, {lost} lost; {swaps} versions swapped"
     lines = [counts.format(**summary)]
     if "rss_mb" in summary:

@@ -1,11 +1,11 @@
-"""What the gateway costs a request, in CPU time: a figure that other work on the machine changes less than time itself.
+"""Measure the gateway's CPU time per request.
 
     python -m loadtest.gateway_overhead
 
-Sentences are filled by a gateway with its defaults, request log on, in front of a server that answers at once with a
-recorded answer, and in turns with it through the thin client alone, as a Python service would ask that server. CPU time
-is that of the whole process, all threads and the kernel's part included, divided by requests; the least of some rounds
-counts, as others only add to it.
+Sentences are filled by a gateway with its defaults, request log on, in front of a server that replays a recorded
+answer, and alternately through the thin client alone, as a Python service would. CPU time, which other load changes
+less than wall time, is that of the whole process, all threads and system time included, divided by requests. The least
+of several rounds counts, since other load only adds to it.
 """
 
 import argparse
@@ -29,7 +29,7 @@ CONNECTIONS = 4
 
 
 def asked(job: Job) -> Result:
-    """Carry a job out in a process of its own."""
+    """Run a load generator job in a subprocess."""
     command = [sys.executable, "-m", "loadtest.bench.load"]
     done = subprocess.run(command, cwd=ROOT, input=job.to_json(), stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - our own words
     result = Result(**json.loads(done.stdout))
@@ -39,20 +39,20 @@ def asked(job: Job) -> Result:
 
 
 def through_gateway_ms(process: "subprocess.Popen[bytes]", job: Job) -> float:
-    """Return the gateway's CPU time for a request, in ms."""
+    """Return the gateway's CPU time per request, in ms."""
     before = cpu_s(process)
     result = asked(job)
     return 1000 * (cpu_s(process) - before) / result.asked
 
 
 def through_client_ms(job: Job) -> float:
-    """Return the CPU time of a process that asks through the client, for a request, in ms."""
+    """Return the client process's CPU time per request, in ms."""
     result = asked(job)
     return 1000 * result.cpu_s / result.asked
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print what the gateway and the client alone cost a request."""
+    """Print the CPU time per request of gateway and client."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.gateway_overhead", description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round (2)")

@@ -1,9 +1,9 @@
-"""A server that answers at once with what was recorded, so that what is left of a request's time is the client's.
+"""Replay recorded answers, to measure the client's own time.
 
     python -m loadtest.instant_server < answers.json
 
 ``answers.json`` has for each signature its answer over ``grpc`` and over ``rest``, in base64. The ports of both are
-printed as JSON when they listen. Requests are not read, but for the name of the signature.
+printed as JSON when they listen. Only the name of the signature is read from a request.
 """
 
 from __future__ import annotations  # grpc's classes take their type arguments from the stubs alone
@@ -24,7 +24,7 @@ Answers = Mapping[str, bytes]
 
 
 class _Http(asyncio.Protocol):
-    """HTTP/1.1 with keep-alive and a Content-Length, which is all that the client sends."""
+    """HTTP/1.1 with keep-alive and Content-Length, as the client uses it."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
@@ -52,7 +52,7 @@ def _signature(request: bytes, answers: Answers) -> str:
 
 
 async def serve(grpc_answers: Answers, rest_answers: Answers) -> None:
-    """Listen on two free ports, print them, and answer until the process is ended."""
+    """Listen on two free ports, print them, and serve forever."""
 
     async def predict(raw: bytes, _: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         return grpc_answers[_signature(raw, grpc_answers)]
@@ -69,7 +69,7 @@ async def serve(grpc_answers: Answers, rest_answers: Answers) -> None:
 
 
 def main() -> None:
-    """Answer with what standard input has."""
+    """Serve the answers on standard input."""
     recorded = json.load(sys.stdin)
     grpc_answers, rest_answers = (
         {name: base64.b64decode(answer) for name, answer in recorded[protocol].items()} for protocol in ("grpc", "rest")

@@ -1,4 +1,4 @@
-"""A mixture of everything that can be asked, and whether an answer is the one that the question got before."""
+"""Mixed requests and the comparison of their answers."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class Question:
 
 
 def mixture(tokenizer: Tokenizer) -> list[Question]:
-    """Return questions of every kind: three signatures, one and several sentences, one and several masks."""
+    """Return requests of all signatures, sizes and mask counts."""
     texts = masked_sentences(_SENTENCES, longest=min(LONGEST, tokenizer.config.max_length - 2))
     first = len(tokenizer.vocabulary.tokens) // 2
     candidates = range(first, first + _CANDIDATES)
@@ -51,10 +51,10 @@ def mixture(tokenizer: Tokenizer) -> list[Question]:
 def difference(
     request: Request, answer: Mapping[str, Array], before: Mapping[str, Array], tolerance: float
 ) -> str | None:
-    """Return how an answer differs from the one before by more than ``tolerance``, or None.
+    """Return how an answer differs from the reference, or None.
 
-    Scores and vectors may differ by so much, absolute and relative. Tokens may change places only with neighbours
-    that score as much, and the last ones with some that were not among the answers.
+    Scores and vectors may differ by ``tolerance``, absolute and relative. Tokens may only swap with neighbours of equal
+    score, and the last ones with tokens outside the answer.
     """
     masks = request.inputs["mask_positions"].shape[1] if "mask_positions" in request.inputs else None
     for name in request.outputs:
@@ -73,7 +73,7 @@ def difference(
 
 
 def _tied(scores: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
-    """Return which scores, descending along the last axis, are within twice the tolerance of a neighbour."""
+    """Return which descending scores are within 2 x tolerance of a neighbour."""
     close = -np.diff(scores) <= 2 * tolerance
     ends = np.ones((*scores.shape[:-1], 1), bool)
     above, below = np.concatenate([~ends, close], axis=-1), np.concatenate([close, ends], axis=-1)
@@ -82,7 +82,7 @@ def _tied(scores: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
 
 
 def _groups(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[Encoded]]:
-    """Return some sentences alone and some together with others of their length."""
+    """Return some sentences alone and some in groups of equal length."""
     by_length: defaultdict[int, list[Encoded]] = defaultdict(list)
     for text in texts:
         encoded = tokenizer.encode(text)
@@ -93,6 +93,6 @@ def _groups(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[Encoded]]:
 
 
 def _second_mask(text: str) -> str:
-    """Hide the character after the [MASK] as well, or the one before it at the end of a sentence."""
+    """Mask a second character next to the first [MASK]."""
     before, after = text.split("[MASK]")
     return f"{before}[MASK][MASK]{after[1:]}" if len(after) > 1 else f"{before[:-1]}[MASK][MASK]{after}"

@@ -1,4 +1,4 @@
-"""Servers as child processes: start one, wait until it answers, end it."""
+"""Run servers as child processes and wait until they are ready."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ _MB = 1e6
 
 
 class StartError(Exception):
-    """A server did not start. The message is shown to the user as it is."""
+    """A server that did not start, with a message for the user."""
 
 
 @contextmanager
@@ -32,17 +32,17 @@ def serve(
     environment: Mapping[str, str] | None = None,
     python: Path = Path(sys.executable),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Python with some arguments until the block ends; enter the block when it is ready.
+    """Run a Python server and enter the block when ready.
 
     Args:
         arguments: what follows ``python``.
         ready: raises OSError or HTTPException as long as the server does not answer.
-        log: the file that the server's own lines go to.
+        log: file for the server's output.
         environment: variables beyond this process's.
         python: the interpreter (default: this process's).
 
     Raises:
-        StartError: it ended, or was not ready after ``START_S`` seconds.
+        StartError: it exited, or was not ready after ``START_S`` seconds.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as lines:
@@ -52,7 +52,7 @@ def serve(
             env={**os.environ, **(environment or {})},
             stdout=lines,
             stderr=lines,
-            start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the server in order
+            start_new_session=True,  # Ctrl-C reaches only this process, which then shuts the server down
         )
     try:
         _wait(process, ready, log)
@@ -81,11 +81,11 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], object], log: Pa
 
 
 def http(port: int, method: str, path: str, body: bytes | None = None, timeout_s: float = 60.0) -> bytes:
-    """Ask a server on this machine once and return the answer's body.
+    """Send one request to a local server and return the body.
 
     Raises:
         OSError: no connection.
-        HTTPException: the status is not 200, or the answer is no HTTP.
+        HTTPException: the status is not 200, or the answer is not HTTP.
     """
     connection = HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
@@ -101,29 +101,32 @@ def http(port: int, method: str, path: str, body: bytes | None = None, timeout_s
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def memory_mb(process: subprocess.Popen[bytes]) -> dict[str, float]:
-    """Return what a process and its children hold: RSS counts shared pages in each of them, PSS once."""
+    """Return RSS and PSS of a process tree.
+
+    RSS counts shared pages once per process, PSS once.
+    """
     sums = {"rss_mb": 0.0, "pss_mb": 0.0}
     for one in family(process):
         memory = one.memory_full_info()
         sums["rss_mb"] += memory.rss / _MB
-        sums["pss_mb"] += getattr(memory, "pss", 0) / _MB  # Linux alone tells it
+        sums["pss_mb"] += getattr(memory, "pss", 0) / _MB  # only Linux reports PSS
     return {name: round(total, 1) for name, total in sums.items()}
 
 
 def cpu_s(process: subprocess.Popen[bytes]) -> float:
-    """Return the CPU time that a process and its children have used."""
+    """Return the CPU time of a process tree."""
     times = [one.cpu_times() for one in family(process)]
     return float(sum(one.user + one.system for one in times))
 
 
 def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """Return a process and all that it started."""
+    """Return a process and its descendants."""
     parent = psutil.Process(process.pid)
     return [parent, *parent.children(recursive=True)]

@@ -1,4 +1,4 @@
-"""Requests made ahead of time: what goes over the wire is built once, so that asking costs next to nothing."""
+"""Prebuilt requests, so that sending one costs next to nothing."""
 
 import json
 from collections.abc import Sequence
@@ -14,38 +14,38 @@ OUTPUTS = ("token_ids", "scores")
 
 
 def fill_mask(rows: Sequence[Encoded]) -> Request:
-    """Return the question for the best candidates of every [MASK] of texts of one length and number of masks."""
+    """Return a ``fill_mask`` request for texts of equal shape."""
     return Request("fill_mask", {**_sentences(rows), "mask_positions": _masks(rows)}, OUTPUTS)
 
 
 def score_tokens(rows: Sequence[Encoded], candidates: Sequence[int]) -> Request:
-    """Return the question for the probabilities of the same candidates at every [MASK]."""
+    """Return a request to score fixed candidates at every [MASK]."""
     chosen = np.tile(np.array(candidates, np.int32), (len(rows), 1))
     inputs = {**_sentences(rows), "mask_positions": _masks(rows), "candidate_ids": chosen}
     return Request("score_tokens", inputs, ("scores",))
 
 
 def features(rows: Sequence[Encoded]) -> Request:
-    """Return the question for the sentences' vectors."""
+    """Return a request for the sentences' vectors."""
     return Request("features", _sentences(rows), ("cls", "mean"))
 
 
 def full_logits(rows: Sequence[Encoded]) -> Request:
-    """Return the question in Hugging Face's contract: every token's logits over the whole vocabulary."""
+    """Return a request for all logits, by Hugging Face's contract."""
     input_ids = _sentences(rows)["input_ids"]
     inputs = {"input_ids": input_ids, "attention_mask": np.ones_like(input_ids)}
     return Request("serving_default", {**inputs, "token_type_ids": np.zeros_like(input_ids)}, ("logits",))
 
 
 def grpc_message(request: Request, model: str) -> bytes:
-    """Return a question as the bytes of a PredictRequest."""
+    """Serialize a request as a PredictRequest."""
     spec = messages.ModelSpec(name=model, signature_name=request.signature)
     inputs = {name: encode_tensor(array) for name, array in request.inputs.items()}
     return messages.PredictRequest(model_spec=spec, inputs=inputs, output_filter=request.outputs).SerializeToString()
 
 
 def rest_body(request: Request) -> bytes:
-    """Return a question as the JSON of a ``:predict``, in columns."""
+    """Serialize a request as ``:predict`` JSON in column format."""
     inputs: dict[str, Any] = {name: array.tolist() for name, array in request.inputs.items()}
     return json.dumps({"signature_name": request.signature, "inputs": inputs}).encode()
 

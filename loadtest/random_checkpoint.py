@@ -1,9 +1,10 @@
-"""Make a checkpoint of any size with random weights: what an engine costs does not depend on what it has learned.
+"""Make a checkpoint of any size with random weights.
 
     python -m loadtest.random_checkpoint --like FOLDER --output FOLDER
 
-``--like`` is a folder with config.json and a vocabulary, such as those of bert-base-chinese; weights are drawn as an
-untrained BERT's are (normal, ``initializer_range``), layer norms are neutral, biases zero.
+The cost of inference does not depend on the values of the weights. ``--like`` is a folder with config.json and a
+vocabulary, such as those of bert-base-chinese; weights are initialized as in an untrained BERT (normal,
+``initializer_range``), layer norms with the identity, biases with zero.
 """
 
 import argparse
@@ -21,10 +22,10 @@ INITIALIZER_RANGE = 0.02
 
 
 def write_random_checkpoint(like: Path, output: Path, seed: int = 0) -> BertConfig:
-    """Write a random checkpoint shaped by ``like``/config.json into ``output`` and return its shape.
+    """Write a random checkpoint and return its config.
 
     Raises:
-        CheckpointError: config.json is damaged or describes no BERT.
+        CheckpointError: config.json is invalid or does not describe a BERT.
     """
     config = read_config(like / "config.json")
     output.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Real Chinese sentences of mixed length, each with one [MASK], for load tests and benchmarks.
+"""Chinese sentences with one [MASK] for load tests and benchmarks.
 
 Single sentences of ``models/demo/text``: half of them everyday ones, half from the held-out texts, whose lengths are
 those of prose, verse, dialogue and law. The same call returns the same sentences in the same order.
@@ -17,13 +17,13 @@ _SEED = 20
 
 
 LONGEST = 120
-"""The longest sentence in characters; a longer one is rather a paragraph without a full stop."""
+"""Longest sentence in characters; a longer one is usually a paragraph without a full stop."""
 
 
 def masked_sentences(count: int, *, longest: int = LONGEST) -> tuple[str, ...]:
-    """Return so many different sentences of at most ``longest`` characters, one character of each replaced by [MASK].
+    """Return distinct sentences with one character replaced by [MASK].
 
-    A sentence has no more tokens than characters, but for [CLS] and [SEP].
+    A sentence of at most ``longest`` characters has at most as many tokens, plus [CLS] and [SEP].
 
     Raises:
         ValueError: the texts have fewer sentences.
@@ -42,9 +42,9 @@ def masked_sentences(count: int, *, longest: int = LONGEST) -> tuple[str, ...]:
 
 
 def text_of(characters: int) -> str:
-    """Return running text of exactly so many Chinese characters, the middle one replaced by [MASK].
+    """Return text of exactly ``characters`` characters, the middle one masked.
 
-    A character is a token in every Chinese BERT, so that the model reads ``characters + 2`` tokens.
+    Every Chinese BERT has one token a character, so the model reads ``characters + 2`` tokens.
     """
     running = "".join(_HAN.findall((_TEXT / "everyday.txt").read_text(encoding="utf-8")))
     middle = characters // 2
@@ -52,7 +52,7 @@ def text_of(characters: int) -> str:
 
 
 def _sentences(text: str, longest: int) -> Sequence[str]:
-    """Return the different sentences of a text, in its order, that have Chinese enough to hide a character of."""
+    """Return the distinct sentences of a text with enough Chinese characters."""
     found = (sentence.strip() for line in text.splitlines() for sentence in _SENTENCE.findall(line))
     fitting = (one for one in found if len(one) <= longest and len(_HAN.findall(one)) >= _SHORTEST)
     return tuple(dict.fromkeys(fitting))

@@ -1,10 +1,10 @@
-"""Ask everything at once for a long time, swap versions meanwhile, and check every answer.
+"""Check every answer under long mixed load and version swaps.
 
     python -m loadtest.soak --servable models/bert_mlm --minutes 30 --swaps 10      # a server of its own
     python -m loadtest.soak --rest http://HOST:8501 --grpc grpc://HOST:8500         # one that runs; no swaps, no memory
 
-Every question is asked alone at the beginning, over REST and over gRPC, and every later answer is compared with that
-one. Prints a summary, writes JSON, and ends with status 1 if an answer was wrong, lost or an error.
+Each request is first sent alone, over REST and over gRPC; later answers are compared with that reference. Prints a
+summary, writes JSON, and exits with status 1 if an answer was wrong, lost or an error.
 """
 
 import argparse
@@ -37,11 +37,11 @@ _SAMPLE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What is asked.
+    """The server under test.
 
     Attributes:
         process: the server started here, or None.
-        servable: the folder that its versions are swapped in, or None.
+        servable: the folder of its versions if they are swapped, or None.
     """
 
     rest: str
@@ -52,7 +52,7 @@ class Server:
 
 
 class Soak:
-    """One run: many askers, one that swaps versions, one that looks at the memory."""
+    """One run with its load, version swaps and memory samples."""
 
     def __init__(self, server: Server, *, minutes: float, tolerance: float) -> None:
         self._server = server
@@ -62,7 +62,7 @@ class Soak:
         self._begun = 0.0
 
     async def run(self, connections: int, swaps: int) -> Findings:
-        """Ask over so many connections, half of them REST's and half gRPC's, and swap versions so many times."""
+        """Send requests over REST and gRPC connections and swap versions meanwhile."""
         with FillMask(self._server.grpc, model=MODEL) as client:
             questions = mixture(client.tokenizer())
         transports = [self._open(number) for number in range(connections)]
@@ -101,7 +101,7 @@ class Soak:
                 self._found.lost += 1
             except BertMlmError as error:
                 self._found.errors[f"{questions[place].title}: {type(error).__name__}: {error}"[:300]] += 1
-                await asyncio.sleep(_POLL_S)  # no faster than a client that tries again
+                await asyncio.sleep(_POLL_S)  # the pace of a client that retries
             else:
                 taken_ms = (time.perf_counter() - begun) * 1000
                 wrong = difference(request, answer, alone[place], self._tolerance)
@@ -119,7 +119,7 @@ class Soak:
             await asyncio.sleep(_SAMPLE_S)
 
     async def _swap_versions(self, servable: Path, swaps: int) -> None:
-        """Put a copy of the newest version in place as the next number, evenly over the run."""
+        """Add copies of the newest version, evenly over the run."""
         for number in range(swaps):
             await asyncio.sleep(max(0.0, self._seconds * (number + 1) / (swaps + 1) - self._elapsed()))
             newest = max(_versions(servable))
@@ -155,7 +155,7 @@ def _versions(servable: Path) -> set[int]:
 
 
 def _add_copy(servable: Path, version: int) -> None:
-    """Copy a version under a name that is no number and rename it, so that the server sees it whole or not at all."""
+    """Copy a version atomically, renaming a copy with a non-numeric name."""
     unfinished = servable / f".tmp-{version + 1}"
     shutil.copytree(servable / str(version), unfinished)
     unfinished.rename(servable / str(version + 1))
@@ -163,7 +163,7 @@ def _add_copy(servable: Path, version: int) -> None:
 
 @contextmanager
 def started(servable: Path, work: Path, flags: Sequence[str]) -> Iterator[Server]:
-    """Serve a copy of the newest version of ``servable``, so that swapping leaves the original alone.
+    """Serve a copy of the newest version, for swaps.
 
     Raises:
         StartError: the server did not start.
@@ -184,7 +184,7 @@ def started(servable: Path, work: Path, flags: Sequence[str]) -> Iterator[Server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask everything at once for a long time, swap versions meanwhile, and check every answer."""
+    """Check every answer under long mixed load and version swaps."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.soak", description=main.__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--connections", type=int, default=16)

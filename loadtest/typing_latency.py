@@ -1,12 +1,12 @@
-"""Type in the workbench, in a real browser, and tell how long after a key its answer is on the screen.
+"""Measure the workbench's latency from key to answer.
 
     python -m loadtest.typing_latency --model-base-path models/bert_mlm --keys 200
     python -m loadtest.typing_latency --model-base-path models/bert_mlm -- --engine=onnx
 
-A server, a gateway and a headless Chromium on this machine. Sentences are typed behind their [MASK] one character at a
-time, each when the answer before it is there and not before ``--interval-ms`` after the key before it. The page's own
-clock runs from the key to the frame that shows the answer to the very text with that key (typing_probe.js). The
-engine's part is the ``inference`` of the Server-Timing of the request that brought that answer.
+Starts a server, a gateway and a headless Chromium. Types sentences after their [MASK] one character at a time, each
+after the previous answer and at least ``--interval-ms`` after the previous key. The time runs on the page's clock, from
+the key to the frame that shows the answer to the text with that key (typing_probe.js). The engine's part is the
+``inference`` entry in the Server-Timing of the request for that answer.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from loadtest.sentences import masked_sentences
 from loadtest.soak import started
 
 GOAL_MS = 100.0
-"""From the key to its answer at the 95th percentile, on the demonstration checkpoint."""
+"""Goal for key to answer at the 95th percentile, on the demonstration checkpoint."""
 GOAL_BEYOND_MS = 60.0
-"""The same without the engine's own time, at any size."""
+"""The same without the engine's time, for any model size."""
 
 _MASK = "[MASK]"
 _PROBE = Path(__file__).with_name("typing_probe.js")
@@ -42,8 +42,8 @@ class Keystroke:
     """One typed character.
 
     Attributes:
-        answered_ms: from the key to the frame that shows the answer.
-        engine_ms: how long the gateway waited for the model server meanwhile.
+        answered_ms: time from the key to the frame that shows the answer.
+        engine_ms: the gateway's wait for the model server within that time.
     """
 
     answered_ms: float
@@ -51,13 +51,13 @@ class Keystroke:
 
     @property
     def beyond_ms(self) -> float:
-        """Return what browser, page, gateway and client took."""
+        """Return the time of browser, page, gateway and client."""
         return self.answered_ms - self.engine_ms
 
 
 @contextmanager
 def workbench(servable: Path, work: Path, flags: Sequence[str]) -> Iterator[str]:
-    """Start a server and a gateway before it, and yield the gateway's address.
+    """Start a server and its gateway; yield the gateway's address.
 
     Raises:
         StartError: one of them did not start.
@@ -76,10 +76,10 @@ def workbench(servable: Path, work: Path, flags: Sequence[str]) -> Iterator[str]
 
 
 def measure(browser: Browser, url: str, *, keys: int, interval_s: float) -> list[Keystroke]:
-    """Type so many characters and return what each took, but for the first few.
+    """Type characters and return their times, without the warm-up.
 
     Raises:
-        BrowserError: an answer was not shown within some seconds.
+        BrowserError: an answer was not shown in time.
     """
     with browser.new_context(locale="zh-CN") as context:
         context.add_init_script(path=_PROBE)
@@ -91,7 +91,7 @@ def measure(browser: Browser, url: str, *, keys: int, interval_s: float) -> list
 
 
 def _type(page: Page, interval_s: float) -> Iterator[Keystroke]:
-    """Type sentence after sentence; yield a keystroke once its answer is shown."""
+    """Type sentences and yield each keystroke once its answer is shown."""
     area = page.get_by_role("textbox").first
     keyboard = page.context.new_cdp_session(page)
     for sentence in cycle(masked_sentences(64, longest=32)):
@@ -109,7 +109,7 @@ def _type(page: Page, interval_s: float) -> Iterator[Keystroke]:
 
 
 def screen(keystrokes: Sequence[Keystroke]) -> str:
-    """Return the figures as a table, and whether the goals are met."""
+    """Format the figures and the verdict on the goals."""
     columns = {
         "key to answer": [one.answered_ms for one in keystrokes],
         "engine": [one.engine_ms for one in keystrokes],
@@ -125,7 +125,7 @@ def screen(keystrokes: Sequence[Keystroke]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Type in the workbench and tell how long after a key its answer is on the screen."""
+    """Measure the workbench's latency from key to answer."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.typing_latency", description=main.__doc__)
     parser.add_argument(
         "--model-base-path", type=Path, default=Path("models/bert_mlm"), help="the folder of the versions"

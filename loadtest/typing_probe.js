@@ -1,10 +1,10 @@
-// In the workbench's page: from a key to the frame that shows the answer to the text with it, for typing_latency.py.
-// Times are milliseconds on the page's clock (performance.now); a key's is the one that the browser gave its event.
+// Runs in the workbench's page for typing_latency.py: times a key until the frame that shows its answer.
+// Times are milliseconds on the page's clock (performance.now); a key's time is its event's timeStamp.
 "use strict";
 
 globalThis.typing = (() => {
   const LIMIT_MS = 10_000;
-  const requests = []; // of /v1/fill-mask: when sent, when answered, how long the model server had it
+  const requests = []; // to /v1/fill-mask: times of sending and of the answer, duration in the model server
   let pressed = 0;
   let text = null;
   let shown = Promise.reject(new Error("no key was pressed"));
@@ -22,10 +22,10 @@ globalThis.typing = (() => {
   addEventListener("input", (event) => {
     text = event.target.value;
     shown = frameWith(text);
-    shown.catch(() => {}); // told to whoever asks
+    shown.catch(() => {}); // answered() reports it
   }, { capture: true });
 
-  /** Return whether the answer on the page is about this one line. */
+  /** Return whether the page shows the answer to this line. */
   function isAbout(line) {
     return document.getElementById("fill-answer")?.dataset.text === JSON.stringify([line]);
   }
@@ -47,7 +47,7 @@ globalThis.typing = (() => {
     });
   }
 
-  /** Resolve with the time after the next frame's painting: a message is handled only when the frame is done. */
+  /** Resolve after the next frame is painted; a message is handled only after that. */
   function painted(resolve) {
     requestAnimationFrame(() => {
       const { port1, port2 } = new MessageChannel();
@@ -57,7 +57,7 @@ globalThis.typing = (() => {
   }
 
   return {
-    /** Return how long the last key's answer took, and what of it the model server had. */
+    /** Return the time to the last key's answer and the model server's part of it. */
     async answered() {
       const [key, at] = [pressed, await shown];
       await new Promise((resolve) => { setTimeout(resolve); }); // entries of requests come a task later

@@ -1,7 +1,9 @@
-"""Time several exported versions side by side: ``python -m loadtest.versions models/bert_mlm/1 models/bert_mlm/2``.
+"""Time several exported versions side by side.
 
-The engine alone, no network: each version is loaded as the embedded server loads it, and the versions take turns, so
-that whatever else the machine does falls on all of them alike.
+    python -m loadtest.versions models/bert_mlm/1 models/bert_mlm/2
+
+Measures the engine alone, without network: each version is loaded as the embedded server loads it, and the versions
+alternate, so that other load on the machine affects all of them alike.
 """
 
 import argparse
@@ -22,7 +24,7 @@ _WARM_UP = 5
 
 
 def inputs(sentences: int, tokens: int) -> dict[str, NDArray[Any]]:
-    """Return a request of so many sentences of so many tokens, one [MASK] each."""
+    """Return a request of equal sentences with one [MASK] each."""
     return {
         "input_ids": np.full((sentences, tokens), 1, np.int32),
         "lengths": np.full(sentences, tokens, np.int32),
@@ -31,9 +33,9 @@ def inputs(sentences: int, tokens: int) -> dict[str, NDArray[Any]]:
 
 
 def compare(folders: Sequence[Path], *, sentences: int, tokens: int, rounds: int) -> list[dict[str, Any]]:
-    """Return for each version its load time in seconds and its median and 95th percentile in milliseconds."""
+    """Return load time, p50 and p95 of each version."""
     engines, load_s = [], []
-    TensorFlowEngine(folders[0])  # so that importing TensorFlow is in nobody's load time
+    TensorFlowEngine(folders[0])  # imports TensorFlow, which no version's load time includes
     for folder in folders:
         begun = time.perf_counter()
         engines.append(TensorFlowEngine(folder))

@@ -1,4 +1,4 @@
-"""What all tests share: the checkpoints, each exported once a run."""
+"""Fixtures with the checkpoints, each exported once per run."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ __all__ = ["DEMO", "TINY"]
 
 @pytest.fixture(scope="session")
 def demo_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Version 1 of the checkpoint that ships."""
+    """Version 1 of the shipped checkpoint."""
     return exported(DEMO, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def tiny_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Version 1 of the small checkpoint of the tests."""
+    """Version 1 of the tests' small checkpoint."""
     return exported(TINY, tmp_path_factory)

@@ -1,25 +1,25 @@
-"""What a module of the project imports, directly and through the project's other modules, read from its source."""
+"""Direct and indirect imports of the project's modules, from their source."""
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 FOLDERS = {"client": "client", "export": ".", "deploy": ".", "loadtest": ".", "models": ".", "tests": "."}
-"""The folders with the project's modules, and the folder on sys.path that each is imported from."""
+"""Folders of the project's modules, with their entry on sys.path."""
 
 DYNAMIC = {"import_module", "__import__", "importorskip"}
 """Functions whose first argument is a module's name."""
 
 
 class ImportGraph:
-    """The imports of all modules under a root, those inside functions included."""
+    """Imports of all modules under a root, also inside functions."""
 
     def __init__(self, root: Path, folders: Mapping[str, str] = FOLDERS) -> None:
         self.paths = dict(_modules(root, folders))
         self._direct = {name: self._imports(name) for name in self.paths}
 
     def reached(self, *starts: str) -> set[str]:
-        """Return the names of all modules that one process may load which starts with these."""
+        """Return all modules that a process may load from these."""
         found: set[str] = set()
         waiting = list(starts)
         while waiting:
@@ -30,11 +30,11 @@ class ImportGraph:
         return found
 
     def direct(self, name: str) -> set[str]:
-        """Return what a module imports itself."""
+        """Return a module's direct imports."""
         return self._direct[name]
 
     def path(self, start: str, packages: Iterable[str]) -> list[str]:
-        """Return the shortest way from a module to any module of some packages; empty where there is none."""
+        """Return the shortest path to some packages, or an empty one."""
         ways = [[start]]
         seen = {start}
         for way in ways:
@@ -74,7 +74,7 @@ def _imported(node: ast.AST, package: str) -> Iterator[str]:
             above = package.split(".")[: len(package.split(".")) - level + 1] if level else []
             base = ".".join([*above, *([module] if module else [])])
             yield base
-            yield from (f"{base}.{alias.name}" for alias in names)  # a module, if there is one of that name
+            yield from (f"{base}.{alias.name}" for alias in names)  # a submodule, if one has that name
         case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), args=[ast.Constant(value=str(name)), *_]):
             if called in DYNAMIC:
                 yield name
@@ -88,6 +88,6 @@ def _with_parents(name: str) -> Iterator[str]:
 
 
 def _conftests(name: str) -> Iterator[str]:
-    """Yield the conftest modules that pytest loads before a test module."""
+    """Yield the conftest modules that pytest loads for a test."""
     parts = name.split(".")[:-1]
     yield from (".".join([*parts[:length], "conftest"]) for length in range(1, len(parts) + 1))

@@ -1,6 +1,8 @@
-"""Print how many modules each folder has and how many imports go from one to another: ``python -m tests.module_graph``.
+"""Count modules per folder and imports between folders.
 
-A node is a folder, or a module beside the folders. An import counts once for each module that has it.
+    python -m tests.module_graph
+
+A node is a folder, or a module beside the folders. An import counts once per importing module.
 """
 
 from collections import Counter
@@ -16,7 +18,7 @@ Imports = Mapping[tuple[str, str], int]
 
 
 def node(module: str, package: str) -> str:
-    """Return the folder or module below a package that a module belongs to; the package's own name for itself."""
+    """Return a module's folder or module below its package."""
     return ".".join(module.split(".")[: package.count(".") + 2])
 
 
@@ -38,7 +40,7 @@ def imports(graph: ImportGraph, package: str) -> Imports:
 
 
 def cycles(imports: Imports) -> Iterator[list[str]]:
-    """Yield the groups of nodes that import each other, in either direction or around."""
+    """Yield the cycles of nodes that import each other."""
     after: dict[str, set[str]] = {}
     for here, there in imports:
         after.setdefault(here, set()).add(there)

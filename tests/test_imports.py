@@ -1,4 +1,4 @@
-"""No process of the project loads both TensorFlow and PyTorch: together they crash."""
+"""No process of the project loads both TensorFlow and PyTorch."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ APART = {"tests.export.published.make"}
 
 
 def reaching_both(graph: ImportGraph) -> dict[str, tuple[list[str], list[str]]]:
-    """Return the modules that reach both, with the way to each."""
+    """Return the modules that import both, with their import paths."""
     ways = {
         name: (graph.path(name, TENSORFLOW), graph.path(name, PYTORCH)) for name in graph.paths if name not in APART
     }
@@ -51,7 +51,7 @@ def test_pytest_reaches_tensorflow_and_not_pytorch(graph: ImportGraph) -> None:
         ("tests.export.make_golden", "torch"),
     ],
 )
-def test_the_graph_knows_what_a_module_needs(graph: ImportGraph, module: str, library: str) -> None:
+def test_the_graph_has_direct_and_indirect_imports(graph: ImportGraph, module: str, library: str) -> None:
     assert graph.path(module, {library})
 
 
@@ -80,7 +80,7 @@ def test_a_module_that_reaches_both_in_two_hops_is_found(tmp_path: Path, first: 
     assert to_pytorch[:3] == ["export.a", "export.b", "models.c"]
 
 
-def test_a_package_that_runs_on_the_way_counts(tmp_path: Path) -> None:
+def test_parent_packages_count_as_imports(tmp_path: Path) -> None:
     for name, source in {
         "export/__init__.py": "import keras",
         "export/deep/__init__.py": "",

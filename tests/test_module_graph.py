@@ -1,4 +1,4 @@
-"""The folders of each package import each other in one direction."""
+"""Folders of each package import each other without cycles."""
 
 import pytest
 
@@ -12,11 +12,11 @@ def graph() -> ImportGraph:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_imports_between_folders_never_go_round(graph: ImportGraph, package: str) -> None:
+def test_imports_between_folders_are_acyclic(graph: ImportGraph, package: str) -> None:
     between = imports(graph, package)
     assert between
     assert list(cycles(between)) == []
 
 
-def test_a_circle_is_found() -> None:
+def test_a_cycle_is_found() -> None:
     assert list(cycles({("a", "b"): 1, ("b", "c"): 2, ("c", "a"): 1, ("c", "d"): 1})) == [["a", "b", "c"]]

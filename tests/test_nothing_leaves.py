@@ -1,7 +1,7 @@
-"""Nothing leaves the machine: every command of the README runs where look-ups and connections are recorded.
+"""No command of the README connects outside the machine.
 
-The commands run as the README writes them, in a checkout of their own, with an empty home folder, and without the
-variables that CI sets: ONNX Runtime sends nothing where it finds CI=true.
+The commands run as in the README, in a separate checkout, with an empty home folder, and without the variables of CI
+(ONNX Runtime sends nothing if CI=true). Name look-ups and connections are recorded.
 """
 
 import os
@@ -43,17 +43,15 @@ ELSEWHERE = {
     "make up": "tests/deploy/test_dockerfiles.py: the images set the variables",
 }
 HANDLED = {*HUB, VERIFY, EMBEDDED, *ELSEWHERE}
-"""Any other command of the README is run while the service of ``make run`` is there."""
+"""All other commands of the README run while ``make run`` serves."""
 
 MORE = ["make load RUN_TIME=2s USERS=3 P95_MS=60000"]
 """Commands of other READMEs."""
 
-pytestmark = pytest.mark.timeout(
-    900
-)  # the first test waits for an export, and other programs may keep the machine busy
+pytestmark = pytest.mark.timeout(900)  # the first test includes an export, and the machine may be busy
 
 DOCUMENTED = {".keras/keras.json"}
-"""What the README says is written in the home folder."""
+"""The files in the home folder that the README lists."""
 
 PAGES = """
 import sys
@@ -70,12 +68,12 @@ try:
 except NoChromiumError as error:
     sys.exit(f"skip: {error}")
 """
-"""Open the service's pages and print what they request elsewhere: the browser resolves no names for them."""
+"""Print the external requests of the service's pages; the browser resolves no names."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """What ``make run`` started, in a trap."""
+    """The processes of ``make run``, in a trap."""
 
     trap: Trap
     checkout: Path
@@ -83,7 +81,7 @@ class Service:
 
 @contextmanager
 def running(trap: Trap, checkout: Path, command: str, ready: str) -> Iterator[None]:
-    """Run a server in a trap; it is ready once it has printed a text."""
+    """Run a server in a trap until it has printed a text."""
     process = trap.popen("bash", "-c", command, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
     try:
@@ -110,7 +108,7 @@ def assert_nothing_left(trap: Trap) -> None:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """``make run``: it exports the checkpoint that ships, serves it and puts the gateway before it."""
+    """Run ``make run`` with the shipped checkpoint and its gateway."""
     with open_trap() as trap:
         checkout = link_checkout(tmp_path_factory.mktemp("checkout"))
         (checkout / "sentences.txt").write_text("床前明月光，疑是地[MASK]霜。\n", encoding="utf-8")
@@ -120,12 +118,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module", autouse=True)
 def light_server(service: Service) -> Iterator[Trap]:
-    """The light engine, running during all tests: ONNX Runtime's first upload is due after some 10 seconds."""
+    """The light engine; ONNX Runtime's first upload would come after 10 seconds."""
     with open_trap() as trap, running(trap, service.checkout, f"{EMBEDDED} --engine=onnx", "Serving"):
         yield trap
 
 
-def test_make_run_exports_serves_and_asks(service: Service) -> None:
+def test_make_run_exports_serves_and_requests(service: Service) -> None:
     assert (service.checkout / "models/bert_mlm/1/manifest.json").is_file()
     assert_nothing_left(service.trap)
 
@@ -135,7 +133,7 @@ def test_a_command_that_asks_the_service(service: Service, command: str) -> None
     if command.startswith("curl") and shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     if command.startswith("python"):
-        command = f".venv/bin/{command}"  # as within sentences
+        command = f".venv/bin/{command}"  # as inside sentences
     done = service.trap.run("bash", "-c", command, cwd=service.checkout)
     assert done.returncode == 0, done.stdout
     assert_nothing_left(service.trap)
@@ -182,7 +180,7 @@ def test_the_verification(service: Service) -> None:
 
 
 @pytest.mark.parametrize("command", HUB)
-def test_only_a_model_of_the_hub_is_looked_up(service: Service, command: str) -> None:
+def test_only_a_hub_model_is_resolved(service: Service, command: str) -> None:
     options = "NAME=another GRPC_PORT=8600 REST_PORT=8601 GATEWAY_PORT=8100"  # the checkout's service is running
     with open_trap() as trap:
         done = trap.run("bash", "-c", f"{command} {options}", cwd=service.checkout)
@@ -192,9 +190,9 @@ def test_only_a_model_of_the_hub_is_looked_up(service: Service, command: str) ->
         assert [path for path in trap.written() if not path.startswith(".cache/huggingface/")] == []
 
 
-def test_every_command_that_is_handled_apart_is_in_the_readme() -> None:
+def test_every_separately_handled_command_is_in_the_readme() -> None:
     assert set(shell_commands()) >= HANDLED
 
 
-def test_the_light_server_has_sent_nothing_meanwhile(light_server: Trap) -> None:
+def test_the_light_server_sent_nothing_during_the_tests(light_server: Trap) -> None:
     assert (light_server.events(), light_server.written()) == ([], [])

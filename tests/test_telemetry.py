@@ -1,4 +1,4 @@
-"""The telemetry of libraries is disabled before they are imported, in each process that imports them."""
+"""Telemetry is disabled in every process before its libraries are imported."""
 
 import ast
 import json
@@ -27,7 +27,7 @@ def test_onnxruntime_is_imported_by_one_module_that_disables_its_telemetry_first
     }
     assert importers == {
         "client/bert_mlm_client/onnx_runtime.py",
-        "loadtest/rivals/flask_onnx.py",  # a program as articles show it, which gets the variable from outside
+        "loadtest/rivals/flask_onnx.py",  # a rival's program, which gets the variable from its environment
     }
 
 

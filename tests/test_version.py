@@ -1,4 +1,4 @@
-"""One source of the version, and the changelog that goes with it."""
+"""The version's single source and the changelog."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The environment with PyTorch, in which tests run what must not share a process with TensorFlow."""
+"""The environment with PyTorch, separate from TensorFlow."""
 
 import pytest
 

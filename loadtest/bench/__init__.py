@@ -1,1 +1,1 @@
-"""The side-by-side benchmark: two rivals and this project's server, asked the same sentences in turns."""
+"""Side-by-side benchmark of this project's server and two rivals."""

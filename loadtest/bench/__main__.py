@@ -1,4 +1,4 @@
-"""Run the benchmark: ``make bench``, or ``python -m loadtest.bench --help``."""
+"""Run the benchmark (``make bench``, ``python -m loadtest.bench --help``)."""
 
 import argparse
 import json
@@ -34,7 +34,7 @@ from loadtest.processes import ROOT, StartError, cpu_s, memory_mb
 
 _IDLE_S = 2.0
 _AGREEMENT = 0.95
-"""The share of sentences with the same best token; two tokens that score the same to six digits may change places."""
+"""Least share of sentences with the same best token; two tokens that score the same to six digits may swap."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--report", type=Path, help="where RESULTS.md and results.png go (default: --output)")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help=f"some of {','.join(SYSTEMS)}")
     parser.add_argument("--rounds", type=int, help="instead of the plan's")
-    parser.add_argument("--redraw", action="store_true", help="measure nothing; report results.json anew")
+    parser.add_argument("--redraw", action="store_true", help="measure nothing; rewrite the report from results.json")
     options = parser.parse_args(arguments)
     plan = QUICK if options.quick else FULL
     plan = replace(plan, rounds=options.rounds or plan.rounds)
@@ -71,10 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> Results:
-    """Start the systems, measure and return what was found.
+    """Start the systems, measure them and return the results.
 
     Raises:
-        BenchError: a name is unknown, or a system did not answer rightly.
+        BenchError: a name is unknown, or a system gave a wrong answer.
         StartError: a system did not start.
     """
     names = _in_order(names)
@@ -98,13 +98,13 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
         results.agreement = agreement(targets, running, rows[: plan.agreement], ids)
         _check_agreement(results.agreement)
         for target in targets:
-            if target.asked_by != "client":  # whose figures have it in them
+            if target.asked_by != "client":  # the client's figures include this time
                 answer = fetch(target, running[target.system], rows[0])
                 results.client_ms[target.label] = client_ms(target, answer, rows[0], ids)
         idle = _idle_percent(running)
         memory: dict[str, dict[str, float]] = {name: {"rss_mb": 0.0, "pss_mb": 0.0} for name in names}
 
-        def after_round(number: int) -> None:
+        def on_round(number: int) -> None:
             _say(f"round {number + 1} of {plan.rounds} done")
             for name, most in memory.items():
                 memory[name] = {kind: max(most[kind], now) for kind, now in memory_mb(running[name].process).items()}
@@ -112,7 +112,7 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
         measurements = plan.measurements(targets, tokenizer.encode)
         minutes = sum(one.warm_up_s + one.seconds for one in measurements) * plan.rounds / 60
         _say(f"{len(measurements)} measurements a round; {minutes:.1f} minutes, and more for what is slow")
-        results.rows = run_rounds(measurements, running, plan.rounds, after_round)
+        results.rows = run_rounds(measurements, running, plan.rounds, on_round)
         results.engines = _engines(files, running, plan.engine_rounds)
         for name, one in running.items():
             figures = SystemFigures(
@@ -123,13 +123,13 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
 
 
 def _in_order(names: Sequence[str]) -> list[str]:
-    """Return the systems in the order of the tables, in which each comes after the one that it asks."""
+    """Return the names in table order, backends before proxies."""
     if unknown := set(names) - set(SYSTEMS):
         msg = f"there is no system {', '.join(sorted(unknown))}; choose among {', '.join(SYSTEMS)}"
         raise BenchError(msg)
     for name in names:
         if (asked := SYSTEMS[name].asks) and asked not in names:
-            msg = f"{name} stands before {asked}; choose both"
+            msg = f"{name} is a proxy for {asked}; choose both"
             raise BenchError(msg)
     return [name for name in SYSTEMS if name in names]
 
@@ -159,7 +159,8 @@ def _settings(plan: Plan, sentences: Workload, model: Path | None) -> dict[str, 
 
 
 def _check_agreement(shares: Mapping[str, float]) -> None:
-    """Fail unless all that compute in float32 give the same answers: else something other than speed is compared."""
+    """Fail unless all float32 systems give the same answers."""
+    # Systems with different answers do different work; their speeds could not be compared.
     exact = {label: share for label, share in shares.items() if TARGETS[label].system not in ROUNDED}
     if any(share < _AGREEMENT for share in exact.values()):
         told = ", ".join(f"{label} {share:.0%}" for label, share in exact.items())
@@ -168,7 +169,7 @@ def _check_agreement(shares: Mapping[str, float]) -> None:
 
 
 def _idle_percent(running: Mapping[str, Running]) -> dict[str, float]:
-    """Return what each system uses of a core while nobody asks it."""
+    """Return each system's idle CPU in percent of a core."""
     before = {name: cpu_s(one.process) for name, one in running.items()}
     time.sleep(_IDLE_S)
     return {name: round(100 * (cpu_s(one.process) - before[name]) / _IDLE_S, 1) for name, one in running.items()}

@@ -1,4 +1,4 @@
-"""Read answers down to the best token, as a client must: do the systems agree, and what does reading cost?"""
+"""Parse answers down to the best token."""
 
 import json
 import time
@@ -20,7 +20,10 @@ _TOP = 5
 
 
 def fetch(target: Target, running: Running, row: Encoded) -> bytes:
-    """Ask for one sentence and return the answer as it came; the client's is written as the gateway would."""
+    """Send one sentence and return the raw answer.
+
+    The client's answer is returned as JSON in the gateway's form.
+    """
     if target.asked_by == "client":
         with FillMask(f"grpc://127.0.0.1:{running.port(target)}", MODEL) as client:
             [best] = client.fill(row.text, top_k=1)
@@ -35,11 +38,13 @@ def fetch(target: Target, running: Running, row: Encoded) -> bytes:
 
 
 def best_token(target: Target, answer: bytes, row: Encoded, ids: Mapping[str, int]) -> int:
-    """Return the best token for the sentence's first [MASK]; full logits go through softmax and top-k first.
+    """Return the best token for the sentence's first [MASK].
+
+    Full logits go through softmax and top-k first, as a client would have to do.
 
     Args:
-        target: who answered.
-        answer: its answer.
+        target: the target that answered.
+        answer: the body of its answer.
         row: the sentence.
         ids: the id of each token, for answers that are words.
     """
@@ -60,7 +65,7 @@ def best_token(target: Target, answer: bytes, row: Encoded, ids: Mapping[str, in
 
 
 def client_ms(target: Target, answer: bytes, row: Encoded, ids: Mapping[str, int], times: int = 5) -> float:
-    """Return what `best_token` takes, the median of some times."""
+    """Return the median time of `best_token`."""
     taken = []
     for _ in range(times):
         begun = time.perf_counter()
@@ -72,7 +77,7 @@ def client_ms(target: Target, answer: bytes, row: Encoded, ids: Mapping[str, int
 def agreement(
     targets: Sequence[Target], running: Mapping[str, Running], rows: Sequence[Encoded], ids: Mapping[str, int]
 ) -> dict[str, float]:
-    """Return the share of sentences for which a target's best token is the first target's, by label."""
+    """Return each target's share of agreement with the first target."""
     found = {
         target.label: [best_token(target, fetch(target, running[target.system], row), row, ids) for row in rows]
         for target in targets

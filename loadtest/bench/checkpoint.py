@@ -1,4 +1,4 @@
-"""A checkpoint of bert-base-chinese's size without a download: its shape, random weights, tokens of models/demo."""
+"""Make a random checkpoint of bert-base-chinese's size."""
 
 import json
 import tempfile
@@ -23,14 +23,14 @@ _SHAPE = {
     "pad_token_id": 0,
     "vocab_size": _VOCABULARY,
 }
-"""https://huggingface.co/google-bert/bert-base-chinese/blob/main/config.json, what shapes the graph."""
+"""https://huggingface.co/google-bert/bert-base-chinese/blob/main/config.json, the fields that shape the graph."""
 
 
 def ensure_checkpoint(folder: Path) -> Path:
-    """Write the checkpoint into ``folder`` unless it is there, and return the folder.
+    """Return the folder with the checkpoint; write it if missing.
 
-    The vocabulary is the demonstration's, filled up to bert-base-chinese's size with tokens that no text has, so that
-    sentences are cut the same way: a character each.
+    The vocabulary is that of models/demo, padded to bert-base-chinese's size with tokens that occur in no text, so that
+    sentences are tokenized the same way, one token a character.
     """
     if (folder / "model.safetensors").is_file():
         return folder

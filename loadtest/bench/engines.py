@@ -1,11 +1,12 @@
-"""The engines alone, and the same question through the servers, in turns: what the way there and back costs.
+"""Time the engines alone and the same request through the servers.
 
     python -m loadtest.bench.engines --version FOLDER --rival FILE [--server NAME GRPC_PORT HTTP_PORT]...
         [--gateway NAME GRPC_PORT HTTP_PORT]
 
-prints p50_ms and p95_ms of each as JSON. All answer one sentence of 16 tokens with one [MASK]; ``rival`` is ONNX
-Runtime on the rival's float32 graph with full logits, with a thread a core like the others. Servers are sent tokens;
-the server that the gateway stands before is asked through the thin client, too, which like the gateway takes text.
+prints p50_ms and p95_ms of each as JSON; the difference is the cost of the round trip. All answer one sentence of 16
+tokens with one [MASK]; ``rival`` is ONNX Runtime on the rival's float32 graph with full logits, with a thread a core
+like the others. Servers receive token ids; the gateway's model server is also asked through the thin client, which
+takes text as the gateway does.
 """
 
 import argparse
@@ -38,7 +39,7 @@ Call = Callable[[], object]
 
 
 def question() -> Request:
-    """Return one sentence of ``ONE_TOKENS`` tokens with one [MASK]; which tokens costs nothing."""
+    """Return one sentence of ``ONE_TOKENS`` tokens with one [MASK]."""
     inputs = {
         "input_ids": np.full((1, ONE_TOKENS), 1, np.int32),
         "lengths": np.full(1, ONE_TOKENS, np.int32),
@@ -48,7 +49,7 @@ def question() -> Request:
 
 
 def in_turns(calls: Mapping[str, Call], rounds: int) -> dict[str, dict[str, float]]:
-    """Time every call once a round, with a pause after each in which the last engine's threads come to rest."""
+    """Time every call once a round, with pauses between."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(_WARM_UP + rounds):
         for name, call in calls.items():
@@ -56,7 +57,7 @@ def in_turns(calls: Mapping[str, Call], rounds: int) -> dict[str, dict[str, floa
             call()
             if number >= _WARM_UP:
                 times[name].append((time.perf_counter() - begun) * 1000)
-            time.sleep(_PAUSE_S)
+            time.sleep(_PAUSE_S)  # until the engine's threads are idle
     return {
         name: {f"p{rank}_ms": round(float(np.percentile(taken, rank)), 3) for rank in (50, 95)}
         for name, taken in times.items()
@@ -74,7 +75,7 @@ def _rival(file: Path) -> Call:
     from bert_mlm_client.onnx_runtime import onnxruntime
 
     settings = onnxruntime.SessionOptions()
-    # Its threads wait awake within a run; after it they would take the cores from the engine whose turn is next.
+    # Spinning threads would take cores from the next engine after a run; allow spinning only within one.
     settings.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(str(file), settings, providers=["CPUExecutionProvider"])
     ids = np.ones((1, ONE_TOKENS), np.int64)

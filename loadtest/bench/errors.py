@@ -1,5 +1,5 @@
-"""What the benchmark raises."""
+"""Exceptions of the benchmark."""
 
 
 class BenchError(Exception):
-    """The benchmark cannot go on. The message is shown to the user as it is."""
+    """An error that stops the benchmark, with a message for the user."""

@@ -1,4 +1,4 @@
-"""Make what the systems serve, once: a checkpoint, the rival's graph, this project's version folder."""
+"""Make the checkpoint and the exports that the systems serve."""
 
 import subprocess
 import sys
@@ -13,15 +13,15 @@ from loadtest.processes import ROOT
 
 
 def prepare(folder: Path, model: Path | None, say: Callable[[str], None]) -> Files:
-    """Return the files in ``folder``, made now unless they are there.
+    """Return the files in ``folder``; make those that are missing.
 
     Args:
         folder: where they are kept.
         model: the checkpoint to serve; None makes one of bert-base-chinese's size.
-        say: is told what is being made.
+        say: prints progress.
 
     Raises:
-        BenchError: an export failed; it has said why.
+        BenchError: an export failed; its messages are on standard error.
     """
     if model is None:
         say(f"Checkpoint of bert-base-chinese's size: {folder / 'checkpoint'}")
@@ -42,13 +42,13 @@ def prepare_rival(files: Files) -> None:
     """Export the rival's graph.
 
     Raises:
-        BenchError: the export failed; it has said why.
+        BenchError: the export failed; its messages are on standard error.
     """
     _run(torch_python(), "loadtest.rivals.export", "--model", str(files.checkpoint), "--output", str(files.rival))
 
 
 def _run(python: Path, module: str, *arguments: str) -> None:
-    """Run an export as a process of its own: what it holds in memory ends with it."""
+    """Run an export in a subprocess to free its memory afterwards."""
     done = subprocess.run([python, "-m", module, *arguments], cwd=ROOT, check=False)  # noqa: S603 - our own words
     if done.returncode:
         msg = f"python -m {module} failed"

@@ -1,4 +1,4 @@
-"""What this project sets out to reach, in one table, and how far a run is from it."""
+"""The project's performance goals and their check against a run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Goal:
 
     Attributes:
         text: what the figure is.
-        figure: computes it; raises KeyError where a run lacks what it needs.
+        figure: computes it; raises KeyError if the run lacks a measurement.
         sense: whether the figure must be at least or at most the limit.
         limit: in the figure's unit.
     """
@@ -32,14 +32,14 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A goal and what a run has to say to it; ``figure`` is None where the run did not measure it."""
+    """A goal and its measured figure (None if not measured)."""
 
     goal: Goal
     figure: float | None
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None where that was not measured."""
+        """Whether the goal is met; None if not measured."""
         if self.figure is None:
             return None
         return self.figure >= self.goal.limit if self.goal.sense == "at least" else self.figure <= self.goal.limit
@@ -71,12 +71,12 @@ def _row(results: Results, target: str, workload: str, connections: int = 1) -> 
 
 
 def _rivals(results: Results, workload: str, connections: int) -> list[Row]:
-    """Return the rival's rows, one for each of its settings; the better one counts, figure by figure."""
+    """Return the rival's rows, one for each of its settings."""
     return [_row(results, name, workload, connections) for name in FLASKS]
 
 
 def _rate(target: str, other: str | None = None) -> Figure:
-    """Return requests a second at 16 connections, as a multiple of another target's or of the rival's."""
+    """Return the ratio of requests/s at 16 connections to another target's."""
 
     def figure(results: Results) -> float:
         rows = [_row(results, other, MIXED, _BUSY)] if other else _rivals(results, MIXED, _BUSY)

@@ -1,11 +1,11 @@
-"""The load generator: a process of its own that asks over so many connections, each as soon as it has its answer.
+"""Closed-loop load generator, run as a subprocess.
 
     python -m loadtest.bench.load < job.json > result.json
 
-A closed loop with prebuilt requests: over HTTP/1.1 raw sockets and httptools, over gRPC bytes in and out. What an
-answer says is not looked at, only its status and its size. Through the thin client, sentences are cut and answers read
-here, by one client that all share, as in a service. Requests under way when the time is over are waited for and not
-counted, so that the next measurement finds the server idle.
+Each connection sends the next prebuilt request as soon as it has its answer: HTTP/1.1 over raw sockets and httptools,
+gRPC as bytes in and out. Only the status and the size of an answer are checked. Through the thin client, this process
+tokenizes sentences and parses answers, with one client shared by all connections, as in a service. Requests in flight
+at the end are awaited and not counted, so that the next measurement begins on an idle server.
 """
 
 import asyncio
@@ -32,16 +32,16 @@ _LONGEST_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to ask.
+    """One measurement for the load generator.
 
     Attributes:
         protocol: ``http``, ``grpc``, or ``client`` for the thin client over gRPC.
         port: of 127.0.0.1.
-        path: what is posted to; gRPC has Predict.
-        bodies: the questions, asked in this order, each connection beginning at another; the client's are sentences.
-        connections: how many ask at a time; the client has one connection for all of them.
-        warm_up_s: how long to ask before counting.
-        seconds: how long to count; longer, up to ``_LONGEST_S``, until every connection could have had two answers.
+        path: target of the POST; unused for gRPC, which calls Predict.
+        bodies: requests in order, each connection starts at a different one; sentences for the client.
+        connections: number of concurrent connections; the client shares one among as many workers.
+        warm_up_s: duration of the uncounted warm-up.
+        seconds: duration of counting; extended up to ``_LONGEST_S`` until every connection could have two answers.
     """
 
     protocol: Literal["http", "grpc", "client"]
@@ -53,28 +53,28 @@ class Job:
     seconds: float
 
     def to_json(self) -> str:
-        """Return the job as the generator reads it."""
+        """Return the job as JSON."""
         return json.dumps({**asdict(self), "bodies": [base64.b64encode(body).decode() for body in self.bodies]})
 
     @classmethod
     def from_json(cls, text: str) -> "Job":
-        """Read a job."""
+        """Parse a job."""
         fields = json.loads(text)
         return cls(**{**fields, "bodies": tuple(base64.b64decode(body) for body in fields["bodies"])})
 
 
 @dataclass(slots=True)
 class Result:
-    """What came back in the counted time.
+    """Answers and errors within the counted time.
 
     Attributes:
         latencies_ms: from sending a request to the last byte of its answer.
-        counted_s: how long was counted.
+        counted_s: length of the counted time.
         answer_bytes: of all answers, without HTTP's or gRPC's headers.
-        errors: what went wrong instead of an answer, a sentence each, ten at most.
-        error_count: how many did.
-        cpu_s: what this process used itself, the warm-up included.
-        asked: requests sent altogether.
+        errors: the first ten error messages.
+        error_count: number of all errors.
+        cpu_s: CPU time of this process, warm-up included.
+        asked: requests sent in total.
     """
 
     latencies_ms: list[float] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Result:
 
 
 class _Clock:
-    """Says which requests are asked and which are counted."""
+    """Decides when requests are sent and when they count."""
 
     def __init__(self, job: Job, result: Result) -> None:
         self._result = result
@@ -113,7 +113,7 @@ class _Clock:
             self._result.counted_s = max(self._result.counted_s, now - self._from)
 
     def failed(self, why: str) -> None:
-        """Count an error, whenever it was."""
+        """Count an error, during the warm-up too."""
         self._result.asked += 1
         self._result.error_count += 1
         if len(self._result.errors) < 10:
@@ -121,7 +121,7 @@ class _Clock:
 
 
 class _HttpConnection(asyncio.Protocol):
-    """One HTTP/1.1 connection: send, read to the end of the answer, send the next."""
+    """One HTTP/1.1 connection with one request in flight."""
 
     def __init__(self, requests: Iterator[bytes], clock: _Clock) -> None:
         self._requests = requests
@@ -178,7 +178,7 @@ class _HttpConnection(asyncio.Protocol):
 
 
 async def _ask_http(job: Job, requests: Iterator[bytes], clock: _Clock) -> None:
-    """Keep one connection asking; a server that closes it gets another."""
+    """Send requests over one connection, reconnecting when it is closed."""
     again = True
     while again:
         _, connection = await asyncio.get_running_loop().create_connection(
@@ -188,7 +188,7 @@ async def _ask_http(job: Job, requests: Iterator[bytes], clock: _Clock) -> None:
 
 
 async def _ask_grpc(job: Job, requests: Iterator[bytes], clock: _Clock) -> None:
-    """Keep one channel, with a connection of its own, asking."""
+    """Send requests over one gRPC channel with its own connection."""
     options = (("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{job.port}", options) as channel:
         predict = channel.unary_unary(PREDICT, None, None)
@@ -203,7 +203,7 @@ async def _ask_grpc(job: Job, requests: Iterator[bytes], clock: _Clock) -> None:
 
 
 async def _ask_client(client: AsyncFillMask, requests: Iterator[bytes], clock: _Clock) -> None:
-    """Keep asking through a client."""
+    """Send requests through a client."""
     while clock.runs():
         text = next(requests).decode()
         begun = time.perf_counter()
@@ -217,17 +217,17 @@ async def _ask_client(client: AsyncFillMask, requests: Iterator[bytes], clock: _
 
 @asynccontextmanager
 async def _open(job: Job) -> AsyncIterator[Callable[[Iterator[bytes], _Clock], Coroutine[Any, Any, None]]]:
-    """Yield what keeps one connection asking."""
+    """Yield the coroutine that drives one connection."""
     if job.protocol == "client":
         async with AsyncFillMask(f"grpc://127.0.0.1:{job.port}") as client:
-            await client.tokenizer()  # fetched before any time is taken
+            await client.tokenizer()  # fetch the vocabulary before the timed part
             yield partial(_ask_client, client)
     else:
         yield partial(_ask_http if job.protocol == "http" else _ask_grpc, job)
 
 
 def _in_turn(bodies: Sequence[bytes], first: int) -> Iterator[bytes]:
-    """Yield the bodies for ever, beginning with ``first``."""
+    """Cycle through the bodies, starting at ``first``."""
     while True:
         yield from bodies[first:]
         yield from bodies[:first]
@@ -239,7 +239,7 @@ def _http_request(job: Job, body: bytes) -> bytes:
 
 
 async def run(job: Job) -> Result:
-    """Carry a job out."""
+    """Run a job."""
     http = job.protocol == "http"
     bodies = [_http_request(job, body) if http else body for body in job.bodies]
     result = Result()
@@ -256,7 +256,7 @@ async def run(job: Job) -> Result:
 
 
 def main() -> None:
-    """Read a job from standard input, carry it out, write its result to standard output."""
+    """Run the job on standard input and print its result."""
     job = Job.from_json(sys.stdin.read())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         result: dict[str, Any] = asdict(runner.run(run(job)))

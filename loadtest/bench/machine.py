@@ -1,4 +1,4 @@
-"""Describe the machine and the versions that a run was made with."""
+"""Describe the machine and the package versions of a run."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from export.reference import torch_python
 
 _PACKAGES = ("tensorflow-cpu", "tensorflow", "onnxruntime", "grpcio")
 _RIVALS = ("torch", "transformers", "flask", "gunicorn", "fastapi")
-"""What the rivals run on, in an environment of their own."""
+"""Packages of the rivals' own environment."""
 
 _INSTALLED = """
 import json
@@ -24,7 +24,7 @@ print(json.dumps({one.name.lower(): one.version for one in distributions()}))
 
 
 def describe() -> dict[str, Any]:
-    """Return the cores that this process may use, the processor's name, memory, system and versions."""
+    """Return usable cores, processor name, memory, system and versions."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cores": cores,
@@ -46,7 +46,7 @@ def _versions() -> dict[str, str]:
 
 
 def _rivals_versions() -> dict[str, str]:
-    """Ask the rivals' environment; empty where there is none, for a run without rivals."""
+    """Return the rivals' package versions; empty without their environment."""
     if not torch_python().exists():
         return {}
     done = subprocess.run([torch_python(), "-c", _INSTALLED], capture_output=True, check=True)  # noqa: S603 - our own words
@@ -55,7 +55,10 @@ def _rivals_versions() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Return the processor's name with its family and model, for a virtual machine often tells no more."""
+    """Return the processor's name, family and model.
+
+    On a virtual machine the name alone often does not identify the processor.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Measure in rounds: every measurement once a round, so that whatever the machine does falls on all systems alike."""
+"""Measure in rounds, to spread machine noise over all systems."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from loadtest.processes import ROOT
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One target, asked one workload over so many connections for so long."""
+    """One target under one workload, with connections and duration."""
 
     target: Target
     workload: Workload
@@ -31,9 +31,9 @@ def run_rounds(
     measurements: Sequence[Measurement],
     running: Mapping[str, Running],
     rounds: int,
-    after_round: Callable[[int], None],
+    on_round: Callable[[int], None],
 ) -> list[Row]:
-    """Carry out every measurement once a round.
+    """Run every measurement once a round.
 
     Raises:
         BenchError: the load generator failed, or a measurement had no answer in any round.
@@ -42,7 +42,7 @@ def run_rounds(
     for number in range(rounds):
         for measurement, found in zip(measurements, results, strict=True):
             found.append(_run(measurement, running[measurement.target.system]))
-        after_round(number)
+        on_round(number)
     return [_row(*pair) for pair in zip(measurements, results, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""How much is measured: a whole run, or a quick one that shows that everything works."""
+"""Plans of a full run and of a quick smoke test."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class Plan:
     """The size of a run.
 
     Attributes:
-        rounds: how often everything is measured.
-        seconds: counted for the mixed sentences over some connections; a quarter as long goes before, uncounted.
-        single_seconds: the same for one kind of request at a time.
+        rounds: number of rounds, each with every measurement.
+        seconds: duration for the mixed sentences over several connections, after a warm-up of a quarter of it.
+        single_seconds: the same for one length or one number of sentences.
         connections: numbers of connections.
         lengths: sentences' lengths in tokens.
         counts: numbers of sentences in one request.
-        engine_rounds: how often each engine runs.
-        agreement: on how many sentences the systems are compared.
+        engine_rounds: number of runs of each engine.
+        agreement: number of sentences on which the systems' answers are compared.
     """
 
     rounds: int
@@ -36,10 +36,10 @@ class Plan:
     agreement: int
 
     def measurements(self, targets: Collection[Target], encode: Encode) -> list[Measurement]:
-        """Return what is measured once a round: each kind of load for one target after the other.
+        """Return the measurements of a round, by workload, then target.
 
-        One kind of request at a time goes to rivals and gateway and over gRPC alone, and not to full logits: 512 tokens
-        of those are 43 MB.
+        Single lengths and counts are measured for rivals, gateway and gRPC only, and not for full logits, where 512
+        tokens are 43 MB.
         """
         sentences = mixed(encode)
         single = [one for one in targets if one.protocol in {"text", "grpc"} and one.question is not full_logits]

@@ -1,4 +1,4 @@
-"""Draw a run: what the README shows of it."""
+"""Draw the results of a run for the README."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ _SYSTEM_STYLE = {"tensorflow": "tensorflow gRPC", "bf16": "bf16 gRPC", "onnx": "
 
 
 def draw(results: Results, path: Path) -> None:
-    """Write the picture: throughput, tail latency, latency by length, memory and start."""
+    """Draw throughput, tail latency, latency by length, memory and start."""
     from matplotlib import pyplot as plt
 
     plt.switch_backend("agg")

@@ -39,13 +39,13 @@ def markdown(results: Results) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; all columns but the first are aligned to the right."""
+    """Return a Markdown table, right-aligned from the second column on."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _conditions(results: Results) -> str:
-    """Say on what, with what and how the figures were measured."""
+    """Return the conditions of the measurement as text."""
     machine, settings = results.machine, results.settings
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return (
@@ -127,7 +127,7 @@ def _spread(spread: Spread) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Return three digits, or all of those before the point."""
+    """Format a number with three digits or as an integer."""
     if value is None:
         return "–"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""What a run found, as it is kept in results.json."""
+"""Results of a run, as stored in results.json."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """One figure over the rounds: its median and its range."""
+    """Median and range of a figure over the rounds."""
 
     median: float
     low: float
@@ -18,18 +18,18 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
-        """Return the spread of a value for each round."""
+        """Return the spread of one value per round."""
         return cls(*(round(value, 3) for value in (median(values), min(values), max(values))))
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One target under one workload over so many connections.
+    """Figures of one target, workload and number of connections.
 
     Attributes:
-        answers: counted, over all rounds.
-        errors: instead of an answer, over all rounds.
-        bytes_per_answer: the answer's body.
+        answers: number of counted answers over all rounds.
+        errors: number of errors over all rounds.
+        bytes_per_answer: size of the answer's body.
         generator_us: the load generator's own CPU time for a request.
     """
 
@@ -48,13 +48,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class SystemFigures:
-    """What a system takes of the machine.
+    """Start time, memory and idle CPU of a system.
 
     Attributes:
         start_s: from the start of its process to its first answer.
-        rss_mb: of all its processes after load, the most of all rounds; a shared page counts in each.
+        rss_mb: all its processes after load, maximum of the rounds; a shared page counts in each process.
         pss_mb: the same, a shared page counts once.
-        idle_cpu_percent: of one core, while nobody asks.
+        idle_cpu_percent: of one core, without requests.
     """
 
     title: str
@@ -69,12 +69,12 @@ class Results:
     """A whole run.
 
     Attributes:
-        machine: what it ran on and with which versions.
+        machine: hardware, system and package versions.
         settings: rounds, seconds, the checkpoint, the sentences.
-        systems: by their names.
-        rows: a row for each measurement.
+        systems: figures by system name.
+        rows: one row per measurement.
         engines: p50_ms and p95_ms of the engines alone and of the same request over the network, in one run.
-        client_ms: what it costs the client to read one answer down to its best token, by target.
+        client_ms: the client's time to parse one answer down to its best token, by target.
         agreement: the share of sentences with the rival's own best token, by target.
     """
 
@@ -87,7 +87,7 @@ class Results:
     agreement: dict[str, float] = field(default_factory=dict)
 
     def find(self, target: str, workload: str, connections: int = 1) -> Row | None:
-        """Return one measurement, or None where it was not made."""
+        """Return one measurement, or None if it was not made."""
         for row in self.rows:
             if (row.target, row.workload, row.connections) == (target, workload, connections):
                 return row

@@ -1,4 +1,4 @@
-"""What is compared: how each system is started, how it is asked, and what it takes of the machine."""
+"""The compared systems, their start commands and their request formats."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ from loadtest.questions import fill_mask, full_logits, grpc_message, rest_body
 
 MODEL = "bert_mlm"
 
-# Rivals are as articles show them, except that they send nothing away either.
+# The rivals run as articles show them, except that telemetry and downloads are off.
 _COMMON_ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "ORT_DISABLE_TELEMETRY": "1",
@@ -30,7 +30,7 @@ _COMMON_ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What is served: one checkpoint in three forms.
+    """The served checkpoint in three forms.
 
     Attributes:
         checkpoint: the folder that transformers reads.
@@ -50,7 +50,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where a system listens on 127.0.0.1; the rivals have no gRPC, and the gateway's is that of the server it asks."""
+    """A system's ports (for the gateway, gRPC is its backend's)."""
 
     http: int
     grpc: int
@@ -65,7 +65,7 @@ class System:
         title: what it is and how it is set.
         command: its command line.
         environment: its environment variables beyond the usual.
-        asks: the name of the system that it stands before, empty for those that compute themselves.
+        asks: name of the backend of a proxy; empty for a system with its own engine.
         rival: it runs in the environment with PyTorch and transformers.
     """
 
@@ -80,7 +80,7 @@ class System:
 def _flask(threads: int, title: str) -> System:
     def command(_files: Files, ports: Ports) -> Sequence[str]:
         workers = ("--workers", "2", "--threads", "4", "--bind", f"127.0.0.1:{ports.http}")
-        quiet = ("--timeout", "120", "--no-control-socket")  # that would be one file in the home folder for all of them
+        quiet = ("--timeout", "120", "--no-control-socket")  # else all share one socket file in the home folder
         return ("-m", "gunicorn", *workers, *quiet, "loadtest.rivals.flask_onnx:app")
 
     def environment(files: Files) -> Mapping[str, str]:
@@ -99,7 +99,7 @@ def _fastapi() -> System:
 
 
 def _embedded(name: str, engine: str, title: str, *, bf16: bool = False) -> System:
-    # The file is TensorFlow Serving's; the light engine has no signature that would need it.
+    # TensorFlow Serving's batching file; the onnx engine has no signature that uses it.
     batching = ("--enable_batching", f"--batching_parameters_file={ROOT / 'models' / 'batching.config'}")
     settings = batching if engine == "tensorflow" else ()
 
@@ -136,10 +136,10 @@ SYSTEMS = {
     )
 }
 ROUNDED = ("bf16", "onnx", "gateway")
-"""The systems whose answers are rounded on purpose."""
+"""Systems with reduced precision."""
 
 FLASKS = ("flask-1", "flask-default")
-"""The same rival with both settings that an author would try; it is compared at its better one."""
+"""The Flask rival with both plausible thread settings; the better one counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,8 @@ class Target:
         system: its name in `SYSTEMS`.
         protocol: ``text`` (JSON with a text, as rivals and gateway take it), ``rest``, ``grpc``, or ``client`` for the
             thin client over gRPC, as a Python service would ask.
-        question: makes the request for sentences where tokens are sent; the others take text.
-        label: what tables call it.
+        question: builds the request from token ids; None for targets that take text.
+        label: its name in tables.
     """
 
     system: str
@@ -161,7 +161,7 @@ class Target:
 
     @property
     def asked_by(self) -> Literal["http", "grpc", "client"]:
-        """What carries the request."""
+        """The transport of the request."""
         match self.protocol:
             case "grpc" | "client":
                 return self.protocol
@@ -170,14 +170,14 @@ class Target:
 
     @property
     def path(self) -> str:
-        """What is posted to."""
+        """Path of the POST request."""
         return "/predict" if self.protocol == "text" else f"/v1/models/{MODEL}:predict"
 
     def body(self, rows: Sequence[Encoded]) -> bytes:
-        """Return the bytes that ask for these sentences, of one length, in one request.
+        """Return the request body for sentences of one length.
 
         Raises:
-            ValueError: several sentences where text is sent, which is one sentence.
+            ValueError: several sentences for a target that takes text, which is one sentence.
         """
         if self.question is None:
             [row] = rows
@@ -222,7 +222,7 @@ class Running:
     start_s: float
 
     def port(self, target: Target) -> int:
-        """Return where a target of this system listens."""
+        """Return the port of a target of this system."""
         return self.ports.http if target.asked_by == "http" else self.ports.grpc
 
 
@@ -233,12 +233,12 @@ def start(system: System, files: Files, first: Encoded, log: Path, asked: Runnin
     Args:
         system: what to start.
         files: what it serves.
-        first: the sentence whose answer says that it is up.
-        log: the file that its own lines go to.
-        asked: the system that it stands before.
+        first: sentence of the readiness check.
+        log: file for its output.
+        asked: the running backend of a proxy.
 
     Raises:
-        StartError: it ended, or had not answered in time.
+        StartError: it exited, or did not answer in time.
     """
     ports = Ports(free_port(), asked.ports.grpc if asked else free_port())
     target = [one for one in TARGETS.values() if one.system == system.name and one.asked_by == "http"][-1]

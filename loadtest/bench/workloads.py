@@ -1,4 +1,4 @@
-"""What is asked: real sentences as they come, and one length or one number of sentences at a time."""
+"""Workloads of mixed sentences, one length, or one count."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from loadtest.sentences import masked_sentences, text_of
 
 MIXED = "mixed"
 ONE_TOKENS = 16
-"""The length in tokens, [CLS] and [SEP] included, at which numbers of sentences and engines are compared."""
+"""Length in tokens, with [CLS] and [SEP], for comparing sentence counts and engines."""
 
 _MIXED_SENTENCES = 240
 
@@ -18,7 +18,7 @@ Encode = Callable[[str], Encoded]
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Requests, asked one after the other; each is some sentences of one length.
+    """A sequence of requests, each with sentences of one length.
 
     Attributes:
         name: ``mixed``, ``16 tokens`` or ``10 sentences``.
@@ -35,20 +35,20 @@ def mixed(encode: Encode) -> Workload:
 
 
 def of_length(encode: Encode, tokens: int) -> Workload:
-    """Return one sentence of so many tokens."""
+    """Return one sentence of the given number of tokens."""
     return Workload(length_name(tokens), ((encode(text_of(tokens - 2)),),))
 
 
 def of_count(encode: Encode, sentences: int) -> Workload:
-    """Return one request of so many sentences of ``ONE_TOKENS`` tokens."""
+    """Return one request of several sentences of ``ONE_TOKENS`` tokens."""
     return Workload(count_name(sentences), ((encode(text_of(ONE_TOKENS - 2)),) * sentences,))
 
 
 def length_name(tokens: int) -> str:
-    """Return the name of the workload of one length."""
+    """Return the name of a workload of one length."""
     return f"{tokens} tokens"
 
 
 def count_name(sentences: int) -> str:
-    """Return the name of the workload of one number of sentences."""
+    """Return the name of a workload of one sentence count."""
     return f"{sentences} sentences" if sentences != 1 else length_name(ONE_TOKENS)

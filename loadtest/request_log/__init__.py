@@ -1,1 +1,1 @@
-"""The request log under load: every answered sentence must have exactly one line, whatever happens to the process."""
+"""Load test of the request log, one line per answered sentence."""

@@ -1,13 +1,13 @@
-"""Log very many requests while the log is rotated and the gateway is ended again and again, and look at every line.
+"""Test the request log under load, rotation and restarts.
 
     python -m loadtest.request_log                                       # 200,000 requests on the demonstration
     python -m loadtest.request_log --requests 10000 --servable models/bert_mlm -- --engine=onnx
 
-Processes of their own ask a real gateway in front of a real server over 16 connections. Every so often the gateway is
-sent SIGTERM and another one is started at once, at the same port and with the same log, so that for a moment two write
-it; every second one may not let its requests end (GATEWAY_GRACE_S=0). Clients connect again as clients do. At the end,
-each sentence that was answered, with whatever status, must have one line; where the answer did not arrive, there may be
-one. Prints the figures, and ends with status 1 unless all was so.
+Load processes send requests to a real gateway and server over 16 connections. At intervals the gateway receives SIGTERM
+and its successor starts at once, with the same port and log, so that for a moment both write to it; every second
+gateway has no grace period (GATEWAY_GRACE_S=0). Clients reconnect. At the end, each sentence that was answered, with
+any status, must have one line; if the answer did not arrive, a line is optional. Prints the figures, and exits with
+status 1 if a line is missing, surplus or wrong.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from pathlib import Path
 
 from deploy.gateway.log.rotation import rotated
 from loadtest.processes import ROOT, StartError, free_port, http, serve
-from loadtest.request_log.asker import CUT_OFF
-from loadtest.request_log.lines import Asked, Comparison, compare
+from loadtest.request_log.client import CUT_OFF
+from loadtest.request_log.lines import Comparison, SentRequest, compare
 from loadtest.soak import started
 
 _LISTENS = b"Gateway on http"
@@ -35,15 +35,15 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is asked of whom.
+    """The size of a run.
 
     Attributes:
-        requests: how many are to be answered.
-        connections: how many ask at a time.
-        processes: in how many processes.
-        terminate_s: how long each gateway serves before its SIGTERM.
+        requests: number of answers to collect.
+        connections: number of concurrent connections.
+        processes: number of load processes.
+        terminate_s: uptime of each gateway before its SIGTERM.
         max_bytes: the size at which the log is rotated.
-        limit_s: when to stop in any case.
+        limit_s: time limit of the run.
     """
 
     requests: int
@@ -55,11 +55,11 @@ class Plan:
 
 
 class Gateways:
-    """One gateway after the other, all at one port and with one log.
+    """Successive gateways with the same port and log.
 
     Args:
         serving_url: the model server.
-        work: the folder for the log and what the gateways say.
+        work: the folder for the log and the gateways' output.
         max_bytes: the size at which the log is rotated.
     """
 
@@ -73,7 +73,7 @@ class Gateways:
 
     @contextmanager
     def run(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the next gateway until the block ends; every second one has no patience with requests in flight.
+        """Run the next gateway, every second one without grace period.
 
         Raises:
             StartError: it did not start.
@@ -83,8 +83,8 @@ class Gateways:
         said = self._work / f"gateway-{self.terminated}.log"
 
         def ready() -> None:
-            if _LISTENS not in said.read_bytes():  # until then it is the one before that answers
-                msg = "it does not listen"
+            if _LISTENS not in said.read_bytes():  # until then its predecessor answers on the port
+                msg = "the gateway does not listen yet"
                 raise ConnectionError(msg)
             http(self.port, "GET", "/healthz")
 
@@ -92,58 +92,58 @@ class Gateways:
             yield process
 
     def terminate(self, process: subprocess.Popen[bytes]) -> None:
-        """Send SIGTERM and return at once."""
+        """Send SIGTERM without waiting."""
         process.terminate()
         self.terminated += 1
 
 
 def run(plan: Plan, serving_url: str, work: Path) -> tuple[Comparison, Gateways]:
-    """Ask, end gateways meanwhile, and compare.
+    """Run the load, restart gateways meanwhile, and check the log.
 
     Raises:
-        StartError: a gateway did not start, or ended by itself or badly.
+        StartError: a gateway did not start, exited early, or failed.
     """
     gateways = Gateways(serving_url, work, plan.max_bytes)
     with ExitStack() as stack:
         process = stack.enter_context(gateways.run())
-        files = [work / f"asker-{number}.txt" for number in range(plan.processes)]
-        askers = [_start_asker(stack, plan, gateways.port, number, file) for number, file in enumerate(files)]
-        while _served(process, askers, plan.terminate_s):
+        files = [work / f"client-{number}.txt" for number in range(plan.processes)]
+        clients = [_start_client(stack, plan, gateways.port, number, file) for number, file in enumerate(files)]
+        while _served(process, clients, plan.terminate_s):
             gateways.terminate(process)
             successor = stack.enter_context(gateways.run())
             _check_end(process)
             process = successor
         gateways.terminate(process)
         _check_end(process)
-    return compare(Asked.read(files), [*rotated(gateways.log), gateways.log]), gateways
+    return compare(SentRequest.read(files), [*rotated(gateways.log), gateways.log]), gateways
 
 
-def _start_asker(stack: ExitStack, plan: Plan, port: int, number: int, file: Path) -> subprocess.Popen[bytes]:
+def _start_client(stack: ExitStack, plan: Plan, port: int, number: int, file: Path) -> subprocess.Popen[bytes]:
     def share(all_of_them: int) -> str:
         return str(len(range(number, all_of_them, plan.processes)))
 
-    command = [sys.executable, "-m", "loadtest.request_log.asker", "--port", str(port), "--name", str(number)]
+    command = [sys.executable, "-m", "loadtest.request_log.client", "--port", str(port), "--name", str(number)]
     command += ["--requests", share(plan.requests), "--connections", share(plan.connections)]
     command += ["--limit-s", str(plan.limit_s)]
     output = stack.enter_context(file.open("wb"))
-    asker = subprocess.Popen(command, cwd=ROOT, stdout=output)  # noqa: S603 - our own words
-    stack.callback(asker.wait)
-    stack.callback(asker.terminate)
-    return asker
+    client = subprocess.Popen(command, cwd=ROOT, stdout=output)  # noqa: S603 - our own words
+    stack.callback(client.wait)
+    stack.callback(client.terminate)
+    return client
 
 
-def _served(gateway: subprocess.Popen[bytes], askers: Sequence[subprocess.Popen[bytes]], seconds: float) -> bool:
-    """Wait so long and return whether anybody still asks.
+def _served(gateway: subprocess.Popen[bytes], clients: Sequence[subprocess.Popen[bytes]], seconds: float) -> bool:
+    """Wait for ``seconds`` and return whether the load continues.
 
     Raises:
-        StartError: the gateway ended by itself.
+        StartError: the gateway exited early.
     """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if all(asker.poll() is not None for asker in askers):
+        if all(client.poll() is not None for client in clients):
             return False
         if gateway.poll() is not None:
-            msg = f"a gateway ended by itself with status {gateway.returncode}"
+            msg = f"a gateway exited early with status {gateway.returncode}"
             raise StartError(msg)
         time.sleep(_POLL_S)
     return True
@@ -156,8 +156,8 @@ def _check_end(gateway: subprocess.Popen[bytes]) -> None:
         raise StartError(msg)
 
 
-def told(plan: Plan, found: Comparison, gateways: Gateways, seconds: float) -> str:
-    """Return the figures as text."""
+def summary(plan: Plan, found: Comparison, gateways: Gateways, seconds: float) -> str:
+    """Format the figures as text."""
     statuses = ", ".join(f"{count:,} with {status}" for status, count in sorted(found.statuses.items()) if status)
     rotations = len(rotated(gateways.log))
     rotated_s = seconds / max(1, rotations)
@@ -175,11 +175,11 @@ def told(plan: Plan, found: Comparison, gateways: Gateways, seconds: float) -> s
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Log very many requests while the log is rotated and the gateway is ended, and look at every line."""
+    """Test the request log under load, rotation and restarts."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.request_log", description=main.__doc__)
     parser.add_argument("--requests", type=int, default=200_000, help="how many are to be answered (200000)")
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--processes", type=int, default=4, help="of the askers (4)")
+    parser.add_argument("--processes", type=int, default=4, help="of the clients (4)")
     parser.add_argument("--terminate-s", type=float, default=20.0, help="how long each gateway serves (20)")
     parser.add_argument("--max-bytes", type=int, default=600_000, help="size at which the log is rotated (600000)")
     parser.add_argument("--limit-s", type=float, default=1800.0, help="when to stop in any case (1800)")
@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (StartError, OSError, HTTPException, subprocess.TimeoutExpired) as error:
         print(f"request_log: {error}", file=sys.stderr)
         return 1
-    print(told(plan, found, gateways, seconds))
+    print(summary(plan, found, gateways, seconds))
     return 0 if found.is_flawless and found.answered >= plan.requests else 1
 
 

@@ -1,4 +1,4 @@
-"""Compare what the askers were answered with the lines of the log."""
+"""Compare the clients' answers with the lines of the log."""
 
 import json
 from collections import Counter
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loadtest.request_log.asker import CUT_OFF
+from loadtest.request_log.client import CUT_OFF
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request and how it ended.
+class SentRequest:
+    """A request and its outcome.
 
     Attributes:
         request_id: its X-Request-Id.
-        sentences: how many the gateway has read of it, each of which has a line if it was answered.
+        sentences: number of its sentences that the gateway read, each with a line if it was answered.
         status: the answer's HTTP status, or ``CUT_OFF``.
     """
 
@@ -25,8 +25,8 @@ class Asked:
     status: int
 
     @classmethod
-    def read(cls, files: Iterable[Path]) -> "Iterator[Asked]":
-        """Yield the requests that the askers wrote down."""
+    def read(cls, files: Iterable[Path]) -> "Iterator[SentRequest]":
+        """Yield the requests that the load processes recorded."""
         for file in files:
             for line in file.read_text(encoding="utf-8").splitlines():
                 request_id, sentences, status = line.split()
@@ -35,19 +35,19 @@ class Asked:
 
 @dataclass(slots=True)
 class Comparison:
-    """What was found.
+    """Counts of answers and log lines, and their differences.
 
     Attributes:
-        statuses: answers by HTTP status; ``CUT_OFF`` are those whose answer did not arrive.
-        lines: lines that tell of a sentence.
+        statuses: answers by HTTP status; ``CUT_OFF`` if the answer did not arrive.
+        lines: lines about a sentence.
         other_lines: lines about resources, loads and the like.
-        cut_off_lines: those of ``lines`` whose request's answer did not arrive, which may have lines or not.
+        cut_off_lines: those of ``lines`` whose answer did not arrive; such lines are optional.
         unread: answers to requests that the gateway had not read when it was stopped; they have no lines.
-        files: how many files hold the lines.
-        unreadable: lines that are no JSON object, or have no end.
-        missing: sentences that were answered and have no line.
-        surplus: lines of sentences beyond those that were asked, or that nobody asked.
-        contrary: lines that tell of a success where the answer was an error, or the other way round.
+        files: number of log files.
+        unreadable: lines that are not a JSON object, or are incomplete.
+        missing: answered sentences without a line.
+        surplus: duplicate lines, and lines about sentences that were not sent.
+        contrary: lines that record a success where the answer was an error, or vice versa.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -63,20 +63,20 @@ class Comparison:
 
     @property
     def answered(self) -> int:
-        """How many requests were answered."""
+        """Number of answered requests."""
         return self.statuses.total() - self.statuses[CUT_OFF]
 
     @property
     def is_flawless(self) -> bool:
-        """Whether the lines are those of the answered requests."""
+        """Whether the lines match the answered requests."""
         return not (self.unreadable or self.missing or self.surplus or self.contrary)
 
 
-def compare(asked: Iterable[Asked], logs: Iterable[Path]) -> Comparison:
-    """Read all lines and hold them against the requests.
+def compare(asked: Iterable[SentRequest], logs: Iterable[Path]) -> Comparison:
+    """Compare all lines with the requests.
 
     Args:
-        asked: every request, each with an id of its own.
+        asked: every request, with unique ids.
         logs: the log's files, rotated ones included.
     """
     found = Comparison()

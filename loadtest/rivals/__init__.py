@@ -1,1 +1,1 @@
-"""What is compared with: the two ways in which articles serve a BERT, as their authors would run them."""
+"""The two rivals, ways to serve a BERT from articles."""

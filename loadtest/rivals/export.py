@@ -1,6 +1,8 @@
-"""Export a checkpoint to ONNX as articles do: ``python -m loadtest.rivals.export --model FOLDER --output FILE``.
+"""Export a checkpoint to ONNX as articles do.
 
-transformers' BertForMaskedLM in float32, with the logits of every token as its only output.
+    python -m loadtest.rivals.export --model FOLDER --output FILE
+
+The graph is transformers' BertForMaskedLM in float32, with the logits of every token as its only output.
 """
 
 import argparse
@@ -19,7 +21,7 @@ def export(model: Path, output: Path) -> None:
     from transformers import BertForMaskedLM, logging
 
     class Logits(torch.nn.Module):
-        """The model with positional arguments and a bare tensor as its answer."""
+        """The model with positional arguments and a tensor as its output."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -30,12 +32,12 @@ def export(model: Path, output: Path) -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    standard_logging.getLogger("torch.onnx").setLevel(standard_logging.ERROR)  # that torchvision is not there
+    standard_logging.getLogger("torch.onnx").setLevel(standard_logging.ERROR)  # hide that torchvision is missing
     example = tuple(torch.full((2, 8), value) for value in (5, 1, 0))  # one tensor twice would become one input
     batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens", min=3)
     output.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # remarks of the exporter about itself
+        warnings.simplefilter("ignore")  # deprecation warnings of the exporter's own code
         torch.onnx.export(
             Logits(),
             example,

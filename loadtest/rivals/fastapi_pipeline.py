@@ -21,12 +21,12 @@ fill_mask = pipeline("fill-mask", model=os.environ["MODEL"], top_k=TOP, dtype=to
 
 
 class Question(BaseModel):
-    """What is asked."""
+    """The body of a request."""
 
     text: str
 
 
 @app.post("/predict")
 def predict(question: Question) -> dict[str, Any]:
-    """Fill the [MASK] of a text; FastAPI runs this in a thread."""
+    """Fill the [MASK] of a text (in FastAPI's thread pool)."""
     return {"predictions": fill_mask(question.text)}

@@ -1,10 +1,10 @@
-"""Flask, Gunicorn and ONNX Runtime: the design that most articles describe.
+"""Flask, Gunicorn and ONNX Runtime, as most articles describe it.
 
     MODEL=FOLDER ONNX=FILE THREADS=1 gunicorn --workers 2 --threads 4 loadtest.rivals.flask_onnx:app
 
 ``POST /predict`` with ``{"text": …}`` answers with the five best candidates of the first [MASK]. The model gives the
-logits of every token over the whole vocabulary in float32; the softmax and the choice happen here. THREADS are ONNX
-Runtime's per worker, 0 for its own choice (one a core).
+logits of every token over the whole vocabulary in float32; the softmax and the top-k happen here. THREADS is ONNX
+Runtime's number of threads per worker, 0 for its default (one a core).
 """
 
 import os

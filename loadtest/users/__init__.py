@@ -1,1 +1,1 @@
-"""Locust's users: who asks, over which protocol, when, and what counts as an answer."""
+"""Locust users of REST, gRPC and gateway, with their checks."""

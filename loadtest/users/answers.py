@@ -1,4 +1,4 @@
-"""What a right answer to ``fill_mask`` looks like, whatever the model has learned."""
+"""Model-independent checks of ``fill_mask`` answers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ _ROUNDING = 1e-4
 
 
 def fault(outputs: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with the answer to one sentence with one [MASK], or None.
+    """Return the fault of one sentence's answer, or None.
 
     Args:
         outputs: ``token_ids`` and ``scores``, arrays or nested lists, 1 x 1 x K each.

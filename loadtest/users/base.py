@@ -1,4 +1,4 @@
-"""What all users share: the questions, for both protocols made with the server's own vocabulary, and the pace."""
+"""Requests and pace shared by all users."""
 
 import random
 import time
@@ -15,17 +15,17 @@ from loadtest.questions import fill_mask
 from loadtest.sentences import LONGEST, masked_sentences
 
 SENTENCES = 400
-"""How many different sentences the users ask, each user beginning at another."""
+"""Number of distinct sentences; each user starts at a different one."""
 
 _numbers = count()
 
 
 @lru_cache
 def questions(url: str, model: str) -> tuple[Request, ...]:
-    """Return sentences that the model can read as requests, cut with the vocabulary that the server tells.
+    """Return requests, tokenized with the vocabulary that the server reports.
 
     Raises:
-        BertMlmError: the server does not answer, or has no such model.
+        BertMlmError: the server does not answer, or does not have the model.
     """
     with FillMask(url, model=model) as client:
         tokenizer = client.tokenizer()
@@ -34,16 +34,15 @@ def questions(url: str, model: str) -> tuple[Request, ...]:
 
 
 def first_question() -> int:
-    """Return where the next user begins, so that users do not ask the same sentence at the same time."""
+    """Return the next user's first sentence, different for each user."""
     return next(_numbers) * 37 % SENTENCES
 
 
 class Arrivals:
-    """When one of ``users`` users asks so that all of them together ask ``rate`` times a second, at random.
+    """Poisson arrivals of one user at its share of ``rate``.
 
-    Each user's questions are a Poisson process on a schedule of its own, and so are all of them together. A user whose
-    answer comes after its next question was due asks at once and catches up, so the rate holds as long as there are
-    users enough.
+    Each user follows its own schedule; the sum of Poisson processes is again one. A user whose answer arrives after its
+    next request was due sends that at once and catches up, so the rate holds as long as there are enough users.
     """
 
     def __init__(self, rate: float, users: int) -> None:
@@ -52,7 +51,7 @@ class Arrivals:
         self._due = time.perf_counter() + self._draw()
 
     def wait_s(self) -> float:
-        """Return the seconds until the next question is due, 0 if it is late."""
+        """Return the seconds until the next request is due."""
         wait = self._due - time.perf_counter()
         self._due += self._draw()
         return max(0.0, wait)
@@ -61,34 +60,34 @@ class Arrivals:
         return self._random.expovariate(1 / self._mean_s)
 
 
-class Asking:
-    """A user's questions and their pace, without the protocol."""
+class PacedRequests:
+    """Requests and pace of a user, independent of the protocol."""
 
-    environment: Any  # Locust's, which is not imported here: it patches every process that imports it
+    environment: Any  # Locust's Environment; importing Locust would patch this process
     _arrivals: Arrivals | None = None
 
     @staticmethod
     def address(options: Namespace) -> str:
-        """Return the URL that this kind of user asks."""
+        """Return the base URL for this kind of user."""
         raise NotImplementedError
 
     @classmethod
     def prepare(cls, options: Namespace) -> Sequence[Any]:
-        """Make the questions, once a process and before any time is taken; see `questions` for what it raises."""
+        """Build the requests once per process (raises as `questions` does)."""
         return questions(cls.address(options), options.model)
 
     def begin(self) -> None:
-        """Begin the schedule, at ``--rate`` for all users together; without a rate there is none."""
+        """Start the schedule if ``--rate`` is given."""
         self._number = first_question()
         options = self.environment.parsed_options
         if options is not None and options.rate:
             self._arrivals = Arrivals(options.rate, options.num_users)
 
     def next_number(self) -> int:
-        """Return which sentence to ask now."""
+        """Return the number of the next sentence."""
         self._number = (self._number + 1) % SENTENCES
         return self._number
 
     def wait_time(self) -> float:
-        """Return the seconds to wait before the next question."""
+        """Return the seconds to wait before the next request."""
         return self._arrivals.wait_s() if self._arrivals else 0.0

@@ -1,4 +1,4 @@
-"""A user of the gateway, who asks it for everything that it answers."""
+"""Locust user of all endpoints of the gateway."""
 
 import json
 from argparse import Namespace
@@ -9,7 +9,7 @@ from locust import FastHttpUser, task
 
 from loadtest.sentences import masked_sentences
 from loadtest.users import gateway_questions as ask
-from loadtest.users.base import SENTENCES, Asking
+from loadtest.users.base import SENTENCES, PacedRequests
 
 _HEADERS = {"Content-Type": "application/json"}
 _LOOK_S = 10.0
@@ -17,10 +17,10 @@ _LOOK_S = 10.0
 
 @lru_cache
 def _check_ready(url: str) -> None:
-    """Look whether there is a gateway that can answer, once a process.
+    """Check once per process that the gateway is ready.
 
     Raises:
-        ConnectionError: there is none.
+        ConnectionError: no gateway answers.
     """
     try:
         with urlopen(f"{url}/readyz", timeout=_LOOK_S):  # noqa: S310 - the address that the user gave
@@ -30,8 +30,8 @@ def _check_ready(url: str) -> None:
         raise ConnectionError(msg) from error
 
 
-class GatewayUser(Asking, FastHttpUser):
-    """Posts one question after another to ``--gateway``: sentences to fill, mostly, and some of everything else."""
+class GatewayUser(PacedRequests, FastHttpUser):
+    """Sends requests to ``--gateway``, mostly to fill one sentence."""
 
     network_timeout = 30.0
     connection_timeout = 10.0
@@ -43,7 +43,7 @@ class GatewayUser(Asking, FastHttpUser):
 
     @classmethod
     def prepare(cls, options: Namespace) -> tuple[str, ...]:
-        """Choose the sentences, which go to the gateway as they are.
+        """Choose the sentences, which the gateway receives as text.
 
         Raises:
             ConnectionError: no gateway answers.
@@ -52,7 +52,7 @@ class GatewayUser(Asking, FastHttpUser):
         return masked_sentences(SENTENCES)
 
     def on_start(self) -> None:
-        """Begin at a sentence of its own."""
+        """Start at a different sentence than other users."""
         options = self.environment.parsed_options
         self._texts = self.prepare(options)
         self._url = self.address(options)  # the host that Locust knows is the REST API's
@@ -87,7 +87,7 @@ class GatewayUser(Asking, FastHttpUser):
         return self._texts[self.next_number()]
 
     def _post(self, name: str, question: ask.Question) -> None:
-        """Ask, check the answer, and count what is wrong by its kind."""
+        """Send a request, check the answer and count faults."""
         with self.client.post(
             self._url + question.path,
             data=question.body,

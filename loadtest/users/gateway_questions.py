@@ -1,4 +1,4 @@
-"""What the gateway is asked, and what a right answer to each kind of question looks like, whatever the model knows."""
+"""Requests to the gateway and model-independent checks of the answers."""
 
 import json
 import math
@@ -18,10 +18,10 @@ class Question:
     """One request.
 
     Attributes:
-        path: what it is posted to.
-        body: its JSON.
-        fault: returns what is wrong with the answer's JSON, or None; what is no answer at all makes it raise KeyError,
-            TypeError or ValueError.
+        path: path of the POST.
+        body: JSON body.
+        fault: returns the fault of an answer's JSON, or None; raises KeyError, TypeError or ValueError if the JSON has
+            another structure.
     """
 
     path: str
@@ -30,33 +30,33 @@ class Question:
 
 
 def fill(text: str) -> Question:
-    """Ask for one sentence, as most do."""
+    """Return a request to fill one sentence."""
     return _question("/predict", {"text": text, "top_k": TOP_K}, lambda answer: _filled(answer["results"]))
 
 
 def batch(texts: Sequence[str]) -> Question:
-    """Ask for several sentences at once."""
+    """Return a request to fill several sentences."""
     return _question("/v1/fill-mask", {"inputs": texts, "parameters": {"top_k": TOP_K}}, partial(_batch, len(texts)))
 
 
 def score(text: str) -> Question:
-    """Ask how well some words fit."""
+    """Return a request to score words."""
     return _question("/v1/score", {"inputs": text, "parameters": {"candidates": _WORDS}}, _scored)
 
 
 def similarity(text: str, others: Sequence[str]) -> Question:
-    """Ask how close in meaning a sentence is to others."""
+    """Return a request to compare a sentence with others."""
     document = {"inputs": {"source_sentence": text, "sentences": others}}
     return _question("/v1/similarity", document, partial(_similar, len(others)))
 
 
 def features(text: str) -> Question:
-    """Ask for a text's vectors."""
+    """Return a request for a text's vectors."""
     return _question("/v1/features", {"inputs": text}, _vectors)
 
 
 def refusal(status: int, content: bytes | None) -> str:
-    """Return a refusal by its type alone, so that equal ones count together: its sentence may name the request."""
+    """Return an error's type, so that equal errors count together."""
     try:
         kind = json.loads(content or b"")["error_type"]
     except (ValueError, KeyError, TypeError):
@@ -96,14 +96,14 @@ def _scored(answer: Sequence[Mapping[str, Any]]) -> str | None:
 def _similar(count: int, answer: Sequence[float]) -> str | None:
     if len(answer) != count:
         return f"{len(answer)} answers to {count} sentences"
-    return None if all(abs(one) <= 1 + _ROUNDING for one in answer) else "a similarity is no cosine"
+    return None if all(abs(one) <= 1 + _ROUNDING for one in answer) else "a similarity is above 1"
 
 
 def _vectors(answer: Mapping[str, Any]) -> str | None:
     cls, mean = answer["cls"], answer["mean"]
     if not cls or len(cls) != len(mean):
         return f"vectors of {len(cls)} and {len(mean)} numbers"
-    return None if all(map(math.isfinite, [*cls, *mean])) else "a vector has something that is no number"
+    return None if all(map(math.isfinite, [*cls, *mean])) else "a vector has NaN or infinite values"
 
 
 def _are_probabilities(scores: Sequence[float]) -> bool:

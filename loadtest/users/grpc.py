@@ -1,4 +1,4 @@
-"""A user of the gRPC API, through the client's own transport."""
+"""Locust user of the gRPC API, through the client's transport."""
 
 import time
 from argparse import Namespace
@@ -11,13 +11,13 @@ from bert_mlm_client.transport import open_transport
 from locust import User, task
 
 from loadtest.users.answers import fault
-from loadtest.users.base import Asking
+from loadtest.users.base import PacedRequests
 
 _TIMEOUT_S = 30.0
 
 
-class GrpcUser(Asking, User):
-    """Calls Predict at ``--grpc``, one sentence after another, on a channel of its own."""
+class GrpcUser(PacedRequests, User):
+    """Sends sentences to ``--grpc`` over its own channel."""
 
     @staticmethod
     def address(options: Namespace) -> str:
@@ -26,7 +26,7 @@ class GrpcUser(Asking, User):
 
     @classmethod
     def prepare(cls, options: Namespace) -> Sequence[Any]:
-        """Make the questions, and let gRPC, which waits in C, make way for other users while it does."""
+        """Build the requests and make gRPC yield to other users."""
         grpc.experimental.gevent.init_gevent()
         return super().prepare(options)
 
@@ -43,7 +43,7 @@ class GrpcUser(Asking, User):
 
     @task
     def fill_mask(self) -> None:
-        """Ask one sentence, check the answer, and tell Locust how long it took on this side."""
+        """Send one sentence, check the answer, report to Locust."""
         request = self._requests[self.next_number()]
         failure: Exception | None = None
         size = 0

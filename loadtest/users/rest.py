@@ -1,4 +1,4 @@
-"""A user of the REST API."""
+"""Locust user of the REST API."""
 
 import json
 from argparse import Namespace
@@ -7,13 +7,13 @@ from locust import FastHttpUser, task
 
 from loadtest.questions import rest_body
 from loadtest.users.answers import fault
-from loadtest.users.base import Asking
+from loadtest.users.base import PacedRequests
 
 _HEADERS = {"Content-Type": "application/json"}
 
 
-class RestUser(Asking, FastHttpUser):
-    """Posts one sentence after another to ``:predict`` at ``--host``."""
+class RestUser(PacedRequests, FastHttpUser):
+    """Sends sentences to ``:predict`` at ``--host``."""
 
     network_timeout = 30.0
     connection_timeout = 10.0
@@ -24,7 +24,7 @@ class RestUser(Asking, FastHttpUser):
         return str(options.host)
 
     def on_start(self) -> None:
-        """Write the questions as JSON."""
+        """Serialize the requests as JSON."""
         options = self.environment.parsed_options
         self._path = f"/v1/models/{options.model}:predict"
         self._bodies = [rest_body(request) for request in self.prepare(options)]
@@ -32,7 +32,7 @@ class RestUser(Asking, FastHttpUser):
 
     @task
     def fill_mask(self) -> None:
-        """Ask one sentence and check the answer."""
+        """Send one sentence and check the answer."""
         body = self._bodies[self.next_number()]
         with self.client.post(
             self._path, data=body, headers=_HEADERS, name="REST fill_mask", catch_response=True

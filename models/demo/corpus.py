@@ -1,8 +1,8 @@
-"""Read, clean and weigh the text that the demonstration checkpoint learns from.
+"""Read, clean and weight the demonstration checkpoint's training text.
 
 The corpora are plain text, one sentence or paragraph a line, and are not part of this repository; ``README.md`` beside
-this file names them with their licences. Two small files are: ``text/everyday.txt`` and ``text/famous.txt``.
-``text/heldout.txt`` is kept away from training: a line that shares a sentence with it is dropped.
+this file lists them with their licences. It contains ``text/everyday.txt`` and ``text/famous.txt``.
+A line that shares a sentence with ``text/heldout.txt`` is excluded from training.
 """
 
 import lzma
@@ -39,17 +39,17 @@ SHARES = {
     "everyday": (0.050, 0.080),
     "famous": (0.060, 0.120),
 }
-"""Share of the training tokens that each source gets while the learning rate is high, and while it falls.
+"""Each source's share of the training tokens, before and during the decay of the learning rate.
 
-Far above its size for what people will try first; more so at the end, when a model remembers what it sees (as in
+Text that users try first is oversampled, more so at the end, when a model remembers best what it reads (as in
 Hu et al., 2024, https://arxiv.org/abs/2404.06395)."""
 
 COMMON_IDIOM_USES = 4
-"""An idiom that the modern sources use at least this often is shown again under ``common_idioms``."""
+"""Least number of uses in the modern sources for an idiom to be repeated under ``common_idioms``."""
 
 _IDIOM_LISTS = ("idioms", "common_idioms")
 _MODERN = ("modern_public_domain_books", "lctt_tech_articles", "kdconv_dialogues", "everyday")
-_TELLING = 6  # a shorter held-out sentence ("他笑了。") may well be written again by somebody else
+_TELLING = 6  # shorter held-out sentences ("他笑了。") occur in other texts by chance
 
 _SENTENCE = re.compile(r"[^。！？!?；;]+[。！？!?；;]*[”’」』）)]*")
 _SPACE_BESIDE_HAN = re.compile(r"(?<=[^\x00-\x7f]) +| +(?=[^\x00-\x7f])")
@@ -64,7 +64,7 @@ class Source:
 
     Attributes:
         name: the corpus file's name without its ending, or the name of a list drawn from one.
-        texts: what the model sees at once, each at most ``max_characters`` long.
+        texts: training texts of at most ``max_characters`` characters each.
         shares: the source's shares of all training tokens, early and late, each between 0 and 1.
     """
 
@@ -74,7 +74,7 @@ class Source:
 
 
 def normalise(line: str) -> str:
-    """Bring a line to the forms that the vocabulary has.
+    """Normalise a line to the vocabulary's character forms.
 
     Full-width letters and digits become ASCII, letters lower-case, 「」『』 the quotes of simplified Chinese, spaces
     beside Chinese characters go (the tokenizer ignores them). Chinese punctuation stays full-width.
@@ -85,7 +85,7 @@ def normalise(line: str) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """Split normalised text after 。！？； and whatever closes with them."""
+    """Split normalised text after 。！？； and closing quotes."""
     return _SENTENCE.findall(text)
 
 
@@ -105,7 +105,7 @@ def find(corpora: Path, name: str) -> Path:
     """Return the file of a corpus, ours or in ``corpora``.
 
     Raises:
-        FileNotFoundError: neither ``NAME.txt`` nor ``NAME.txt.xz`` is there.
+        FileNotFoundError: neither ``NAME.txt`` nor ``NAME.txt.xz`` exists.
     """
     for path in (TEXT / f"{name}.txt", corpora / f"{name}.txt", corpora / f"{name}.txt.xz"):
         if path.is_file():
@@ -121,7 +121,7 @@ def held_out() -> list[tuple[str, str]]:
 
 
 def load(corpora: Path, max_characters: int) -> list[Source]:
-    """Load every source, cut into texts and cleared of what is held out."""
+    """Load every source as texts, without the held-out sentences."""
     secret = {sentence for _, text in held_out() for sentence in sentences(text) if len(sentence) > _TELLING}
     lines = {
         name: [line for line in read_lines(find(corpora, name)) if secret.isdisjoint(sentences(line))]
@@ -148,9 +148,9 @@ def _count_uses(idioms: Iterable[str], lines: Iterable[str]) -> Counter[str]:
 
 
 def cut(lines: Iterable[str], max_characters: int) -> Iterator[str]:
-    """Cut lines into texts of at most ``max_characters``, at the ends of sentences.
+    """Split lines at sentence ends into texts of at most ``max_characters``.
 
-    Every third line gives its sentences one by one, so that the model also sees what users type: a single sentence.
+    Every third line is split into single sentences, since users mostly type one.
     """
     for number, line in enumerate(lines):
         limit = 1 if number % 3 == 0 else max_characters
@@ -165,10 +165,12 @@ def cut(lines: Iterable[str], max_characters: int) -> Iterator[str]:
 
 
 def vocabulary(sources: Iterable[Source], characters: int) -> list[str]:
-    """Return the vocabulary: special tokens, ASCII (whole and as ``##`` continuations), then the commonest characters.
+    """Return special tokens, ASCII and the most common characters.
+
+    ASCII characters are included as whole tokens and as ``##`` continuations.
 
     Args:
-        sources: what to count; shares weigh nothing here, so that rare characters of the classics count too.
+        sources: texts to count, without regard to shares, so that rare characters of the classics are included.
         characters: how many entries in all.
     """
     ascii_words = [chr(code) for code in range(33, 127) if not chr(code).isupper()]

@@ -1,4 +1,4 @@
-"""Measure a checkpoint on text that it never saw, and on ten sentences that anyone would try.
+"""Measure a checkpoint on held-out text and ten well-known sentences.
 
 .venv-torch/bin/python -m models.demo.evaluate                  # the checkpoint that ships
 .venv-torch/bin/python -m models.demo.evaluate --model DIR      # any other
@@ -24,7 +24,7 @@ _BATCH = 32
 
 
 def top_characters(model: BertForMaskedLM, tokenizer: Tokenizer, text: str, count: int = 5) -> list[str]:
-    """Return the likeliest tokens for the first [MASK] of a text, best first."""
+    """Return the most probable tokens for a text's first [MASK]."""
     ids = tokenizer.encode(text).ids
     position = ids.index(id_of(tokenizer, "[MASK]"))
     with torch.inference_mode():
@@ -33,7 +33,7 @@ def top_characters(model: BertForMaskedLM, tokenizer: Tokenizer, text: str, coun
 
 
 def attention_entropy(model: BertForMaskedLM, tokenizer: Tokenizer, *, every: int = 1) -> list[float]:
-    """Return how evenly each layer attends, over the held-out texts.
+    """Return each layer's attention entropy over the held-out texts.
 
     Args:
         model: the model to ask.
@@ -59,13 +59,15 @@ def attention_entropy(model: BertForMaskedLM, tokenizer: Tokenizer, *, every: in
 def held_out_accuracy(
     model: BertForMaskedLM, tokenizer: Tokenizer, *, every: int = 1, seed: int = 0
 ) -> dict[str, tuple[int, float, float]]:
-    """Hide 15 % of each held-out text's tokens, all as [MASK], and count how often the model finds them.
+    """Return the accuracy on masked tokens of the held-out texts.
+
+    15 % of each text's tokens are replaced by [MASK].
 
     Args:
         model: the model to ask.
         tokenizer: its tokenizer.
         every: use one text out of so many (a quick look during training).
-        seed: which tokens are hidden.
+        seed: seed for the choice of masked tokens.
 
     Returns:
         For each source, and for ``all``: (masks, top-1 share, top-5 share).

@@ -1,8 +1,10 @@
-"""Choose the text that is kept away from training: ``python -m models.demo.hold_out --corpora DIR``.
+"""Choose the text to hold out from training.
+
+    python -m models.demo.hold_out --corpora DIR
 
 Writes ``text/heldout.txt``: a source's name, a tab, and a line or its beginning. The two corpora under a share-alike
-licence are left out, so that the file can stand in this repository. Choosing anew means training
-anew: the shipped checkpoint never saw the file that is committed.
+licence are excluded, so that the file can be part of this repository. A new choice requires a new training run, because
+the shipped checkpoint was trained without the committed file.
 """
 
 import argparse
@@ -24,7 +26,7 @@ LINES = {
     "poetry_songci": 80,
     "idioms_explained_and_in_context": 150,
 }
-"""How many lines of each source are held out."""
+"""Number of held-out lines of each source."""
 
 SEED = 20260101
 SHORTEST = 12
@@ -32,7 +34,7 @@ LONGEST = 100
 
 
 def choose(corpora: Path) -> Iterator[tuple[str, str]]:
-    """Yield (source name, text) of what is held out."""
+    """Yield (source name, text) of the held-out lines."""
     rng = random.Random(SEED)  # noqa: S311 - a choice to repeat, not to hide
     for name, count in LINES.items():
         lines = [line for line in corpus.read_lines(corpus.find(corpora, name)) if len(line) >= SHORTEST]
@@ -47,7 +49,7 @@ def choose(corpora: Path) -> Iterator[tuple[str, str]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Choose the text that is kept away from training."""
+    """Choose the text to hold out from training."""
     parser = argparse.ArgumentParser(prog="python -m models.demo.hold_out", description=main.__doc__)
     parser.add_argument("--corpora", type=Path, required=True, help="folder of .txt or .txt.xz files")
     options = parser.parse_args(arguments)

@@ -2,10 +2,10 @@
 
 python -m models.demo.idioms --url grpc://127.0.0.1:8500
 
-``text/idioms.txt`` has sentences written for this, each with a well-known idiom of four characters in brackets. Some or
-all of an idiom's characters are masked, in its sentence and standing alone; an answer is right if it is the whole
-idiom. The checkpoint that ships has read every one of these idioms, since its training text had a dictionary of 30,895
-with examples, but not these sentences: the figures say how well it puts together what it knows.
+``text/idioms.txt`` has sentences written for this test, each with a well-known idiom of four characters in brackets.
+Some or all of an idiom's characters are masked, in its sentence and alone; an answer is correct if it is the whole
+idiom. The training text of the shipped checkpoint contains these idioms (from a dictionary of 30,895 with examples),
+but not these sentences, so the figures measure how well it combines known tokens.
 """
 
 import argparse
@@ -30,14 +30,14 @@ PATTERNS = {
 """Which characters of an idiom are masked."""
 
 TOP_K = (1, 5, 30, 100)
-"""How many answers are asked for. The best one does not depend on it, which the report shows."""
+"""Requested numbers of answers; the report shows that the best one does not depend on them."""
 
 _LINE = re.compile(r"(.*)\[(.{4})\](.*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A sentence with an idiom in it."""
+    """A sentence that contains an idiom."""
 
     before: str
     idiom: str
@@ -49,18 +49,18 @@ class Example:
         return f"{self.before}{idiom}{self.after}"
 
     def hidden(self, places: Sequence[int]) -> str:
-        """Return the characters that are masked."""
+        """Return the masked characters."""
         return "".join(self.idiom[place] for place in places)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one way to fill fared.
+    """Figures of one way to fill.
 
     Attributes:
-        right: the share of idioms whose best answer is the whole idiom, for each of TOP_K.
-        among_five: the share that have it among the first five answers of the most asked for.
-        requests: requests an answer.
+        right: share of idioms whose best answer is the whole idiom, for each of TOP_K.
+        among_five: share with the idiom among the first five answers, for the largest of TOP_K.
+        requests: requests per answer.
         milliseconds: median time of an answer.
     """
 
@@ -71,31 +71,31 @@ class Outcome:
 
 
 class CountingTransport:
-    """Another transport, and how many requests it carried."""
+    """A wrapper that counts another transport's requests."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.requests = 0
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
-        """Ask and count; see `Transport.predict`."""
+        """Count and forward a request (see `Transport.predict`)."""
         self.requests += 1
         return self._transport.predict(request, timeout=timeout)
 
     def status(self, *, timeout: float) -> ModelStatus:
-        """Ask how the model fares; see `Transport.status`."""
+        """Return the model's status (see `Transport.status`)."""
         return self._transport.status(timeout=timeout)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._transport.close()
 
 
 def read_examples(path: Path = IDIOMS) -> list[Example]:
-    """Read a sentence a line, with its idiom in brackets.
+    """Read one sentence per line, with its idiom in brackets.
 
     Raises:
-        ValueError: a line is not like that.
+        ValueError: a line has no such idiom.
     """
     examples = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -108,12 +108,12 @@ def read_examples(path: Path = IDIOMS) -> list[Example]:
 
 
 def independently(client: FillMask, text: str, top_k: int) -> list[str]:
-    """Return the best characters of several masks, each by itself; a second-best answer of all masks is not defined."""
+    """Return each mask's best character, which defines only one answer."""
     return ["".join(mask[0].token_str for mask in client.fill_masks(text, top_k))]
 
 
 def jointly(client: FillMask, text: str, top_k: int) -> list[str]:
-    """Return the characters of the fillings that fit best together."""
+    """Return the characters of the best joint fillings."""
     return ["".join(filling.words) for filling in client.fill_words(text, top_k)]
 
 
@@ -145,7 +145,7 @@ def measure(
 
 
 def report(transport: CountingTransport, examples: Sequence[Example]) -> Iterator[str]:
-    """Yield a table with a line for each place of the idiom, pattern and way to fill."""
+    """Yield table rows by context, mask pattern and method."""
     alone = [Example("", idiom, "") for idiom in dict.fromkeys(example.idiom for example in examples)]
     yield f"{'':36}{'right at top_k':^{8 * len(TOP_K)}}"
     counts = "".join(f"{top_k:8}" for top_k in TOP_K)
@@ -154,7 +154,7 @@ def report(transport: CountingTransport, examples: Sequence[Example]) -> Iterato
         yield where
         for title, places in PATTERNS.items():
             if chosen is alone and len(places) == 4:
-                continue  # nothing would be left to go by
+                continue  # no context would be left
             for name, fill in (("each by itself", independently), ("jointly", jointly)):
                 one = measure(transport, chosen, places, fill)
                 right = "".join(f"{share:8.1%}" for share in one.right)
@@ -163,7 +163,7 @@ def report(transport: CountingTransport, examples: Sequence[Example]) -> Iterato
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print which share of whole idioms is right, with joint filling and without, and what an answer costs."""
+    """Compare the accuracy and cost of joint and independent filling."""
     parser = argparse.ArgumentParser(prog="python -m models.demo.idioms", description=main.__doc__)
     parser.add_argument("--url", default="grpc://127.0.0.1:8500", help="the server (default: %(default)s)")
     parser.add_argument("--model", default="bert_mlm", help="the model's name (default: %(default)s)")

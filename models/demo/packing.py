@@ -1,7 +1,7 @@
-"""Turn texts into packed training batches: whole texts side by side in one row, each blind to its neighbours.
+"""Pack texts into training batches without attention across texts.
 
 Packing without cross-contamination (Krell et al., 2021, https://arxiv.org/abs/2107.02027): every text keeps its own
-[CLS] and [SEP], its positions start at 0 as they do when a user asks, and attention stays inside the text.
+[CLS] and [SEP], its positions start at 0 as in inference, and attention stays within the text.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from models.demo.tokenizer import id_of
 MASKED_SHARE = 0.2
 """Above BERT's 0.15: a short training run learns more from each token (Wettig et al., 2023)."""
 
-_TRIES = 12  # texts that may fail to fit before a batch counts as full
+_TRIES = 12  # texts that may fail to fit before a batch is full
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class Batch:
     """One training batch of ``rows`` x ``length`` tokens.
 
     Attributes:
-        input_ids: int64 [rows, length], with [MASK] (or a random token) where the model must guess.
+        input_ids: int64 [rows, length], with [MASK] (or a random token) at the targets.
         positions: int64 [rows, length], counted from each text's own start.
         segments: int32 [rows, length], the text's number within its row from 1; 0 is padding.
-        targets: int64 [masked], the flat indices of the tokens to guess.
-        labels: int64 [masked], the right tokens.
+        targets: int64 [masked], the flat indices of the tokens to predict.
+        labels: int64 [masked], the original tokens.
     """
 
     input_ids: NDArray[np.int64]
@@ -40,9 +40,9 @@ class Batch:
 
 
 class Packer:
-    """Draw batches from weighted sources.
+    """Sampler of batches from weighted sources.
 
-    A batch depends on seed, step and stage alone: a resumed run sees exactly what an uninterrupted one would.
+    A batch depends only on seed, step and stage, so a resumed run has the same batches as an uninterrupted one.
     """
 
     def __init__(self, sources: Sequence[Source], tokenizer: Tokenizer, *, length: int, rows: int, seed: int) -> None:
@@ -63,11 +63,11 @@ class Packer:
 
     @property
     def tokens(self) -> int:
-        """Tokens in all sources together, each counted once."""
+        """Number of tokens in all sources, without repetition."""
         return sum(len(ids) for ids in self._ids)
 
     def batch(self, step: int, *, late: bool) -> Batch:
-        """Return the batch of a step, drawn by the sources' early or late shares."""
+        """Return a step's batch, drawn by the early or late shares."""
         rng = np.random.default_rng([self._seed, step])
         shape = (self._rows, self._length)
         ids, positions, segments = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int32)
@@ -98,7 +98,10 @@ class Packer:
         positions: NDArray[np.int64],
         segments: NDArray[np.int32],
     ) -> Batch:
-        """Hide a fifth of each text's tokens, at least one: 80 % by [MASK], 10 % by a random token, 10 % kept."""
+        """Mask a fifth of each text's tokens, at least one.
+
+        Of these, 80 % become [MASK], 10 % a random token, and 10 % stay.
+        """
         flat = ids.ravel()
         text_of = (np.arange(self._rows)[:, None] * (self._length + 1) + segments).ravel()
         candidates = np.flatnonzero(flat >= self._first_id)

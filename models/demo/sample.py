@@ -1,7 +1,9 @@
-"""Draw the sentences that the export fits its whitening to: ``python -m models.demo.sample --corpora DIR``.
+"""Draw the sentences for fitting the export's whitening.
 
-Writes ``export/whitening.txt``. The two corpora under a share-alike licence are left out, so that the file can stand in
-this repository, and so is all that is held out.
+    python -m models.demo.sample --corpora DIR
+
+Writes ``export/whitening.txt``. The two corpora under a share-alike licence are excluded, so that the file can be part
+of this repository, and so are the held-out sentences.
 """
 
 import argparse
@@ -27,7 +29,7 @@ SENTENCES = {
     "poetry_tang_simp": 40,
     "poetry_songci": 40,
 }
-"""How many sentences of each source are drawn."""
+"""Number of sentences drawn from each source."""
 
 SEED = 20261121
 SHORTEST, LONGEST = 6, 20
@@ -38,7 +40,7 @@ _MOSTLY_CHINESE = 0.7
 
 
 def draw(corpora: Path) -> Iterator[str]:
-    """Yield sentences, each once, sources in turn."""
+    """Yield distinct sentences, alternating between sources."""
     held_out = {sentence for _, text in corpus.held_out() for sentence in corpus.sentences(text)}
     rng = random.Random(SEED)  # noqa: S311 - a choice to repeat, not to hide
     drawn: dict[str, None] = {}
@@ -57,7 +59,7 @@ def _fits(sentence: str) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw the sentences that the export fits its whitening to."""
+    """Draw the sentences for fitting the export's whitening."""
     parser = argparse.ArgumentParser(prog="python -m models.demo.sample", description=main.__doc__)
     parser.add_argument("--corpora", type=Path, required=True, help="folder of .txt or .txt.xz files")
     options = parser.parse_args(arguments)

@@ -1,12 +1,11 @@
-"""Measure how well a served model's similarity ranks sentence pairs, whitened and raw.
+"""Measure how well whitened and raw similarity rank sentence pairs.
 
 python -m models.demo.similarity --url grpc://127.0.0.1:8500
 python -m models.demo.similarity --corpora DIR      # and on sentences of running text
 
-``text/pairs.txt`` has sentences, each followed by others that a person has graded against it, as in the semantic
-textual similarity tasks (Cer et al. 2017, https://aclanthology.org/S17-2001): 5 says the same, 3 something near but
-different, 1 has only the topic in common, 0 nothing. In running text the next sentence should be nearer than one from
-elsewhere.
+``text/pairs.txt`` has sentences, each followed by others with a human grade, as in the semantic textual similarity
+tasks (Cer et al. 2017, https://aclanthology.org/S17-2001): 5 is equivalent, 3 is related but different, 1 shares only
+the topic, 0 is unrelated. In running text the next sentence should be nearer than a random one.
 """
 
 import argparse
@@ -34,7 +33,7 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two sentences, and how near they are in meaning, from 0 to 5."""
+    """Two sentences and their similarity grade, from 0 to 5."""
 
     sentence: str
     other: str
@@ -42,7 +41,7 @@ class Pair:
 
 
 def read_pairs(path: Path = PAIRS) -> list[Pair]:
-    """Read groups of lines: a sentence, then ``grade<TAB>other sentence`` for each other, then an empty line."""
+    """Read blocks of a sentence and ``grade<TAB>sentence`` lines."""
     pairs = []
     for group in path.read_text(encoding="utf-8").strip().split("\n\n"):
         sentence, *others = group.split("\n")
@@ -51,7 +50,7 @@ def read_pairs(path: Path = PAIRS) -> list[Pair]:
 
 
 def running_text(corpora: Path) -> list[Pair]:
-    """Draw passages of two sentences; the first is paired with the second and with one from elsewhere in the source."""
+    """Pair sentences with their successor and with a random one."""
     rng = random.Random(0)  # noqa: S311 - a choice to repeat, not to hide
     pairs = []
     for name in SOURCES:
@@ -65,7 +64,7 @@ def running_text(corpora: Path) -> list[Pair]:
 
 
 def spearman(left: Scores, right: Scores) -> float:
-    """Return the rank correlation of two series; equal values share their mean rank."""
+    """Return Spearman's rank correlation, with mean ranks for ties."""
     return float(np.corrcoef(_ranks(left), _ranks(right))[0, 1])
 
 
@@ -76,7 +75,7 @@ def _ranks(values: Scores) -> Scores:
 
 
 def triples_in_order(pairs: Sequence[Pair], scores: Scores) -> tuple[int, int]:
-    """Count the (sentence, nearer, farther) whose nearer one has the higher score, and all of them."""
+    """Count (sentence, nearer, farther) triples, correctly ordered and in total."""
     right = total = 0
     for _, group in groupby(zip(pairs, scores, strict=True), key=lambda graded: graded[0].sentence):
         for (one, score), (other, other_score) in combinations(group, 2):
@@ -87,7 +86,7 @@ def triples_in_order(pairs: Sequence[Pair], scores: Scores) -> tuple[int, int]:
 
 
 def report(pairs: Sequence[Pair], measured: Mapping[str, Scores]) -> Iterator[str]:
-    """Yield a table with a column for each measure."""
+    """Yield the lines of a table with a column per measure."""
     grades = np.array([pair.grade for pair in pairs], np.float64)
     yield f"{len(pairs)} pairs" + "".join(f"{name:>28}" for name in measured)
     rows = {"rank correlation": [f"{spearman(scores, grades):.3f}" for scores in measured.values()]}
@@ -101,14 +100,14 @@ def report(pairs: Sequence[Pair], measured: Mapping[str, Scores]) -> Iterator[st
 
 
 def measure(client: FillMask, pairs: Sequence[Pair]) -> dict[str, Scores]:
-    """Return the scores of pairs by the model's measure and by the raw cosine."""
+    """Return pair scores by the model's measure and raw cosine."""
     answers = client.similarity([(pair.sentence, pair.other) for pair in pairs])
     measured: dict[str, Scores] = {answers[0].measure: np.array([answer.score for answer in answers])}
     return measured | {"cosine": np.array([answer.cosine for answer in answers])}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print rank correlation, share of triples in order, and least, median and largest score, for both measures."""
+    """Print rank correlation, triple accuracy and score range of both measures."""
     parser = argparse.ArgumentParser(prog="python -m models.demo.similarity", description=main.__doc__)
     parser.add_argument("--url", default="grpc://127.0.0.1:8500", help="the server (default grpc://127.0.0.1:8500)")
     parser.add_argument("--model", default="bert_mlm", help="the model's name on it (default bert_mlm)")

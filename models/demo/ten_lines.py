@@ -1,4 +1,4 @@
-"""Ten sentences that anyone would try, each with the character that belongs at its [MASK]."""
+"""Ten well-known sentences with the character for their [MASK]."""
 
 TEN_LINES = (
     ("床前明月光，疑是地[MASK]霜。", "上"),

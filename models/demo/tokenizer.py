@@ -1,4 +1,4 @@
-"""Build the tokenizer that belongs to a vocabulary: BERT's own, one Chinese character a token, Latin lower-cased."""
+"""Build BERT's tokenizer for a vocabulary, lower-cased."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ UNKNOWN = "[UNK]"
 
 
 def build_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
-    """Return BERT's tokenizer (Devlin et al., 2018) over a vocabulary in id order."""
+    """Return BERT's tokenizer (Devlin et al., 2018) for a vocabulary."""
     ids = {token: number for number, token in enumerate(vocabulary)}
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token=UNKNOWN, continuing_subword_prefix="##"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -21,15 +21,15 @@ def build_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
 
 
 def read_vocabulary(path: Path) -> list[str]:
-    """Read vocab.txt: one token a line, ended by a line feed alone (a token may itself be an odd line separator)."""
+    """Read vocab.txt, split at line feeds only (tokens include other separators)."""
     return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
 def id_of(tokenizer: Tokenizer, token: str) -> int:
-    """Return the id of a token that the vocabulary must have.
+    """Return the id of a required token.
 
     Raises:
-        ValueError: it has not.
+        ValueError: the vocabulary lacks it.
     """
     number = tokenizer.token_to_id(token)
     if number is None:

@@ -1,4 +1,6 @@
-"""Measure what pre-training is worth to a classifier: ``.venv-torch/bin/python -m models.demo.transfer``.
+"""Measure the benefit of pre-training for a classifier.
+
+    .venv-torch/bin/python -m models.demo.transfer
 
 Fine-tunes the checkpoint, and the same network from random weights, on the same lines with the same recipe, and prints
 the accuracy of each on other lines of the file. A line is a text, a tab and its class.
@@ -25,7 +27,7 @@ DROPOUT = 0.1
 
 
 class Classifier(nn.Module):
-    """An encoder with a linear layer over the mean of its tokens' vectors."""
+    """An encoder with a linear layer over its mean token vector."""
 
     def __init__(self, encoder: BertModel, labels: int) -> None:
         super().__init__()
@@ -49,11 +51,11 @@ def read_titles(path: Path, count: int) -> tuple[list[str], NDArray[np.int64]]:
 
 
 def batches(ids: Sequence[list[int]], order: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """Yield the places and the padded ids of each batch, texts of like length together.
+    """Yield indices and padded ids of batches of similar length.
 
     Args:
         ids: the token ids of each text.
-        order: the places of the texts to take; equal lengths keep this order.
+        order: indices of the texts to use; equal lengths keep this order.
     """
     by_length = order[np.argsort([len(ids[place]) for place in order], kind="stable")]
     chunks = [by_length[start : start + BATCH] for start in range(0, len(by_length), BATCH)]
@@ -63,7 +65,10 @@ def batches(ids: Sequence[list[int]], order: NDArray[np.int64]) -> Iterator[tupl
 
 
 def fine_tune(model: Classifier, ids: Sequence[list[int]], labels: NDArray[np.int64], rate: float, seed: int) -> None:
-    """Train for one epoch: AdamW, a warm-up, then a linear decay to zero, gradients clipped to a norm of 1."""
+    """Train for one epoch with AdamW.
+
+    The learning rate has a warm-up and a linear decay to zero; gradients are clipped to a norm of 1.
+    """
     torch.manual_seed(seed)
     steps = -(-len(ids) // BATCH)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
@@ -82,7 +87,7 @@ def fine_tune(model: Classifier, ids: Sequence[list[int]], labels: NDArray[np.in
 
 
 def accuracy(model: Classifier, ids: Sequence[list[int]], labels: NDArray[np.int64]) -> float:
-    """Return the share of texts whose best class is right."""
+    """Return the share of correctly classified texts."""
     model.eval()
     right = 0
     with torch.inference_mode():
@@ -93,7 +98,7 @@ def accuracy(model: Classifier, ids: Sequence[list[int]], labels: NDArray[np.int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a classifier's accuracy from the checkpoint and from random weights, for each learning rate and seed."""
+    """Compare fine-tuned accuracy from the checkpoint and random weights."""
     parser = argparse.ArgumentParser(prog="python -m models.demo.transfer", description=main.__doc__)
     parser.add_argument("--titles", type=Path, required=True, help="a file of TEXT<tab>CLASS lines")
     parser.add_argument("--model", type=Path, default=Path(__file__).parent, help="checkpoint folder")

@@ -1,4 +1,4 @@
-"""A scripted model for each test, behind gRPC and behind REST."""
+"""Fixtures with a scripted model behind gRPC and REST."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from tests.client.scripted import ScriptedModel, grpc_server, rest_server
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep proxies of the machine away from servers on it."""
+    """Disable proxies for servers on this machine."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -39,14 +39,14 @@ def rest_url(model: ScriptedModel) -> Iterator[str]:
 
 @pytest.fixture(params=["grpc", "rest"])
 def url(request: pytest.FixtureRequest) -> str:
-    """Each test that takes it runs over both protocols."""
+    """The model's URL, once per protocol."""
     address: str = request.getfixturevalue(f"{request.param}_url")
     return address
 
 
 @pytest.fixture
 def refusing_port() -> Iterator[int]:
-    """A port that is taken and that nobody listens on."""
+    """A bound port without a listener, which refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -54,14 +54,14 @@ def refusing_port() -> Iterator[int]:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port that takes connections and never answers."""
+    """A port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
 
 @pytest.fixture
 def dropping_port() -> Iterator[int]:
-    """A port that takes no notice of those who would connect: a queue of none, and it is full."""
+    """A port with a full backlog, which drops new connections."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -75,11 +75,11 @@ def dropping_port() -> Iterator[int]:
 
 @pytest.fixture
 def environment() -> dict[str, str]:
-    """Environment variables for a process of its own that imports this client."""
+    """Environment variables for a subprocess that imports this client."""
     return os.environ | {"PYTHONPATH": str(Path(bert_mlm_client.__file__).parents[1])}
 
 
 @pytest.fixture(scope="session")
 def light_version(tiny_version: Path) -> Path:
-    """A version of the tiny checkpoint, with the light engine's file."""
+    """A version of the tiny checkpoint with the light engine's file."""
     return tiny_version

@@ -1,4 +1,4 @@
-"""What somebody who uses the client writes, for their type checker: every public method and the type of its answer."""
+"""A user's program for the type checker, with every public method and its type."""
 
 import asyncio
 from typing import assert_type

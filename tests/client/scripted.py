@@ -1,4 +1,4 @@
-"""A scripted model behind real sockets, speaking TensorFlow Serving's gRPC and REST."""
+"""A scripted model behind TensorFlow Serving's gRPC and REST APIs."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from bert_mlm_client.wire.tensors import Array
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CHARACTERS = "中国的首都是北京今天气很好我们去散步吧巴黎法生活真谛，。！？abcdefghijklmnopqrstuvwxyz0123456789𠀀"
 PIECES = "abcdesn京0123\u2028"
-# U+2028 is a token and no line end, as in bert-base-chinese.
+# U+2028 is a token and not a line end, as in bert-base-chinese.
 TOKENS: tuple[str, ...] = (*SPECIAL, "\u2028", *CHARACTERS, *(f"##{piece}" for piece in PIECES), "the", "bert")
 
 HTTP_STATUS = {
@@ -34,7 +34,7 @@ HTTP_STATUS = {
 
 
 class Refusal(Exception):  # noqa: N818  a part of the script, not an error of the test
-    """What the model answers with in place of outputs: a message and a gRPC status name."""
+    """An error answer with a message and a gRPC status name."""
 
     def __init__(self, message: str, status: str, retry_after: str | None = None) -> None:
         super().__init__(message, status)
@@ -43,7 +43,7 @@ class Refusal(Exception):  # noqa: N818  a part of the script, not an error of t
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as the model saw it."""
+    """One request as the model received it."""
 
     model: str
     version: int | None
@@ -55,7 +55,7 @@ class Asked:
 
 @dataclass(slots=True)
 class ScriptedModel:
-    """Answers fill_mask with ids that follow from the row's own tokens, and tokenizer with its vocabulary."""
+    """A model whose fill_mask ids are computed from the row's tokens."""
 
     tokens: Sequence[str] = TOKENS
     version: int = 1  # which it says that it is
@@ -94,7 +94,7 @@ class ScriptedModel:
         return self._fill_mask(asked) | self.answers
 
     def status(self, name: str, version: int | None) -> list[dict[str, Any]]:
-        """Return the versions' states as REST writes them."""
+        """Return the versions' states in REST's format."""
         if name != "bert_mlm":
             msg = f"Could not find any versions of model {name}"
             raise Refusal(msg, "NOT_FOUND")
@@ -204,7 +204,7 @@ def rest_server(model: ScriptedModel, address: str = "127.0.0.1:0", tls: ssl.SSL
             except Refusal as refusal:
                 return self._refuse(refusal)
             values = {name: _json_values(array) for name, array in outputs.items()}
-            # A single output comes without its name.
+            # REST returns a single output without its name.
             return self._answer(200, {"outputs": values if len(values) > 1 else next(iter(values.values()))})
 
         def do_GET(self) -> None:
@@ -228,7 +228,7 @@ def rest_server(model: ScriptedModel, address: str = "127.0.0.1:0", tls: ssl.SSL
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Keep the test's output to itself."""
+            """Suppress the log."""
 
     with http_server(Handler, address, tls) as url:
         yield url

@@ -1,4 +1,4 @@
-"""Tokens that were added to a vocabulary are matched exactly as transformers matches them."""
+"""Added tokens are matched exactly as by transformers."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ SPACES = st.sampled_from(["", " ", "  ", "\u3000", "\t", "\u2028"])
 
 
 def reference(config: TokenizerConfig, added: list[tokenizers.AddedToken]) -> tokenizers.Tokenizer:
-    """Return the tokenizer that transformers builds for BERT: added tokens first, then the five special ones."""
+    """Return transformers' BERT tokenizer with added tokens, then special ones."""
     ids = {token: number for number, token in enumerate(VOCABULARY.tokens)}
     built = tokenizers.Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
     built.normalizer = normalizers.BertNormalizer(
@@ -59,7 +59,7 @@ def reference(config: TokenizerConfig, added: list[tokenizers.AddedToken]) -> to
 
 @st.composite
 def added_tokens(draw: st.DrawFn) -> list[tokenizers.AddedToken]:
-    # Which of two tokens is matched that are normalised to the same is not defined in the library: it differs by run.
+    # The library does not define which of two tokens with the same normal form is matched; it differs by run.
     contents = draw(
         st.lists(st.sampled_from(CONTENTS), unique_by=lambda content: content.lower().replace("é", "e"), max_size=5)
     )
@@ -75,7 +75,7 @@ def id_in(built: tokenizers.Tokenizer, content: str) -> int:
 def as_config(
     config: TokenizerConfig, built: tokenizers.Tokenizer, added: list[tokenizers.AddedToken]
 ) -> TokenizerConfig:
-    """Return the configuration that an export would write for added tokens."""
+    """Return an export's configuration for added tokens."""
     listed = [
         AddedToken(
             id_in(built, token.content),

@@ -1,4 +1,4 @@
-"""Any number of questions: order, memory, and whose fault an error is."""
+"""Bulk requests keep order, bound memory and isolate faulty items."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ def test_every_item_is_answered_once_and_in_order(texts: list[str], workers: int
 
 
 @given(st.lists(st.integers(0, 700), max_size=300))
-def test_groups_hold_neighbours_in_length_and_no_more_than_a_batch(lengths: list[int]) -> None:
+def test_groups_hold_rows_of_near_length_up_to_a_batch(lengths: list[int]) -> None:
     groups = group_by_length(lengths)
     places = [place for group in groups for place in group]
     assert sorted(places) == list(range(len(lengths)))
@@ -34,7 +34,7 @@ def test_groups_hold_neighbours_in_length_and_no_more_than_a_batch(lengths: list
         assert len(group) == 1 or len(group) * lengths[group[0]] <= MAX_LENGTH
 
 
-def test_items_are_read_no_further_ahead_than_two_windows() -> None:
+def test_items_are_read_at_most_two_windows_ahead() -> None:
     read = 0
 
     def source() -> Iterator[str]:
@@ -50,11 +50,11 @@ def test_items_are_read_no_further_ahead_than_two_windows() -> None:
     answers.close()
 
 
-def test_so_many_groups_are_asked_at_once_as_there_are_workers() -> None:
+def test_groups_in_flight_equal_the_number_of_workers() -> None:
     together = threading.Barrier(3, timeout=30)
 
     def ask(texts: Sequence[str]) -> list[str]:
-        together.wait()  # breaks if there are ever fewer than three
+        together.wait()  # raises BrokenBarrierError with fewer than three
         return list(texts)
 
     texts = ["a" * MAX_LENGTH] * 9
@@ -62,7 +62,7 @@ def test_so_many_groups_are_asked_at_once_as_there_are_workers() -> None:
 
 
 @pytest.mark.parametrize("kind", [InputError, RequestError])
-def test_an_item_at_fault_stands_alone_with_its_error(kind: type[InputError | RequestError]) -> None:
+def test_only_the_faulty_item_gets_an_error(kind: type[InputError | RequestError]) -> None:
     def ask(texts: Sequence[str]) -> list[str]:
         if "bad" in texts:
             msg = "one of them is bad"
@@ -76,7 +76,7 @@ def test_an_item_at_fault_stands_alone_with_its_error(kind: type[InputError | Re
 
 
 @pytest.mark.parametrize("kind", [UnreachableError, SignatureNotFoundError])
-def test_an_error_that_is_no_items_fault_ends_it_with_what_came_before_yielded(
+def test_another_error_ends_the_run_after_the_earlier_answers(
     kind: type[UnreachableError | SignatureNotFoundError],
 ) -> None:
     def ask(texts: Sequence[str]) -> list[str]:

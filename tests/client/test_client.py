@@ -31,7 +31,7 @@ def first_choice(text: str, position: int) -> str:
     return TOKENS[best_token(ids_of(text), position, len(TOKENS))]
 
 
-def test_one_mask_is_answered_with_its_candidates_best_first(url: str) -> None:
+def test_one_mask_has_its_candidates_best_first(url: str) -> None:
     with FillMask(url) as client:
         answer = client.fill(ONE, top_k=3)
     first = best_token(ids_of(ONE), 5, len(TOKENS))
@@ -43,7 +43,7 @@ def test_one_mask_is_answered_with_its_candidates_best_first(url: str) -> None:
     ]
 
 
-def test_several_masks_are_answered_one_list_each_and_leave_each_other_in_the_sequence(url: str) -> None:
+def test_several_masks_have_a_list_each_and_stay_in_the_sequence(url: str) -> None:
     with FillMask(url) as client:
         answer = client.fill_masks(TWO, top_k=2)
     best = [mask[0] for mask in answer]
@@ -84,7 +84,7 @@ def test_many_texts_are_answered_in_order_and_short_ones_share_a_request(url: st
     assert sorted(lengths) == sorted(len(ids_of(text)) for text in texts)
 
 
-def test_many_texts_travel_in_requests_of_limited_size(url: str, model: ScriptedModel) -> None:
+def test_many_texts_are_sent_in_requests_of_limited_size(url: str, model: ScriptedModel) -> None:
     texts = ["北[MASK]"] * (MAX_ROWS + 1)
     with FillMask(url) as client:
         answers = client.fill(texts)
@@ -139,7 +139,7 @@ def test_both_clients_fail_the_same(url: str, texts: str | Sequence[str]) -> Non
 
 
 def signatures(kind: type) -> dict[str, list[str]]:
-    """The signatures of a client's methods, overloads included, without what says that one is asynchronous."""
+    """The signatures of a client's methods, without the markers of async."""
     return {
         name: [
             str(inspect.signature(variant)).replace("AsyncTransport", "Transport")
@@ -191,9 +191,7 @@ def test_every_method_of_the_async_client_is_a_coroutine() -> None:
         ("model_status", [], {}),
     ],
 )
-def test_both_clients_answer_every_question_the_same(
-    method: str, arguments: list[Any], options: dict[str, Any]
-) -> None:
+def test_both_clients_answer_every_method_the_same(method: str, arguments: list[Any], options: dict[str, Any]) -> None:
     table = TableModel()
 
     async def ask() -> object:
@@ -217,7 +215,7 @@ def test_both_clients_answer_every_question_the_same(
         ("", "一"),
     ],
 )
-def test_what_similarity_cannot_compare_is_refused_before_anything_is_asked(a: Any, b: str | None) -> None:
+def test_invalid_similarity_pairs_are_rejected_before_any_request(a: Any, b: str | None) -> None:
     table = TableModel()
     with FillMask(InProcess(table)) as client, pytest.raises(InputError):
         client.similarity(a, b)
@@ -235,7 +233,7 @@ def test_what_similarity_cannot_compare_is_refused_before_anything_is_asked(a: A
         ("features", ["一", "\0"]),
     ],
 )
-def test_a_text_that_cannot_be_asked_is_refused_before_anything_is_asked(question: str, text: Any) -> None:
+def test_an_invalid_text_is_rejected_before_any_request(question: str, text: Any) -> None:
     table = TableModel()
     more = [["一"]] if question in {"score", "choose"} else []
     with FillMask(InProcess(table)) as client, pytest.raises(InputError):
@@ -243,7 +241,7 @@ def test_a_text_that_cannot_be_asked_is_refused_before_anything_is_asked(questio
     assert not table.asked
 
 
-def test_a_client_says_whom_it_asks_and_nothing_secret() -> None:
+def test_repr_shows_the_address_without_secrets() -> None:
     assert repr(FillMask("grpc://127.0.0.1:8500", version=2)) == (
         "FillMask('grpc://127.0.0.1:8500', model='bert_mlm/versions/2')"
     )
@@ -260,7 +258,7 @@ def test_an_async_client_can_be_made_before_its_event_loop(url: str) -> None:
     assert asyncio.run(ask())
 
 
-def test_top_k_goes_up_to_what_the_server_answers_with(url: str, model: ScriptedModel) -> None:
+def test_top_k_is_limited_by_the_server(url: str, model: ScriptedModel) -> None:
     with FillMask(url) as client:
         assert len(client.fill(ONE, top_k=model.top_k)) == model.top_k
         with pytest.raises(InputError, match=r"top_k is 21, this model answers with 20"):
@@ -268,13 +266,13 @@ def test_top_k_goes_up_to_what_the_server_answers_with(url: str, model: Scripted
 
 
 @pytest.mark.parametrize("top_k", [0, -1])
-def test_top_k_below_one_is_refused_before_anything_is_asked(url: str, model: ScriptedModel, top_k: int) -> None:
+def test_top_k_below_one_is_rejected_before_any_request(url: str, model: ScriptedModel, top_k: int) -> None:
     with FillMask(url) as client, pytest.raises(InputError, match="ask for 1 candidate or more"):
         client.fill(ONE, top_k=top_k)
     assert not model.asked
 
 
-def test_a_bad_text_among_several_is_told_by_its_number(url: str, model: ScriptedModel) -> None:
+def test_an_invalid_text_is_named_by_its_number(url: str, model: ScriptedModel) -> None:
     with FillMask(url) as client, pytest.raises(InputError, match=r"^text 2 of 3: the text has no"):
         client.fill([ONE, "没有", ONE])
     assert not model.asked
@@ -294,7 +292,7 @@ def test_fill_masks_answers_one_mask_with_a_list_of_one(url: str) -> None:
         assert client.fill_masks([ONE, ONE]) == [[client.fill(ONE)]] * 2
 
 
-def test_a_long_text_among_several_is_told_by_its_number(url: str, model: ScriptedModel) -> None:
+def test_a_long_text_is_named_by_its_number(url: str, model: ScriptedModel) -> None:
     with (
         FillMask(url) as client,
         pytest.raises(InputError, match=r"^text 3 of 3: .* 42 tokens .* 32 that the model reads"),
@@ -303,7 +301,7 @@ def test_a_long_text_among_several_is_told_by_its_number(url: str, model: Script
     assert not model.requests("fill_mask")
 
 
-def test_the_longest_text_that_the_model_reads_is_asked(url: str) -> None:
+def test_a_text_of_the_maximum_length_is_accepted(url: str) -> None:
     with FillMask(url) as client:
         assert len(client.fill_masks("[MASK]" * 30)) == 30
 
@@ -315,7 +313,7 @@ def test_a_vocabulary_file_is_compared_with_the_servers(url: str, model: Scripte
         assert client.fill(ONE)
 
 
-def test_with_a_vocabulary_file_grpc_asks_for_the_configuration_alone(
+def test_with_a_vocabulary_file_grpc_fetches_only_the_configuration(
     grpc_url: str, model: ScriptedModel, tmp_path: Path
 ) -> None:
     path = tmp_path / "vocab.txt"
@@ -325,7 +323,7 @@ def test_with_a_vocabulary_file_grpc_asks_for_the_configuration_alone(
     assert [asked.output_filter for asked in model.asked] == [("config",)]
 
 
-def test_another_models_vocabulary_is_refused_with_both_sizes_and_digests(
+def test_another_vocabulary_is_rejected_with_both_sizes_and_digests(
     url: str, model: ScriptedModel, tmp_path: Path
 ) -> None:
     path = tmp_path / "vocab.txt"
@@ -339,7 +337,7 @@ def test_another_models_vocabulary_is_refused_with_both_sizes_and_digests(
     assert error.value.address == url
 
 
-def test_a_server_without_the_tokenizer_signature_takes_the_vocabulary_file(
+def test_without_tokenizer_signature_the_vocabulary_file_is_used(
     url: str, model: ScriptedModel, tmp_path: Path
 ) -> None:
     with FillMask(url) as client:
@@ -351,9 +349,7 @@ def test_a_server_without_the_tokenizer_signature_takes_the_vocabulary_file(
         assert client.fill(ONE) == expected
 
 
-def test_without_the_tokenizer_signature_and_without_a_file_the_error_asks_for_the_file(
-    url: str, model: ScriptedModel
-) -> None:
+def test_without_tokenizer_signature_and_file_the_error_names_the_file(url: str, model: ScriptedModel) -> None:
     model.without_tokenizer = True
     with FillMask(url) as client, pytest.raises(VocabularyError, match=r"pass the path of its vocab\.txt"):
         client.fill(ONE)
@@ -376,7 +372,7 @@ def test_a_missing_vocabulary_file_is_named(url: str, tmp_path: Path) -> None:
         ({"vocab_size": None}, "no valid 'vocab_size'"),
     ],
 )
-def test_a_damaged_tokenizer_configuration_is_refused(
+def test_a_damaged_tokenizer_configuration_is_rejected(
     url: str, model: ScriptedModel, config: dict[str, object], message: str
 ) -> None:
     model.config = config
@@ -385,7 +381,7 @@ def test_a_damaged_tokenizer_configuration_is_refused(
 
 
 @pytest.mark.parametrize("strange", [len(TOKENS), -1])
-def test_a_token_outside_the_vocabulary_is_refused(url: str, model: ScriptedModel, strange: int) -> None:
+def test_a_token_outside_the_vocabulary_is_rejected(url: str, model: ScriptedModel, strange: int) -> None:
     model.answers = {"token_ids": np.full((1, 1, model.top_k), strange, np.int32)}
     with (
         FillMask(url) as client,
@@ -396,12 +392,12 @@ def test_a_token_outside_the_vocabulary_is_refused(url: str, model: ScriptedMode
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 20), (1, 0, 20), (1, 1, 19), (1, 20)])
-def test_an_answer_of_another_shape_is_refused(url: str, model: ScriptedModel, shape: tuple[int, ...]) -> None:
+def test_an_answer_of_another_shape_is_rejected(url: str, model: ScriptedModel, shape: tuple[int, ...]) -> None:
     model.answers = {"token_ids": np.zeros(shape, np.int32)}
     with FillMask(url) as client, pytest.raises(ProtocolError, match="exported by this project"):
         client.fill(ONE)
 
 
-def test_what_is_no_pair_is_told_by_its_number() -> None:
+def test_an_invalid_pair_is_named_by_its_number() -> None:
     with FillMask(InProcess(TableModel())) as client, pytest.raises(InputError, match=r"^pair 2 of 2 is '快乐'; write"):
-        client.similarity([("一", "二"), "快乐"])  # type: ignore[list-item]  # which is the fault
+        client.similarity([("一", "二"), "快乐"])  # type: ignore[list-item]  # the fault under test

@@ -1,4 +1,4 @@
-"""Ids and scores become predictions in the user's own text."""
+"""Decoding of ids and scores into predictions."""
 
 import numpy as np
 import pytest
@@ -22,12 +22,12 @@ def test_several_masks_have_a_list_each() -> None:
     assert answer == [[Prediction(0.5, 1, "都", "都😀[MASK]")], [Prediction(0.25, 3, "the", "[MASK]😀the")]]
 
 
-def test_rows_of_other_requests_masks_are_dropped_unread() -> None:
+def test_rows_of_other_requests_are_dropped() -> None:
     ids, scores = np.array([[1], [999]]), np.array([[0.5], [0.25]])
     assert decode(ONE, ids, scores, tokens=TOKENS, top_k=1) == [[Prediction(0.5, 1, "都", "The 首都  是")]]
 
 
-def test_more_candidates_than_the_server_has_are_refused() -> None:
+def test_more_candidates_than_the_server_has_are_rejected() -> None:
     with pytest.raises(InputError, match="top_k is 3, this model answers with 2"):
         decode(ONE, np.array([[1, 2]]), np.array([[0.5, 0.25]]), tokens=TOKENS, top_k=3)
 
@@ -38,7 +38,7 @@ def test_an_id_without_a_name_is_rejected(token: int) -> None:
         decode(ONE, np.array([[token]]), np.array([[0.5]]), tokens=TOKENS, top_k=1)
 
 
-def test_without_punctuation_the_next_candidates_move_up() -> None:
+def test_without_punctuation_the_next_candidates_are_used() -> None:
     ids, scores = np.array([[0, 1, 4, 3, 2]]), np.array([[0.5, 0.2, 0.1, 0.05, 0.01]])
     answer = decode(ONE, ids, scores, tokens=TOKENS, top_k=2, skip_punctuation=True)
     assert answer == [[Prediction(0.2, 1, "都", "The 首都  是"), Prediction(0.05, 3, "the", "The 首the  是")]]
@@ -54,7 +54,7 @@ def test_without_punctuation_there_may_be_fewer_candidates() -> None:
 @pytest.mark.parametrize(
     "token", ["，", "。", "##，", "——", "￥", "+", "[UNK]", "[unused12]", "[MASK]", "\u2028", "…", "##"]
 )
-def test_punctuation_symbols_and_special_tokens_are_no_words(token: str) -> None:
+def test_punctuation_symbols_and_special_tokens_are_not_words(token: str) -> None:
     assert is_punctuation(token)
 
 

@@ -1,4 +1,4 @@
-"""The client's documents are true: their Python runs against a real server and prints what they say."""
+"""The Python in the client's documents runs and prints the documented output."""
 
 import doctest
 import io
@@ -22,7 +22,7 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: the document and the line it begins at, the word behind the fence and what is inside."""
+    """A fenced block with its document, first line, language and content."""
 
     document: Path
     line: int
@@ -58,13 +58,13 @@ def wait_until_available(process: subprocess.Popen[bytes], port: int) -> None:
             pass
         finally:
             connection.close()
-        time.sleep(0.05)  # between two looks at a port that is not open yet
+        time.sleep(0.05)  # poll interval while the port is closed
     pytest.fail("the server did not become available")
 
 
 @contextmanager
 def demo_server(model: Path) -> Iterator[tuple[int, int]]:
-    """Serve a model with the embedded server; yield the ports of gRPC and REST."""
+    """Serve a model with the embedded server and yield its ports."""
     ports = free_port(), free_port()
     flags = [f"--port={ports[0]}", f"--rest_api_port={ports[1]}", "--model_name=bert_mlm", f"--model_base_path={model}"]
     process = subprocess.Popen([sys.executable, "-m", "deploy.embedded", *flags], cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -78,7 +78,7 @@ def demo_server(model: Path) -> Iterator[tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def addresses(demo_version: Path) -> Iterator[dict[str, str]]:
-    """What the documents call their servers, and where one is that answers."""
+    """The documents' server addresses and the running servers for them."""
     with demo_server(demo_version.parent) as (grpc, rest):
         yield {
             "grpc://127.0.0.1:8500": f"grpc://127.0.0.1:{grpc}",
@@ -94,7 +94,7 @@ def located(text: str, addresses: dict[str, str]) -> str:
     return text
 
 
-def test_the_first_program_runs_and_prints_what_stands_below_it(addresses: dict[str, str]) -> None:
+def test_the_first_program_prints_its_documented_output(addresses: dict[str, str]) -> None:
     program, printed = blocks()[1:3]
     assert (program.language, printed.language) == ("python", "text")
     assert len(program.text.splitlines()) <= 6
@@ -104,7 +104,7 @@ def test_the_first_program_runs_and_prints_what_stands_below_it(addresses: dict[
     assert output.getvalue() == printed.text
 
 
-def test_every_example_runs_and_prints_what_it_says(addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_example_prints_its_documented_output(addresses: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=OPTIONS)
     names: dict[str, object] = {}
@@ -115,14 +115,14 @@ def test_every_example_runs_and_prints_what_it_says(addresses: dict[str, str], m
             test = parser.get_doctest(
                 located(block.text, addresses), {}, block.document.stem, str(block.document), block.line
             )
-            test.globs = names  # the examples are one session, as somebody who reads them types it
+            test.globs = names  # the examples form one interactive session
             examples += len(test.examples)
             runner.run(test, out=output.write, clear_globs=False)
     assert not runner.failures, output.getvalue()
     assert examples > 30
 
 
-def test_every_python_block_is_one_that_these_tests_run() -> None:
+def test_every_python_block_is_tested() -> None:
     python = [block for block in blocks() if block.language == "python"]
     assert [(block.document, block.line) for block in python[1:] if ">>>" not in block.text] == []
 

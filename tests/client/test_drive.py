@@ -1,4 +1,4 @@
-"""An exchange is carried out the same by threads and by tasks."""
+"""An exchange runs the same with threads and with tasks."""
 
 import asyncio
 import threading
@@ -47,7 +47,7 @@ def carry(request: pytest.FixtureRequest) -> Callable[..., object]:
     return driver
 
 
-def test_answers_come_back_in_the_order_of_their_requests(carry: Callable[..., object]) -> None:
+def test_answers_have_the_order_of_their_requests(carry: Callable[..., object]) -> None:
     def exchange() -> Exchange[list[int]]:
         first = yield [request(number) for number in range(30)]
         second = yield [request(int(answer["number"]) * 2) for answer in first]
@@ -58,7 +58,7 @@ def test_answers_come_back_in_the_order_of_their_requests(carry: Callable[..., o
     assert carry(exchange(), echo) == [number * 2 for number in range(30)]
 
 
-def test_an_exchange_may_live_with_an_error(carry: Callable[..., object]) -> None:
+def test_an_exchange_may_handle_an_error(carry: Callable[..., object]) -> None:
     def exchange() -> Exchange[str]:
         try:
             yield [request(1), request(2)]
@@ -69,7 +69,7 @@ def test_an_exchange_may_live_with_an_error(carry: Callable[..., object]) -> Non
     assert carry(exchange(), refuse) == "went on after busy"
 
 
-def test_an_error_that_nobody_expects_ends_the_exchange(carry: Callable[..., object]) -> None:
+def test_an_unexpected_error_ends_the_exchange(carry: Callable[..., object]) -> None:
     def exchange() -> Exchange[None]:
         yield [request(number) for number in range(20)]
 
@@ -97,7 +97,7 @@ def test_another_error_closes_the_exchange(carry: Callable[..., object]) -> None
     assert closed == ["closed"]
 
 
-def test_threads_are_under_way_together_and_not_too_many() -> None:
+def test_threads_run_concurrently_up_to_the_limit() -> None:
     together = threading.Barrier(MAX_IN_FLIGHT, timeout=20)
 
     def exchange() -> Exchange[int]:
@@ -111,7 +111,7 @@ def test_threads_are_under_way_together_and_not_too_many() -> None:
     assert with_threads(exchange(), send) == MAX_IN_FLIGHT * 2
 
 
-def test_threads_that_are_kept_carry_one_exchange_after_the_other() -> None:
+def test_threads_are_reused_by_later_exchanges() -> None:
     def exchange() -> Exchange[None]:
         yield [request(number) for number in range(MAX_IN_FLIGHT * 2)]
 
@@ -128,8 +128,8 @@ def test_threads_that_are_kept_carry_one_exchange_after_the_other() -> None:
     assert all(name.startswith("kept") for names in seen for name in names)
 
 
-def test_what_the_caller_set_is_seen_wherever_a_request_is_sent(carry: Callable[..., object]) -> None:
-    caller = ContextVar("caller", default="nobody")
+def test_context_variables_reach_every_request(carry: Callable[..., object]) -> None:
+    caller = ContextVar("caller", default="unset")
     seen = []
 
     def exchange() -> Exchange[None]:
@@ -146,7 +146,7 @@ def test_what_the_caller_set_is_seen_wherever_a_request_is_sent(carry: Callable[
     assert seen == ["me"] * 21
 
 
-def test_tasks_are_under_way_together_and_not_too_many() -> None:
+def test_tasks_run_concurrently_up_to_the_limit() -> None:
     under_way = most = 0
 
     async def send(asked: Request) -> Answer:

@@ -1,4 +1,4 @@
-"""Every way to go wrong ends in one error that says what, where and what to check."""
+"""Every failure raises one error that names cause, place and remedy."""
 
 import asyncio
 import pickle
@@ -46,7 +46,7 @@ def ask_async(url: str, *, model: str = "bert_mlm", version: int | None = None, 
 
 @pytest.fixture(params=[ask, ask_async], ids=["sync", "async"])
 def asking(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Each test that takes it runs with both clients."""
+    """A function that fills a text, once per client."""
     question: Callable[..., None] = request.param
     return question
 
@@ -72,9 +72,7 @@ def asking(request: pytest.FixtureRequest) -> Callable[..., None]:
         ("[MASK]\ud83d", r"U\+D83D, half of a surrogate pair"),
     ],
 )
-def test_a_text_that_cannot_be_asked_is_refused_before_anything_is_sent(
-    refusing_port: int, text: str, message: str
-) -> None:
+def test_an_invalid_text_is_rejected_before_any_request(refusing_port: int, text: str, message: str) -> None:
     with FillMask(f"grpc://127.0.0.1:{refusing_port}") as client, pytest.raises(InputError, match=message) as error:
         client.fill(text)
     assert isinstance(error.value, ValueError)
@@ -84,13 +82,13 @@ def test_a_text_that_cannot_be_asked_is_refused_before_anything_is_sent(
     "text",
     ["[MASK]", "a\tb\nc\r[MASK]", "masked [MASK] mask", "[masked] [MASK]", "BITMASK] [MASK]", "\u200b[MASK]\u2028"],
 )
-def test_a_text_that_only_looks_wrong_is_asked(grpc_url: str, text: str) -> None:
+def test_an_unusual_but_valid_text_is_accepted(grpc_url: str, text: str) -> None:
     with FillMask(grpc_url) as client:
         assert client.fill(text)
 
 
 @pytest.mark.parametrize("text", [None, b"[MASK]", 5])
-def test_what_is_no_text_is_a_type_error(refusing_port: int, text: str) -> None:
+def test_a_text_that_is_not_a_str_is_a_type_error(refusing_port: int, text: str) -> None:
     with FillMask(f"http://127.0.0.1:{refusing_port}") as client, pytest.raises(TypeError):
         client.fill([text])
     with (
@@ -122,7 +120,7 @@ def test_what_is_no_text_is_a_type_error(refusing_port: int, text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("client", [FillMask, AsyncFillMask])
-def test_a_bad_address_is_refused_with_an_example(client: type, url: object, message: str) -> None:
+def test_an_invalid_address_is_rejected_with_an_example(client: type, url: object, message: str) -> None:
     with pytest.raises(InputError, match=message) as error:
         client(url)
     assert "grpc://127.0.0.1:8500" in str(error.value)
@@ -166,7 +164,7 @@ def test_an_unknown_version_is_named(url: str, asking: Callable[..., None]) -> N
         (Refusal("out of memory", "INTERNAL"), ServerError),
     ],
 )
-def test_the_servers_refusals_keep_its_words(
+def test_server_errors_keep_their_message(
     url: str, model: ScriptedModel, asking: Callable[..., None], refusal: Refusal, kind: type[ServerError]
 ) -> None:
     model.refusal = refusal
@@ -204,18 +202,18 @@ def test_a_call_may_have_a_timeout_of_its_own(silent_port: int) -> None:
         client.fill(TEXT, timeout=0.1)
 
 
-def test_the_rest_port_given_to_grpc_is_told(rest_url: str, asking: Callable[..., None]) -> None:
+def test_using_the_rest_port_for_grpc_is_named(rest_url: str, asking: Callable[..., None]) -> None:
     with pytest.raises(ProtocolError, match="grpc:// goes with 8500, http:// with 8501"):
         asking(rest_url.replace("http", "grpc"))
 
 
-def test_the_grpc_port_given_to_rest_is_told(grpc_url: str, asking: Callable[..., None]) -> None:
+def test_using_the_grpc_port_for_rest_is_named(grpc_url: str, asking: Callable[..., None]) -> None:
     with pytest.raises(ProtocolError, match="grpc:// goes with 8500, http:// with 8501"):
         asking(grpc_url.replace("grpc", "http"))
 
 
 class Page(BaseHTTPRequestHandler):
-    """A web page where TensorFlow Serving was expected; the model's name is the status it has."""
+    """A web page in place of TensorFlow Serving, with the model's name as status."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -242,7 +240,7 @@ class Page(BaseHTTPRequestHandler):
         (504, DeadlineError),
     ],
 )
-def test_a_web_page_is_no_answer_whatever_its_status(
+def test_a_web_page_is_an_invalid_answer_with_any_status(
     asking: Callable[..., None], status: int, kind: type[BertMlmError]
 ) -> None:
     with http_server(Page) as url, pytest.raises(kind, match=f"HTTP {status}"):
@@ -250,7 +248,7 @@ def test_a_web_page_is_no_answer_whatever_its_status(
 
 
 class Nonsense(BaseHTTPRequestHandler):
-    """JSON, but not TensorFlow Serving's."""
+    """JSON in another format than TensorFlow Serving's."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -269,12 +267,12 @@ _RAGGED = b'{"outputs": {"vocab": [[1], [2, 3]], "config": [true]}}'
 
 
 @pytest.mark.parametrize("body", ["list", "other", "bare", "deep"])
-def test_json_of_something_else_is_no_answer(asking: Callable[..., None], body: str) -> None:
+def test_other_json_is_an_invalid_answer(asking: Callable[..., None], body: str) -> None:
     with http_server(Nonsense) as url, pytest.raises(ProtocolError, match="without the outputs vocab, config"):
         asking(url, model=body)
 
 
-def test_another_grpc_service_is_no_answer(asking: Callable[..., None]) -> None:
+def test_another_grpc_service_is_an_invalid_answer(asking: Callable[..., None]) -> None:
     server = grpc.server(ThreadPoolExecutor(1))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -283,7 +281,7 @@ def test_another_grpc_service_is_no_answer(asking: Callable[..., None]) -> None:
     server.stop(grace=None).wait()
 
 
-def test_a_damaged_grpc_answer_is_no_answer(asking: Callable[..., None]) -> None:
+def test_a_damaged_grpc_answer_is_invalid(asking: Callable[..., None]) -> None:
     method = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"\xff\xff\xff")
     service = grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", {"Predict": method})
     server = grpc.server(ThreadPoolExecutor(1), handlers=[service])
@@ -295,8 +293,8 @@ def test_a_damaged_grpc_answer_is_no_answer(asking: Callable[..., None]) -> None
 
 
 @pytest.mark.parametrize("serve", [grpc_server, rest_server])
-def test_a_server_that_comes_back_is_asked_again(serve: Callable[[ScriptedModel], object]) -> None:
-    """One client outlives a refused request."""
+def test_a_client_reconnects_to_a_restarted_server(serve: Callable[[ScriptedModel], object]) -> None:
+    """One client survives a failed request."""
     model = ScriptedModel(refusal=Refusal("the queue is full", "UNAVAILABLE"))
     with serve(model) as url, FillMask(url) as client:  # type: ignore[attr-defined]  # both are context managers
         with pytest.raises(OverloadedError):
@@ -324,18 +322,18 @@ def test_the_module_docstring_draws_every_error() -> None:
             assert re.search(rf"\b{name}\b", drawn), name
 
 
-def test_special_tokens_typed_by_the_user_are_asked(grpc_url: str) -> None:
+def test_special_tokens_typed_by_the_user_are_accepted(grpc_url: str) -> None:
     with FillMask(grpc_url) as client:
         assert client.fill("".join(SPECIAL))
 
 
-def test_a_vocabulary_that_is_a_folder_is_refused(grpc_url: str, tmp_path: Path) -> None:
+def test_a_folder_as_vocabulary_is_rejected(grpc_url: str, tmp_path: Path) -> None:
     with FillMask(grpc_url, vocab=tmp_path) as client, pytest.raises(BertMlmError, match="cannot be read"):
         client.fill(TEXT)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 1e10, float("inf"), float("nan")])
-def test_waiting_for_ever_is_refused(grpc_url: str, timeout: float) -> None:
+def test_an_infinite_timeout_is_rejected(grpc_url: str, timeout: float) -> None:
     with pytest.raises(InputError, match="positive number of seconds"):
         FillMask(grpc_url, timeout=timeout)
     with FillMask(grpc_url) as client, pytest.raises(InputError, match="positive number of seconds"):

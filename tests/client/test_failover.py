@@ -1,4 +1,4 @@
-"""Two real servers behind one client: one is killed under load and comes back, and no call fails."""
+"""Failover between two real servers, one of them killed under load."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from loadtest.failover import FAIR_SHARE, measure
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
-def test_killing_a_server_fails_no_call_and_its_share_comes_back(
+def test_killing_a_server_fails_no_call_and_its_load_returns(
     light_version: Path, tmp_path: Path, protocol: str
 ) -> None:
     flags = ["--engine=onnx"]

@@ -1,4 +1,4 @@
-"""Vectors of texts and their similarity, through both clients over real sockets."""
+"""Text vectors and similarity through both clients over real sockets."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ TEXTS = ["今天天气很好。", "我们去散步吧。", "今天天气很[MASK
 
 @dataclass
 class Vectors(ScriptedModel):
-    """Answers features with vectors that follow from the row's own tokens, or refuses as an old version does."""
+    """A model with vectors computed from tokens, or without features."""
 
     whitened: bool = True
-    empty: tuple[int, ...] = ()  # tokens whose sentences have vectors of zeros
+    empty: tuple[int, ...] = ()  # tokens whose sentences have zero vectors
 
     def predict(self, asked: Asked) -> dict[str, Array]:
         if asked.signature != "features":
@@ -102,7 +102,7 @@ def test_one_text_has_one_answer(client: FillMask, model: Vectors) -> None:
     assert np.allclose(found.cls, model.of(TEXTS[0])["cls"])
 
 
-def test_many_texts_travel_in_few_requests(client: FillMask, model: Vectors) -> None:
+def test_many_texts_are_sent_in_few_requests(client: FillMask, model: Vectors) -> None:
     texts = ["好" * (1 + number % 7) + "北京"[number % 2] for number in range(3 * MAX_ROWS)]
     found = client.features(texts)
     assert len(model.requests("features")) <= 6
@@ -129,7 +129,7 @@ def test_similarity_is_the_cosine_of_whitened_vectors_beside_the_raw_one(client:
     assert client.similarity(*pairs[1]) == found[1]
 
 
-def test_without_a_whitening_similarity_is_the_raw_cosine_and_says_so(client: FillMask, model: Vectors) -> None:
+def test_without_whitening_similarity_is_marked_as_raw_cosine(client: FillMask, model: Vectors) -> None:
     model.whitened = False
     found = client.similarity(TEXTS[0], TEXTS[1])
     assert found.measure == "cosine"
@@ -141,24 +141,24 @@ def test_equal_texts_have_similarity_1_exactly(client: FillMask) -> None:
     assert client.similarity("THE", " the ").score == 1.0
 
 
-def test_a_text_of_several_pairs_is_asked_for_once(client: FillMask, model: Vectors) -> None:
+def test_a_text_in_several_pairs_is_requested_once(client: FillMask, model: Vectors) -> None:
     found = client.similarity([(TEXTS[0], other) for other in TEXTS])
     assert rows_asked(model) == len(TEXTS)
     assert [one.score == 1 for one in found] == [True, False, False, False, False, False]
 
 
-def test_a_vector_of_zeros_is_near_nothing_but_itself(client: FillMask, model: Vectors) -> None:
+def test_a_zero_vector_is_similar_only_to_itself(client: FillMask, model: Vectors) -> None:
     model.empty = (model.tokens.index("巴"),)
     assert client.similarity(TEXTS[0], TEXTS[5]) == Similarity(0.0, "whitened cosine", 0.0)
     assert client.similarity(TEXTS[5], TEXTS[5]).score == 1.0
 
 
-def test_no_texts_ask_nothing(client: FillMask, model: Vectors) -> None:
+def test_no_texts_send_no_request(client: FillMask, model: Vectors) -> None:
     assert (client.features([]), client.similarity([])) == ([], [])
     assert not model.requests("features")
 
 
-def test_a_text_that_cannot_be_asked_is_named_before_anything_is_asked(client: FillMask, model: Vectors) -> None:
+def test_an_invalid_text_is_named_before_any_request(client: FillMask, model: Vectors) -> None:
     with pytest.raises(InputError, match="text 4 of 4: the text is empty"):
         client.similarity([(TEXTS[0], TEXTS[1]), (TEXTS[2], " ")])
     with pytest.raises(InputError, match="text 2 of 2: the text is 42 tokens long"):
@@ -166,7 +166,7 @@ def test_a_text_that_cannot_be_asked_is_named_before_anything_is_asked(client: F
     assert not model.requests("features")
 
 
-def test_another_refusal_is_not_asked_again(client: FillMask, model: Vectors) -> None:
+def test_other_rejections_are_not_retried(client: FillMask, model: Vectors) -> None:
     model.refusal = Refusal("input_ids: this model takes at most 8 tokens", "INVALID_ARGUMENT")
     with pytest.raises(RequestError, match="at most 8 tokens"):
         client.features(TEXTS[0])

@@ -1,4 +1,4 @@
-"""Where and when a client may be used: in forked processes, until it is closed, in one event loop."""
+"""Clients in forked processes, after close, and in event loops."""
 
 import asyncio
 import subprocess
@@ -16,9 +16,9 @@ from tests.client.scripted import Asked, ScriptedModel, grpc_server, rest_server
 
 TEXT = "中国的首[MASK]是北京。"
 MANY = ["[MASK]" + "京" * (number % 20) for number in range(200)]
-"""So many that several requests are under way at once."""
+"""Enough texts for several concurrent requests."""
 
-# In a process of its own: the threads of this one's servers would be in the way of gRPC.
+# In a subprocess, because gRPC does not support a fork while this process's server threads run.
 FORKED = """
 import asyncio, os, sys
 from bert_mlm_client import AsyncFillMask, FillMask, UsageError
@@ -53,7 +53,7 @@ if isinstance(client, FillMask):
 
 
 def forked(client: str, environment: dict[str, str]) -> str:
-    """Ask in a process and in one that is forked from it; return what they print."""
+    """Run requests in a process and its fork; return their output."""
     program = FORKED.replace("{client}", client)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=120, check=False
@@ -70,13 +70,13 @@ def test_a_forked_process_has_an_async_client_of_its_own_over_rest(rest_url: str
     assert forked(f"AsyncFillMask({rest_url!r}, timeout=60)", environment) == "0\n"
 
 
-def test_an_async_client_that_grpc_does_not_let_be_forked_says_so(grpc_url: str, environment: dict[str, str]) -> None:
+def test_a_forked_async_grpc_client_raises_usage_error(grpc_url: str, environment: dict[str, str]) -> None:
     assert "gRPC does not survive this fork" in forked(f"AsyncFillMask({grpc_url!r}, timeout=60)", environment)
 
 
 @dataclass
 class Stuck(ScriptedModel):
-    """Answers no fill_mask before it is told to."""
+    """A model that blocks fill_mask until it is released."""
 
     is_asked: threading.Event = field(default_factory=threading.Event)
     goes_on: threading.Event = field(default_factory=threading.Event)
@@ -111,7 +111,7 @@ QUESTIONS: list[Callable[[Any], Any]] = [
 
 @pytest.mark.parametrize("is_used", [False, True])
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_client_that_is_closed_says_so(url: str, question: Callable[[Any], Any], is_used: bool) -> None:
+def test_a_closed_client_raises_usage_error(url: str, question: Callable[[Any], Any], is_used: bool) -> None:
     client = FillMask(url)
     if is_used:
         client.fill(MANY)
@@ -123,7 +123,9 @@ def test_a_client_that_is_closed_says_so(url: str, question: Callable[[Any], Any
 
 @pytest.mark.parametrize("is_used", [False, True])
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_an_async_client_that_is_closed_says_so(url: str, question: Callable[[Any], Any], is_used: bool) -> None:
+async def test_a_closed_async_client_raises_usage_error(
+    url: str, question: Callable[[Any], Any], is_used: bool
+) -> None:
     client = AsyncFillMask(url)
     if is_used:
         await client.fill(MANY)
@@ -134,14 +136,14 @@ async def test_an_async_client_that_is_closed_says_so(url: str, question: Callab
 
 
 @pytest.mark.parametrize("texts", [TEXT, MANY], ids=["one", "many"])
-def test_a_call_that_a_close_ended_says_so(stuck_url: str, stuck: Stuck, texts: str | list[str]) -> None:
+def test_a_call_in_flight_at_close_raises_usage_error(stuck_url: str, stuck: Stuck, texts: str | list[str]) -> None:
     client = FillMask(stuck_url, timeout=60)
     errors: list[Exception] = []
 
     def ask() -> None:
         try:
             client.fill(texts)
-        except Exception as error:  # noqa: BLE001  which is told below
+        except Exception as error:  # noqa: BLE001  checked below
             errors.append(error)
 
     thread = threading.Thread(target=ask)
@@ -153,7 +155,9 @@ def test_a_call_that_a_close_ended_says_so(stuck_url: str, stuck: Stuck, texts: 
 
 
 @pytest.mark.parametrize("texts", [TEXT, MANY], ids=["one", "many"])
-async def test_a_task_that_a_close_ended_says_so(stuck_url: str, stuck: Stuck, texts: str | list[str]) -> None:
+async def test_a_task_in_flight_at_close_raises_usage_error(
+    stuck_url: str, stuck: Stuck, texts: str | list[str]
+) -> None:
     client = AsyncFillMask(stuck_url, timeout=60)
     task = asyncio.create_task(client.fill(texts))
     await asyncio.to_thread(stuck.is_asked.wait, 60)
@@ -162,7 +166,7 @@ async def test_a_task_that_a_close_ended_says_so(stuck_url: str, stuck: Stuck, t
         await task
 
 
-async def test_a_task_that_is_cancelled_is_cancelled(stuck_url: str, stuck: Stuck) -> None:
+async def test_cancelling_a_task_raises_cancelled_error(stuck_url: str, stuck: Stuck) -> None:
     client = AsyncFillMask(stuck_url, timeout=60)
     task = asyncio.create_task(client.fill(TEXT))
     await asyncio.to_thread(stuck.is_asked.wait, 60)
@@ -172,7 +176,7 @@ async def test_a_task_that_is_cancelled_is_cancelled(stuck_url: str, stuck: Stuc
         await task
 
 
-async def test_a_second_event_loop_is_refused(url: str) -> None:
+async def test_a_second_event_loop_is_rejected(url: str) -> None:
     async with AsyncFillMask(url) as client:
         await client.fill(TEXT)
 

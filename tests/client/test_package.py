@@ -1,4 +1,4 @@
-"""What installing and importing the package gives, and what it costs."""
+"""Content and cost of installing and importing the package."""
 
 import ast
 import importlib.metadata
@@ -15,13 +15,13 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"grpc", "httpcore2", "httpx2", "rich", "tensorflow", "tokenizers", "torch", "transformers"}
-DISTRIBUTIONS = {"google.protobuf": "protobuf", "grpc": "grpcio"}  # the others are named as they are imported
+DISTRIBUTIONS = {"google.protobuf": "protobuf", "grpc": "grpcio"}  # the others have the name of their module
 MAX_WHEEL_BYTES = 130_000  # 4 kB of it are the licence
 MAX_IMPORT_MB = 60
 
 
 def output(code: str, environment: dict[str, str]) -> str:
-    """Return what a program prints; warnings in it are errors."""
+    """Return a program's output, with warnings as errors."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, env=environment, check=True
     ).stdout
@@ -33,7 +33,7 @@ def modules_after(code: str, environment: dict[str, str]) -> set[str]:
 
 
 def imported() -> set[str]:
-    """Return the top-level modules that the package's source imports, anywhere, without the standard library's."""
+    """Return the third-party top-level modules that the source imports."""
     sources = Path(bert_mlm_client.__file__).parent.rglob("*.py")
     nodes = [node for path in sources for node in ast.walk(ast.parse(path.read_text()))]
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
@@ -43,7 +43,7 @@ def imported() -> set[str]:
 
 
 def dependencies(name: str) -> set[str]:
-    """Return the distributions that are installed with one, and with those."""
+    """Return the transitive dependencies of a distribution."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
@@ -78,16 +78,16 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in names} == {"bert_mlm_client"}
 
 
-def test_importing_the_package_by_itself_loads_nothing_but_itself(environment: dict[str, str]) -> None:
+def test_importing_the_package_loads_only_itself(environment: dict[str, str]) -> None:
     others = modules_after("pass", environment) | sys.stdlib_module_names
     assert modules_after("import bert_mlm_client", environment) - others == {"bert_mlm_client"}
 
 
-def test_importing_all_its_names_loads_none_of_the_heavy_libraries(environment: dict[str, str]) -> None:
+def test_importing_all_names_loads_no_heavy_library(environment: dict[str, str]) -> None:
     assert not modules_after("from bert_mlm_client import *", environment) & HEAVY
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux alone tells a process's memory as a file")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux has a process's memory as a file")
 def test_importing_takes_little_memory(environment: dict[str, str]) -> None:
     code = "from bert_mlm_client import *\nprint(open('/proc/self/status').read())"
     status = dict(line.split(":", 1) for line in output(code, environment).splitlines() if ":" in line)
@@ -97,7 +97,7 @@ def test_importing_takes_little_memory(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("fixture", "loaded"), [("grpc_url", {"grpc", "tokenizers"}), ("rest_url", {"httpcore2", "tokenizers"})]
 )
-def test_asking_loads_only_what_its_protocol_needs(
+def test_a_request_loads_only_the_libraries_of_its_protocol(
     request: pytest.FixtureRequest, environment: dict[str, str], fixture: str, loaded: set[str]
 ) -> None:
     url = request.getfixturevalue(fixture)
@@ -105,7 +105,7 @@ def test_asking_loads_only_what_its_protocol_needs(
     assert modules_after(code, environment) & HEAVY == loaded
 
 
-def test_every_error_is_public_and_every_public_name_is_there() -> None:
+def test_every_error_is_public_and_every_public_name_exists() -> None:
     raised = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
     assert raised <= set(bert_mlm_client.__all__)
     assert all(hasattr(bert_mlm_client, name) for name in bert_mlm_client.__all__)

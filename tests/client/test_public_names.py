@@ -1,4 +1,4 @@
-"""What export and servers use of the client is public."""
+"""Export and servers use only public names of the client."""
 
 import ast
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ README = (ROOT / "client/README.md").read_text(encoding="utf-8")
 
 
 def imported(folder: str) -> Iterator[tuple[Path, str, str]]:
-    """Yield (file, module, name) for each name that a folder imports from the client."""
+    """Yield (file, module, name) of a folder's imports from the client."""
     for path in (ROOT / folder).rglob("*.py"):
         if path.name.endswith("_pb2.py"):
             continue

@@ -49,7 +49,7 @@ def test_the_words_of_a_filling_are_one_text() -> None:
     assert Filling(0.5, -0.7, (1, 2), ("北", "京"), "").token_str == "北 京"
 
 
-def test_versions_that_can_be_asked_are_those_available() -> None:
+def test_ready_versions_are_those_available() -> None:
     versions = tuple(VersionStatus(n, state, "OK", "") for n, state in enumerate(("LOADING", "AVAILABLE", "END")))
     assert ModelStatus("bert_mlm", versions).available == (versions[1],)
 

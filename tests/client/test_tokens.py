@@ -1,4 +1,4 @@
-"""Text is cut exactly as Hugging Face's BertTokenizer cuts it."""
+"""Text is tokenized exactly as by Hugging Face's BertTokenizer."""
 
 import os
 import subprocess
@@ -60,7 +60,7 @@ def check_same(name: str, config: TokenizerConfig, text: str) -> None:
 @pytest.mark.parametrize("config", CONFIGS, ids=repr)
 @pytest.mark.parametrize("name", VOCABULARIES)
 @pytest.mark.parametrize("text", equality.NASTY)
-def test_nasty_text_is_cut_as_hugging_face_cuts_it(name: str, config: TokenizerConfig, text: str) -> None:
+def test_difficult_text_is_tokenized_as_by_hugging_face(name: str, config: TokenizerConfig, text: str) -> None:
     check_same(name, config, text)
 
 
@@ -78,14 +78,14 @@ def test_nasty_text_is_cut_as_hugging_face_cuts_it(name: str, config: TokenizerC
     name=st.sampled_from(sorted(VOCABULARIES)),
 )
 @settings(max_examples=300, deadline=None)
-def test_any_text_is_cut_as_hugging_face_cuts_it(
+def test_any_text_is_tokenized_as_by_hugging_face(
     parts: list[str], between: str, config: TokenizerConfig, name: str
 ) -> None:
     check_same(name, config, between.join(parts))
 
 
 def comparison_of(name: str) -> list[str]:
-    """Return the arguments that compare real lines, as they are and masked, and random strings."""
+    """Return arguments to compare real lines, masked lines and random strings."""
     files = [*(DEMO / "text").glob("*.txt"), *(CORPORA.glob("[ux]*.txt.xz") if name == "real" else ())]
     return ["--vocab", str(FOLDERS[name]), *map(str, files), "--lines", "500", "--generated", "1000"]
 
@@ -98,14 +98,14 @@ def assert_all_equal(printed: str) -> None:
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_thousands_of_real_lines_are_cut_the_same(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_thousands_of_real_lines_are_tokenized_the_same(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert equality.main(comparison_of(name)) == 0
     assert_all_equal(capsys.readouterr().out)
 
 
 @needs_torch
 @pytest.mark.parametrize("name", FOLDERS)
-def test_transformers_itself_cuts_thousands_of_real_lines_the_same(name: str) -> None:
+def test_transformers_tokenizes_thousands_of_real_lines_the_same(name: str) -> None:
     done = subprocess.run(
         [torch_python(), "-m", "tests.client.transformers_equality", *comparison_of(name)],
         cwd=ROOT,
@@ -127,7 +127,7 @@ def test_the_comparison_notices_a_difference(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("typed", ["[CLS]", "[SEP]", "[PAD]", "[UNK]"])
-def test_special_tokens_that_somebody_types_are_text(typed: str) -> None:
+def test_special_tokens_typed_by_the_user_are_text(typed: str) -> None:
     tokens = (*TOKENS, "[", "]", "cls", "sep", "pad", "unk")
     tokenizer = Tokenizer(Vocabulary.parse("\n".join(tokens).encode()), TokenizerConfig())
     encoded = tokenizer.encode(f"北{typed}[MASK]")
@@ -138,7 +138,7 @@ def test_special_tokens_that_somebody_types_are_text(typed: str) -> None:
 
 
 @pytest.mark.parametrize("missing", ["[UNK]", "[CLS]", "[SEP]", "[MASK]"])
-def test_a_vocabulary_without_a_special_token_is_refused(missing: str) -> None:
+def test_a_vocabulary_without_a_special_token_is_rejected(missing: str) -> None:
     content = "\n".join(token for token in TOKENS if token != missing).encode()
     with pytest.raises(VocabularyError, match=rf"has no \{missing[:-1]}\]"):
         Tokenizer(Vocabulary.parse(content), TokenizerConfig())
@@ -155,7 +155,7 @@ def test_a_vocabulary_with_windows_line_ends_is_the_same() -> None:
 
 
 @pytest.mark.parametrize("text", ["中国的首都", "中国的首[mask]是北京", "<mask>", "[MASK]", "BERT 是[MASK"])
-def test_a_text_that_needs_no_mask_may_have_none_or_a_misspelt_one(text: str) -> None:
+def test_a_mask_is_optional_where_it_is_not_needed(text: str) -> None:
     assert len(ours("small", TokenizerConfig()).encode(text, masks=False).input_ids) > 2
 
 
@@ -167,6 +167,6 @@ def test_a_text_that_needs_no_mask_may_have_none_or_a_misspelt_one(text: str) ->
         ("\u200b", "spaces and invisible characters only"),
     ],
 )
-def test_a_text_that_needs_no_mask_needs_something_to_read(text: str, message: str) -> None:
+def test_a_text_without_tokens_is_rejected(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         ours("small", TokenizerConfig()).encode(text, masks=False)

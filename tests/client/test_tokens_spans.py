@@ -1,4 +1,4 @@
-"""Every token knows the characters it was cut from, and a long text keeps what is around its masks."""
+"""Character spans of tokens, and truncation around masks."""
 
 import pytest
 from bert_mlm_client.errors import InputError
@@ -14,7 +14,7 @@ SMALL = Vocabulary.parse("\n".join((*TOKENS, "\u0307", "##\u0307")).encode())
 
 
 def tokens_at_spans(encoded: Encoded) -> list[tuple[str, str]]:
-    """Return each token but [CLS] and [SEP] with the characters of its span."""
+    """Return tokens (without [CLS] and [SEP]) with their characters."""
     pairs = zip(encoded.input_ids, encoded.token_spans, strict=True)
     return [(SMALL.tokens[number], encoded.text[start:end]) for number, (start, end) in pairs][1:-1]
 
@@ -33,7 +33,7 @@ def tokens_at_spans(encoded: Encoded) -> list[tuple[str, str]]:
         ("！[MASK]！", [("！", "！"), (MASK, MASK), ("！", "！")]),
     ],
 )
-def test_each_token_has_the_characters_that_it_was_cut_from(text: str, tokens: list[tuple[str, str]]) -> None:
+def test_each_token_has_the_span_of_its_characters(text: str, tokens: list[tuple[str, str]]) -> None:
     encoded = Tokenizer(SMALL, TokenizerConfig()).encode(text)
     assert tokens_at_spans(encoded) == tokens
     assert (encoded.token_spans[0], encoded.token_spans[-1]) == ((0, 0), (len(text), len(text)))
@@ -56,7 +56,7 @@ def test_a_character_that_lower_casing_makes_two_is_the_span_of_both() -> None:
     lower=st.booleans(),
 )
 @settings(max_examples=200, deadline=None)
-def test_what_stands_at_a_span_is_cut_into_its_token_again(text: str, lower: bool) -> None:
+def test_the_text_of_a_span_tokenizes_to_its_token(text: str, lower: bool) -> None:
     tokenizer = Tokenizer(SMALL, TokenizerConfig(do_lower_case=lower, max_length=2**30))
     try:
         encoded = tokenizer.encode(text, masks=False)
@@ -68,7 +68,7 @@ def test_what_stands_at_a_span_is_cut_into_its_token_again(text: str, lower: boo
         assert start < end
         alone = tokenizer.encode(encoded.text[start:end], masks=False)
         known = [SMALL.tokens[piece].removeprefix("##") for piece in alone.input_ids[1:-1]]
-        # An unknown word is one token at any length; a known one may be a piece that alone is a word.
+        # An unknown word is one token of any length; a known piece may be a word by itself.
         assert SMALL.tokens[number].removeprefix("##") in known or "[UNK]" in known
 
 
@@ -83,14 +83,14 @@ def test_the_length_counts_cls_and_sep() -> None:
     ("text", "kept"),
     [
         ("中国的[MASK]是北京", "国的[MASK]是北"),  # as much on both sides
-        ("[MASK]中国的首都是", "[MASK]中国的首"),  # what the left side does not need goes to the right
+        ("[MASK]中国的首都是", "[MASK]中国的首"),  # unused room on the left goes to the right
         ("中国的首都是[MASK]", "国的首都是[MASK]"[1:]),
         ("中国的首[MASK]是[MASK]北京天气", "首[MASK]是[MASK]北"),
         ("中国[MASK]的首都[MASK]北京", "[MASK]的首都[MASK]"),
         ("中国[MASK]京", "中国[MASK]京"),  # short enough as it is
     ],
 )
-def test_a_long_text_keeps_what_is_around_its_masks(text: str, kept: str) -> None:
+def test_a_long_text_is_truncated_around_its_masks(text: str, kept: str) -> None:
     tokenizer = Tokenizer(SMALL, TokenizerConfig(max_length=7))
     encoded = tokenizer.encode(text, truncate=True)
     assert encoded.input_ids == tokenizer.encode(kept).input_ids
@@ -99,7 +99,7 @@ def test_a_long_text_keeps_what_is_around_its_masks(text: str, kept: str) -> Non
     assert encoded.text == text
 
 
-def test_masks_that_do_not_fit_together_are_not_cut_off() -> None:
+def test_masks_too_far_apart_are_an_error() -> None:
     tokenizer = Tokenizer(SMALL, TokenizerConfig(max_length=7))
     with pytest.raises(InputError, match=r"first and the last .* are 5 tokens apart, the model reads 5 at once"):
         tokenizer.encode("[MASK]中国的首[MASK]", truncate=True)
@@ -136,7 +136,7 @@ def test_a_truncated_text_is_full_and_keeps_both_sides_alike(left: int, middle: 
         ("##e", ["##e"]),
     ],
 )
-def test_a_candidate_is_cut_as_text_is(word: str, tokens: list[str]) -> None:
+def test_a_candidate_is_tokenized_like_text(word: str, tokens: list[str]) -> None:
     ids = Tokenizer(SMALL, TokenizerConfig()).word_ids(word)
     assert [SMALL.tokens[number] for number in ids] == tokens
 
@@ -160,7 +160,7 @@ def test_every_token_that_a_prediction_can_have_is_a_candidate(token: str) -> No
         ("\ud83d", r"has U\+D83D"),
     ],
 )
-def test_a_word_that_cannot_be_asked_is_refused(word: str, message: str) -> None:
+def test_an_invalid_word_is_rejected(word: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Tokenizer(SMALL, TokenizerConfig()).word_ids(word)
 

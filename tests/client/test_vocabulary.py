@@ -1,4 +1,4 @@
-"""A vocabulary is split at the line ends of vocab.txt, and nowhere else."""
+"""A vocabulary is split only at the line ends of vocab.txt."""
 
 import hashlib
 import json
@@ -24,14 +24,14 @@ def test_line_ends_and_a_byte_order_mark_change_neither_tokens_nor_digest(conten
     assert vocabulary.digest == hashlib.sha256(b"a\n\nb").hexdigest()
 
 
-def test_what_is_not_utf_8_is_refused_with_its_place() -> None:
+def test_invalid_utf_8_is_rejected_with_its_place() -> None:
     for content, place in ((b"a\n\xff", 2), (b"\xef\xbb\xbfa\n\xff", 5)):
         with pytest.raises(VocabularyError, match=f"not UTF-8 text \\(byte {place}\\)"):
             Vocabulary.parse(content)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff"])
-def test_a_configuration_that_is_no_json_object_is_refused(content: bytes) -> None:
+def test_a_configuration_that_is_not_a_json_object_is_rejected(content: bytes) -> None:
     with pytest.raises(VocabularyError, match="export the model again"):
         TokenizerConfig.parse(content)
 

@@ -1,4 +1,4 @@
-"""Our messages are TensorFlow Serving's, and our tensors TensorFlow's."""
+"""Messages and tensors equal those of TensorFlow Serving and TensorFlow."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 INT32, ENUM = 5, 14  # google.protobuf.descriptor.FieldDescriptor's numbers
 
-# The official modules import TensorFlow, which takes seconds and memory: a process of its own describes them.
+# The official modules import TensorFlow, which takes seconds and memory, so a subprocess describes them.
 DESCRIBE = """
 import json
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
@@ -57,7 +57,7 @@ def official() -> dict[str, Any]:
 
 
 def ours() -> list[Any]:
-    """Every message of our own with those inside it."""
+    """Every own message, nested ones included."""
     found = list(messages.DESCRIPTOR.message_types_by_name.values())
     for message in found:
         found.extend(message.nested_types)
@@ -73,7 +73,7 @@ def official_name(message: Any) -> str:
 def test_every_field_has_the_official_number_type_and_label(official: dict[str, Any], message: Any) -> None:
     for field in message.fields:
         number, kind, repeated = official["messages"][official_name(message)][field.name]
-        same_bytes = {kind, INT32 if kind == ENUM else kind}  # an enum travels as an int32
+        same_bytes = {kind, INT32 if kind == ENUM else kind}  # an enum is encoded as an int32
         assert (field.number, field.is_repeated) == (number, repeated), field.full_name
         assert field.type in same_bytes, field.full_name
 
@@ -85,7 +85,7 @@ def test_every_enum_value_has_the_official_number(official: dict[str, Any]) -> N
 
 @pytest.fixture(scope="module")
 def tensorflow() -> Any:
-    """TensorFlow itself, imported beside our messages."""
+    """TensorFlow, imported beside the client's messages."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import tensorflow as tf
@@ -177,7 +177,7 @@ def test_content_of_an_empty_tensor_is_not_read() -> None:
     assert decode_tensor(proto).tolist() == []
 
 
-def test_a_type_that_tensorflow_lacks_is_refused() -> None:
+def test_a_type_unknown_to_tensorflow_is_rejected() -> None:
     with pytest.raises(TypeError, match="cannot travel in a TensorProto"):
         encode_tensor(np.array(["text"]))
 
@@ -195,7 +195,7 @@ def test_a_type_that_tensorflow_lacks_is_refused() -> None:
         ({"dtype": 99}, "tensors of type 99 are not supported"),
     ],
 )
-def test_a_damaged_tensor_is_refused(damage: dict[str, Any], message: str) -> None:
+def test_a_damaged_tensor_is_rejected(damage: dict[str, Any], message: str) -> None:
     proto = messages.TensorProto(**damage)
     proto.tensor_shape.dim.add(size=2)
     with pytest.raises(ValueError, match=message):
@@ -225,14 +225,14 @@ def test_a_list_that_does_not_fit_is_read_as_the_c_server_does(tensorflow: Any, 
     np.testing.assert_array_equal(decode_tensor(proto), official, strict=True)
 
 
-def test_a_negative_side_is_refused() -> None:
+def test_a_negative_dimension_is_rejected() -> None:
     proto = encode_tensor(np.zeros(1, np.float32))
     proto.tensor_shape.dim[0].size = -1
     with pytest.raises(ValueError, match="negative side"):
         decode_tensor(proto)
 
 
-def test_a_short_list_that_asks_for_endless_memory_is_refused() -> None:
+def test_a_short_list_for_a_huge_shape_is_rejected() -> None:
     proto = messages.TensorProto(dtype=messages.DT_FLOAT, float_val=[1.0])
     proto.tensor_shape.dim.add(size=2**40)
     with pytest.raises(ValueError, match="1 values in float_val cannot stand for 1099511627776 elements"):

@@ -1,8 +1,8 @@
-"""Count the strings that this client tokenizes differently from Hugging Face: ids and character spans.
+"""Count differences between the client's and Hugging Face's tokenizers.
 
     python -m tests.client.tokenizer_equality --vocab ../shared/bert-base-chinese ../shared/corpora/*.txt.xz
 
-Every string is compared with and without lower-casing. The strings are ones that have broken tokenizers, lines of the
+Compares ids and character spans, with and without lower-casing. The strings are known hard cases, lines of the
 files, as they are and with [MASK] put in at random, and random strings over all of Unicode. The reference is the
 ``tokenizers`` library with the parts that BertTokenizerFast is made of; ``tests.client.transformers_equality`` compares
 with BertTokenizerFast itself.
@@ -25,9 +25,9 @@ Cut = tuple[list[int], list[Span]]
 Reference = Callable[[str, bool], Cut]
 """Tokenizes a text without [CLS] and [SEP]; with True, special tokens in it are text (``split_special_tokens``)."""
 
-# The special tokens that Hugging Face's tokenizers obey wherever they stand, and that are words to this client.
+# Special tokens that Hugging Face's tokenizers match anywhere in a text, and this client reads as words.
 OTHER_SPECIAL = ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
-# Where random characters come from: what is common, and what tokenizers get wrong.
+# Ranges of random characters, common ones and those that tokenizers get wrong.
 ALPHABETS = (
     "中国的首都是北京今天气很好，。！？、；：「」『』（）《》…—",
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
@@ -35,10 +35,10 @@ ALPHABETS = (
     "".join(map(chr, range(0xFF01, 0xFF5F))),  # full-width forms
     " \t\n\r\u00a0\u2028\u2029\u3000\u1680\u2000\u202f\x0b\x0c\x1c\x85",  # all kinds of space
     "\u0300\u0301\u0302\u0308\u0327\u0338\u0345\u093c\u3099\u20dd\ufe0f",  # combining marks
-    "\x00\x01\x07\x1b\x7f\x9f\xad\u200b\u200d\u2060\ufeff\ufffd\ue000\U000e0001",  # what is cleaned away
+    "\x00\x01\x07\x1b\x7f\x9f\xad\u200b\u200d\u2060\ufeff\ufffd\ue000\U000e0001",  # removed characters
     "😀👍🏽👨‍👩‍👧‍👦🇨🇳❤️",
     "ÀÉÎõüÿßẞİıſΣςσŁøÆŒﬁﬃǅ\u212a\u212b한국어がガकのไทยעבערית",  # capitals, ligatures and marks that change length
-    "𠀀𠀁𪚥豈更㐀〇⺀々\U0002f800\U00030000",  # rare Chinese characters and what only looks like them
+    "𠀀𠀁𪚥豈更㐀〇⺀々\U0002f800\U00030000",  # rare Chinese characters and similar ones
 )
 PIECES = (MASK, MASK, *OTHER_SPECIAL, "[mask]", "##", "[unused1]", "e\u0301", "x" * 101)
 
@@ -67,12 +67,12 @@ NASTY = (
     "\u200b",
     "",
 )
-"""Strings that have broken tokenizers."""
+"""Strings that are hard to tokenize."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many strings were compared, which of them differ, and how many texts the client would have refused."""
+    """Numbers of compared and rejected strings, and the differing ones."""
 
     compared: int
     different: tuple[str, ...]
@@ -80,12 +80,12 @@ class Count:
 
 
 def tokenizer(vocabulary: bytes, config: TokenizerConfig) -> Tokenizer:
-    """Return the client's tokenizer, without a limit to the length."""
+    """Return the client's tokenizer without a length limit."""
     return Tokenizer(Vocabulary.parse(vocabulary), replace(config, max_length=2**30))
 
 
 def reference(vocabulary: bytes, config: TokenizerConfig) -> Reference:
-    """Return the tokenizer that transformers builds for BERT, from the same library."""
+    """Return transformers' BERT tokenizer, built from the same library."""
     tokens = vocabulary.removesuffix(b"\n").decode().split("\n")
     built = tokenizers.Tokenizer(
         models.WordPiece({token: number for number, token in enumerate(tokens)}, unk_token="[UNK]")
@@ -110,7 +110,7 @@ def reference(vocabulary: bytes, config: TokenizerConfig) -> Reference:
 def expected(cut: Reference, text: str) -> Cut:
     """Return the ids and spans of the reference, without [CLS] and [SEP].
 
-    A text with special tokens other than [MASK] is cut between its masks, with ``split_special_tokens``.
+    A text with special tokens other than [MASK] is tokenized between its masks, with ``split_special_tokens``.
     """
     if not any(token in text for token in OTHER_SPECIAL):
         return cut(text, False)
@@ -131,9 +131,9 @@ def expected(cut: Reference, text: str) -> Cut:
 
 
 def actual(ours: Tokenizer, text: str) -> tuple[Cut, bool]:
-    """Return the client's ids and spans, and whether the client takes the text.
+    """Return the client's ids and spans, and whether it accepts the text.
 
-    A text that the client refuses, say one with control characters, is cut all the same, beneath the check.
+    A text that the client rejects, for example one with control characters, is tokenized without that check.
     """
     try:
         encoded = ours.encode(text, masks=False)
@@ -143,7 +143,7 @@ def actual(ours: Tokenizer, text: str) -> tuple[Cut, bool]:
 
 
 def compare(ours: Tokenizer, theirs: Reference, texts: Iterable[str]) -> Count:
-    """Cut every text with both tokenizers."""
+    """Tokenize every text with both tokenizers."""
     compared = refused = 0
     different = []
     for text in texts:
@@ -156,14 +156,14 @@ def compare(ours: Tokenizer, theirs: Reference, texts: Iterable[str]) -> Count:
 
 
 def read_lines(path: Path, limit: int, chance: random.Random) -> list[str]:
-    """Return some lines of a file, plain or compressed with xz, in a random order."""
+    """Return random lines of a plain or xz file."""
     content = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
     lines = content.decode().split("\n")
     return chance.sample(lines, min(limit, len(lines)))
 
 
 def masked(text: str, chance: random.Random) -> str:
-    """Put [MASK] in place of up to three characters; also of the first, the last and neighbours."""
+    """Replace up to three characters by [MASK]."""
     characters = list(text)
     for place in chance.choices(range(len(characters)), k=chance.randint(1, 3)) if characters else ():
         characters[place] = MASK
@@ -171,7 +171,7 @@ def masked(text: str, chance: random.Random) -> str:
 
 
 def random_text(chance: random.Random) -> str:
-    """Return a string of up to 60 pieces, few of them from alphabets that no sentence would mix."""
+    """Return a random string of up to 60 pieces."""
     alphabets = chance.sample(ALPHABETS, k=3)
     pieces = []
     for _ in range(chance.randint(1, 60)):
@@ -187,7 +187,7 @@ def random_text(chance: random.Random) -> str:
 
 
 def strings(paths: Sequence[Path], lines: int, generated: int, seed: int = 0) -> Iterator[str]:
-    """Yield nasty strings, the lines of all files, the same with masks, and random strings."""
+    """Yield hard cases, lines, masked lines and random strings."""
     yield from NASTY
     chance = random.Random(seed)
     for path in paths:
@@ -202,7 +202,7 @@ def main(
     arguments: Sequence[str] | None = None,
     reference: Callable[[bytes, TokenizerConfig], Reference] = reference,
 ) -> int:
-    """Print what was compared; return 1 where anything differs."""
+    """Print the comparison; return 1 if anything differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="text, plain or .xz")
     parser.add_argument("--vocab", type=Path, required=True, metavar="DIR", help="the folder of a vocab.txt")

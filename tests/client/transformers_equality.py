@@ -1,4 +1,4 @@
-"""Count the strings that this client tokenizes differently from transformers itself.
+"""Count differences between the client's and transformers' tokenizers.
 
     PYTHONPATH=client .venv-torch/bin/python -m tests.client.transformers_equality --vocab models/demo FILE…
 
@@ -17,7 +17,7 @@ from bert_mlm_client.vocabulary import TokenizerConfig
 from tests.client import tokenizer_equality as equality
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what transformers says when it is imported
+    warnings.simplefilter("ignore")  # messages of transformers at import
     from transformers import AutoTokenizer, BertTokenizerFast
 
 
@@ -35,7 +35,7 @@ def fast(vocabulary: bytes, config: TokenizerConfig) -> equality.Reference:
 
 
 def published(folder: Path, config: TokenizerConfig) -> equality.Reference:
-    """Return the tokenizer that transformers reads from a checkpoint's folder."""
+    """Return transformers' tokenizer for a checkpoint's folder."""
     return _cut_by(
         AutoTokenizer.from_pretrained(str(folder), do_lower_case=config.do_lower_case, local_files_only=True)
     )
@@ -55,7 +55,7 @@ def _cut_by(tokenizer: Any) -> equality.Reference:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print what was compared; return 1 where anything differs."""
+    """Print the comparison; return 1 if anything differs."""
     status = equality.main(arguments, fast)
     folder = Path(arguments[arguments.index("--vocab") + 1])
     if (folder / "tokenizer.json").exists():

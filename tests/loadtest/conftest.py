@@ -1,4 +1,4 @@
-"""A real embedded server on the demonstration checkpoint and a gateway before it, for all tests of the folder."""
+"""Fixtures with a real embedded server and gateway on the demonstration checkpoint."""
 
 import socket
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def demo_gateway(demo_server: Server, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def refusing_port() -> Iterator[int]:
-    """A port that is taken and that nobody listens on."""
+    """A bound port without a listener, which refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]

@@ -10,14 +10,14 @@ from loadtest import bulk
 from loadtest.soak import Server
 
 
-def test_lines_are_different_sentences_each_with_one_mask_and_the_same_every_time() -> None:
+def test_lines_are_distinct_deterministic_and_have_one_mask() -> None:
     lines = list(bulk.masked_lines(500))
     assert len(set(lines)) == 500
     assert all(line.count("[MASK]") == 1 for line in lines)
     assert lines == list(bulk.masked_lines(500))
 
 
-def test_more_lines_than_sentences_are_masked_at_other_places(tmp_path: Path) -> None:
+def test_repeated_sentences_have_other_masks(tmp_path: Path) -> None:
     texts = tmp_path / "texts.txt"
     texts.write_text("床前明月光，疑是地上霜。\n", encoding="utf-8")
     lines = list(bulk.masked_lines(20, [texts]))
@@ -25,14 +25,14 @@ def test_more_lines_than_sentences_are_masked_at_other_places(tmp_path: Path) ->
     assert {re.sub(r"\[MASK\]", "", line)[-1] for line in lines} == {"。"}
 
 
-def test_texts_without_a_sentence_are_refused(tmp_path: Path) -> None:
+def test_texts_without_a_sentence_are_rejected(tmp_path: Path) -> None:
     texts = tmp_path / "texts.txt"
     texts.write_text("no sentence\n", encoding="utf-8")
     with pytest.raises(ValueError, match="no sentence"):
         list(bulk.masked_lines(1, [texts]))
 
 
-def test_the_command_is_killed_resumed_and_complete(
+def test_the_output_is_complete_after_kill_and_resume(
     demo_servable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--model-base-path", str(demo_servable), "--lines", "4096", "--engine-lines", "256"]
@@ -46,7 +46,7 @@ def test_the_command_is_killed_resumed_and_complete(
     assert "nothing: every line once and in order" in printed
 
 
-def test_a_line_that_is_lost_doubled_failed_or_wrong_is_found(demo_server: Server, tmp_path: Path) -> None:
+def test_lost_duplicate_failed_and_wrong_lines_are_found(demo_server: Server, tmp_path: Path) -> None:
     lines = list(bulk.masked_lines(4))
     with FillMask(demo_server.grpc) as client:
         answers = [[asdict(candidate) for candidate in answer] for answer in client.fill(lines)]

@@ -1,4 +1,4 @@
-"""The measurement of the client's cost: a server that answers at once, and stages that add up."""
+"""Tests of the client's cost measurement and of its instant server."""
 
 import pytest
 from bert_mlm_client import FillMask, Prediction, Tokenizer
@@ -22,9 +22,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("protocol", "scheme"), [("grpc", "grpc"), ("rest", "http")])
-def test_the_server_answers_with_what_was_recorded_and_the_stages_add_up(
-    tokenizer: Tokenizer, protocol: str, scheme: str
-) -> None:
+def test_the_server_replays_answers_and_the_stages_add_up(tokenizer: Tokenizer, protocol: str, scheme: str) -> None:
     answers = record(tokenizer, len(TEXTS))
     with instant_server(answers) as ports:
         url = f"{scheme}://127.0.0.1:{ports[protocol]}"
@@ -38,7 +36,7 @@ def test_the_server_answers_with_what_was_recorded_and_the_stages_add_up(
     assert sum(one.cpu_ms for one in costs.values()) == pytest.approx(total.cpu_ms)
 
 
-def test_cost_is_that_of_one_sentence() -> None:
+def test_cost_is_per_sentence() -> None:
     one, ten = (cost(lambda: sum(range(20_000)), sentences) for sentences in (1, 10))
     assert one.cpu_ms / ten.cpu_ms == pytest.approx(10, rel=0.9)
     assert 0 < one.cpu_ms < 50

@@ -5,7 +5,7 @@ import pytest
 from loadtest import gateway_overhead
 
 
-def test_gateway_and_client_are_timed_in_turns(capsys: pytest.CaptureFixture[str]) -> None:
+def test_gateway_and_client_are_timed_alternately(capsys: pytest.CaptureFixture[str]) -> None:
     gateway_overhead.main(["--rounds", "2", "--seconds", "0.3"])
     told = capsys.readouterr().out
     figures = {name: float(figure) for name, figure in re.findall(r"^(.*?) +(\d+\.\d+) ms", told, re.MULTILINE)}

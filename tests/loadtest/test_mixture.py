@@ -17,7 +17,7 @@ def answer() -> dict[str, Any]:
     return {"token_ids": np.array([[[7, 5, 9, 2]]], np.int32), "scores": np.array([[[0.6, 0.2, 0.1999, 0.01]]])}
 
 
-def test_the_mixture_has_every_signature_alone_and_together_with_one_and_two_masks() -> None:
+def test_the_mixture_covers_signatures_batches_and_mask_counts() -> None:
     vocabulary = Vocabulary.read(ROOT / "models" / "demo" / "vocab.txt")
     questions = mixture(Tokenizer(vocabulary, TokenizerConfig(max_length=128)))
     titles = {question.title for question in questions}
@@ -30,19 +30,19 @@ def test_the_mixture_has_every_signature_alone_and_together_with_one_and_two_mas
         assert inputs["input_ids"].shape[0] == inputs["lengths"].shape[0]
 
 
-def test_the_same_answer_is_no_difference_nor_is_rounding() -> None:
+def test_equal_and_rounded_answers_do_not_differ() -> None:
     rounded = answer()
     rounded["scores"] = rounded["scores"] + 5e-5
     assert difference(REQUEST, answer(), answer(), 1e-4) is None
     assert difference(REQUEST, rounded, answer(), 1e-4) is None
 
 
-def test_masks_that_a_batch_adds_are_not_looked_at() -> None:
+def test_padding_masks_are_ignored() -> None:
     batched = {name: np.concatenate([array, array[:, :, ::-1]], axis=1) for name, array in answer().items()}
     assert difference(REQUEST, batched, answer(), 1e-4) is None
 
 
-def test_tokens_that_score_the_same_may_change_places() -> None:
+def test_tokens_of_equal_score_may_swap() -> None:
     swapped = answer()
     swapped["token_ids"][0, 0, [1, 2]] = 9, 5
     assert difference(REQUEST, swapped, answer(), 1e-4) is None
@@ -56,7 +56,7 @@ def test_tokens_that_score_the_same_may_change_places() -> None:
         (lambda now: now.update(scores=now["scores"][:, :, :2]), "shape"),
     ],
 )
-def test_what_is_different_is_said(change: Callable[[dict[str, Any]], None], words: str) -> None:
+def test_differences_are_named(change: Callable[[dict[str, Any]], None], words: str) -> None:
     now = answer()
     change(now)
     found = difference(REQUEST, now, answer(), 1e-4)

@@ -8,7 +8,7 @@ from loadtest.random_checkpoint import write_random_checkpoint
 from tests.conftest import TINY
 
 
-def test_a_random_checkpoint_is_one_that_the_export_takes(tmp_path: Path) -> None:
+def test_a_random_checkpoint_can_be_exported(tmp_path: Path) -> None:
     config = write_random_checkpoint(TINY, tmp_path)
     checkpoint = load_checkpoint(find_checkpoint(str(tmp_path)).folder)
     assert checkpoint.config == config

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from loadtest.request_log import __main__ as command
-from loadtest.request_log.asker import CUT_OFF, ask, questions
-from loadtest.request_log.lines import Asked, compare
+from loadtest.request_log.client import CUT_OFF, ask, questions
+from loadtest.request_log.lines import SentRequest, compare
 
 
-def test_every_answered_sentence_has_one_line_though_gateways_end_and_the_log_rotates(
+def test_every_answer_has_one_line_across_restarts_and_rotations(
     demo_servable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--requests", "400", "--processes", "2", "--connections", "8", "--terminate-s", "0.5"]
@@ -25,7 +25,7 @@ def test_every_answered_sentence_has_one_line_though_gateways_end_and_the_log_ro
     assert found, answered
     [cut_off] = re.findall(r"^(\d+) requests were cut off", said.out, re.MULTILINE)
     assert abs(int(found[2]) - 40) <= int(cut_off), (
-        "one in ten has no [MASK]; for each that is cut off another is asked"
+        "one in ten has no [MASK]; each request that was cut off is replaced"
     )
     [terminated] = re.findall(r"^(\d+) gateways ended by SIGTERM", said.out, re.MULTILINE)
     assert int(terminated) >= 2, "one in the middle and the last"
@@ -34,7 +34,7 @@ def test_every_answered_sentence_has_one_line_though_gateways_end_and_the_log_ro
     assert len(list((tmp_path / "logs").iterdir())) == int(rotations) + 1
 
 
-def test_a_server_that_does_not_start_is_one_clear_sentence(
+def test_a_failed_server_start_is_a_one_line_error(
     demo_servable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--servable", str(demo_servable), "--work", str(tmp_path / "work"), "--", "--engine=nix"]
@@ -42,13 +42,13 @@ def test_a_server_that_does_not_start_is_one_clear_sentence(
     assert capsys.readouterr().err.startswith("request_log: the server did not start")
 
 
-def test_who_finds_nobody_asks_again_until_the_limit(refusing_port: int) -> None:
+def test_refused_connections_are_retried_until_the_limit(refusing_port: int) -> None:
     began = time.monotonic()
     assert ask(refusing_port, "0", questions(), 10, began + 0.2) == []
     assert time.monotonic() - began < 5
 
 
-def test_questions_are_of_all_kinds() -> None:
+def test_requests_are_of_all_kinds() -> None:
     asked = questions()
     sizes = [sentences for _, _, sentences in asked]
     assert set(sizes) == {1, 3}
@@ -67,9 +67,15 @@ def line(request_id: str, status: str = "success") -> str:
     return json.dumps({"module": "inference", "request_id": request_id, "status": status}) + "\n"
 
 
-def test_lines_that_are_as_they_should_be_are_flawless(tmp_path: Path) -> None:
-    asked = [Asked("a", 1, 200), Asked("b", 2, 200), Asked("c", 1, 400), Asked("d", 1, CUT_OFF), Asked("e", 1, CUT_OFF)]
-    asked.append(Asked("f", 0, 503))
+def test_matching_lines_have_no_faults(tmp_path: Path) -> None:
+    asked = [
+        SentRequest("a", 1, 200),
+        SentRequest("b", 2, 200),
+        SentRequest("c", 1, 400),
+        SentRequest("d", 1, CUT_OFF),
+        SentRequest("e", 1, CUT_OFF),
+    ]
+    asked.append(SentRequest("f", 0, 503))
     resource = json.dumps({"module": "resource"}) + "\n"
     lines = [line("a"), line("b", "low_confidence"), line("b"), line("c", "failed"), line("d"), resource]
     found = compare(asked, [log(tmp_path, *lines)])
@@ -81,21 +87,21 @@ def test_lines_that_are_as_they_should_be_are_flawless(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "lines", "fault"),
     [
-        (Asked("a", 1, 200), [], "missing"),
-        (Asked("a", 3, 200), [line("a"), line("a")], "missing"),
-        (Asked("a", 1, 503), [], "missing"),
-        (Asked("a", 1, 200), [line("a"), line("a")], "surplus"),
-        (Asked("a", 1, CUT_OFF), [line("a"), line("a")], "surplus"),
-        (Asked("a", 0, 503), [line("a", "failed")], "surplus"),
-        (Asked("a", 1, 200), [line("a"), line("z")], "surplus"),
-        (Asked("a", 1, 200), [line("a"), '{"module": "inf\n'], "unreadable"),
-        (Asked("a", 1, 200), [line("a"), "7\n"], "unreadable"),
-        (Asked("a", 1, CUT_OFF), [line("a").rstrip()], "unreadable"),
-        (Asked("a", 1, 200), [line("a", "failed")], "contrary"),
-        (Asked("a", 1, 400), [line("a")], "contrary"),
+        (SentRequest("a", 1, 200), [], "missing"),
+        (SentRequest("a", 3, 200), [line("a"), line("a")], "missing"),
+        (SentRequest("a", 1, 503), [], "missing"),
+        (SentRequest("a", 1, 200), [line("a"), line("a")], "surplus"),
+        (SentRequest("a", 1, CUT_OFF), [line("a"), line("a")], "surplus"),
+        (SentRequest("a", 0, 503), [line("a", "failed")], "surplus"),
+        (SentRequest("a", 1, 200), [line("a"), line("z")], "surplus"),
+        (SentRequest("a", 1, 200), [line("a"), '{"module": "inf\n'], "unreadable"),
+        (SentRequest("a", 1, 200), [line("a"), "7\n"], "unreadable"),
+        (SentRequest("a", 1, CUT_OFF), [line("a").rstrip()], "unreadable"),
+        (SentRequest("a", 1, 200), [line("a", "failed")], "contrary"),
+        (SentRequest("a", 1, 400), [line("a")], "contrary"),
     ],
 )
-def test_whatever_is_wrong_is_counted(tmp_path: Path, asked: Asked, lines: list[str], fault: str) -> None:
+def test_all_faults_are_counted(tmp_path: Path, asked: SentRequest, lines: list[str], fault: str) -> None:
     found = compare([asked], [log(tmp_path, *lines)])
     assert not found.is_flawless
     faults = {name: getattr(found, name) for name in ("missing", "surplus", "unreadable", "contrary")}

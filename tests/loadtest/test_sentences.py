@@ -7,13 +7,13 @@ from loadtest.sentences import masked_sentences, text_of
 TEXT = Path(__file__).parents[2] / "models" / "demo" / "text"
 
 
-def test_the_same_sentences_come_in_the_same_order_and_all_differ() -> None:
+def test_sentences_are_distinct_and_deterministic() -> None:
     sentences = masked_sentences(300)
     assert sentences == masked_sentences(300)
     assert len(set(sentences)) == 300
 
 
-def test_each_is_a_sentence_of_the_texts_with_one_character_hidden() -> None:
+def test_each_is_a_sentence_of_the_texts_with_one_masked_character() -> None:
     texts = "".join((TEXT / name).read_text(encoding="utf-8") for name in ("everyday.txt", "heldout.txt"))
     for sentence in masked_sentences(100):
         before, after = sentence.split("[MASK]")
@@ -29,13 +29,13 @@ def test_lengths_are_mixed_and_bounded() -> None:
     assert 40 < lengths[-1] <= 80
 
 
-def test_more_than_there_are_is_one_clear_sentence() -> None:
+def test_asking_for_too_many_sentences_is_an_error() -> None:
     with pytest.raises(ValueError, match="10000000 sentences are asked for"):
         masked_sentences(10_000_000)
 
 
 @pytest.mark.parametrize("characters", [1, 6, 14, 510])
-def test_text_of_a_length_has_it_with_its_mask(characters: int) -> None:
+def test_text_has_the_given_length_including_its_mask(characters: int) -> None:
     text = text_of(characters)
     assert len(text.replace("[MASK]", "x")) == characters
     assert text.count("[MASK]") == 1

@@ -32,7 +32,7 @@ def test_a_soak_with_swaps_loses_nothing(
     assert "0 wrong, 0 errors, 0 lost; 1 versions swapped" in printed
 
 
-def test_answers_that_differ_are_counted_and_shown(
+def test_wrong_answers_are_counted_and_shown(
     demo_server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--minutes", "0.02", "--connections", "2", "--tolerance", "-1", "--work", str(tmp_path)]
@@ -43,7 +43,7 @@ def test_answers_that_differ_are_counted_and_shown(
     assert "differs by up to" in capsys.readouterr().out
 
 
-def test_a_server_that_is_not_there_is_one_clear_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_server_is_a_one_line_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     addresses = ["--rest", "http://127.0.0.1:1", "--grpc", "grpc://127.0.0.1:1"]
     assert soak.main([*addresses, "--work", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("soak: no connection")

@@ -28,7 +28,7 @@ def test_typed_characters_are_timed_in_a_browser(
     assert rows["engine"][2] < rows["key to answer"][2]
 
 
-def test_goals_are_told_as_met_or_missed() -> None:
+def test_goals_are_reported_as_met_or_missed() -> None:
     quick, slow = Keystroke(answered_ms=50.0, engine_ms=5.0), Keystroke(answered_ms=140.0, engine_ms=100.0)
     assert screen([quick] * 20).count("\nmet: ") == 2
     told = screen([slow] * 20)
@@ -36,7 +36,7 @@ def test_goals_are_told_as_met_or_missed() -> None:
     assert "met: beyond the engine within 60 ms at p95" in told
 
 
-def test_a_browser_that_is_not_there_is_one_clear_sentence(
+def test_a_missing_browser_is_a_one_line_error(
     demo_servable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CHROMIUM", str(tmp_path / "chromium"))

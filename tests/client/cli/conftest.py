@@ -1,4 +1,4 @@
-"""The command in a process of its own, against the scripted model or a real embedded server."""
+"""Fixtures that run the command in a subprocess."""
 
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from tests.client.cli.process import COMMAND, Run, RunWith, Start, Texts, senten
 
 @pytest.fixture
 def run(environment: Mapping[str, str]) -> Run:
-    """Run the command to its end, with nothing on standard input but what is given."""
+    """Run the command to its end, with the given standard input."""
 
     def run_command(*arguments: object, given: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
         source = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
@@ -42,7 +42,7 @@ def run_with(environment: Mapping[str, str]) -> RunWith:
 
 @pytest.fixture
 def start(environment: Mapping[str, str]) -> Iterator[Start]:
-    """Start the command; what still runs when the test ends is killed."""
+    """Start the command, and kill it at the end of the test."""
     started_here: list[subprocess.Popen[str]] = []
 
     def start_command(*arguments: object) -> subprocess.Popen[str]:
@@ -65,14 +65,14 @@ def start(environment: Mapping[str, str]) -> Iterator[Start]:
 
 @pytest.fixture(scope="session")
 def served_url(light_version: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real embedded server with the light engine and a tiny model that knows ``KNOWN``."""
+    """A real embedded server with a tiny model that knows ``KNOWN``."""
     with started(light_version.parent, tmp_path_factory.mktemp("served"), ["--engine=onnx"]) as server:
         yield server.grpc
 
 
 @pytest.fixture
 def texts_file(tmp_path: Path) -> Texts:
-    """Write so many sentences to a file, a line each."""
+    """Write a number of sentences to a file, one per line."""
 
     def write(count: int) -> Path:
         path = tmp_path / "texts.txt"

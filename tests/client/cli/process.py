@@ -1,4 +1,4 @@
-"""What the tests of the command share: how it is called, and sentences that the tiny model knows."""
+"""Helpers to run the command, and sentences for the tiny model."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come to hold"
-        time.sleep(0.01)  # between two looks
+        time.sleep(0.01)  # poll interval
 
 
 KNOWN = "床前明月光疑是地上霜春眠不觉晓处闻啼鸟夜来风雨声花落知多少今天气真好啊适合出去玩他说你的很大"
@@ -27,7 +27,7 @@ KNOWN = "床前明月光疑是地上霜春眠不觉晓处闻啼鸟夜来风雨�
 
 
 def sentences(count: int) -> list[str]:
-    """Different sentences of 6 to 27 characters, each with a [MASK]."""
+    """Distinct sentences of 6 to 27 characters with one [MASK]."""
     made = []
     for number in range(count):
         length = 3 + number * 7 % 22

@@ -1,4 +1,4 @@
-"""The command, in a process of its own against a real server."""
+"""The command in a subprocess against a real server."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_the_table_numbers_several_masks_and_titles_several_texts(run: Run, grpc
     assert [line[0] for line in lines if len(line) == 4][1:] == ["1", "2"]
 
 
-def test_the_table_takes_brackets_in_a_text_for_brackets(run: Run, grpc_url: str) -> None:
+def test_brackets_in_a_text_are_not_markup(run: Run, grpc_url: str) -> None:
     done = run("fill", "[red]首[MASK][/red] :smile:", "--url", grpc_url, "--top-k", "1")
     assert done.returncode == 0
     assert "[red]首" in done.stdout
@@ -143,12 +143,12 @@ def test_wrong_usage_is_exit_status_2(run: Run, arguments: list[str], message: s
     assert message in done.stderr
 
 
-def test_targets_that_took_the_text_do_not_wait_for_a_pipe(start: Start) -> None:
+def test_a_text_among_the_targets_does_not_wait_for_a_pipe(start: Start) -> None:
     process = start("fill", "--targets", "都", "府", ONE)
     assert process.wait(60) == 2, "the pipe is still open"
 
 
-def test_two_dashes_end_the_targets_and_let_a_text_begin_with_one(run: Run, served_url: str) -> None:
+def test_two_dashes_end_the_targets_and_the_options(run: Run, served_url: str) -> None:
     for arguments in (["--targets", "光", "风雨", "--", WHERE], ["--", f"-{WHERE}"]):
         assert run("fill", "--url", served_url, *arguments).returncode == 0
 
@@ -163,7 +163,7 @@ def test_two_dashes_end_the_targets_and_let_a_text_begin_with_one(run: Run, serv
         ("<&-", ["fill"], "give a text, or lines by --input or a pipe"),
     ],
 )
-def test_a_closed_stream_that_is_needed_is_wrong_usage(
+def test_closing_a_needed_stream_is_a_usage_error(
     run_with: RunWith, closing: str, arguments: list[str], message: str
 ) -> None:
     done = run_with(closing, *arguments)
@@ -171,7 +171,7 @@ def test_a_closed_stream_that_is_needed_is_wrong_usage(
     assert message in done.stderr.decode()
 
 
-def test_a_closed_stream_that_is_not_needed_does_not_matter(run_with: RunWith, grpc_url: str, tmp_path: Path) -> None:
+def test_closing_an_unneeded_stream_is_allowed(run_with: RunWith, grpc_url: str, tmp_path: Path) -> None:
     output = tmp_path / "answers.jsonl"
     assert run_with("<&- >&-", "fill", ONE, "--url", grpc_url, "--output", output).returncode == 0
     assert json.loads(output.read_bytes())["text"] == ONE
@@ -194,7 +194,7 @@ def test_arguments_tables_errors_and_names_are_utf_8_in_any_locale(
     assert [path.name for path in tmp_path.iterdir()] == ["答.jsonl"]
 
 
-def test_an_argument_of_another_encoding_is_told_and_a_files_name_may_be_of_one(
+def test_only_file_names_may_be_of_another_encoding(
     environment: Mapping[str, str], grpc_url: str, tmp_path: Path
 ) -> None:
     def fill(*arguments: bytes | str) -> subprocess.CompletedProcess[bytes]:
@@ -220,7 +220,7 @@ def test_the_timeout_is_in_seconds(run: Run, silent_port: int) -> None:
 
 @pytest.fixture
 def _heeded_interrupts() -> Iterator[None]:
-    """Let what is started heed SIGINT, which a shell makes the tests themselves ignore in the background."""
+    """Enable SIGINT in subprocesses; a shell ignores it for background jobs."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -249,7 +249,7 @@ def test_ctrl_c_is_quiet_with_exit_status_130(environment: dict[str, str], schem
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
-def test_a_reader_that_leaves_is_no_traceback(environment: dict[str, str], grpc_url: str, arguments: list[str]) -> None:
+def test_a_broken_pipe_prints_no_traceback(environment: dict[str, str], grpc_url: str, arguments: list[str]) -> None:
     with subprocess.Popen(
         [*COMMAND, "fill", ONE, "--url", grpc_url, *arguments],
         stdout=subprocess.PIPE,
@@ -304,7 +304,7 @@ def test_fill_has_the_options_of_the_library(
     assert expected[0].token_str in run("fill", WHERE, "--url", served_url, *arguments).stdout
 
 
-def test_truncate_keeps_what_is_around_the_mask(run: Run, served_url: str) -> None:
+def test_truncate_keeps_the_text_around_the_mask(run: Run, served_url: str) -> None:
     long = "风" * 80 + WHERE
     assert "with [CLS] and [SEP]" in run("fill", long, "--url", served_url).stderr
     done = run("fill", long, "--url", served_url, "--truncate", "--json")
@@ -312,7 +312,7 @@ def test_truncate_keeps_what_is_around_the_mask(run: Run, served_url: str) -> No
     assert json.loads(done.stdout)[0]["sequence"].startswith("风风")
 
 
-def test_similar_says_by_which_measure(run: Run, served_url: str) -> None:
+def test_similar_names_its_measure(run: Run, served_url: str) -> None:
     with FillMask(served_url) as client:
         expected = client.similarity("今天天气真好", "床前明月光")
     arguments = ["similar", "今天天气真好", "床前明月光", "--url", served_url]
@@ -339,7 +339,7 @@ def test_features_are_the_librarys_to_seven_decimals(run: Run, served_url: str) 
 @pytest.mark.parametrize("method", ["occlusion", "attention"])
 def test_explain_shows_every_tokens_weight_in_the_texts_order(run: Run, served_url: str, method: str) -> None:
     with FillMask(served_url) as client:
-        [expected] = client.explain(WHERE, method=method)  # type: ignore[arg-type]  # one of two words
+        [expected] = client.explain(WHERE, method=method)  # type: ignore[arg-type]  # one of two literals
     arguments = ["explain", WHERE, "--method", method, "--url", served_url]
     assert json.loads(run(*arguments, "--json").stdout) == as_json(expected)
     first, _, _, *rows = [line.split() for line in run(*arguments).stdout.splitlines() if line.strip()]
@@ -367,9 +367,7 @@ def test_a_target_that_cannot_be_explained_is_one_line_on_standard_error(run: Ru
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
-def test_status_tells_each_version_and_whether_one_can_be_asked(
-    run: Run, served_url: str, arguments: list[str]
-) -> None:
+def test_status_lists_each_version_and_its_readiness(run: Run, served_url: str, arguments: list[str]) -> None:
     done = run("status", "--url", served_url, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert "AVAILABLE" in done.stdout
@@ -383,7 +381,7 @@ def test_status_tells_each_version_and_whether_one_can_be_asked(
 
 
 @pytest.mark.parametrize("from_environment", [False, True])
-def test_status_of_several_servers_tells_each_and_fails_if_one_does(
+def test_status_of_several_servers_fails_if_one_does(
     run: Run, url: str, model: ScriptedModel, refusing_port: int, from_environment: bool
 ) -> None:
     down = f"grpc://127.0.0.1:{refusing_port}"
@@ -408,7 +406,7 @@ def test_status_of_several_servers_tells_each_and_fails_if_one_does(
     assert (status(url).returncode, status(url, url).returncode) == (1, 1)
 
 
-def test_the_address_may_come_from_the_environment_several_too(run: Run, grpc_url: str, refusing_port: int) -> None:
+def test_addresses_may_come_from_the_environment(run: Run, grpc_url: str, refusing_port: int) -> None:
     assert run("fill", ONE, BERT_MLM_URL=grpc_url).returncode == 0
     down = f"grpc://127.0.0.1:{refusing_port}"
     assert run("fill", ONE, BERT_MLM_URL=down).returncode == 1
@@ -418,7 +416,7 @@ def test_the_address_may_come_from_the_environment_several_too(run: Run, grpc_ur
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["fill", "--help"], ["completion", "bash"]])
-def test_what_asks_nothing_imports_nothing_heavy(environment: dict[str, str], arguments: list[str]) -> None:
+def test_commands_without_requests_import_no_heavy_library(environment: dict[str, str], arguments: list[str]) -> None:
     program = (
         "import atexit, sys; from bert_mlm_client.cli import main; "
         "atexit.register(lambda: print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)); "
@@ -441,6 +439,6 @@ def test_the_callers_trace_is_passed_on(run: Run, url: str, model: ScriptedModel
     assert {asked.headers.get("tracestate") for asked in model.asked} == {"a=b"}
 
 
-def test_a_trace_that_is_none_is_left_out(run: Run, grpc_url: str, model: ScriptedModel) -> None:
+def test_an_invalid_trace_is_ignored(run: Run, grpc_url: str, model: ScriptedModel) -> None:
     assert run("fill", ONE, "--url", grpc_url, TRACEPARENT="nonsense").returncode == 0
     assert {asked.headers.get("traceparent") for asked in model.asked} == {None}

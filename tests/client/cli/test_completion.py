@@ -30,7 +30,7 @@ def shell_output(*command: object, given: str | None = None) -> str:
     return done.stdout
 
 
-# What readline does: COMP_WORDS is the line split at blanks and at COMP_WORDBREAKS, of which only = matters here.
+# As readline: COMP_WORDS is the line split at blanks and at COMP_WORDBREAKS, of which only = matters here.
 _BASH = r"""
 source "$1"; shift
 COMP_WORDS=("$@")

@@ -40,7 +40,7 @@ def test_a_files_lines_are_answered_in_order_as_the_library_answers(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.jsonl", "texts.txt"]
 
 
-def test_a_pipe_is_read_without_being_asked_and_dash_says_so(run: Run, grpc_url: str) -> None:
+def test_a_pipe_is_read_by_default_and_by_dash(run: Run, grpc_url: str) -> None:
     given = f"{ONE}\n\n{TWO}\n"
     for arguments in (["fill"], ["fill", "-"], ["fill", "--input", "-"]):
         done = run(*arguments, "--url", grpc_url, "--json", given=given)
@@ -60,7 +60,7 @@ def test_lines_without_json_are_tables_and_their_errors_on_standard_error(run: R
     assert second.startswith("bert-mlm: 2 lines, 1 failed")
 
 
-def test_bad_lines_become_lines_with_an_error_and_nothing_else_is_lost(run: Run, grpc_url: str, tmp_path: Path) -> None:
+def test_invalid_lines_have_an_error_and_the_rest_an_answer(run: Run, grpc_url: str, tmp_path: Path) -> None:
     source, output = tmp_path / "texts.jsonl", tmp_path / "answers.jsonl"
     lines = [
         {"id": 1, "text": ONE},
@@ -113,7 +113,7 @@ def run_lines(run: Run, grpc_url: str, tmp_path: Path) -> Callable[..., list[Any
         ("a.tsv", "今天\t[MASK]\n", ("--format", "plain"), {"text": "今天\t[MASK]"}),
     ],
 )
-def test_formats_are_told_by_name_or_option_and_fields_passed_through(
+def test_formats_follow_name_or_option_and_pass_fields_through(
     run_lines: Callable[..., Any], name: str, content: str, option: tuple[str, str], fields: dict[str, object]
 ) -> None:
     [found] = run_lines(name, content, *option)
@@ -154,7 +154,7 @@ def test_arguments_can_be_written_to_a_file_too(run: Run, grpc_url: str, tmp_pat
 
 
 @pytest.mark.parametrize("other", ["texts.txt", "hard", "soft", "stdin", "stdout"])
-def test_an_input_that_is_the_output_is_left_alone_whatever_its_names(
+def test_input_and_output_must_not_be_the_same_file(
     run_with: RunWith, texts_file: Texts, tmp_path: Path, other: str
 ) -> None:
     source, name = texts_file(3), tmp_path / other
@@ -174,7 +174,7 @@ def test_an_input_that_is_the_output_is_left_alone_whatever_its_names(
 
 
 @pytest.mark.parametrize("from_a_file", [False, True])
-def test_what_an_output_had_before_stays_until_there_is_an_answer(
+def test_an_earlier_output_stays_until_the_first_answer(
     run: Run, grpc_url: str, refusing_port: int, texts_file: Texts, from_a_file: bool
 ) -> None:
     source = texts_file(200)
@@ -197,7 +197,7 @@ def test_what_an_output_had_before_stays_until_there_is_an_answer(
             output.unlink(missing_ok=True)
 
 
-def test_nothing_to_ask_is_answered_with_nothing(run: Run, grpc_url: str, texts_file: Texts, tmp_path: Path) -> None:
+def test_empty_input_has_empty_output(run: Run, grpc_url: str, texts_file: Texts, tmp_path: Path) -> None:
     output = tmp_path / "answers.jsonl"
     for given in ([], ["--input", texts_file(0)]):
         output.write_text("something else\n", encoding="utf-8")
@@ -214,7 +214,7 @@ def test_the_output_may_be_a_pipe_with_a_name(start: Start, grpc_url: str, texts
     assert process.wait(60) == 0
 
 
-def test_json_lines_that_nobody_told_are_no_texts(run: Run, grpc_url: str) -> None:
+def test_json_lines_need_a_format_option(run: Run, grpc_url: str) -> None:
     for command in ("fill", "similar", "score"):
         done = run(command, "--url", grpc_url, given='{"text": "今天[MASK]", "a": "一", "b": "二"}\n')
         assert (done.returncode, done.stdout) == (1, "")
@@ -222,7 +222,7 @@ def test_json_lines_that_nobody_told_are_no_texts(run: Run, grpc_url: str) -> No
     assert run("fill", "--url", grpc_url, "--format", "plain", given='{"text": "今天[MASK]"}\n').returncode == 0
 
 
-def test_options_that_no_line_can_be_asked_with_end_it_early(
+def test_options_invalid_for_every_line_end_the_run_early(
     run: Run, grpc_url: str, texts_file: Texts, tmp_path: Path, model: ScriptedModel
 ) -> None:
     source, output = texts_file(3000), tmp_path / "answers.jsonl"
@@ -232,11 +232,11 @@ def test_options_that_no_line_can_be_asked_with_end_it_early(
     assert "the first 100 lines all fail, so that no more were asked: top_k is 99, this model" in done.stderr
     asked = sum(len(each.inputs["lengths"]) for each in model.requests("fill_mask"))
     model.asked.clear()
-    assert run(*arguments).returncode == 0, "nothing stands in the way of beginning anew"
+    assert run(*arguments).returncode == 0, "a new run can start"
     assert asked < sum(len(each.inputs["lengths"]) for each in model.requests("fill_mask")) * 4
 
 
-def test_a_server_that_fails_ends_it_with_status_1(run: Run, grpc_url: str, model: ScriptedModel) -> None:
+def test_a_server_failure_ends_the_run_with_status_1(run: Run, grpc_url: str, model: ScriptedModel) -> None:
     model.refusal = Refusal("the model burns", "INTERNAL")
     done = run("fill", "--url", grpc_url, "--json", given=f"{ONE}\n{TWO}\n")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
@@ -259,7 +259,7 @@ def test_a_file_that_cannot_be_opened_is_named(run: Run, grpc_url: str, argument
     assert done.stderr.startswith(message)
 
 
-def test_a_reader_that_leaves_ends_it_quietly(start: Start, grpc_url: str, texts_file: Texts) -> None:
+def test_a_broken_pipe_ends_the_run_quietly(start: Start, grpc_url: str, texts_file: Texts) -> None:
     process = start("fill", "--input", texts_file(3000), "--json", "--url", grpc_url)
     assert process.stdout
     assert process.stderr

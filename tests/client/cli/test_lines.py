@@ -1,4 +1,4 @@
-"""Lines to questions."""
+"""Parsing of input lines into requests."""
 
 import io
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def test_blank_lines_are_skipped_and_counted() -> None:
     assert [line.number for line in lines_of("\n一\n \t\n\u3000\n二\n\n")] == [2, 5]
 
 
-def test_line_ends_of_windows_and_a_byte_order_mark_are_no_text() -> None:
+def test_crlf_and_byte_order_mark_are_not_text() -> None:
     assert questions("\ufeff一\r\n二\r\n".encode()) == [("一",), ("二",)]
 
 
@@ -45,14 +45,14 @@ def test_a_last_line_needs_no_end() -> None:
     assert questions("一\n二") == [("一",), ("二",)]
 
 
-def test_a_line_of_another_encoding_is_told_and_the_next_is_read() -> None:
+def test_a_line_of_another_encoding_fails_alone() -> None:
     first, second = lines_of("好\n".encode("gbk") + "好\n".encode())
     assert isinstance(first.question, InputError)
     assert str(first.question) == "the line is no UTF-8 at byte 1; convert the file"
     assert second.question == ("好",)
 
 
-def test_a_json_line_is_asked_by_its_fields_and_passed_through_whole() -> None:
+def test_a_json_line_is_read_by_field_and_passed_through() -> None:
     [line] = lines_of('{"id": 7, "b": "二", "a": "一"}\n', "jsonl", ["a", "b"])
     assert line == Line(1, ("一", "二"), {"id": 7, "b": "二", "a": "一"})
 
@@ -67,23 +67,23 @@ def test_a_json_line_is_asked_by_its_fields_and_passed_through_whole() -> None:
         ("{}", "the line has no 'text' but nothing"),
     ],
 )
-def test_a_json_line_that_cannot_be_asked_says_why(content: str, message: str) -> None:
+def test_an_invalid_json_line_has_an_error(content: str, message: str) -> None:
     [line] = lines_of(content, "jsonl", ["text"])
     assert isinstance(line.question, InputError)
     assert str(line.question).startswith(message)
 
 
-def test_what_a_line_says_is_passed_through_where_the_text_is_missing() -> None:
+def test_a_line_without_text_is_passed_through() -> None:
     [line] = lines_of('{"id": 7}', "jsonl", ["text"])
     assert line.fields == {"id": 7}
 
 
-def test_columns_are_asked_by_number() -> None:
+def test_columns_are_selected_by_number() -> None:
     assert questions("一\t二\t三\n", "tsv", ["2"]) == [("二",)]
     assert questions("一\t二\t三\n", "tsv", ["3", "1"]) == [("三", "一")]
 
 
-def test_no_columns_are_all_of_them() -> None:
+def test_all_columns_are_the_default() -> None:
     assert questions("一\t二\t三\n四\t五\n", "tsv") == [("一", "二", "三"), ("四", "五")]
 
 
@@ -91,7 +91,7 @@ def test_columns_without_names_are_passed_through_as_a_list() -> None:
     assert lines_of("一\t二\n", "tsv", ["1"])[0].fields == {"columns": ["一", "二"]}
 
 
-def test_columns_asked_by_name_take_the_first_line_for_the_names() -> None:
+def test_columns_by_name_read_the_first_line_as_header() -> None:
     [line] = lines_of("id\ttext\n7\t一\n", "tsv", ["text"])
     assert line == Line(2, ("一",), {"id": "7", "text": "一"})
 
@@ -100,32 +100,32 @@ def test_quotes_in_columns_are_text() -> None:
     assert questions('"一\t二"\n', "tsv", ["1"]) == [('"一',)]
 
 
-def test_a_missing_column_is_told() -> None:
+def test_a_missing_column_is_reported() -> None:
     found = questions("一\n", "tsv", ["2"]) + questions("id\ttext\n7\n", "tsv", ["text"])
     assert [str(error) for error in found] == ["the line has no column 2: it has 1", "the line has no 'text' but 'id'"]
 
 
-def test_a_name_that_the_first_line_has_not_ends_it_all() -> None:
+def test_a_column_missing_in_the_header_ends_the_run() -> None:
     with pytest.raises(InputError, match="the first line has no column named 'text' but 'id', 'txt'"):
         lines_of("id\ttxt\n", "tsv", ["text"])
     with pytest.raises(InputError, match="no column named"):
         lines_of("", "tsv", ["text"])
 
 
-def test_a_cell_that_the_first_line_has_no_name_for_is_told() -> None:
+def test_a_cell_without_a_header_is_reported() -> None:
     found = questions("id\ttext\t\n7\t一\t二\n8\t三\t\n", "tsv", ["text"])
     assert str(found[0]) == "the line has 3 columns, and the first line names 2"
     assert found[1] == ("三",)
 
 
-def test_a_name_that_the_first_line_has_twice_ends_it_all() -> None:
+def test_a_duplicate_header_ends_the_run() -> None:
     with pytest.raises(InputError, match="two columns named 'text'; rename one, or give --column a number"):
         lines_of("text\tid\ttext\n一\t7\t二\n", "tsv", ["text"])
     assert questions("text\ttext\n", "tsv", ["2"]) == [("text",)]
 
 
 @pytest.mark.parametrize("form", ["plain", "tsv"])
-def test_json_in_a_format_that_nobody_told_ends_it_all(form: Format) -> None:
+def test_json_without_a_format_option_ends_the_run(form: Format) -> None:
     content = '\ufeff\n{"text": "一"}\n二\n'
     message = f"line 2 is a JSON object; give --format jsonl, or --format {form} if it is the text itself"
     with pytest.raises(InputError, match=message):
@@ -134,7 +134,7 @@ def test_json_in_a_format_that_nobody_told_ends_it_all(form: Format) -> None:
 
 
 @pytest.mark.parametrize("first", ["{一}", "{}", '["一"]', "[MASK]", '"一"'])
-def test_what_looks_like_json_and_is_no_object_is_a_text(first: str) -> None:
+def test_json_other_than_an_object_is_a_text(first: str) -> None:
     layout = Layout("plain", (), lambda *values: values, guessed=True)
     assert [line.question for line in read([first.encode(), "二".encode()], layout)] == [(first,), ("二",)]
 
@@ -143,5 +143,5 @@ def test_what_looks_like_json_and_is_no_object_is_a_text(first: str) -> None:
     ("name", "form"),
     [("a.jsonl", "jsonl"), ("A.NDJSON", "jsonl"), ("a.tsv", "tsv"), ("a.txt", None), ("a", None), ("", None)],
 )
-def test_the_name_tells_the_format(name: str, form: Format | None) -> None:
+def test_the_format_follows_the_file_name(name: str, form: Format | None) -> None:
     assert format_of(name) == form

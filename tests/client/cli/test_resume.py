@@ -1,4 +1,4 @@
-"""Interrupted in the middle and gone on with: every line once and in order."""
+"""Interrupted and resumed runs have every line once and in order."""
 
 import array
 import fcntl
@@ -24,7 +24,7 @@ LINES = 6 * WINDOW
 
 @dataclass(slots=True)
 class GatedModel(ScriptedModel):
-    """Answers so many rows and then waits until the gate opens."""
+    """A model that answers some rows, then blocks until its gate opens."""
 
     rows: int = 3 * WINDOW
     gate: threading.Event = field(default_factory=threading.Event)
@@ -53,7 +53,7 @@ def output(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kill(start: Start, arguments: list[str], output: Path, model: GatedModel) -> Callable[[], bytes]:
-    """Start the run, kill it when it waits for the server with some lines written, and return what is written."""
+    """Kill a run that waits for the server; return its written lines."""
 
     def start_and_kill() -> bytes:
         process = start(*arguments)
@@ -73,21 +73,21 @@ def arguments(texts_file: Texts, output: Path, grpc_url: str) -> list[str]:
 
 
 def check_complete(output: Path, count: int = LINES) -> None:
-    """Every line once, in order, whole, and nothing left beside the output."""
+    """Check that every line is complete, once and in order, without temporary files."""
     found = [json.loads(line) for line in output.read_bytes().split(b"\n")[:-1]]
     assert [(each["line"], each["text"]) for each in found] == list(enumerate(sentences(count), 1))
     assert all(len(each["answer"]) == 5 for each in found)
     assert not output.with_name("answers.jsonl.resume").exists()
 
 
-def test_a_killed_run_is_resumed_where_its_output_ends(
+def test_a_killed_run_resumes_where_its_output_ends(
     run: Run, kill: Callable[[], bytes], arguments: list[str], output: Path
 ) -> None:
     before = kill()
     lines = before.count(b"\n")
     assert WINDOW <= lines < LINES
     assert output.with_name("answers.jsonl.resume").exists()
-    model = ScriptedModel()  # another: what the killed run asked for may still be on its way to the first
+    model = ScriptedModel()  # a second server, because requests of the killed run may still reach the first
     with grpc_server(model) as url:
         done = run(*arguments[:-1], url, "--resume")
     assert (done.returncode, done.stderr.partition(";")[0]) == (0, f"bert-mlm: {LINES:,} lines, 0 failed")
@@ -97,7 +97,7 @@ def test_a_killed_run_is_resumed_where_its_output_ends(
 
 
 @pytest.mark.parametrize("torn", [1, 100])
-def test_a_line_that_was_torn_is_written_anew(
+def test_a_torn_line_is_rewritten(
     run: Run, kill: Callable[[], bytes], arguments: list[str], output: Path, torn: int
 ) -> None:
     output.write_bytes(kill()[:-torn])
@@ -105,7 +105,7 @@ def test_a_line_that_was_torn_is_written_anew(
     check_complete(output)
 
 
-def test_ctrl_c_answers_what_was_read_and_says_how_to_go_on(
+def test_ctrl_c_finishes_read_lines_and_names_resume(
     run: Run, start: Start, arguments: list[str], output: Path, model: GatedModel
 ) -> None:
     process = start(*arguments)
@@ -127,7 +127,7 @@ def test_ctrl_c_answers_what_was_read_and_says_how_to_go_on(
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "rest"])
-def test_ctrl_c_twice_ends_at_once(
+def test_a_second_ctrl_c_ends_at_once(
     start: Start, request: pytest.FixtureRequest, arguments: list[str], model: GatedModel, scheme: str
 ) -> None:
     process = start(*arguments[:-1], request.getfixturevalue(f"{scheme}_url"))
@@ -140,7 +140,7 @@ def test_ctrl_c_twice_ends_at_once(
     assert process.stderr.read() == ""
 
 
-def test_ctrl_c_while_waiting_for_more_of_a_pipe_answers_what_came(start: Start, grpc_url: str) -> None:
+def test_ctrl_c_while_reading_a_pipe_finishes_read_lines(start: Start, grpc_url: str) -> None:
     process = start("fill", "--json", "--url", grpc_url)
     assert process.stdin
     process.stdin.write("今天[MASK]\n")
@@ -156,14 +156,14 @@ def test_ctrl_c_while_waiting_for_more_of_a_pipe_answers_what_came(start: Start,
 
 
 def unread(pipe: IO[str] | None) -> int:
-    """Return how many bytes of a pipe nobody has read yet."""
+    """Return the number of unread bytes in a pipe."""
     assert pipe
     waiting = array.array("i", [0])
     fcntl.ioctl(pipe.fileno(), termios.FIONREAD, waiting)
     return waiting[0]
 
 
-def test_a_server_that_fails_in_the_middle_leaves_what_is_done_and_says_how_to_go_on(
+def test_a_server_failure_keeps_the_output_and_names_resume(
     run: Run, start: Start, arguments: list[str], output: Path, model: GatedModel
 ) -> None:
     process = start(*arguments)
@@ -181,15 +181,13 @@ def test_a_server_that_fails_in_the_middle_leaves_what_is_done_and_says_how_to_g
     check_complete(output)
 
 
-def test_resume_begins_where_there_is_nothing_yet(
-    run: Run, arguments: list[str], output: Path, model: GatedModel
-) -> None:
+def test_resume_without_an_output_starts_a_run(run: Run, arguments: list[str], output: Path, model: GatedModel) -> None:
     model.gate.set()
     assert run(*arguments, "--resume").returncode == 0
     check_complete(output)
 
 
-def test_resume_counts_the_lines_that_failed_before(
+def test_resume_counts_earlier_failures(
     run: Run, kill: Callable[[], bytes], texts_file: Texts, arguments: list[str], output: Path
 ) -> None:
     source = texts_file(LINES)
@@ -208,7 +206,7 @@ OTHERS = {
 }
 
 
-def test_resume_with_other_options_is_refused(
+def test_resume_with_other_options_is_rejected(
     run: Run, arguments: list[str], output: Path, kill: Callable[[], bytes]
 ) -> None:
     unfinished = kill()
@@ -219,14 +217,14 @@ def test_resume_with_other_options_is_refused(
         assert output.read_bytes() == unfinished
 
 
-def test_a_damaged_note_of_the_options_is_told(run: Run, arguments: list[str], output: Path) -> None:
+def test_a_damaged_options_file_is_reported(run: Run, arguments: list[str], output: Path) -> None:
     output.write_text('{"line": 1, "text": "", "answer": []}\n', encoding="utf-8")
     beside = output.with_name("answers.jsonl.resume")
     beside.write_text("[]", encoding="utf-8")
     assert f"{beside} is damaged; remove it to begin anew" in run(*arguments, "--resume").stderr
 
 
-def test_resume_with_another_input_or_output_is_refused(
+def test_resume_with_another_input_or_output_is_rejected(
     run: Run, texts_file: Texts, arguments: list[str], output: Path, kill: Callable[[], bytes]
 ) -> None:
     unfinished = kill()
@@ -240,7 +238,7 @@ def test_resume_with_another_input_or_output_is_refused(
     assert f"line 2 of {output} is not this command's" in done.stderr
 
 
-def test_resume_may_ask_another_server_with_other_workers(
+def test_resume_may_use_another_server_and_other_workers(
     run: Run, arguments: list[str], kill: Callable[[], bytes], rest_url: str, output: Path
 ) -> None:
     kill()
@@ -248,7 +246,7 @@ def test_resume_may_ask_another_server_with_other_workers(
     check_complete(output)
 
 
-def test_resume_of_what_cannot_be_read_twice_is_refused(run: Run, arguments: list[str], output: Path) -> None:
+def test_resume_of_a_pipe_is_rejected(run: Run, arguments: list[str], output: Path) -> None:
     output.write_text("something else\n", encoding="utf-8")
     done = run("fill", "--input", "/dev/stdin", *arguments[3:], "--resume", given="一[MASK]\n")
     assert done.returncode == 1
@@ -256,7 +254,7 @@ def test_resume_of_what_cannot_be_read_twice_is_refused(run: Run, arguments: lis
     assert output.read_text(encoding="utf-8") == "something else\n"
 
 
-def test_an_unfinished_output_is_not_overwritten_by_mistake(
+def test_an_unfinished_output_is_not_overwritten(
     run: Run, arguments: list[str], output: Path, kill: Callable[[], bytes]
 ) -> None:
     unfinished = kill()
@@ -269,7 +267,7 @@ def test_an_unfinished_output_is_not_overwritten_by_mistake(
     check_complete(output)
 
 
-def test_a_complete_output_is_not_resumed_but_written_anew(
+def test_resuming_a_complete_output_starts_a_new_run(
     run: Run, arguments: list[str], output: Path, model: GatedModel
 ) -> None:
     model.gate.set()
@@ -299,7 +297,7 @@ def _open_gate(model: GatedModel) -> None:
 
 @pytest.mark.usefixtures("_open_gate")
 @pytest.mark.parametrize("step", ["os.truncate", "Path.replace"])
-def test_a_kill_while_the_output_is_emptied_leaves_all_of_it_or_nothing(
+def test_a_kill_while_truncating_keeps_all_of_the_output_or_nothing(
     run: Run, environment: dict[str, str], arguments: list[str], output: Path, step: str
 ) -> None:
     left = "something else\n" if step == "os.truncate" else ""
@@ -317,7 +315,7 @@ def test_a_kill_while_the_output_is_emptied_leaves_all_of_it_or_nothing(
 
 
 @pytest.mark.parametrize("before", [[b"something else\n"], []])
-def test_ctrl_c_before_there_is_anything_to_ask_leaves_what_was_there(
+def test_ctrl_c_before_the_first_line_keeps_the_earlier_output(
     start: Start, grpc_url: str, output: Path, before: list[bytes]
 ) -> None:
     for content in before:
@@ -333,7 +331,7 @@ def test_ctrl_c_before_there_is_anything_to_ask_leaves_what_was_there(
     assert [path.read_bytes() for path in output.parent.iterdir()] == before
 
 
-def test_a_real_server_answers_every_line_once_over_a_kill(
+def test_a_real_server_answers_every_line_once_across_a_kill(
     run: Run, start: Start, texts_file: Texts, output: Path, served_url: str
 ) -> None:
     lines = 2 * LINES

@@ -1,4 +1,4 @@
-"""What people see: columns that stand under each other, and bars."""
+"""Tables with aligned columns, bars and the progress bar."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from tests.client.cli.process import COMMAND, Texts
 
 
 def columns_of(text: str) -> int:
-    """How many columns of a terminal a text takes, by Unicode's East Asian Width."""
+    """A text's width in terminal columns, by Unicode's East Asian Width."""
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text
@@ -30,7 +30,7 @@ def printed(capsys: pytest.CaptureFixture[str], command: str, answer: object, qu
 
 
 @pytest.mark.parametrize("token", ["都", "a", "##ing", "Ａ", "😀", "ｶ", "—", "é"])
-def test_what_stands_after_wide_characters_is_aligned(
+def test_columns_align_after_wide_characters(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
@@ -45,16 +45,16 @@ def test_what_stands_after_wide_characters_is_aligned(
 
 
 @pytest.mark.parametrize("hostile", ["[red]红[/red]", "[/]", ":smile:", "[link=http://x]y[/link]", "\\[bold]"])
-def test_nothing_in_a_text_is_markup(capsys: pytest.CaptureFixture[str], hostile: str) -> None:
+def test_a_text_is_never_markup(capsys: pytest.CaptureFixture[str], hostile: str) -> None:
     filling = Filling(0.5, -0.7, (1,), (hostile,), f"{hostile}。")
     assert any(f"{hostile}。" in line and line.count(hostile) == 2 for line in printed(capsys, "score", [filling]))
 
 
-def test_an_answer_of_nothing_is_a_table_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_answer_is_an_empty_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "fill", [])[0].split() == ["score", "token", "sequence"]
 
 
-def test_bars_are_as_long_as_their_weights_and_noise_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bars_are_proportional_to_weights_above_noise(capsys: pytest.CaptureFixture[str]) -> None:
     def bars(*weights: float) -> list[int]:
         tokens = tuple(TokenWeight("甲", each, (number, number + 1)) for number, each in enumerate(weights))
         explanation = Explanation("甲乙", "attention", Prediction(0.5, 1, "二", "一二"), tokens)
@@ -64,7 +64,7 @@ def test_bars_are_as_long_as_their_weights_and_noise_has_none(capsys: pytest.Cap
     assert bars(0.00004, 0.00001) == [0, 0]
 
 
-def test_weights_that_say_nothing_are_not_shown_but_said_to_say_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_uninformative_weights_are_replaced_by_a_note(capsys: pytest.CaptureFixture[str]) -> None:
     note = "100.0% of the last layer's attention rests on [CLS], [SEP] and [MASK]"
     weights = (TokenWeight("甲", 0.0, (0, 1)),)
     explanation = Explanation("甲乙", "attention", Prediction(0.5, 1, "二", "一二"), weights, note)
@@ -72,7 +72,7 @@ def test_weights_that_say_nothing_are_not_shown_but_said_to_say_nothing(capsys: 
 
 
 def on_a_terminal(arguments: list[str], environment: Mapping[str, str]) -> str:
-    """Return what the command writes to standard error, which is a terminal."""
+    """Return the command's standard error on a terminal."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [*COMMAND, *arguments],
@@ -83,7 +83,7 @@ def on_a_terminal(arguments: list[str], environment: Mapping[str, str]) -> str:
     ) as process:
         os.close(theirs)
         written = b""
-        with contextlib.suppress(OSError):  # Linux's way to say that nobody writes to it any more
+        with contextlib.suppress(OSError):  # Linux raises EIO after the last writer has closed
             while chunk := os.read(ours, 4096):
                 written += chunk
         os.close(ours)

@@ -1,4 +1,4 @@
-"""A table model for each test, and a client that asks it."""
+"""Fixtures with a table model and its client."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A masked language model small enough to look everything up in: a random table instead of a network."""
+"""A masked language model with a random table instead of a network."""
 
 import hashlib
 import json
@@ -19,12 +19,12 @@ MAX_LENGTH = 40
 
 @dataclass
 class TableModel:
-    """Each token of a row adds to the logits at a mask what a table says for it and its distance.
+    """Logits at a mask are a sum over tokens and distances, by a table.
 
     Attributes:
-        seed: makes another table.
-        top_k: how many tokens fill_mask answers with.
-        wider: adds so many masks, tokens and candidates to each answer, as a server does that joins it with others.
+        seed: seed of the table.
+        top_k: number of tokens in a fill_mask answer.
+        wider: number of extra masks, tokens and candidates in each answer, as from a batch with other requests.
         asked: the signatures and inputs of all requests.
     """
 
@@ -44,7 +44,7 @@ class TableModel:
         return [(signature, inputs) for signature, inputs in self.asked if signature != "tokenizer"]
 
     def probabilities(self, row: Sequence[int], position: int) -> NDArray[np.float64]:
-        """The probability of every token at one place of a row."""
+        """The probability of every token at one position of a row."""
         distances = np.arange(len(row)) - position + MAX_LENGTH
         exponentials: NDArray[np.float64] = np.exp(self._table[distances, list(row)].sum(axis=0))
         exponentials /= exponentials.sum()
@@ -81,7 +81,7 @@ class TableModel:
         return {"scores": np.pad(np.take_along_axis(found, wanted, axis=-1), wider)}
 
     def _explain(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Attend to a token by its id, whatever the mask."""
+        """Attend to a token by its id, the same for every mask."""
         ids = inputs["input_ids"].astype(np.float32)
         attention = np.repeat(ids[:, None], inputs["mask_positions"].shape[1], axis=1)
         wider = ((0, 0), (0, self.wider), (0, self.wider))
@@ -102,7 +102,7 @@ class TableModel:
 
 @dataclass
 class LookingModel(TableModel):
-    """Attends from every mask to the tokens of the text with so much in all, and with the rest to [CLS]."""
+    """A model with a given total attention to the text, the rest to [CLS]."""
 
     on_text: float = 0.0
 

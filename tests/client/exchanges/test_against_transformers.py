@@ -1,4 +1,4 @@
-"""What the client answers through an exported version is what transformers answers from the checkpoint."""
+"""The client with an exported version answers like transformers."""
 
 import math
 from collections.abc import Iterator
@@ -29,13 +29,13 @@ def client(tiny_version: Path) -> Iterator[FillMask]:
 
 @pytest.fixture(scope="module")
 def reference() -> Iterator[ReferenceModel]:
-    """transformers over the same checkpoint, in a process of its own."""
+    """Transformers with the same checkpoint, in a subprocess."""
     with ReferenceModel(TINY) as model:
         yield model
 
 
 def log_probability(reference: ReferenceModel, text: str, position: int, token: int) -> float:
-    """Return the log-probability of a token at one position of a text that transformers tokenizes."""
+    """Return a token's log-probability at a position, by transformers."""
     return float(reference.answer(reference.tokenize(text)).log_probabilities[position, token])
 
 

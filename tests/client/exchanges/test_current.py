@@ -1,4 +1,4 @@
-"""Versions that come and go while a client asks: text is cut as the version that answers was trained."""
+"""Text is tokenized for the answering version while versions change."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ def swap(model: ScriptedModel) -> Callable[[], None]:
     return to_the_other
 
 
-def test_a_new_version_with_another_vocabulary_is_asked_again_with_it(
+def test_a_request_is_repeated_with_a_new_versions_vocabulary(
     grpc_url: str, model: ScriptedModel, swap: Callable[[], None]
 ) -> None:
     with FillMask(grpc_url) as client:
@@ -33,13 +33,11 @@ def test_a_new_version_with_another_vocabulary_is_asked_again_with_it(
     with FillMask(grpc_url) as newcomer:
         assert newcomer.fill(TEXT) == answer == again
     ids = [asked.inputs["input_ids"].tolist() for asked in model.requests("fill_mask")]
-    assert ids[0] == ids[1]  # cut for the version that was gone
+    assert ids[0] == ids[1]  # tokenized for the old version
     assert ids[1] != ids[2] == ids[3]
 
 
-def test_a_new_version_with_the_same_vocabulary_is_learnt_of_once_and_not_asked_again(
-    grpc_url: str, model: ScriptedModel
-) -> None:
+def test_an_equal_vocabulary_of_a_new_version_is_fetched_once(grpc_url: str, model: ScriptedModel) -> None:
     with FillMask(grpc_url) as client:
         for version in (1, 2, 2, 1, 2):
             model.version = version
@@ -48,7 +46,7 @@ def test_a_new_version_with_the_same_vocabulary_is_learnt_of_once_and_not_asked_
     assert len(model.requests("fill_mask")) == 5
 
 
-def test_a_new_version_does_not_fit_a_file(
+def test_a_new_version_may_not_match_a_vocabulary_file(
     grpc_url: str, model: ScriptedModel, swap: Callable[[], None], tmp_path: Path
 ) -> None:
     path = tmp_path / "vocab.txt"
@@ -60,9 +58,7 @@ def test_a_new_version_does_not_fit_a_file(
             client.fill(TEXT)
 
 
-def test_a_file_is_taken_at_its_word_where_no_version_can_tell_its_vocabulary(
-    grpc_url: str, model: ScriptedModel, tmp_path: Path
-) -> None:
+def test_a_file_is_trusted_without_tokenizer_signature(grpc_url: str, model: ScriptedModel, tmp_path: Path) -> None:
     path = tmp_path / "vocab.txt"
     path.write_bytes(model.vocab)
     model.without_tokenizer = True
@@ -74,9 +70,7 @@ def test_a_file_is_taken_at_its_word_where_no_version_can_tell_its_vocabulary(
     assert len(model.requests("tokenizer")) == 3  # once at the start and once for each version
 
 
-def test_an_answer_that_only_the_old_vocabulary_finds_wrong_is_asked_for_again(
-    grpc_url: str, model: ScriptedModel
-) -> None:
+def test_a_request_invalid_in_the_old_vocabulary_is_repeated(grpc_url: str, model: ScriptedModel) -> None:
     with FillMask(grpc_url) as client:
         client.fill(TEXT)
         model.version, model.tokens = 2, (*TOKENS, *(chr(0x5000 + number) for number in range(500)))
@@ -85,7 +79,7 @@ def test_an_answer_that_only_the_old_vocabulary_finds_wrong_is_asked_for_again(
     assert best.token_str == chr(0x5007)
 
 
-def test_servers_in_the_middle_of_a_swap_with_one_vocabulary_all_answer() -> None:
+def test_servers_in_a_swap_with_one_vocabulary_all_answer() -> None:
     old, new = ScriptedModel(), ScriptedModel(version=2)
     with grpc_server(old) as first, grpc_server(new) as second, FillMask([first, second]) as client:
         answers = [client.fill(TEXT) for _ in range(10)]
@@ -93,7 +87,7 @@ def test_servers_in_the_middle_of_a_swap_with_one_vocabulary_all_answer() -> Non
     assert len(old.requests("fill_mask")) + len(new.requests("fill_mask")) == 10
 
 
-def test_servers_in_the_middle_of_a_swap_of_vocabularies_never_answer_wrongly() -> None:
+def test_servers_in_a_vocabulary_swap_never_answer_wrongly() -> None:
     old, new = ScriptedModel(), ScriptedModel(version=2, tokens=OTHER)
     with grpc_server(old) as first, grpc_server(new) as second:
         with FillMask(first) as one, FillMask(second) as other:
@@ -107,7 +101,7 @@ def test_servers_in_the_middle_of_a_swap_of_vocabularies_never_answer_wrongly() 
 
 
 class Restless(ScriptedModel):
-    """A model that swaps versions and vocabularies after every question."""
+    """A model that swaps versions and vocabularies after every request."""
 
     def predict(self, asked: Asked) -> dict[str, Array]:
         if asked.signature == "fill_mask":
@@ -116,7 +110,7 @@ class Restless(ScriptedModel):
         return ScriptedModel.predict(self, asked)
 
 
-def test_where_vocabularies_change_without_end_the_error_says_to_choose_a_version() -> None:
+def test_endless_vocabulary_changes_raise_an_error_naming_version() -> None:
     model = Restless()
     with (
         grpc_server(model) as url,
@@ -127,7 +121,7 @@ def test_where_vocabularies_change_without_end_the_error_says_to_choose_a_versio
     assert len(model.requests("fill_mask")) == 5
 
 
-def test_what_the_caller_did_wrong_is_said_as_before(grpc_url: str, model: ScriptedModel) -> None:
+def test_usage_errors_stay_the_same(grpc_url: str, model: ScriptedModel) -> None:
     with FillMask(grpc_url) as client:
         client.fill(TEXT)
         model.version = 2
@@ -136,7 +130,7 @@ def test_what_the_caller_did_wrong_is_said_as_before(grpc_url: str, model: Scrip
 
 
 class Scores(ScriptedModel):
-    """Finds every word as probable as any other."""
+    """A model with equal scores for all words."""
 
     def predict(self, asked: Asked) -> dict[str, Array]:
         if asked.signature != "score_tokens":
@@ -145,11 +139,11 @@ class Scores(ScriptedModel):
         return {"scores": np.full(shape, 0.5, np.float32)}
 
 
-def test_candidates_that_come_one_by_one_are_there_when_a_new_version_is_asked_again() -> None:
+def test_an_iterator_of_candidates_survives_a_repeated_request() -> None:
     model = Scores()
     with grpc_server(model) as url, FillMask(url) as client:
         client.tokenizer()
         model.version, model.tokens = 2, OTHER
-        assert len(client.score(TEXT, iter(["京", "北京"]))) == 2  # type: ignore[arg-type]  # more than is promised
+        assert len(client.score(TEXT, iter(["京", "北京"]))) == 2  # type: ignore[arg-type]  # accepted, but not documented
         model.version, model.tokens = 3, TOKENS
         assert len(client.choose(TEXT, iter(["京", "北京"]))) == 2  # type: ignore[call-overload]  # likewise

@@ -1,4 +1,4 @@
-"""Which tokens an answer leans on, and where they stand in the user's text."""
+"""Explanations by occlusion and attention, with spans in the user's text."""
 
 import math
 import re
@@ -68,7 +68,7 @@ def test_several_masks_have_an_explanation_each(client: FillMask, method: str) -
 
 
 def masked(row: Sequence[int], *places: int) -> tuple[int, ...]:
-    """Return the row with more of it masked."""
+    """Return the row with more masks."""
     return tuple(MASK if place in places else token for place, token in enumerate(row))
 
 
@@ -223,7 +223,7 @@ def test_an_explanation_takes_a_known_number_of_requests_and_rows(
         ("[MASK]一", [2], "a target is a str, not int"),
     ],
 )
-def test_a_target_that_cannot_be_explained_is_refused_before_anything_is_asked(
+def test_an_unexplainable_target_is_rejected_before_any_request(
     client: FillMask, table: TableModel, text: str, target: Any, message: str
 ) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
@@ -236,7 +236,7 @@ def test_joint_targets_are_words_for_the_gaps(client: FillMask) -> None:
         client.explain("[MASK]一[MASK][MASK]", target=["二", "一", "一"], joint=True)
 
 
-def test_an_explanation_of_too_many_rows_is_refused_before_anything_is_asked(
+def test_an_explanation_of_too_many_rows_is_rejected_before_any_request(
     client: FillMask, table: TableModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attribution, "MAX_EXPLANATION_ROWS", 9)
@@ -258,7 +258,7 @@ def test_an_explanation_of_too_many_rows_is_refused_before_anything_is_asked(
         ("[MASK]", 0.0, None),  # there is no text to attend to
     ],
 )  # fmt: skip
-def test_attention_that_rests_on_special_tokens_says_so(text: str, on_text: float, note: str | None) -> None:
+def test_attention_on_special_tokens_is_reported(text: str, on_text: float, note: str | None) -> None:
     with LookingModel(on_text=on_text).client() as client:
         notes = {explanation.note for explanation in client.explain(text, method="attention")}
         expected = (
@@ -269,7 +269,7 @@ def test_attention_that_rests_on_special_tokens_says_so(text: str, on_text: floa
 
 
 @pytest.mark.parametrize("method", ["occlusion", "attention"])
-def test_a_mask_alone_leans_on_nothing(client: FillMask, method: str) -> None:
+def test_a_mask_alone_has_no_weights(client: FillMask, method: str) -> None:
     assert explain(client, "[MASK]", method).weights == ()
 
 
@@ -279,9 +279,9 @@ def test_a_truncated_text_is_explained_by_what_the_model_read(client: FillMask) 
     assert [weight.span for weight in explanation.weights] == [(place, place + 1) for place in range(23, 60)]
 
 
-def test_an_unknown_method_is_refused_before_anything_is_asked(client: FillMask, table: TableModel) -> None:
+def test_an_unknown_method_is_rejected_before_any_request(client: FillMask, table: TableModel) -> None:
     with pytest.raises(InputError, match="there is no method 'gradient'; explain by one of occlusion, attention"):
-        client.explain("[MASK]", method="gradient")  # type: ignore[arg-type]  # which is what is tested
+        client.explain("[MASK]", method="gradient")  # type: ignore[arg-type]  # the error under test
     assert not table.asked
 
 

@@ -1,4 +1,4 @@
-"""Joint filling: the most probable words, in few requests, whatever top_k is."""
+"""Joint filling finds the most probable words in few requests."""
 
 import hashlib
 import itertools
@@ -41,14 +41,14 @@ def likelihood(table: TableModel, row: tuple[int, ...], tokens: tuple[int, ...])
 
 
 def ranked(table: TableModel, row: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Every filling there is, without special tokens and repeated sentences, best first."""
+    """All fillings without special tokens and repeated sentences, best first."""
     every = itertools.product(set(range(SIZE)) - set(SPECIAL), repeat=row.count(MASK))
     return sorted(every, key=lambda tokens: -likelihood(table, row, tokens))
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("text", "width"), [("一[MASK][MASK]二", SIZE**2), ("[MASK]一[MASK]三[MASK]", SIZE**3)])
-def test_a_beam_wide_enough_finds_what_trying_everything_finds(seed: int, text: str, width: int) -> None:
+def test_a_wide_beam_equals_exhaustive_search(seed: int, text: str, width: int) -> None:
     table = TableModel(seed)
     tokenizer = table.client().tokenizer()
 
@@ -122,7 +122,7 @@ def test_one_gap_takes_a_request_for_each_mask(client: FillMask, table: TableMod
 
 
 @pytest.mark.parametrize("masks", [2, 3, 4])
-def test_several_gaps_take_one_request_more_for_what_the_search_has_not_seen(masks: int) -> None:
+def test_several_gaps_take_one_more_request(masks: int) -> None:
     table = TableModel(top_k=5)  # of 12
     with table.client() as client:
         client.fill_words("一[MASK]" * masks)
@@ -141,7 +141,7 @@ def test_texts_are_filled_together_as_each_alone(client: FillMask, table: TableM
 
 
 @pytest.mark.parametrize("text", ["[MASK][MASK]一", "[MASK]一[MASK]", "[MASK]一[MASK]二[MASK][MASK]"])
-def test_the_answers_for_k_are_the_first_k_and_ask_the_same(client: FillMask, table: TableModel, text: str) -> None:
+def test_smaller_top_k_is_a_prefix_with_the_same_requests(client: FillMask, table: TableModel, text: str) -> None:
     most = client.fill_words(text, SIZE)
     rows = [inputs["input_ids"].tolist() for _, inputs in table.questions()]
     for top_k in range(1, SIZE):
@@ -150,11 +150,11 @@ def test_the_answers_for_k_are_the_first_k_and_ask_the_same(client: FillMask, ta
         assert [inputs["input_ids"].tolist() for _, inputs in table.questions()] == rows
 
 
-def test_answers_come_best_first_and_no_more_than_are_searched_for() -> None:
+def test_answers_are_best_first_and_limited_by_the_search() -> None:
     tokens = 100
 
     class Wide(TableModel):
-        """Says that it answers with more candidates than it has, to be asked for as many."""
+        """A model that declares more candidates than it has."""
 
         def _fill_mask(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
             answer = super()._fill_mask(inputs)
@@ -176,7 +176,7 @@ def test_punctuation_counts_as_any_token_unless_it_is_left_out(client: FillMask)
     assert not any(comma in filling.tokens for filling in without)
 
 
-def test_special_tokens_are_no_answers_however_probable() -> None:
+def test_special_tokens_are_never_answers() -> None:
     class Unknown(TableModel):
         def _at_masks(self, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
             found = super()._at_masks(inputs)
@@ -190,7 +190,7 @@ def test_special_tokens_are_no_answers_however_probable() -> None:
             assert not any(set(SPECIAL) & set(filling.tokens) for filling in fillings)
 
 
-def test_of_fillings_that_make_the_same_sentence_the_best_stays() -> None:
+def test_equal_sentences_keep_the_best_filling() -> None:
     tokens = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"一二三", "##一", "##二", "##三", "##c")
 
     class Pieces(TableModel):
@@ -208,7 +208,7 @@ def test_of_fillings_that_make_the_same_sentence_the_best_stays() -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-def test_masks_that_can_hold_punctuation_alone_have_no_filling() -> None:
+def test_masks_with_only_punctuation_have_no_filling() -> None:
     class Stop(TableModel):
         def _at_masks(self, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
             found = super()._at_masks(inputs)
@@ -220,7 +220,7 @@ def test_masks_that_can_hold_punctuation_alone_have_no_filling() -> None:
         assert client.fill_words(["[MASK]一", "[MASK][MASK]"], 1, skip_punctuation=True) == [[], []]
 
 
-def test_top_k_beyond_what_the_server_answers_with_is_refused(client: FillMask) -> None:
+def test_top_k_beyond_the_servers_limit_is_rejected(client: FillMask) -> None:
     with pytest.raises(InputError, match=f"top_k is {SIZE + 1}, this model answers with {SIZE}"):
         client.fill_words("[MASK]一", SIZE + 1)
 

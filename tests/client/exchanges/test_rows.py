@@ -1,4 +1,4 @@
-"""Rows travel together without much padding, and each gets its own part of the answer."""
+"""Rows are grouped with little padding, and answers are split again."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +28,7 @@ def test_rows_of_near_lengths_share_a_group() -> None:
     assert batches([40, 50, 49, 20]) == [[1, 2, 0, 3]]
 
 
-def test_short_rows_share_a_group_whatever_their_lengths() -> None:
+def test_short_rows_of_any_length_share_a_group() -> None:
     assert batches([3, 16, 9]) == [[0, 1, 2]]
 
 
@@ -53,7 +53,7 @@ def test_padded_rows_are_answered_as_alone(client: FillMask, table: TableModel) 
     assert together == [client.fill_masks(text, top_k=3) for text in texts]
 
 
-def test_an_answer_may_be_wider_than_asked(client: FillMask, table: TableModel) -> None:
+def test_an_answer_may_be_wider_than_requested(client: FillMask, table: TableModel) -> None:
     texts = ["一[MASK]", "[MASK]二"]
     expected = client.fill(texts), client.score(texts[0], ["二", "三四"]), client.explain(texts[0], method="attention")
     table.wider = 2
@@ -62,7 +62,7 @@ def test_an_answer_may_be_wider_than_asked(client: FillMask, table: TableModel) 
 
 
 class _Narrow(TableModel):
-    """Answers everything with one column too few."""
+    """A model whose answers lack a column."""
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         answer = super().run(signature, inputs, outputs)
@@ -70,7 +70,7 @@ class _Narrow(TableModel):
 
 
 @pytest.mark.parametrize("method", ["fill", "score", "attention"])
-def test_an_answer_of_another_shape_is_refused(method: str) -> None:
+def test_an_answer_of_another_shape_is_rejected(method: str) -> None:
     ask = {
         "fill": lambda client: client.fill("[MASK]"),
         "score": lambda client: client.score("[MASK]", ["一"]),

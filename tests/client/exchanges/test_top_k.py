@@ -1,4 +1,4 @@
-"""The answers for k are the first k of the answers for any larger k, whatever is asked and whichever engine answers."""
+"""Answers for k are the first k of the answers for a larger k."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 MOST = 100
 TARGETS = ["足下", "书", "好汉", "千里", "北京", "，", "天气", "一", "a1", "不可思议"]
 
-# Words and masks in any order: most make no sense, which is where near ties are.
+# Words and masks in random order, since meaningless texts have near ties.
 texts = st.lists(
     st.sampled_from(["[MASK]", "[MASK]", "千里", "一个", "天气", "，", "a", "7"]), min_size=1, max_size=7
 ).map("".join)
@@ -74,6 +74,6 @@ def test_joint_words_have_the_log_likelihood_that_score_gives(client: FillMask, 
         ("千里之行，始于[MASK][MASK]。", ("足下",)),
     ],
 )
-def test_sayings_are_completed_whatever_top_k_is(client: FillMask, text: str, words: tuple[str, ...]) -> None:
+def test_sayings_are_completed_for_every_top_k(client: FillMask, text: str, words: tuple[str, ...]) -> None:
     for top_k in (1, 5, 30, 100):
         assert client.fill_words(text, top_k)[0].words == words

@@ -1,4 +1,4 @@
-"""Words of any length are compared for one gap, all in one round trip."""
+"""Words of any length are compared in one round trip."""
 
 import math
 import re
@@ -17,7 +17,7 @@ def cut(text: str) -> list[str]:
 
 
 def chain(table: TableModel, before: str, word: tuple[str, ...], after: str) -> list[float]:
-    """By the definition: each token's probability, those before it filled in, itself and those after it masked."""
+    """The chain rule, each token given those before it, the rest masked."""
     found = []
     for place, token in enumerate(word):
         left = [*cut(before), *word[:place]]
@@ -35,7 +35,7 @@ def test_a_word_of_one_token_has_its_plain_probability(client: FillMask, table: 
 
 
 @pytest.mark.parametrize("word", [("二", "四"), ("ab", "##c"), ("四", "四", "，")])
-def test_a_longer_word_is_asked_token_by_token_with_what_is_to_its_left(
+def test_a_longer_word_is_scored_token_by_token_from_the_left(
     client: FillMask, table: TableModel, word: tuple[str, ...]
 ) -> None:
     written = "".join(word).replace("##", "")
@@ -53,7 +53,7 @@ def test_a_gap_of_any_number_of_masks_takes_words_of_any_length(client: FillMask
     assert one == two
 
 
-def test_answers_come_in_the_order_given_repetitions_too(client: FillMask) -> None:
+def test_answers_keep_order_and_repetitions(client: FillMask) -> None:
     words = ["三", "一二", "三", "，"]
     fillings = client.score("[MASK]一", words)
     assert [filling.token_str for filling in fillings] == words
@@ -102,14 +102,12 @@ def test_a_candidate_without_a_word_for_each_gap_is_rejected(client: FillMask, t
 
 
 @pytest.mark.parametrize("word", ["", "五", "一[MASK]"])
-def test_a_candidate_that_is_no_word_of_the_vocabulary_is_refused(client: FillMask, word: str) -> None:
+def test_a_candidate_outside_the_vocabulary_is_rejected(client: FillMask, word: str) -> None:
     with pytest.raises(InputError, match="the word"):
         client.score("[MASK]一", ["一", word])
 
 
-def test_one_string_in_place_of_several_words_is_refused_before_anything_is_asked(
-    client: FillMask, table: TableModel
-) -> None:
+def test_one_string_for_several_words_is_rejected_before_any_request(client: FillMask, table: TableModel) -> None:
     with pytest.raises(InputError, match="the candidates are one str, '二三'; write a list of words"):
         client.score("[MASK]一", "二三")
     with pytest.raises(InputError, match="write a list of words"):
@@ -117,7 +115,7 @@ def test_one_string_in_place_of_several_words_is_refused_before_anything_is_aske
     assert not table.asked
 
 
-def test_a_word_that_makes_the_text_too_long_is_refused_or_the_text_truncated(client: FillMask) -> None:
+def test_a_word_that_makes_the_text_too_long_is_rejected_or_truncates_it(client: FillMask) -> None:
     text = "一" * 37 + "[MASK]"
     with pytest.raises(InputError, match="42 tokens long"):
         client.score(text, ["一", "一三三"])

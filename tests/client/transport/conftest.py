@@ -1,4 +1,4 @@
-"""Transports of both kinds behind one blocking face."""
+"""Fixtures with both kinds of transport behind one blocking interface."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ FILL = Request(
 
 
 class Client:
-    """A transport, blocking or for asyncio, asked from this thread."""
+    """A blocking interface to a transport of either kind."""
 
     def __init__(self, target: Any, *, is_async: bool, **options: Any) -> None:
         self._loop = asyncio.new_event_loop() if is_async else None
@@ -53,7 +53,7 @@ Open = Callable[..., Client]
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
 def client(request: pytest.FixtureRequest) -> Iterator[Open]:
-    """Open transports that the fixture closes; each test that takes it runs with both kinds."""
+    """Open transports of both kinds, and close them after the test."""
     opened: list[Client] = []
 
     def open_one(target: str | Sequence[str], retry: Retry | None = QUICK, **options: Any) -> Client:
@@ -67,13 +67,13 @@ def client(request: pytest.FixtureRequest) -> Iterator[Open]:
 
 @pytest.fixture(scope="session")
 def replica(light_version: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Replica]:
-    """Make server processes on the light engine, to be run by with statements."""
+    """Make server processes with the light engine, as context managers."""
     work = tmp_path_factory.mktemp("logs")
     return lambda *flags: Replica(light_version.parent, work, "--engine=onnx", *flags)
 
 
 @pytest.fixture(scope="session")
 def server(replica: Callable[..., Replica]) -> Iterator[Replica]:
-    """One that all tests share."""
+    """A server shared by all tests."""
     with replica() as running:
         yield running

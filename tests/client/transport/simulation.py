@@ -1,4 +1,4 @@
-"""Calls without a network or a clock: servers are scripts, waiting moves the time."""
+"""Simulated calls with scripted servers and a virtual clock."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from bert_mlm_client.transport.retry import Budget, Retry
 
 
 def longest(_: float, limit: float) -> float:
-    """In place of a random number: the largest."""
+    """Return the upper bound in place of a random number."""
     return limit
 
 
 @dataclass
 class Scripted:
-    """A server that takes some time and then answers its name, or fails with its error."""
+    """A server that answers with its name, or its error, after a delay."""
 
     name: str
     error: BertMlmError | None = None
@@ -29,7 +29,7 @@ class Scripted:
 
 @dataclass
 class World:
-    """Time, servers by address, and one client's view of them."""
+    """Virtual time, servers by address, and one client's balancer."""
 
     now: float = 1000.0
     servers: dict[str, Scripted] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class World:
         budget: Budget | None = None,
         timeout: float = 10.0,
     ) -> str:
-        """Carry one call out."""
+        """Run one call."""
         budget = budget or Budget(retry or Retry())
         steps = call(balancer, retry, budget, timeout, clock=self.clock, uniform=longest)
         try:
@@ -83,7 +83,7 @@ class World:
         balancer.probed(server, is_available=server.transport.error is None)
 
     def shares(self, balancer: Balancer[Scripted], calls: int) -> dict[str, int]:
-        """Return how many of some calls each server answered."""
+        """Return the number of calls that each server answered."""
         answers = [self.ask(balancer, Retry()) for _ in range(calls)]
         return {name: answers.count(name) for name in self.servers}
 

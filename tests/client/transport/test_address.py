@@ -1,4 +1,4 @@
-"""An address says where to connect and what to ask for."""
+"""Parsing of addresses."""
 
 from typing import Any
 
@@ -54,12 +54,12 @@ def test_the_rest_path_names_model_and_version(url: str, model: str, version: in
         ("http://[fe80::1%251]", False),
     ],
 )
-def test_a_name_is_told_from_an_ip_address(url: str, is_named: bool) -> None:
+def test_names_and_ip_addresses_are_distinguished(url: str, is_named: bool) -> None:
     assert parse(url).is_named is is_named
 
 
 @pytest.mark.parametrize(("address", "peer"), [("10.0.0.7", "10.0.0.7:9000"), ("fd00::7", "[fd00::7]:9000")])
-def test_one_server_of_a_name_keeps_the_name_and_tells_where_it_is(address: str, peer: str) -> None:
+def test_one_server_of_a_name_shows_name_and_address(address: str, peer: str) -> None:
     named = parse("grpc://models.example:9000")
     one = named.at(address)
     assert (one.connect_to, one.authority, one.host) == (peer, named.authority, named.host)
@@ -68,6 +68,6 @@ def test_one_server_of_a_name_keeps_the_name_and_tells_where_it_is(address: str,
 
 
 @pytest.mark.parametrize("version", ["1", 1.5, -1, 2**63])
-def test_a_version_that_cannot_be_is_refused(version: Any) -> None:
+def test_an_invalid_version_is_rejected(version: Any) -> None:
     with pytest.raises(InputError, match=f"the version is {version!r}; give a whole number"):
         parse("grpc://h", version=version)

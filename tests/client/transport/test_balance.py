@@ -1,4 +1,4 @@
-"""Which of several servers is asked."""
+"""Load balancing, ejection and name resolution."""
 
 import socket
 import threading
@@ -27,7 +27,7 @@ def server(world: World, url: str) -> Scripted:
     return world.servers[f"{url.removeprefix('grpc://')}:8500"]
 
 
-def test_servers_that_answer_take_turns(world: World) -> None:
+def test_healthy_servers_are_used_round_robin(world: World) -> None:
     assert set(world.shares(world.balancer(A, B, C), 30).values()) == {10}
 
 
@@ -35,14 +35,14 @@ def test_the_same_address_twice_is_one_server(world: World) -> None:
     assert world.shares(world.balancer(A, A), 4) == {"10.0.0.1:8500": 4}
 
 
-def test_clients_begin_with_different_servers() -> None:
+def test_clients_start_with_different_servers() -> None:
     servables = [Servable.parse(url, model="m", version=None) for url in (A, B, C)]
     connect: Callable[[Servable], str] = str
     first = {Balancer(servables, connect).choose().transport for _ in range(60)}
     assert len(first) == 3
 
 
-def test_a_server_that_cannot_be_reached_fails_no_call_and_is_set_aside(world: World) -> None:
+def test_an_unreachable_server_fails_no_call_and_is_ejected(world: World) -> None:
     balancer = world.balancer(A, B, C)
     server(world, B).error = DOWN
     shares = world.shares(balancer, 30)
@@ -52,7 +52,7 @@ def test_a_server_that_cannot_be_reached_fails_no_call_and_is_set_aside(world: W
     assert world.pauses == []
 
 
-def test_a_server_that_is_back_gets_its_share_again(world: World) -> None:
+def test_a_recovered_server_gets_its_share(world: World) -> None:
     balancer = world.balancer(A, B)
     server(world, B).error = DOWN
     world.shares(balancer, 4)
@@ -62,7 +62,7 @@ def test_a_server_that_is_back_gets_its_share_again(world: World) -> None:
     assert world.probes == ["10.0.0.2:8500"]
 
 
-def test_the_pause_of_a_server_that_stays_down_grows_to_a_limit(world: World) -> None:
+def test_the_pause_before_a_probe_grows_to_a_limit(world: World) -> None:
     balancer = world.balancer(A, B)
     server(world, B).error = DOWN
     world.shares(balancer, 2)
@@ -74,7 +74,7 @@ def test_the_pause_of_a_server_that_stays_down_grows_to_a_limit(world: World) ->
         if len(world.probes) > len(probed_at):
             probed_at.append(world.now - set_aside)
     gaps = [later - earlier for earlier, later in zip([0.0, *probed_at], probed_at, strict=False)]
-    half = 0.5  # the simulation's chance always picks the shortest pause, which is half of the limit
+    half = 0.5  # the simulation always draws the shortest pause, half of the limit
     expected = [FIRST_PAUSE_S * half, FIRST_PAUSE_S * 2 * half, FIRST_PAUSE_S * 4 * half, FIRST_PAUSE_S * 8 * half]
     assert gaps[:4] == pytest.approx(expected, abs=0.02)
     assert gaps[-1] == pytest.approx(LONGEST_PAUSE_S * half, abs=0.02)
@@ -92,7 +92,7 @@ def test_a_server_is_probed_once_at_a_time(world: World) -> None:
     assert balancer.due() == []
 
 
-def test_requests_that_fail_together_make_one_failure(world: World) -> None:
+def test_concurrent_failures_count_once(world: World) -> None:
     balancer = world.balancer(A, B)
     chosen = [balancer.choose() for _ in range(16)]
     for one in chosen:
@@ -101,7 +101,7 @@ def test_requests_that_fail_together_make_one_failure(world: World) -> None:
     assert {one.failures for one in chosen} == {0, 1}
 
 
-def test_when_all_are_down_all_are_asked_and_the_first_that_is_back_answers(world: World) -> None:
+def test_when_all_are_down_the_first_to_recover_answers(world: World) -> None:
     balancer = world.balancer(A, B)
     for one in world:
         one.error = UnreachableError("refused")
@@ -113,7 +113,7 @@ def test_when_all_are_down_all_are_asked_and_the_first_that_is_back_answers(worl
     assert world.ask(balancer, Retry()) == "10.0.0.1:8500"
 
 
-def test_a_server_that_let_a_request_wait_too_long_must_tell_its_status_first(world: World) -> None:
+def test_a_server_that_timed_out_is_probed_first(world: World) -> None:
     balancer = world.balancer(A, B)
     server(world, A).error = ServerTimeoutError("late")
     with pytest.raises(ServerTimeoutError):
@@ -126,21 +126,21 @@ def test_a_server_that_let_a_request_wait_too_long_must_tell_its_status_first(wo
 
 
 @pytest.mark.parametrize("error", [OverloadedError("later"), ProtocolError("a web page")])
-def test_a_server_that_answers_is_not_set_aside(world: World, error: Exception) -> None:
+def test_a_server_that_answers_is_not_ejected(world: World, error: Exception) -> None:
     balancer = world.balancer(A, B)
     chosen = balancer.choose()
-    balancer.failed(chosen, error)  # type: ignore[arg-type]  # a BertMlmError, as all in the list
+    balancer.failed(chosen, error)  # type: ignore[arg-type]  # a BertMlmError, like all in the list
     assert {balancer.choose().transport.name for _ in range(2)} == {"10.0.0.1:8500", "10.0.0.2:8500"}
 
 
-def test_an_overloaded_server_leaves_the_next_attempt_to_another(world: World) -> None:
+def test_a_retry_after_overload_uses_another_server(world: World) -> None:
     balancer = world.balancer(A, B)
     server(world, A).error = OverloadedError("later")
     assert [world.ask(balancer, Retry()) for _ in range(4)] == ["10.0.0.2:8500"] * 4
     assert len(world.pauses) == 4
 
 
-def test_a_call_that_is_given_up_leaves_no_trace(world: World) -> None:
+def test_an_abandoned_call_leaves_no_state(world: World) -> None:
     balancer = world.balancer(A)
     steps = call(balancer, Retry(), Budget(Retry()), 1.0)
     next(steps)
@@ -149,7 +149,7 @@ def test_a_call_that_is_given_up_leaves_no_trace(world: World) -> None:
 
 
 class Names:
-    """A resolver whose answers the test changes."""
+    """A resolver whose answers the test can change."""
 
     def __init__(self, *addresses: str) -> None:
         self.addresses = list(addresses)
@@ -171,7 +171,7 @@ def named(world: World, names: Callable[[str, int], list[str]]) -> Balancer[Scri
 
 def test_a_name_is_as_many_servers_as_it_has_addresses(world: World) -> None:
     balancer = named(world, Names("10.0.0.1", "10.0.0.2"))
-    assert balancer.choose().transport.name == "models.example:8500"  # not yet looked up: the transport does it itself
+    assert balancer.choose().transport.name == "models.example:8500"  # not yet resolved; the transport does it itself
     balancer.look_up()
     assert world.shares(balancer, 10) == {"models.example:8500": 0, "10.0.0.1:8500": 5, "10.0.0.2:8500": 5}
 
@@ -182,7 +182,7 @@ def test_a_name_with_one_address_is_left_to_the_transport(world: World) -> None:
     assert world.shares(balancer, 2) == {"models.example:8500": 2}
 
 
-def test_servers_come_and_go_with_the_names_addresses(world: World) -> None:
+def test_servers_follow_the_names_addresses(world: World) -> None:
     names = Names("10.0.0.1", "10.0.0.2")
     balancer = named(world, names)
     balancer.look_up()
@@ -207,7 +207,7 @@ def test_a_server_that_leaves_is_closed_when_its_last_request_is_done(world: Wor
     assert chosen.transport.is_closed
 
 
-def test_a_name_that_cannot_be_looked_up_any_more_keeps_its_servers(world: World) -> None:
+def test_a_failed_lookup_keeps_the_servers(world: World) -> None:
     names = Names("10.0.0.1", "10.0.0.2")
     balancer = named(world, names)
     balancer.look_up()
@@ -216,7 +216,7 @@ def test_a_name_that_cannot_be_looked_up_any_more_keeps_its_servers(world: World
     assert set(world.shares(balancer, 4)) >= {"10.0.0.1:8500", "10.0.0.2:8500"}
 
 
-def test_a_name_is_looked_up_at_the_first_call_and_again_when_it_is_old(world: World) -> None:
+def test_a_name_is_resolved_at_the_first_call_and_when_stale(world: World) -> None:
     names = Names("10.0.0.1")
     balancer = named(world, names)
     world.ask(balancer)
@@ -229,7 +229,7 @@ def test_a_name_is_looked_up_at_the_first_call_and_again_when_it_is_old(world: W
     assert names.asked.acquire(timeout=20)
 
 
-def test_a_name_is_looked_up_anew_when_none_of_its_servers_answers(world: World) -> None:
+def test_a_name_is_resolved_again_when_no_server_answers(world: World) -> None:
     names = Names("10.0.0.1", "10.0.0.2")
     balancer = named(world, names)
     world.ask(balancer)
@@ -245,7 +245,7 @@ def test_a_name_is_looked_up_anew_when_none_of_its_servers_answers(world: World)
     assert names.asked.acquire(timeout=20)
 
 
-def test_a_name_whose_lookup_takes_long_is_looked_up_once_at_a_time(world: World) -> None:
+def test_concurrent_lookups_of_a_name_are_merged(world: World) -> None:
     names = Names("10.0.0.1")
     is_over = threading.Event()
     answer = names.__call__
@@ -264,7 +264,7 @@ def test_a_name_whose_lookup_takes_long_is_looked_up_once_at_a_time(world: World
     is_over.set()
 
 
-def test_a_lookup_that_ends_after_the_client_opens_nothing(world: World) -> None:
+def test_a_lookup_that_ends_after_close_opens_no_connection(world: World) -> None:
     balancer = named(world, Names("10.0.0.1", "10.0.0.2"))
     assert [transport.name for transport in balancer.close()] == ["models.example:8500"]
     balancer.look_up()
@@ -284,7 +284,7 @@ def addresses(*pairs: tuple[int, str]) -> Callable[..., list[Any]]:
         ([(socket.AF_INET, "10.0.0.1"), (socket.AF_INET, "10.0.0.1")], ["10.0.0.1"]),
     ],
 )
-def test_the_addresses_of_a_name_are_those_of_the_family_that_comes_first(
+def test_a_name_uses_the_first_address_family(
     monkeypatch: pytest.MonkeyPatch, known: list[tuple[int, str]], expected: list[str]
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", addresses(*known))

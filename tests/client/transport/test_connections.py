@@ -1,4 +1,4 @@
-"""What goes over the wire beside the question: connections, headers, proxies."""
+"""Connection reuse, headers and proxies."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ ANSWER = b'{"outputs": {"token_ids": [[[1]]], "scores": [[[0.5]]]}}'
 
 
 class Recorder(BaseHTTPRequestHandler):
-    """Answers everything, and remembers where it came from and what it said of itself."""
+    """A server that records the address and headers of its requests."""
 
     protocol_version = "HTTP/1.1"
     seen: ClassVar[list[tuple[tuple[str, int], str, dict[str, str]]]] = []
@@ -31,7 +31,7 @@ class Recorder(BaseHTTPRequestHandler):
         self.wfile.write(ANSWER)
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output to itself."""
+        """Suppress the log."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_requests_one_after_the_other_share_a_connection(client: Open, recorder:
     assert len({address for address, _, _ in Recorder.seen}) == 1
 
 
-def test_nothing_is_compressed_and_the_client_tells_its_name(client: Open, recorder: str) -> None:
+def test_requests_are_uncompressed_with_a_user_agent(client: Open, recorder: str) -> None:
     client(recorder).predict()
     [(_, _, headers)] = Recorder.seen
     assert not {"accept-encoding", "content-encoding"} & set(headers)
@@ -56,7 +56,7 @@ def test_nothing_is_compressed_and_the_client_tells_its_name(client: Open, recor
     assert headers["host"] == recorder.removeprefix("http://")
 
 
-def test_a_proxy_of_the_environment_is_asked_with_the_whole_address(
+def test_a_proxy_of_the_environment_gets_the_absolute_url(
     client: Open, recorder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", recorder.replace("//", "//me:p%40ss@"))
@@ -83,7 +83,7 @@ def test_no_proxy_keeps_an_address_from_the_proxy(client: Open, recorder: str, m
     ],
 )
 @pytest.mark.parametrize("open_one", [open_transport, open_async_transport])
-def test_what_is_no_http_proxy_is_refused_by_the_variables_name(
+def test_an_invalid_proxy_is_rejected_with_the_variables_name(
     open_one: Callable[[str], object], monkeypatch: pytest.MonkeyPatch, variable: str, value: str, shown: str
 ) -> None:
     monkeypatch.setenv(variable, value)

@@ -1,4 +1,4 @@
-"""A server that sends a byte now and then does not hold a caller beyond its deadline."""
+"""The deadline holds against a server that sends single bytes."""
 
 import socket
 import threading
@@ -14,12 +14,12 @@ from tests.client.transport.conftest import Open
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
 TIMEOUT_S = 0.5
 BETWEEN_BYTES_S = 0.1
-SLACK_S = 0.3  # for a machine that does something else, too; a wait that began anew would take as long as the timeout
+SLACK_S = 0.3  # tolerance for a busy machine, shorter than a restarted timeout
 
 
 @contextmanager
 def dripping(head: bytes) -> Iterator[str]:
-    """Answer with the beginning at once and then with a byte at a time, until the caller hangs up."""
+    """Send the head of an answer, then single bytes until the caller disconnects."""
     listener = socket.create_server(("127.0.0.1", 0))
     is_over = threading.Event()
 
@@ -32,7 +32,7 @@ def dripping(head: bytes) -> Iterator[str]:
                 while not is_over.wait(BETWEEN_BYTES_S):
                     connection.sendall(b"a")
             except OSError:
-                pass  # it hung up
+                pass  # the caller disconnected
 
     thread = threading.Thread(target=drip)
     thread.start()
@@ -43,7 +43,7 @@ def dripping(head: bytes) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", HEAD], ids=["status line", "header", "body"])
-def test_an_answer_that_drips_ends_at_the_deadline(client: Open, head: bytes) -> None:
+def test_a_slow_answer_ends_at_the_deadline(client: Open, head: bytes) -> None:
     with dripping(head) as url:
         begun = time.monotonic()
         with pytest.raises(ServerTimeoutError, match=r"nothing came back in 0\.5 s"):
@@ -51,14 +51,14 @@ def test_an_answer_that_drips_ends_at_the_deadline(client: Open, head: bytes) ->
         assert TIMEOUT_S - 0.05 < time.monotonic() - begun < TIMEOUT_S + SLACK_S
 
 
-def test_a_later_request_has_a_deadline_of_its_own(client: Open, rest_url: str) -> None:
+def test_a_later_request_has_its_own_deadline(client: Open, rest_url: str) -> None:
     one = client(rest_url)
     one.predict(timeout=1.0)
-    time.sleep(1.05)  # the first deadline passes; nothing is waited for
+    time.sleep(1.05)  # let the first deadline pass
     one.predict(timeout=5.0)
 
 
-def test_a_server_that_never_takes_the_request_ends_at_the_deadline(client: Open, silent_port: int) -> None:
+def test_a_server_that_never_reads_ends_at_the_deadline(client: Open, silent_port: int) -> None:
     begun = time.monotonic()
     with pytest.raises(ServerTimeoutError):
         client(f"http://127.0.0.1:{silent_port}").predict(timeout=TIMEOUT_S)

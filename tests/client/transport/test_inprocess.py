@@ -1,4 +1,4 @@
-"""A client without a server: on the light engine, on a stand-in of the user's own, on a transport of the user's own."""
+"""Clients on in-process engines, custom backends and custom transports."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from tests.client.transport.conftest import FILL, Client
 
 
 class Fake:
-    """Ten lines that say 都 to every mask, as a user's test might have them."""
+    """A ten-line backend that answers 都 for every mask, as in a user's test."""
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         if signature != "fill_mask":
@@ -50,7 +50,7 @@ def vocab(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
 def in_process(request: pytest.FixtureRequest) -> Any:
-    """Ask a backend through either transport; several of them may be open."""
+    """Open clients of a backend through either transport."""
     clients: list[Client] = []
 
     def open_one(backend: Any) -> Client:
@@ -63,14 +63,14 @@ def in_process(request: pytest.FixtureRequest) -> Any:
         client.close()
 
 
-def test_ten_lines_of_ones_own_answer_a_client(vocab: Path) -> None:
+def test_a_ten_line_backend_answers_a_client(vocab: Path) -> None:
     with FillMask(InProcess(Fake()), vocab=vocab) as client:
         best = client.fill("中国的首[MASK]", top_k=1)
         assert [(one.token_str, one.sequence) for one in best] == [("都", "中国的首都")]
         assert client.model_status().available
 
 
-async def test_ten_lines_of_ones_own_answer_an_async_client(vocab: Path) -> None:
+async def test_a_ten_line_backend_answers_an_async_client(vocab: Path) -> None:
     async with AsyncFillMask(AsyncInProcess(Fake()), vocab=vocab) as client:
         both = await client.fill_masks(["首[MASK]", "[MASK][MASK]"], top_k=2)
         assert [one.token_str for one in both[0][0]] == ["都", "首"]
@@ -82,7 +82,7 @@ def engine(light_version: Path) -> OnnxEngine:
     return OnnxEngine(light_version, threads=1)
 
 
-def test_the_light_engine_answers_as_a_server_with_it_does(engine: OnnxEngine, server: Replica) -> None:
+def test_the_light_engine_answers_like_its_server(engine: OnnxEngine, server: Replica) -> None:
     texts = ["中国的首[MASK]是北京。", "今天[MASK][MASK]很好。"]
     with FillMask(InProcess(engine)) as here, FillMask(server.grpc) as there:
         assert here.tokenizer().vocabulary.tokens == there.tokenizer().vocabulary.tokens
@@ -92,7 +92,7 @@ def test_the_light_engine_answers_as_a_server_with_it_does(engine: OnnxEngine, s
             assert [one.score for one in flat[0]] == pytest.approx([one.score for one in flat[1]], rel=1e-5)
 
 
-def test_what_the_engine_does_not_have_is_refused_as_a_server_would(engine: OnnxEngine, in_process: Any) -> None:
+def test_unknown_signatures_are_rejected_as_by_a_server(engine: OnnxEngine, in_process: Any) -> None:
     client = in_process(engine)
     with pytest.raises(SignatureNotFoundError, match="no signature serving_default"):
         client.predict(Request("serving_default", {}, ("logits",)))
@@ -100,7 +100,7 @@ def test_what_the_engine_does_not_have_is_refused_as_a_server_would(engine: Onnx
         client.predict(Request("fill_mask", FILL.inputs, ("nothing",)))
 
 
-def test_an_engine_that_refuses_the_arrays_is_a_server_error(engine: OnnxEngine, in_process: Any) -> None:
+def test_an_engine_error_is_a_server_error(engine: OnnxEngine, in_process: Any) -> None:
     with pytest.raises(ServerError, match=r"the backend failed: ServingError: .*must be int32"):
         in_process(engine).predict(Request("fill_mask", {"input_ids": np.zeros((1, 3), np.int64)}, ("scores",)))
 
@@ -113,19 +113,19 @@ class Failing:
         raise self.error
 
 
-def test_a_backend_may_raise_what_a_server_would(in_process: Any) -> None:
+def test_a_backend_may_raise_server_errors(in_process: Any) -> None:
     error = OverloadedError("later")
     with pytest.raises(OverloadedError) as raised:
         in_process(Failing(error)).predict()
     assert raised.value is error
 
 
-def test_an_output_that_the_backend_left_out_is_a_server_error(in_process: Any) -> None:
+def test_a_missing_output_is_a_server_error(in_process: Any) -> None:
     with pytest.raises(ServerError, match=r"the backend failed: KeyError: 'nothing'"):
         in_process(Fake()).predict(Request("fill_mask", FILL.inputs, ("nothing",)))
 
 
-async def test_asyncio_waits_no_longer_than_it_may_for_a_backend() -> None:
+async def test_the_async_timeout_applies_to_a_backend() -> None:
     is_over = threading.Event()
 
     class Stuck:
@@ -139,7 +139,7 @@ async def test_asyncio_waits_no_longer_than_it_may_for_a_backend() -> None:
 
 
 class Recorder:
-    """A transport of a user's own around another, without a base class."""
+    """A custom transport that wraps another, without a base class."""
 
     def __init__(self, inner: InProcess) -> None:
         self.inner = inner
@@ -157,7 +157,7 @@ class Recorder:
         self.is_closed = True
 
 
-def test_a_transport_of_ones_own_is_used_as_it_is(vocab: Path) -> None:
+def test_a_custom_transport_is_used_unchanged(vocab: Path) -> None:
     recorder = Recorder(InProcess(Fake()))
     with FillMask(recorder, vocab=vocab) as client:
         client.fill("首[MASK]", top_k=1)

@@ -1,4 +1,4 @@
-"""Retries, failover and names over real sockets, the same with and without asyncio."""
+"""Retries, failover and names over real sockets, with both transports."""
 
 import socket
 import ssl
@@ -30,30 +30,26 @@ NAME = "models.example"
 Serve = Callable[..., AbstractContextManager[str]]
 
 
-def test_a_queue_that_was_full_for_a_moment_is_no_error(client: Open, url: str, model: ScriptedModel) -> None:
+def test_a_queue_that_is_briefly_full_is_no_error(client: Open, url: str, model: ScriptedModel) -> None:
     model.refusals = [BUSY, Refusal("too many", "RESOURCE_EXHAUSTED")]
     assert client(url).predict()["token_ids"].shape == (1, 1, 20)
     assert len(model.asked) == 3
 
 
-def test_a_request_that_a_server_let_go_of_while_it_shut_down_is_asked_again(
-    client: Open, grpc_url: str, model: ScriptedModel
-) -> None:
+def test_a_request_dropped_by_a_shutdown_is_retried(client: Open, grpc_url: str, model: ScriptedModel) -> None:
     model.refusals = [Refusal("", "CANCELLED")]
     client(grpc_url).predict()
     assert len(model.asked) == 2
 
 
-def test_a_server_that_stays_busy_is_told_with_the_number_of_attempts(
-    client: Open, url: str, model: ScriptedModel
-) -> None:
+def test_overload_is_reported_with_the_number_of_attempts(client: Open, url: str, model: ScriptedModel) -> None:
     model.refusal = BUSY
     with pytest.raises(OverloadedError, match=r"queue is full.*signature fill_mask, 4 attempts\)$") as error:
         client(url).predict()
     assert (error.value.attempts, len(model.asked)) == (4, 4)
 
 
-def test_without_retry_it_is_asked_once(client: Open, url: str, model: ScriptedModel) -> None:
+def test_without_retry_there_is_one_attempt(client: Open, url: str, model: ScriptedModel) -> None:
     model.refusal = BUSY
     with pytest.raises(OverloadedError):
         client(url, retry=None).predict()
@@ -61,7 +57,7 @@ def test_without_retry_it_is_asked_once(client: Open, url: str, model: ScriptedM
 
 
 @pytest.mark.parametrize("retry_after", ["1", "Wed, 21 Oct 2999 07:28:00 GMT"])
-def test_a_client_that_is_asked_to_wait_longer_than_it_may_gives_up_at_once(
+def test_a_retry_after_beyond_the_timeout_fails_at_once(
     client: Open, rest_url: str, model: ScriptedModel, retry_after: str
 ) -> None:
     model.refusal = Refusal("the queue is full", "UNAVAILABLE", retry_after)
@@ -75,7 +71,7 @@ def test_a_client_that_is_asked_to_wait_longer_than_it_may_gives_up_at_once(
 
 
 @pytest.mark.parametrize("retry_after", ["0", "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "-1"])
-def test_a_time_to_wait_that_is_over_or_unreadable_changes_nothing(
+def test_an_expired_or_invalid_retry_after_is_ignored(
     client: Open, rest_url: str, model: ScriptedModel, retry_after: str
 ) -> None:
     model.refusals = [Refusal("the queue is full", "UNAVAILABLE", retry_after)]
@@ -83,7 +79,7 @@ def test_a_time_to_wait_that_is_over_or_unreadable_changes_nothing(
     assert len(model.asked) == 2
 
 
-def test_servers_share_the_work_and_one_that_is_down_fails_nothing(client: Open, refusing_port: int) -> None:
+def test_servers_share_the_load_and_one_outage_fails_no_call(client: Open, refusing_port: int) -> None:
     models = [ScriptedModel(), ScriptedModel()]
     with grpc_server(models[0]) as first, rest_server(models[1]) as second:
         several = client([first, second, f"grpc://127.0.0.1:{refusing_port}"])
@@ -94,9 +90,7 @@ def test_servers_share_the_work_and_one_that_is_down_fails_nothing(client: Open,
     assert min(shares) >= 9
 
 
-def test_a_host_that_drops_packets_fails_no_call_that_another_can_answer(
-    client: Open, url: str, dropping_port: int
-) -> None:
+def test_a_host_that_drops_packets_fails_no_call(client: Open, url: str, dropping_port: int) -> None:
     silent = f"{url.partition(':')[0]}://127.0.0.1:{dropping_port}"
     several = client([url, silent])
     several.transport._balancer._turn = 1
@@ -113,7 +107,7 @@ def test_when_all_are_down_one_of_them_is_named(client: Open, refusing_port: int
 
 
 @pytest.mark.parametrize("state", ["AVAILABLE", "LOADING"])
-def test_a_server_takes_its_turns_again_when_its_model_is_available(client: Open, url: str, state: str) -> None:
+def test_a_server_rejoins_when_its_model_is_available(client: Open, url: str, state: str) -> None:
     model = ScriptedModel(state=state)
     with rest_server(model) as other:
         several = client([url, other])
@@ -137,7 +131,7 @@ def test_a_model_tells_its_status(client: Open, url: str) -> None:
     assert client(url, version=1).status() == expected
 
 
-def test_a_model_that_is_not_there_has_no_status(client: Open, url: str) -> None:
+def test_an_unknown_model_has_no_status(client: Open, url: str) -> None:
     with pytest.raises(ModelNotFoundError, match="Could not find any versions of model bart") as error:
         client(url, model="bart").status()
     assert (error.value.address, error.value.model, error.value.signature) == (url, "bart", None)
@@ -146,14 +140,14 @@ def test_a_model_that_is_not_there_has_no_status(client: Open, url: str) -> None
 
 
 @pytest.mark.parametrize("open_one", [open_transport, open_async_transport])
-def test_no_address_at_all_is_refused(open_one: Callable[[Any], Any]) -> None:
+def test_an_empty_list_of_addresses_is_rejected(open_one: Callable[[Any], Any]) -> None:
     with pytest.raises(InputError, match="there is no address"):
         open_one([])
 
 
 @pytest.fixture
 def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a name stand for two addresses of this machine."""
+    """Resolve a name to two addresses of this machine."""
     original = socket.getaddrinfo
 
     def look_up(host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
@@ -165,14 +159,14 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask_by_name(one: Client, times: int) -> None:
-    one.transport._balancer.look_up()  # what the first call begins in the background
+    one.transport._balancer.look_up()  # the lookup that the first call started in the background
     for _ in range(times):
         one.predict()
 
 
 @pytest.mark.parametrize("serve", [grpc_server, rest_server])
 @pytest.mark.usefixtures("two_addresses")
-def test_the_addresses_of_a_name_share_the_work(client: Open, serve: Serve) -> None:
+def test_the_addresses_of_a_name_share_the_load(client: Open, serve: Serve) -> None:
     models = [ScriptedModel(), ScriptedModel()]
     with serve(models[0]) as url:
         scheme, _, port = url.replace("//127.0.0.1", "").split(":")
@@ -184,7 +178,7 @@ def test_the_addresses_of_a_name_share_the_work(client: Open, serve: Serve) -> N
 
 
 @pytest.mark.usefixtures("two_addresses")
-def test_an_error_tells_which_of_a_names_servers_it_is_about(client: Open, refusing_port: int) -> None:
+def test_an_error_names_the_address_behind_a_name(client: Open, refusing_port: int) -> None:
     one = client(f"grpc://{NAME}:{refusing_port}")
     with pytest.raises(UnreachableError, match=rf"grpc://{NAME}:{refusing_port} at 127\.0\.0\.[12]:{refusing_port},"):
         ask_by_name(one, 1)
@@ -192,7 +186,7 @@ def test_an_error_tells_which_of_a_names_servers_it_is_about(client: Open, refus
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A key, and a certificate for the name and no address."""
+    """A key and a certificate for the name, without addresses."""
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "server.key", folder / "server.crt"
     arguments = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
@@ -204,7 +198,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("scheme", ["grpcs", "https"])
 @pytest.mark.usefixtures("two_addresses")
-def test_a_certificate_is_checked_against_the_name_whichever_address_is_asked(
+def test_a_certificate_is_checked_against_the_name_at_every_address(
     client: Open, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     key, chain = certificate
@@ -238,7 +232,7 @@ def test_a_certificate_is_checked_against_the_name_whichever_address_is_asked(
 @pytest.mark.parametrize("scheme", ["grpcs", "https"])
 @pytest.mark.parametrize("name", ["none.pem", "empty.pem"])
 @pytest.mark.parametrize("open_one", [open_transport, open_async_transport])
-def test_a_file_of_roots_that_has_none_is_told(
+def test_an_empty_file_of_root_certificates_is_reported(
     open_one: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, name: str
 ) -> None:
     (tmp_path / "empty.pem").touch()

@@ -1,4 +1,4 @@
-"""What is asked again, after which pause, how often, and for how long in all."""
+"""Retries, back-off, deadlines and the retry budget."""
 
 import statistics
 from random import Random
@@ -27,7 +27,7 @@ PATIENT = Retry(attempts=6, initial_s=0.1, maximum_s=0.5)
 
 
 def failing(error: BertMlmError, *urls: str) -> World:
-    """Return a world whose servers all fail."""
+    """Return a simulation in which all servers fail."""
     world = World()
     world.balancer(*urls or (A,))
     for server in world:
@@ -36,7 +36,7 @@ def failing(error: BertMlmError, *urls: str) -> World:
 
 
 @pytest.mark.parametrize("error", [OverloadedError("later"), UnreachableError("refused")])
-def test_what_may_succeed_later_is_asked_again_after_pauses_whose_limit_doubles(error: BertMlmError) -> None:
+def test_transient_errors_are_retried_with_exponential_backoff(error: BertMlmError) -> None:
     world = failing(error)
     with pytest.raises(type(error)) as raised:
         world.ask(world.balancer(A), PATIENT)
@@ -58,7 +58,7 @@ def test_what_may_succeed_later_is_asked_again_after_pauses_whose_limit_doubles(
         DeadlineError,
     ],
 )
-def test_what_would_fail_again_is_asked_once(kind: type[BertMlmError]) -> None:
+def test_permanent_errors_are_not_retried(kind: type[BertMlmError]) -> None:
     world = failing(kind("no"), A, B)
     with pytest.raises(kind) as raised:
         world.ask(world.balancer(A, B), PATIENT)
@@ -67,14 +67,14 @@ def test_what_would_fail_again_is_asked_once(kind: type[BertMlmError]) -> None:
     assert str(raised.value) == "no"
 
 
-def test_without_retry_everything_is_asked_once() -> None:
+def test_without_retry_nothing_is_retried() -> None:
     world = failing(OverloadedError("later"), A, B)
     with pytest.raises(OverloadedError):
         world.ask(world.balancer(A, B), None)
     assert sum(server.asked for server in world) == 1
 
 
-def test_pauses_are_spread_evenly_below_their_limit() -> None:
+def test_backoff_has_full_jitter() -> None:
     uniform = Random(1).uniform
     pauses = [PATIENT.pause_s(OverloadedError("later"), 2, uniform) for _ in range(4000)]
     assert 0.0 <= min(pauses) < 0.01
@@ -83,7 +83,7 @@ def test_pauses_are_spread_evenly_below_their_limit() -> None:
     assert len(set(pauses)) == len(pauses)
 
 
-def test_a_server_that_says_when_to_come_back_is_believed() -> None:
+def test_retry_after_is_honoured() -> None:
     error = OverloadedError("later")
     error.retry_after_s = 3.0
     world = failing(error)
@@ -92,7 +92,7 @@ def test_a_server_that_says_when_to_come_back_is_believed() -> None:
     assert world.pauses == [3.0, 3.0]
 
 
-def test_a_pause_that_would_outlast_the_deadline_is_not_begun() -> None:
+def test_a_pause_beyond_the_deadline_is_skipped() -> None:
     error = OverloadedError("later")
     error.retry_after_s = 30.0
     world = failing(error)
@@ -122,7 +122,7 @@ def test_the_error_of_the_last_attempt_is_the_one_that_is_raised() -> None:
     assert raised.value.attempts == 2
 
 
-def test_retries_stay_a_part_of_the_requests_however_long_an_outage_lasts() -> None:
+def test_the_retry_budget_limits_retries_during_an_outage() -> None:
     retry = Retry(budget=0.25, reserve=10)
     budget = Budget(retry)
     world = failing(OverloadedError("later"))
@@ -131,7 +131,7 @@ def test_retries_stay_a_part_of_the_requests_however_long_an_outage_lasts() -> N
     for _ in range(100):
         with pytest.raises(OverloadedError):
             world.ask(balancer, retry, budget)
-    assert server.asked == 100 + 10  # the reserve, and nothing from then on
+    assert server.asked == 100 + 10  # only the reserve
     server.error = None
     for _ in range(40):
         world.ask(balancer, retry, budget)
@@ -168,6 +168,6 @@ def test_an_empty_budget_does_not_keep_a_call_from_another_server() -> None:
 
 
 @pytest.mark.parametrize("values", [{"attempts": 0}, {"initial_s": -1.0}, {"budget": -0.1}, {"maximum_s": -2.0}])
-def test_values_that_make_no_sense_are_refused(values: dict[str, float]) -> None:
+def test_invalid_values_are_rejected(values: dict[str, float]) -> None:
     with pytest.raises(InputError, match="makes no sense"):
         Retry(**values)  # type: ignore[arg-type]  # attempts is an int, the others are floats

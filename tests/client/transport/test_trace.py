@@ -1,4 +1,4 @@
-"""The caller's trace reaches the server with every request."""
+"""Every request carries the caller's trace context."""
 
 import asyncio
 
@@ -62,7 +62,7 @@ def test_a_block_inside_another_ends_with_the_outer_trace(grpc_url: str, model: 
         "01" + PARENT.removeprefix("00") + "-what-the-future-adds",
     ],
 )
-def test_what_the_specification_allows_is_passed_on_as_it_is(grpc_url: str, model: ScriptedModel, parent: str) -> None:
+def test_a_valid_traceparent_is_forwarded_unchanged(grpc_url: str, model: ScriptedModel, parent: str) -> None:
     with FillMask(grpc_url) as client, trace_context(parent):
         client.tokenizer()
     assert sent(model) == [(parent, None)]
@@ -84,7 +84,7 @@ def test_what_the_specification_allows_is_passed_on_as_it_is(grpc_url: str, mode
         PARENT[:-1],
     ],
 )
-def test_a_malformed_traceparent_is_refused(parent: str) -> None:
+def test_a_malformed_traceparent_is_rejected(parent: str) -> None:
     with pytest.raises(InputError, match="is no traceparent"), trace_context(parent):
         pytest.fail("the block must not be entered")
 
@@ -101,7 +101,7 @@ def test_a_malformed_traceparent_is_refused(parent: str) -> None:
         (",".join(f"k{number}=v" for number in range(32)), ",".join(f"k{number}=v" for number in range(32))),
     ],
 )
-def test_a_tracestate_goes_along_without_what_is_empty(
+def test_empty_tracestate_members_are_dropped(
     grpc_url: str, model: ScriptedModel, state: str, expected: str | None
 ) -> None:
     with FillMask(grpc_url) as client, trace_context(PARENT, state):
@@ -124,6 +124,6 @@ def test_a_tracestate_goes_along_without_what_is_empty(
         ",".join(f"k{number}=v" for number in range(33)),
     ],
 )
-def test_a_malformed_tracestate_is_refused(state: str) -> None:
+def test_a_malformed_tracestate_is_rejected(state: str) -> None:
     with pytest.raises(InputError, match="is no tracestate"), trace_context(PARENT, state):
         pytest.fail("the block must not be entered")

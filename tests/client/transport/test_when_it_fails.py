@@ -1,4 +1,4 @@
-"""Every error of the README's table "When it fails", from server processes."""
+"""Every error of the README's table "When it fails", with real servers."""
 
 import re
 import threading
@@ -40,14 +40,14 @@ README = Path(bert_mlm_client.__file__).parents[1] / "README.md"
 
 @pytest.fixture
 def own_server(replica: Callable[..., Replica]) -> Iterator[Replica]:
-    """One that the test may stop or kill."""
+    """A server that the test may stop or kill."""
     with replica() as running:
         yield running
 
 
 @pytest.fixture(params=["grpc", "rest"])
 def address(request: pytest.FixtureRequest) -> Callable[[Replica], str]:
-    """Return a server's address; each test that takes it runs over both protocols."""
+    """Return a server's address, once per protocol."""
     return lambda process: str(getattr(process, request.param))
 
 
@@ -55,7 +55,7 @@ Address = Callable[[Replica], str]
 
 
 def test_every_error_of_the_table_is_provoked_here() -> None:
-    """The classes of the tree, the table and this file are the same."""
+    """Error tree, table and this file have the same classes."""
     tree = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
     section = README.read_text(encoding="utf-8").partition("## When it fails\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`\w+Error`.*?) \|", section, re.MULTILINE)
@@ -66,19 +66,19 @@ def test_every_error_of_the_table_is_provoked_here() -> None:
     assert raised == tree - {"BertMlmError"}
 
 
-def test_a_text_without_a_mask_is_refused_before_a_server_is_asked(refusing_port: int) -> None:
+def test_a_text_without_a_mask_is_rejected_before_any_request(refusing_port: int) -> None:
     with FillMask(f"grpc://127.0.0.1:{refusing_port}") as client, pytest.raises(InputError, match=r"no \[MASK\]"):
         client.fill("中国的首都")
 
 
-def test_a_client_that_is_closed_is_not_used(server: Replica, address: Address) -> None:
+def test_a_closed_client_raises_usage_error(server: Replica, address: Address) -> None:
     with FillMask(address(server)) as client:
         client.fill(TEXT)
     with pytest.raises(UsageError, match="this client is closed"):
         client.fill(TEXT)
 
 
-def test_another_vocabulary_than_the_servers_is_refused(server: Replica, address: Address, tmp_path: Path) -> None:
+def test_a_different_vocabulary_is_rejected(server: Replica, address: Address, tmp_path: Path) -> None:
     with FillMask(address(server)) as client:
         tokens = list(client.tokenizer().vocabulary.tokens)
     other = tmp_path / "vocab.txt"
@@ -96,7 +96,7 @@ def test_a_server_that_is_down_is_unreachable(own_server: Replica, address: Addr
         one.predict()
     own_server.start()
     deadline = time.monotonic() + 10
-    while not answers(one):  # gRPC connects anew twice a second
+    while not answers(one):  # gRPC reconnects twice a second
         assert time.monotonic() < deadline
 
 
@@ -115,7 +115,7 @@ def test_an_unknown_host_is_unreachable(client: Open, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
-def test_a_port_that_nobody_listens_on_is_unreachable(client: Open, scheme: str, refusing_port: int) -> None:
+def test_a_port_without_a_listener_is_unreachable(client: Open, scheme: str, refusing_port: int) -> None:
     with pytest.raises(UnreachableError, match="gRPC is port 8500, REST 8501"):
         client(f"{scheme}://127.0.0.1:{refusing_port}").predict()
 
@@ -135,15 +135,15 @@ def test_a_server_that_is_killed_in_mid_request_is_unreachable(
 
 
 def _kill_when_asked(server: Replica, port: int) -> None:
-    """Kill a stopped server as soon as a request waits in one of its connections."""
+    """Kill a suspended server once it has an unread request."""
     deadline = time.monotonic() + 20
     while not _unread_bytes(port) and time.monotonic() < deadline:
-        time.sleep(0.01)  # between two looks
+        time.sleep(0.01)  # poll interval
     server.kill()
 
 
 def _unread_bytes(port: int) -> int:
-    """Return how many bytes came to a port and were not read, as Linux tells."""
+    """Return the number of unread bytes at a port (Linux)."""
     found = 0
     for table in ("tcp", "tcp6"):
         for line in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
@@ -160,12 +160,12 @@ def test_a_server_that_hangs_times_out(own_server: Replica, address: Address, cl
     own_server.hang()
     with pytest.raises(ServerTimeoutError, match=r"nothing came back in 0\.3 s"):
         one.predict(timeout=0.3)
-    own_server.go_on()
+    own_server.resume()
     one.predict()
 
 
 @pytest.mark.parametrize(("scheme", "port_of"), [("grpc", "rest"), ("http", "grpc")])
-def test_the_other_protocols_port_is_told(server: Replica, client: Open, scheme: str, port_of: str) -> None:
+def test_using_the_other_protocols_port_is_named(server: Replica, client: Open, scheme: str, port_of: str) -> None:
     port = getattr(server, port_of).rpartition(":")[2]
     with pytest.raises(ProtocolError, match="grpc:// goes with 8500, http:// with 8501"):
         client(f"{scheme}://127.0.0.1:{port}").predict()
@@ -180,12 +180,12 @@ def test_an_unknown_model_and_an_unknown_version_are_named(server: Replica, addr
         client(address(server), version=7).status()
 
 
-def test_an_unknown_signature_is_told(server: Replica, address: Address, client: Open) -> None:
+def test_an_unknown_signature_is_reported(server: Replica, address: Address, client: Open) -> None:
     with pytest.raises(SignatureNotFoundError, match="not found"):
         client(address(server)).predict(Request("nothing", FILL.inputs, ("scores",)))
 
 
-def test_what_the_model_cannot_answer_is_told_in_its_words(server: Replica, address: Address, client: Open) -> None:
+def test_model_errors_keep_their_message(server: Replica, address: Address, client: Open) -> None:
     inputs = {**FILL.inputs, "mask_positions": np.array([[99]], np.int32)}
     with pytest.raises(RequestError, match="mask_positions must be from 0 to 2"):
         client(address(server)).predict(Request("fill_mask", inputs, ("scores",)))
@@ -199,14 +199,14 @@ num_batch_threads { value: 1 }
 
 
 def many_rows() -> Request:
-    """Return a request that keeps the server busy for a while."""
+    """Return a request that takes the server some time."""
     inputs = {"input_ids": np.full((64, 32), 5), "lengths": np.full(64, 32), "mask_positions": np.ones((64, 1))}
     return Request("fill_mask", {name: array.astype(np.int32) for name, array in inputs.items()}, ("scores",))
 
 
 @pytest.fixture
 def busy(replica: Callable[..., Replica], tmp_path: Path) -> Iterator[Replica]:
-    """A server with room for one batch in its queue."""
+    """A server whose queue holds one batch."""
     batching = tmp_path / "batching.config"
     batching.write_text(ONE_AT_A_TIME)
     with replica("--enable_batching", f"--batching_parameters_file={batching}") as server:
@@ -214,7 +214,7 @@ def busy(replica: Callable[..., Replica], tmp_path: Path) -> Iterator[Replica]:
 
 
 def ask_at_once(address: str) -> list[BertMlmError | None]:
-    """Send more requests than the queue holds and return the error of each, None where it was answered."""
+    """Overfill the queue and return each request's error or None."""
     transport = open_transport(address, retry=None)
 
     def ask(_: int) -> BertMlmError | None:
@@ -239,23 +239,23 @@ def test_a_full_queue_is_overload_over_grpc(busy: Replica) -> None:
     assert {type(error) for error in outcomes} == {type(None), OverloadedError}
 
 
-def test_requests_over_rest_wait_for_room_in_the_queue(busy: Replica) -> None:
+def test_rest_requests_wait_for_the_queue(busy: Replica) -> None:
     assert ask_at_once(busy.rest) == [None] * 48
 
 
-def test_the_servers_own_time_limit_is_told(replica: Callable[..., Replica], client: Open) -> None:
+def test_the_servers_own_time_limit_is_reported(replica: Callable[..., Replica], client: Open) -> None:
     with replica("--rest_api_timeout_in_ms=1") as server, pytest.raises(DeadlineError):
         client(server.rest).predict(many_rows())
 
 
-def test_all_that_a_server_answers_with_is_a_server_error(server: Replica, address: Address, client: Open) -> None:
+def test_every_error_answer_is_a_server_error(server: Replica, address: Address, client: Open) -> None:
     for request in (Request("nothing", FILL.inputs, ("scores",)), Request("fill_mask", {}, ("scores",))):
         with pytest.raises(ServerError) as error:
             client(address(server)).predict(request)
         assert error.value.address == address(server)
 
 
-def test_errors_tell_where_and_what_was_asked(server: Replica, address: Address) -> None:
+def test_errors_name_server_and_signature(server: Replica, address: Address) -> None:
     with FillMask(address(server), "bart") as client, pytest.raises(ModelNotFoundError) as error:
         client.fill(TEXT)
     parts: Any = (error.value.address, error.value.model, error.value.signature, error.value.attempts)

@@ -9,7 +9,7 @@ from loadtest.bench import checkpoint
 from loadtest.sentences import masked_sentences
 
 
-def test_it_has_berts_vocabulary_size_and_cuts_text_as_the_demonstration_does(
+def test_it_has_berts_vocabulary_size_and_the_demonstrations_tokens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, size in (

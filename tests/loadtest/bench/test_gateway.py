@@ -1,4 +1,4 @@
-"""The gateway as a system of the benchmark: before a server that is asked directly, too, in the same run."""
+"""Tests of the gateway as a system of the benchmark, beside its own server."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +19,7 @@ DEMO = Path(__file__).parents[3] / "models" / "demo"
 LABELS = ("onnx gRPC", "onnx client", "gateway")
 
 
-def test_it_answers_as_its_server_does_and_is_measured_beside_it(demo_servable: Path, tmp_path: Path) -> None:
+def test_it_agrees_with_its_server_and_is_measured_beside_it(demo_servable: Path, tmp_path: Path) -> None:
     tokenizer = Tokenizer(Vocabulary.read(DEMO / "vocab.txt"), TokenizerConfig(max_length=128))
     ids = {token: number for number, token in enumerate(tokenizer.vocabulary.tokens)}
     rows = [tokenizer.encode(text) for text in masked_sentences(10)]
@@ -44,9 +44,9 @@ def test_it_answers_as_its_server_does_and_is_measured_beside_it(demo_servable: 
     assert lines >= len(rows) + found[-1].answers, "the request log is on"
 
 
-def test_a_system_comes_after_the_one_that_it_asks() -> None:
+def test_a_proxy_comes_after_its_backend() -> None:
     assert _in_order(["gateway", "onnx", "flask-1"]) == ["flask-1", "onnx", "gateway"]
-    with pytest.raises(BenchError, match="gateway stands before onnx; choose both"):
+    with pytest.raises(BenchError, match="gateway is a proxy for onnx; choose both"):
         _in_order(["gateway", "tensorflow"])
     with pytest.raises(BenchError, match="there is no system nix"):
         _in_order(["nix"])

@@ -32,7 +32,7 @@ def job(server: Server, label: str, tokenizer: Tokenizer, *, path: str | None = 
 
 
 @pytest.mark.parametrize("label", ["tensorflow REST", "tensorflow gRPC", "logits REST", "logits gRPC"])
-def test_answers_are_counted_with_their_size_and_time(demo_server: Server, tokenizer: Tokenizer, label: str) -> None:
+def test_answers_are_counted_with_size_and_time(demo_server: Server, tokenizer: Tokenizer, label: str) -> None:
     result = asyncio.run(run(job(demo_server, label, tokenizer)))
     assert result.errors == []
     assert len(result.latencies_ms) >= 6, "two for each connection at least, however slow"
@@ -45,7 +45,7 @@ def test_answers_are_counted_with_their_size_and_time(demo_server: Server, token
     assert size > smallest
 
 
-def test_through_the_client_text_is_asked_and_errors_are_named(demo_server: Server, tokenizer: Tokenizer) -> None:
+def test_the_client_sends_text_and_names_errors(demo_server: Server, tokenizer: Tokenizer) -> None:
     asked = job(demo_server, "onnx client", tokenizer)
     result = asyncio.run(run(asked))
     assert result.errors == []
@@ -55,7 +55,7 @@ def test_through_the_client_text_is_asked_and_errors_are_named(demo_server: Serv
     assert wrong.errors[0].startswith("InputError: ")
 
 
-def test_the_size_over_rest_is_that_of_the_body(demo_server: Server, tokenizer: Tokenizer) -> None:
+def test_the_size_over_rest_is_the_bodys(demo_server: Server, tokenizer: Tokenizer) -> None:
     asked = job(demo_server, "tensorflow REST", tokenizer)
     one = Job(asked.protocol, asked.port, asked.path, asked.bodies[:1], 1, 0.0, 0.2)
     result = asyncio.run(run(one))
@@ -64,7 +64,7 @@ def test_the_size_over_rest_is_that_of_the_body(demo_server: Server, tokenizer: 
 
 
 @pytest.mark.parametrize("label", ["tensorflow REST", "tensorflow gRPC"])
-def test_errors_are_counted_and_told(demo_server: Server, tokenizer: Tokenizer, label: str) -> None:
+def test_errors_are_counted_and_named(demo_server: Server, tokenizer: Tokenizer, label: str) -> None:
     asked = job(demo_server, label, tokenizer, path="/v1/models/nix:predict", seconds=0.2)
     wrong = tuple(body.replace(b"fill_mask", b"fill_nope") for body in asked.bodies)
     result = asyncio.run(run(Job(asked.protocol, asked.port, asked.path, wrong, 2, 0.0, 0.2)))
@@ -73,9 +73,7 @@ def test_errors_are_counted_and_told(demo_server: Server, tokenizer: Tokenizer, 
     assert result.errors[0].startswith(("HTTP 4", "FAILED_PRECONDITION"))
 
 
-def test_the_generator_is_a_process_that_reads_a_job_and_writes_a_result(
-    demo_server: Server, tokenizer: Tokenizer
-) -> None:
+def test_the_generator_reads_a_job_and_prints_a_result(demo_server: Server, tokenizer: Tokenizer) -> None:
     asked = job(demo_server, "tensorflow gRPC", tokenizer, seconds=0.3)
     assert Job.from_json(asked.to_json()) == asked
     command = [sys.executable, "-m", "loadtest.bench.load"]

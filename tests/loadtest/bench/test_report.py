@@ -1,4 +1,4 @@
-"""Goals, tables and picture, from figures made up here."""
+"""Tests of goals, tables and picture with made-up figures."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ def row(target: str, workload: str, connections: int, rate: float) -> Row:
 
 @pytest.fixture
 def results() -> Results:
-    """A run in which onnx does ten times, everything else as much as the rival."""
+    """A run in which onnx is ten times as fast as the rival, and the rest equal."""
     machine = {
         "cores": 2,
         "processor": "a processor",
@@ -78,7 +78,7 @@ def test_every_goal_is_judged_by_the_figures_of_the_run(results: Results) -> Non
     assert verdicts["onnx over gRPC, 10 sentences, times flask's two"].figure == pytest.approx(0.15, rel=0.01)
 
 
-def test_the_gateway_is_held_against_its_server_asked_in_three_ways(results: Results) -> None:
+def test_the_gateway_is_compared_with_three_ways_to_its_server(results: Results) -> None:
     verdicts = {verdict.goal.text: verdict for verdict in judge(results) if verdict.goal.text.startswith("gateway")}
     added = {way: verdicts[f"gateway beside {way}, p50, ms"] for way in ("the client over gRPC", "onnx over gRPC")}
     assert [verdict.figure for verdict in added.values()] == pytest.approx([2.5, 3.5])
@@ -97,7 +97,7 @@ def test_the_rival_counts_at_its_better_setting(results: Results) -> None:
     assert verdict.figure == pytest.approx(5)
 
 
-def test_what_a_run_lacks_is_said_and_not_guessed(results: Results) -> None:
+def test_missing_figures_are_reported_as_not_measured(results: Results) -> None:
     results.rows = [row for row in results.rows if TARGETS[row.target].system != "onnx"]
     del results.systems["onnx"], results.engines["onnx"], results.engines["onnx client"]
     verdicts = [verdict for verdict in judge(results) if verdict.goal.text.startswith("onnx")]
@@ -105,12 +105,12 @@ def test_what_a_run_lacks_is_said_and_not_guessed(results: Results) -> None:
     assert {verdict.met for verdict in verdicts} == {None}
 
 
-def test_a_run_is_read_back_as_it_was_written(results: Results, tmp_path: Path) -> None:
+def test_a_run_survives_saving_and_loading(results: Results, tmp_path: Path) -> None:
     results.save(tmp_path / "results.json")
     assert Results.load(tmp_path / "results.json") == results
 
 
-def test_the_tables_have_every_target_and_are_tables(results: Results) -> None:
+def test_the_tables_are_valid_and_have_every_target(results: Results) -> None:
     text = markdown(results)
     for label in TARGETS:
         assert f"| {label} |" in text

@@ -1,4 +1,4 @@
-"""The rivals and this project's server on one small checkpoint: they must say the same before anything is compared."""
+"""Test that rivals and this project's server agree on a small checkpoint."""
 
 from contextlib import ExitStack
 from pathlib import Path

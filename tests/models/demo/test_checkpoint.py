@@ -1,4 +1,4 @@
-"""The checkpoint that ships: small enough to ship, and its answers make sense through the exported graph."""
+"""Tests of the shipped checkpoint's size and answers."""
 
 from pathlib import Path
 from typing import Any

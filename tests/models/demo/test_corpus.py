@@ -17,7 +17,7 @@ from models.demo import corpus
         ("两字——破折", "两字——破折"),
     ],
 )
-def test_a_line_comes_to_the_forms_that_the_vocabulary_has(line: str, normal: str) -> None:
+def test_lines_are_normalised_to_the_vocabularys_forms(line: str, normal: str) -> None:
     assert corpus.normalise(line) == normal
 
 
@@ -25,7 +25,7 @@ def test_sentences_keep_their_ends_and_closing_quotes() -> None:
     assert corpus.sentences("他说：“走吧。”她没动！为什么") == ["他说：“走吧。”", "她没动！", "为什么"]
 
 
-def test_texts_are_cut_at_sentences_and_never_longer_than_asked() -> None:
+def test_texts_are_split_at_sentences_up_to_the_maximum() -> None:
     line = "一二三四。五六七八。九十。" + "长" * 30
     texts = list(corpus.cut(["短。短短。", line], 12))
     assert texts[:2] == ["短。", "短短。"]
@@ -33,13 +33,13 @@ def test_texts_are_cut_at_sentences_and_never_longer_than_asked() -> None:
     assert all(len(text) <= 12 for text in texts)
 
 
-def test_lines_come_once_and_from_compressed_files_too(tmp_path: Path) -> None:
+def test_lines_are_distinct_and_read_from_compressed_files_too(tmp_path: Path) -> None:
     path = tmp_path / "some.txt.xz"
     path.write_bytes(lzma.compress("甲。\n\n乙。\n甲。\n".encode()))
     assert list(corpus.read_lines(corpus.find(tmp_path, "some"))) == ["甲。", "乙。"]
 
 
-def test_a_corpus_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_corpus_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no corpus laws\.txt"):
         corpus.find(tmp_path, "laws")
 
@@ -57,7 +57,7 @@ def test_a_line_that_shares_a_sentence_with_the_held_out_text_is_dropped(tmp_pat
     assert laws.texts == ["无关的一句。"]
 
 
-def test_idioms_are_listed_bare_and_common_ones_again(tmp_path: Path) -> None:
+def test_idioms_are_listed_and_common_ones_twice(tmp_path: Path) -> None:
     folder = corpora_with(
         tmp_path,
         idioms_explained_and_in_context="罕见成语：解释。\n常用成语：解释。\n",
@@ -83,7 +83,7 @@ def test_the_vocabulary_begins_with_special_tokens_and_ranks_characters_by_use()
     assert " " not in tokens
 
 
-def test_held_out_text_is_long_enough_to_mean_something() -> None:
+def test_held_out_text_is_long_enough() -> None:
     texts = corpus.held_out()
     assert len(texts) == 1340
     assert len({name for name, _ in texts}) == 10

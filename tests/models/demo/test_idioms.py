@@ -1,4 +1,4 @@
-"""The comparison of joint with independent filling: what it reads, counts and reports."""
+"""Tests of the comparison of joint and independent filling."""
 
 import itertools
 from pathlib import Path
@@ -20,13 +20,13 @@ from models.demo.idioms import (
 
 @pytest.fixture(scope="module")
 def transport(demo_version: Path) -> CountingTransport:
-    """The shipped checkpoint's light file, in this process."""
+    """The shipped checkpoint's ONNX file, in this process."""
     from deploy.embedded.engines.onnx import OnnxEngine
 
     return CountingTransport(InProcess(OnnxEngine(demo_version)))
 
 
-def test_the_idioms_that_ship_are_many_and_each_sentence_has_one() -> None:
+def test_the_shipped_sentences_have_one_idiom_each() -> None:
     examples = read_examples()
     assert 100 <= len(examples) <= 200
     assert len({example.before + example.after for example in examples}) == len(examples)
@@ -47,7 +47,7 @@ def test_some_of_an_idioms_characters_are_masked() -> None:
     assert example.hidden((1, 3)) == "途废"
 
 
-def test_joint_filling_finds_more_idioms_the_same_ones_for_every_top_k(transport: CountingTransport) -> None:
+def test_joint_filling_finds_more_idioms_for_every_top_k(transport: CountingTransport) -> None:
     alone = [Example("", idiom, "") for idiom in dict.fromkeys(example.idiom for example in read_examples())]
     places = PATTERNS["second and fourth"]
     apart, together = (measure(transport, alone, places, fill) for fill in (independently, jointly))

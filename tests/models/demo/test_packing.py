@@ -15,7 +15,7 @@ def packer() -> Packer:
     return Packer(SOURCES, TOKENIZER, length=48, rows=32, seed=7)
 
 
-def test_every_text_stands_whole_in_a_row_with_positions_of_its_own(packer: Packer) -> None:
+def test_every_text_is_whole_in_one_row_with_its_own_positions(packer: Packer) -> None:
     batch = packer.batch(0, late=False)
     ids = batch.input_ids.copy()
     ids.ravel()[batch.targets] = batch.labels
@@ -29,7 +29,7 @@ def test_every_text_stands_whole_in_a_row_with_positions_of_its_own(packer: Pack
     assert (batch.segments > 0).mean() > 0.7
 
 
-def test_early_and_late_batches_draw_by_their_own_shares(packer: Packer) -> None:
+def test_early_and_late_batches_use_their_own_shares(packer: Packer) -> None:
     for late, wanted in ((False, "霜"), (True, "玩")):
         batch = packer.batch(0, late=late)
         unwanted = "玩" if wanted == "霜" else "霜"
@@ -37,7 +37,7 @@ def test_early_and_late_batches_draw_by_their_own_shares(packer: Packer) -> None
         assert id_of(TOKENIZER, unwanted) not in batch.labels
 
 
-def test_each_text_has_something_to_guess_and_about_a_fifth_in_all(packer: Packer) -> None:
+def test_about_a_fifth_of_each_text_is_masked(packer: Packer) -> None:
     batches = [packer.batch(step, late=True) for step in range(20)]
     masked = sum(len(batch.targets) for batch in batches)
     inside = sum(int((batch.segments > 0).sum()) - 2 * int(batch.segments.max(axis=1).sum()) for batch in batches)
@@ -48,12 +48,12 @@ def test_each_text_has_something_to_guess_and_about_a_fifth_in_all(packer: Packe
         assert guessed == texts
 
 
-def test_special_tokens_are_never_to_be_guessed(packer: Packer) -> None:
+def test_special_tokens_are_never_masked(packer: Packer) -> None:
     labels = np.concatenate([packer.batch(step, late=False).labels for step in range(20)])
     assert labels.min() >= len(corpus.SPECIAL_TOKENS)
 
 
-def test_a_batch_depends_on_seed_and_step_alone(packer: Packer) -> None:
+def test_a_batch_depends_only_on_seed_and_step(packer: Packer) -> None:
     again = Packer(SOURCES, TOKENIZER, length=48, rows=32, seed=7)
     packer.batch(0, late=False)
     assert np.array_equal(packer.batch(5, late=False).input_ids, again.batch(5, late=False).input_ids)

@@ -1,4 +1,4 @@
-"""The evaluation of similarity: its figures on known numbers, and the whitening that the demonstration ships with."""
+"""Tests of the similarity evaluation and of the shipped whitening."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import pytest
 from models.demo.similarity import PAIRS, SOURCES, Pair, read_pairs, report, running_text, spearman, triples_in_order
 
 
-def test_spearman_is_a_textbooks_figure() -> None:
+def test_spearman_matches_a_published_example() -> None:
     # Wikipedia, "Spearman's rank correlation coefficient": intelligence against hours of television a week.
     intelligence = np.array([106, 100, 86, 101, 99, 103, 97, 113, 112, 110], np.float64)
     hours = np.array([7, 27, 2, 50, 28, 29, 20, 12, 6, 17], np.float64)
@@ -22,13 +22,13 @@ def test_equal_values_share_their_mean_rank() -> None:
     assert spearman(one, other) == pytest.approx(np.corrcoef([1, 2.5, 2.5, 4], [1, 2, 3, 4])[0, 1])
 
 
-def test_a_triple_is_right_only_if_the_nearer_sentence_scores_more() -> None:
+def test_a_triple_is_correct_if_the_nearer_sentence_scores_higher() -> None:
     pairs = [Pair("甲", "乙", 5), Pair("甲", "丙", 3), Pair("甲", "丁", 0), Pair("戊", "己", 5), Pair("戊", "庚", 0)]
     assert triples_in_order(pairs, np.array([0.9, 0.5, 0.1, 0.2, 0.3])) == (3, 4)
     assert triples_in_order(pairs, np.zeros(5)) == (0, 4)
 
 
-def test_the_pairs_that_ship_cover_every_grade_evenly_and_none_twice() -> None:
+def test_the_shipped_pairs_are_distinct_and_cover_grades_evenly() -> None:
     pairs = read_pairs()
     assert 150 <= len(pairs) <= 250
     assert Counter(pair.grade for pair in pairs) == dict.fromkeys([5, 3, 1, 0], len(pairs) // 4)
@@ -39,7 +39,7 @@ def test_the_pairs_that_ship_cover_every_grade_evenly_and_none_twice() -> None:
     assert PAIRS.read_text(encoding="utf-8").endswith("\n")
 
 
-def test_passages_of_running_text_are_a_sentence_its_next_and_one_from_elsewhere(tmp_path: Path) -> None:
+def test_running_text_pairs_a_sentence_with_the_next_and_a_random_one(tmp_path: Path) -> None:
     text = "甲甲甲甲甲甲甲。乙乙乙乙乙乙乙乙。短。\n丙丙丙丙丙丙丙丙。丁丁丁丁丁丁丁丁。\n只有一个句子的一行。\n"
     for name in SOURCES:
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
@@ -61,7 +61,7 @@ def test_the_report_has_a_column_for_each_measure() -> None:
     assert "-0.25 .. -0.25 .. -0.25" in lines[4]
 
 
-def test_whitened_the_unrelated_are_at_0_and_the_ranks_as_good(demo_version: Path) -> None:
+def test_whitening_centres_unrelated_pairs_at_0_and_keeps_ranks(demo_version: Path) -> None:
     from bert_mlm_client.drive import drive
     from bert_mlm_client.exchanges import load_tokenizer, similarity
     from bert_mlm_client.transport import Answer, Request

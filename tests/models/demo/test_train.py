@@ -1,4 +1,4 @@
-"""A few real training steps on a few lines, in the environment with PyTorch."""
+"""Tests with a few real training steps in the environment with PyTorch."""
 
 import json
 import os
@@ -21,7 +21,7 @@ LENGTH = json.loads((DEMO / "config.json").read_text())["max_position_embeddings
 ROWS = 2
 
 
-# Every tenth of the held-out texts: all of them take half a minute.
+# Every tenth held-out text, because all of them take half a minute.
 EVALUATE = """
 from models.demo import corpus, evaluate
 texts = corpus.held_out()[::10]
@@ -29,7 +29,7 @@ corpus.held_out = lambda: texts
 evaluate.main([])
 """
 
-# Two texts in one row, of which the second is another one each time; the first one's token is to be guessed.
+# Two texts in one row; the second one varies, the first one's token is masked.
 NEIGHBOURS = """
 import torch
 from models.demo.train import MaskedLoss, build_model
@@ -41,7 +41,7 @@ for token in (20, 30):
     print(float(loss_of(ids, positions, segments, torch.tensor([1]), torch.tensor([10]))))
 """
 
-# The first layer's attention rests on one token, as that of a collapsed checkpoint does.
+# The first layer's attention rests on one token, as in a collapsed checkpoint.
 COLLAPSED = """
 import torch
 from models.demo.train import MaskedLoss, build_model
@@ -85,7 +85,7 @@ with torch.inference_mode():
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the Python that has PyTorch."""
+    """Run the Python with PyTorch."""
     return subprocess.run(
         [torch_python(), *map(str, arguments)],
         cwd=ROOT,
@@ -103,7 +103,7 @@ def train(folder: Path, work: str, *more: str, steps: int = 4) -> subprocess.Com
     return run("-m", "tests.models.demo.train_briefly", *places, *size, *more)
 
 
-def test_training_writes_a_checkpoint_that_the_export_takes(tmp_path: Path) -> None:
+def test_training_writes_a_checkpoint_that_can_be_exported(tmp_path: Path) -> None:
     done = train(corpora_with(tmp_path), "work")
     assert "0.0 M tokens in" in done.stdout, done.stderr
     checkpoint = load_checkpoint(find_checkpoint(str(tmp_path / "work" / "out")).folder)
@@ -111,7 +111,7 @@ def test_training_writes_a_checkpoint_that_the_export_takes(tmp_path: Path) -> N
     assert checkpoint.config.max_position_embeddings == LENGTH
 
 
-def test_a_run_that_was_interrupted_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 
     folder = corpora_with(tmp_path)
@@ -124,13 +124,13 @@ def test_a_run_that_was_interrupted_ends_where_an_uninterrupted_one_does(tmp_pat
     assert all((whole[name] == parts[name]).all() for name in whole)
 
 
-def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
+def test_the_state_of_another_run_is_rejected(tmp_path: Path) -> None:
     folder = corpora_with(tmp_path)
     train(folder, "work", steps=1).check_returncode()
     assert "choose another --work" in train(folder, "work", "--seed", "5", steps=1).stderr
 
 
-def test_a_text_is_blind_to_its_neighbours_in_the_row() -> None:
+def test_attention_does_not_cross_texts_in_a_row() -> None:
     first, second = run("-c", NEIGHBOURS).stdout.split()
     assert first == second
 

@@ -1,6 +1,6 @@
-"""Train with a vocabulary for a few lines: ``models.demo.train``'s options, and ``--interrupt-at STEP``.
+"""Train with a small vocabulary, with an option ``--interrupt-at STEP``.
 
-Runs in the environment with PyTorch.
+Takes the options of ``models.demo.train`` and runs in the environment with PyTorch.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""A process that asks the gateway over some connections and writes down how each request ended.
+"""Send requests to the gateway and record their outcome.
 
-    python -m loadtest.request_log.asker --port 8000 --name 0 --requests 5000 --connections 4 --limit-s 600
+    python -m loadtest.request_log.client --port 8000 --name 0 --requests 5000 --connections 4 --limit-s 600
 
-Every request has an X-Request-Id of its own, by which its lines are found. At the end, standard output has a line for
-each: the id, how many sentences it had, and the status of its answer, or 0 where the connection ended before the answer
-was whole. A request that found nobody to connect to was not asked, and is asked again. An answer without Server-Timing
-comes from a gateway that was stopped before it had read the question: it knows of no sentence, and so 0 are counted.
+Every request has its own X-Request-Id, by which its lines are found. At the end, standard output has a line for each:
+the id, the number of sentences, and the status of its answer, or 0 if the connection closed before the answer was
+complete. A refused connection does not count as a request; it is retried. An answer without Server-Timing comes from a
+gateway that was stopped before it read the request; it logs no sentence, so 0 sentences are recorded.
 """
 
 import argparse
@@ -23,9 +23,9 @@ CUT_OFF = 0
 _SENTENCES = 240
 _BATCH = 3
 _EVERY = 10
-"""One request in so many is a batch, and one is wrong: no request's kind is to matter for its lines."""
+"""One request in this many is a batch, and one is invalid, to cover all kinds of log lines."""
 
-_AGAIN_S = 0.02
+_RECONNECT_S = 0.02
 _TIMEOUT_S = 60.0
 
 Question = tuple[str, bytes, int]
@@ -33,7 +33,7 @@ Question = tuple[str, bytes, int]
 
 
 def questions() -> list[Question]:
-    """Return what is asked: a sentence each, some of three, some without a [MASK], which is an error with a line."""
+    """Return the requests, single sentences, batches and texts without [MASK]."""
     texts = masked_sentences(_SENTENCES)
     asked = []
     for number, text in enumerate(texts):
@@ -49,14 +49,14 @@ def questions() -> list[Question]:
 
 
 def ask(port: int, name: str, asked: Sequence[Question], requests: int, deadline: float) -> list[str]:
-    """Ask over one connection, opened anew whenever it is closed, until so many requests were answered.
+    """Send requests over one connection, reconnecting as needed.
 
     Args:
         port: of 127.0.0.1.
-        name: begins the ids of the requests.
-        asked: the questions, asked in turn.
-        requests: how many are to be answered.
-        deadline: when to stop in any case, by `time.monotonic`.
+        name: prefix of the request ids.
+        asked: the requests, sent in order and repeatedly.
+        requests: number of answers to collect.
+        deadline: time limit, by `time.monotonic`.
 
     Returns:
         A line for each request.
@@ -91,12 +91,12 @@ def ask(port: int, name: str, asked: Sequence[Question], requests: int, deadline
 
 
 def _connect(port: int) -> HTTPConnection | None:
-    """Return an open connection, or None a moment later if nobody listens."""
+    """Return a connection, or None after a delay if refused."""
     connection = HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     try:
         connection.connect()
     except OSError:
-        time.sleep(_AGAIN_S)
+        time.sleep(_RECONNECT_S)
         return None
     return connection
 
@@ -106,10 +106,10 @@ def _json(document: object) -> bytes:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Ask over some connections at a time."""
-    parser = argparse.ArgumentParser(prog="python -m loadtest.request_log.asker", description=main.__doc__)
+    """Send requests over several connections and print their outcomes."""
+    parser = argparse.ArgumentParser(prog="python -m loadtest.request_log.client", description=main.__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--name", required=True, help="begins the ids of its requests")
+    parser.add_argument("--name", required=True, help="prefix of its request ids")
     parser.add_argument("--requests", type=int, required=True, help="how many are to be answered")
     parser.add_argument("--connections", type=int, required=True)
     parser.add_argument("--limit-s", type=float, required=True, help="when to stop in any case")
