@@ -93,7 +93,7 @@ class AsyncFillMask(BaseClient):
         joint: object = None,
         targets: object = None,
     ) -> list[Prediction] | list[list[Prediction]]:
-        """Return the best tokens for the mask of one text, or of each of several; see `FillMask.fill`."""
+        """Return the best tokens for the mask of each text; see `FillMask.fill`."""
         check_moved(joint, targets)
         question = fill_question(
             exchanges.fill, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
@@ -130,7 +130,7 @@ class AsyncFillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[list[Prediction]] | list[list[list[Prediction]]]:
-        """Return the best tokens for each mask of one text, or of each of several; see `FillMask.fill_masks`."""
+        """Return the best tokens for each mask; see `FillMask.fill_masks`."""
         question = fill_question(
             exchanges.fill_masks, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
         )
@@ -166,7 +166,7 @@ class AsyncFillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[Filling] | list[list[Filling]]:
-        """Return the best words for all masks of a text together; see `FillMask.fill_words`."""
+        """Return the best words for all masks together; see `FillMask.fill_words`."""
         question = fill_question(
             exchanges.fill_words, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
         )
@@ -202,7 +202,7 @@ class AsyncFillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[Filling] | list[list[Filling]]:
-        """Return the best of given words for the gaps of one text, or of each of several; see `FillMask.choose`."""
+        """Return the best of given words; see `FillMask.choose`."""
         question = choose_question(listed(texts), candidates, top_k, truncate=truncate)
         answers = await self._ask(question, timeout)
         return answers[0] if isinstance(texts, str) else answers
@@ -303,7 +303,7 @@ class AsyncFillMask(BaseClient):
         return result
 
     async def _run(self, exchange: Exchange[Result], answered: set[int], timeout: float | None) -> Result:
-        """Carry out an exchange, and add the versions that answer to ``answered``."""
+        """Carry out an exchange and note the versions that answer."""
         send = partial(self._transport.predict, timeout=self._seconds(timeout))
 
         async def perform(requests: Sequence[Request]) -> Sequence[Answer]:

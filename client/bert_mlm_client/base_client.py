@@ -74,7 +74,7 @@ class BaseClient:
 
 
 class FillExchange(Protocol[Filled]):
-    """One of the exchanges that fill masks."""
+    """An exchange that fills masks."""
 
     def __call__(
         self, tokenizer: Tokenizer, texts: Sequence[str], top_k: int, *, skip_punctuation: bool, truncate: bool
@@ -83,7 +83,7 @@ class FillExchange(Protocol[Filled]):
 
 
 def versions_of(answers: Iterable[Answer]) -> set[int]:
-    """Return the versions that answered, as far as the protocol tells."""
+    """Return the versions that the answers name."""
     return {answer.version for answer in answers if answer.version is not None}
 
 
@@ -93,10 +93,10 @@ def listed(texts: str | Sequence[str]) -> list[str]:
 
 
 def check_moved(joint: object, targets: object) -> None:
-    """Check that a call of `fill` has no argument that became a method.
+    """Reject the former arguments of `fill`.
 
     Raises:
-        UsageError: it has one.
+        UsageError: an argument is given; the error names the method that it became.
     """
     if joint:
         msg = "fill(joint=True) is now fill_words(...), with the same answers"
@@ -109,7 +109,7 @@ def check_moved(joint: object, targets: object) -> None:
 def fill_question(
     ask: FillExchange[Filled], texts: Sequence[str], top_k: int, *, skip_punctuation: bool, truncate: bool
 ) -> Callable[[Tokenizer], Exchange[list[Filled]]]:
-    """Check a call that fills masks without a server, and return the exchange that answers it.
+    """Check a question that fills masks, and return its exchange.
 
     Raises:
         InputError: a text or top_k cannot be asked.
@@ -122,7 +122,7 @@ def fill_question(
 def choose_question(
     texts: Sequence[str], candidates: Sequence[Words], top_k: int, *, truncate: bool
 ) -> Callable[[Tokenizer], Exchange[list[list[Filling]]]]:
-    """Check a call of `choose` without a server, and return the exchange that answers it.
+    """Check a question of `choose`, and return its exchange.
 
     Raises:
         InputError: a text, the candidates or top_k cannot be asked.

@@ -115,7 +115,7 @@ class FillMask(BaseClient):
         joint: object = None,
         targets: object = None,
     ) -> list[Prediction] | list[list[Prediction]]:
-        """Return the best tokens for the mask of one text, or of each of several.
+        """Return the best tokens for the mask of each text.
 
         Args:
             texts: a text with one [MASK], or several such texts. `fill_masks` takes texts with more.
@@ -171,7 +171,7 @@ class FillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[list[Prediction]] | list[list[list[Prediction]]]:
-        """Return the best tokens for each mask of one text, or of each of several.
+        """Return the best tokens for each mask.
 
         Each mask is answered by itself, so that the best candidates of two need not fit each other; see `fill_words`.
 
@@ -224,7 +224,7 @@ class FillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[Filling] | list[list[Filling]]:
-        """Return the best words for all masks of a text together, or of each of several texts.
+        """Return the best words for all masks together.
 
         The words fit each other. Masks side by side are one word. Takes a request for each mask of a text, one after
         the other, and one more for a text with several gaps; many texts share them.
@@ -280,7 +280,7 @@ class FillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[Filling] | list[list[Filling]]:
-        """Return the best of given words for the gaps of one text, or of each of several.
+        """Return the best of given words.
 
         Scores as `score` does, keeps the best, and names a candidate that is given twice once.
 
@@ -483,7 +483,7 @@ class FillMask(BaseClient):
         return result
 
     def _run(self, exchange: Exchange[Result], answered: set[int], timeout: float | None) -> Result:
-        """Carry out an exchange, and add the versions that answer to ``answered``."""
+        """Carry out an exchange and note the versions that answer."""
         send = partial(self._transport.predict, timeout=self._seconds(timeout))
 
         def perform(requests: Sequence[Request]) -> Sequence[Answer]:

@@ -1,6 +1,7 @@
-"""Carry out a generator's steps: do what it yields, send it the result or throw it the error, return its result.
+"""Carry out the steps of a generator.
 
-One function for each kind of caller: `drive` blocks, `drive_async` awaits. Exchanges and calls are such generators.
+A generator yields each step, is sent its outcome or has its error thrown in, and returns the result. Exchanges and
+calls are such generators. `drive` is for blocking callers, `drive_async` for asyncio.
 """
 
 from collections.abc import Awaitable, Callable, Generator
@@ -14,7 +15,7 @@ Result = TypeVar("Result")
 
 
 def drive(steps: Generator[Step, Outcome, Result], perform: Callable[[Step], Outcome]) -> Result:
-    """Carry out the steps one after the other.
+    """Carry out the steps in order.
 
     Args:
         steps: yields each step, and is sent its outcome or has its BertMlmError thrown in.
@@ -37,7 +38,7 @@ def drive(steps: Generator[Step, Outcome, Result], perform: Callable[[Step], Out
 
 
 async def drive_async(steps: Generator[Step, Outcome, Result], perform: Callable[[Step], Awaitable[Outcome]]) -> Result:
-    """Carry out the steps one after the other; see `drive`."""
+    """Carry out the steps in order; see `drive`."""
     try:
         step = next(steps)
         while True:

@@ -1,4 +1,4 @@
-"""Send the requests of one step of an exchange, several at once."""
+"""Send several requests of an exchange at once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,12 +12,15 @@ MAX_IN_FLIGHT = 8
 
 
 def send_all(requests: Sequence[Request], send: Callable[[Request], Answer], workers: Executor) -> list[Answer]:
-    """Return the answers in the requests' order; several requests are sent from threads.
+    """Send the requests from threads and return their answers.
 
     Args:
         requests: the requests.
         send: sends one of them.
         workers: the threads, MAX_IN_FLIGHT of them.
+
+    Returns:
+        The answers, in the requests' order.
 
     Raises:
         BertMlmError: the first error.
@@ -29,7 +32,7 @@ def send_all(requests: Sequence[Request], send: Callable[[Request], Answer], wor
 
 
 async def send_all_async(requests: Sequence[Request], send: Callable[[Request], Awaitable[Answer]]) -> list[Answer]:
-    """Return the answers in the requests' order; several requests are sent from tasks.
+    """Send the requests from tasks and return their answers; see `send_all`.
 
     Raises:
         BertMlmError: the first error, after which the other tasks are cancelled.

@@ -131,7 +131,7 @@ _QUESTIONS: Mapping[str, Callable[[Namespace], Question[Any]]] = {
 
 
 def _unwrapped(answers: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return the answers without the outer list of a text with one mask, the form of Hugging Face's pipeline."""
+    """Unwrap the answers of texts with one mask, as Hugging Face does."""
     return [answer[0] if len(answer) == 1 else answer for answer in answers]
 
 

@@ -30,7 +30,9 @@ def load_known(vocab: Path | None, answered: set[int]) -> Exchange[Known]:
 def ask_current(
     question: Callable[[Tokenizer], Exchange[Result]], known: Known, vocab: Path | None, answered: set[int]
 ) -> Exchange[tuple[Result, Known]]:
-    """Ask a question, and ask it again if an unknown version answers that has another tokenizer.
+    """Ask a question with the tokenizer of the version that answers.
+
+    If an unknown version answers that has another tokenizer, the question is asked again with it.
 
     gRPC tells with each answer which version gave it. REST does not: there the first tokenizer stays.
 

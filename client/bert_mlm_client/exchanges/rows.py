@@ -77,7 +77,7 @@ def check_texts(texts: Sequence[str], *, masks: bool = True) -> None:
 def encode_texts(
     tokenizer: Tokenizer, texts: Sequence[str], *, truncate: bool = False, masks: bool = True
 ) -> list[Encoded]:
-    """Cut several texts that `check_texts` has accepted, see `Tokenizer.encode`.
+    """Cut several checked texts; see `Tokenizer.encode_checked`.
 
     Raises:
         InputError: the model cannot read one of them; the message says which.

@@ -107,7 +107,7 @@ class Questions:
             return _answered(body.inputs, [_filled_masks(masks) for masks in found])
 
     async def _whole_words(self, texts: list[str], how: requests.FillMaskParameters) -> list[list[Filling]]:
-        """Choose from the targets, or find the words that fit together.
+        """Return the best targets, or the best joint words.
 
         Raises:
             InputError: the parameters contradict each other.
@@ -222,7 +222,7 @@ def _answered(inputs: str | list[str], each: Sequence[Any]) -> JSONResponse:
 
 
 def _unwrapped(answers: Sequence[Any]) -> Any:
-    """Return the answers for a text's masks without the outer list of a single one, as Hugging Face's task does."""
+    """Unwrap the answer of a text with one mask, as Hugging Face does."""
     return answers[0] if len(answers) == 1 else answers
 
 
