@@ -125,7 +125,7 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
 def _in_order(names: Sequence[str]) -> list[str]:
     """Return the names in table order, backends before proxies."""
     if unknown := set(names) - set(SYSTEMS):
-        msg = f"there is no system {', '.join(sorted(unknown))}; choose among {', '.join(SYSTEMS)}"
+        msg = f"unknown system {', '.join(sorted(unknown))}; choose from {', '.join(SYSTEMS)}"
         raise BenchError(msg)
     for name in names:
         if (asked := SYSTEMS[name].asks) and asked not in names:

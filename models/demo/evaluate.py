@@ -111,7 +111,7 @@ def _masked_batches(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the held-out accuracy by source and the answers to the ten lines."""
+    """Print the held-out accuracy and the ten lines' answers."""
     parser = argparse.ArgumentParser(prog="python -m models.demo.evaluate", description=main.__doc__)
     parser.add_argument("--model", type=Path, default=Path(__file__).parent, help="checkpoint folder")
     options = parser.parse_args(arguments)
