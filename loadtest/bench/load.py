@@ -125,7 +125,7 @@ class _HttpConnection(asyncio.Protocol):
 
     def __init__(self, requests: Iterator[bytes], window: _MeasurementWindow) -> None:
         self._requests = requests
-        self._clock = window
+        self._window = window
         self._transport: asyncio.WriteTransport | None = None
         self._begun = 0.0
         self._size = 0
@@ -141,8 +141,8 @@ class _HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.finished.done():
-            self._clock.failed(f"the server closed the connection: {exc or 'without an answer'}")
-            self._finish(again=self._clock.runs())
+            self._window.failed(f"the server closed the connection: {exc or 'without an answer'}")
+            self._finish(again=self._window.runs())
 
     def on_body(self, body: bytes) -> None:
         """Count a piece of the answer (called by the parser)."""
@@ -154,10 +154,10 @@ class _HttpConnection(asyncio.Protocol):
         """Count the answer and ask again (called by the parser)."""
         status = self._parser.get_status_code()
         if status == 200:
-            self._clock.answered(self._begun, self._size)
+            self._window.answered(self._begun, self._size)
         else:
-            self._clock.failed(f"HTTP {status}: {self._start.decode(errors='replace')}")
-        if not self._clock.runs():
+            self._window.failed(f"HTTP {status}: {self._start.decode(errors='replace')}")
+        if not self._window.runs():
             self._finish(again=False)
         elif self._parser.should_keep_alive():
             self._send()
