@@ -12,7 +12,7 @@ from loadtest.bench.files import prepare_rival
 from loadtest.bench.measure import Measurement, run_rounds
 from loadtest.bench.systems import SYSTEMS, TARGETS, Files, start
 from loadtest.bench.workloads import mixed, of_count
-from loadtest.processes import cpu_s, process_tree, memory_mb
+from loadtest.processes import cpu_s, memory_mb, process_tree
 from loadtest.sentences import masked_sentences
 from tests.torch_environment import needs_torch
 
