@@ -1,4 +1,4 @@
-"""Answers for k are the first k of the answers for a larger k."""
+"""Answers for a smaller top_k are a prefix of those for a larger one."""
 
 from collections.abc import Iterator
 from pathlib import Path
