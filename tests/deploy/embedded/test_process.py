@@ -207,7 +207,7 @@ def test_a_version_that_does_not_load_ends_the_server(
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        ([], "There is no model to serve; give --model_base_path (and --model_name) or --model_config_file."),
+        ([], "No model to serve; give --model_base_path (and --model_name) or --model_config_file."),
         (
             ["--model_base_path=/no/such", "--file_system_poll_wait_seconds=0"],
             "Could not find base path /no/such for servable default with error NOT_FOUND: /no/such not found",

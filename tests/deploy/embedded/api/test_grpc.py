@@ -72,7 +72,7 @@ def test_every_type_travels(predictions: Any) -> None:
 
 def test_bytes_that_are_no_request_are_said_to_be_none(channel: grpc.Channel) -> None:
     call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict", bytes, bytes)
-    assert failure(call, b"\xff", timeout=10) == (grpc.StatusCode.INTERNAL, "The request is no PredictRequest.")
+    assert failure(call, b"\xff", timeout=10) == (grpc.StatusCode.INTERNAL, "Could not parse PredictRequest.")
 
 
 def test_a_scalar_has_the_shape_of_a_scalar(predictions: Any) -> None:

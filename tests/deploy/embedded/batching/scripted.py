@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from bert_mlm_client.wire import messages
 
-from deploy.embedded.batching import Way
+from deploy.embedded.batching import SignatureRunner
 from deploy.embedded.batching.concat import ConcatRunner
 from deploy.embedded.batching.contract import ContractRunner
 from deploy.embedded.engines import Array, declared_types
@@ -105,7 +105,7 @@ def plain(*values: int, width: int = 1) -> Inputs:
 
 
 def ask(
-    runner: Way, inputs: Inputs, signature: str = "features", *, wait_for_room: bool = False
+    runner: SignatureRunner, inputs: Inputs, signature: str = "features", *, wait_for_room: bool = False
 ) -> asyncio.Task[Answer]:
     output = "cls" if signature == "features" else "sum"
     return asyncio.create_task(runner.run(signature, inputs, [output], wait_for_room=wait_for_room))

@@ -119,7 +119,7 @@ def test_another_type_is_refused_by_name(light: OnnxEngine) -> None:
 
 
 def test_a_version_without_the_light_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ServingError, match="export the model anew") as caught:
+    with pytest.raises(ServingError, match="export the model again") as caught:
         OnnxEngine(tmp_path)
     assert caught.value.code is Code.NOT_FOUND
 
