@@ -199,7 +199,7 @@ def test_if_one_dies_the_other_ends_and_the_log_to_read_is_named(local: Local, m
     (victim,) = running.children(module)
     os.kill(victim, signal.SIGKILL)
     said = running.process.communicate(timeout=30)[0]
-    assert f"run: the {name} ended with status -9; its lines are in {local.models / name}.log" in said
+    assert f"run: the {name} ended with status -9; its output is in {local.models / name}.log" in said
     assert running.process.returncode == 1
     assert_nothing_is_left(children, running.ports)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.process import Running, StartError, ask, run_module, wait_for_the_first_to_end
+from deploy.local.process import Running, StartError, ask, run_module, wait_for_first_exit
 
 STUBBORN = """
 import pathlib, signal, sys
@@ -115,5 +115,5 @@ def test_a_second_ctrl_c_does_not_leave_it_behind(tmp_path: Path) -> None:
 def test_the_first_to_end_is_the_one_that_is_told(tmp_path: Path) -> None:
     with web_server(tmp_path, free_port()) as one, web_server(tmp_path, free_port()) as other:
         other.process.kill()
-        assert wait_for_the_first_to_end(one, other) is other
+        assert wait_for_first_exit(one, other) is other
         assert not is_gone(one)

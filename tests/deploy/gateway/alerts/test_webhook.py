@@ -158,8 +158,8 @@ async def test_a_receiver_that_is_away_gets_everything_in_order_when_it_is_back(
         deaf_receiver.listen()
         await until(lambda: webhook.deliveries["delivered"] == 5)
     assert ids(deaf_receiver.received) == [f"id-{number}" for number in range(5)]
-    assert caplog.text.count("takes no alerts (no connection: ") == 1
-    assert caplog.text.count("takes alerts again") == 1
+    assert caplog.text.count("failed (no connection: ") == 1
+    assert caplog.text.count("accepts alerts again") == 1
     assert "secret-in-path" not in caplog.text
     assert TOKEN not in caplog.text
 
@@ -224,7 +224,7 @@ async def test_the_end_waits_no_longer_than_it_says_for_a_slow_receiver(
         webhook.send(notice(2))
     assert monotonic() - began < 5
     assert webhook.deliveries["dropped"] == 2
-    assert "2 alerts were not delivered to 127.0.0.1 before the end" in caplog.text
+    assert "2 notices were not delivered to 127.0.0.1 before the stop" in caplog.text
 
 
 async def test_the_end_does_not_wait_for_the_next_attempt(

@@ -70,7 +70,7 @@ def test_five_errors_in_a_row_are_told_everywhere_once_and_their_end_too(
     assert [one.document["status"] for one in receiver.received[3:]] == ["firing"]  # no end is told at the end
     assert TOKEN not in said
     assert "secret-in-path" not in said
-    assert "takes no alerts (HTTP 503)" in said
+    assert "failed (HTTP 503)" in said
 
 
 def test_slow_and_doubtful_answers_are_alerts_though_the_sample_of_the_log_has_no_line(
@@ -128,5 +128,5 @@ def test_a_receiver_that_does_not_answer_delays_no_request_and_the_end_briefly(
     assert len(receiver.received) == 1
     status, said = gateway.stop()
     assert status == 0
-    assert "2 alerts were not delivered to 127.0.0.1 before the end" in said
+    assert "2 notices were not delivered to 127.0.0.1 before the stop" in said
     assert gateway.lines(module="alert", task="consecutive_errors", status="resolved")

@@ -63,7 +63,7 @@ class Checks:
         """Look so much later; return the lines that this led to."""
         self.now += after_s
         count = len(self.lines)
-        await self.consistency.look()
+        await self.consistency.poll()
         return self.lines[count:]
 
     @property
@@ -156,7 +156,7 @@ def test_answers_that_moved_are_a_warning_that_says_how_far_and_at_which_prompt(
             assert line.value is not None
             assert line.value > 0.5
             assert line.error
-            assert "of the answers' probability is not where it was at export" in line.error
+            assert "of the answers' probability has moved since the export" in line.error
             assert checks.latest.prompt in PROMPTS
             assert checks.latest.prompt in line.error
             assert checks.latest.largest

@@ -34,7 +34,7 @@ def test_wrong_answers_appear_everywhere_though_no_question_fails_until_they_are
         line = observed.log(module="canary", status="drift")[0]
         assert (line["level"], line["model_version"]) == ("WARNING", 1)
         assert line["value"] > line["threshold"] == 0.05
-        assert "is not where it was at export" in line["error"]
+        assert "has moved since the export" in line["error"]
         assert (observed.metric("gateway_output_drift") or 0) > 0.05
         status, health = observed.health()
         assert (status, health["consistency"]["status"]) == (200, "drift")

@@ -1,4 +1,4 @@
-"""Bodies that are too large or too slow, too many requests at a time, and who may ask at all."""
+"""Bodies that are too large or too slow, too many concurrent requests, and who may ask at all."""
 
 import json
 import select
@@ -162,7 +162,7 @@ def test_requests_that_were_refused_are_in_the_log_by_their_number_and_in_the_re
     gateway.stop()  # which writes down those of the last second
     lines = gateway.lines(error_type="ConcurrencyLimitError")
     assert {(line["status"], line["level"]) for line in lines} == {("failed", "WARNING")}
-    assert "too many requests at a time" in lines[0]["error"]
+    assert "too many concurrent requests" in lines[0]["error"]
     report = read_report(gateway.folder, time_range(since="1h"))
     assert [(error.error_type, round(error.count)) for error in report.errors] == [("ConcurrencyLimitError", 20)]
     assert round(report.totals.requests) == 21

@@ -53,7 +53,7 @@ def test_too_many_requests_are_asked_again_after_the_time_that_the_gateway_says(
 
     def refuse(route: Route) -> None:
         refused.append(route)
-        body = {"error": "too many requests at a time", "error_type": "TooManyRequestsError"}
+        body = {"error": "too many concurrent requests", "error_type": "TooManyRequestsError"}
         route.fulfill(status=429, headers={"Retry-After": "1"}, json=body)
 
     page.route("**/v1/fill-mask", refuse, times=1)
@@ -137,7 +137,7 @@ def test_a_key_is_hidden_and_no_line_of_it_is_left_in_the_browser(
 REFUSED = {"en": "This API key was not accepted.", "zh": "这个 API 密钥未被接受。"}
 
 
-def test_a_key_that_is_not_accepted_is_said_to_be_so_and_stays_to_be_mended(
+def test_a_key_that_is_not_accepted_is_said_to_be_so_and_stays_to_be_fixed(
     open_page: Open, start: Start, serving_url: str
 ) -> None:
     gateway = start(serving_url, GATEWAY_API_KEYS=KEY)

@@ -61,14 +61,14 @@ def test_a_range_that_cannot_be_read_is_wrong_usage() -> None:
     status, message = failure("--since", "yesterday")
     assert status == 2
     assert message == (
-        "report: since 'yesterday' is no time: write 90m, 24h, 7d, 2w or a time such as 2026-04-05T10:00:00+08:00\n"
+        "report: since 'yesterday' is not a time; write 90m, 24h, 7d, 2w or a time such as 2026-04-05T10:00:00+08:00\n"
     )
 
 
 def test_no_files_are_said_in_one_line(tmp_path: Path) -> None:
     status, message = failure("--log", tmp_path)
     assert (status, message.count("\n")) == (1, 1)
-    assert message.startswith(f"report: there is no log file at {tmp_path}")
+    assert message.startswith(f"report: no log file at {tmp_path}")
 
 
 def test_no_lines_of_the_range_are_said_in_one_line(folder: Path) -> None:
