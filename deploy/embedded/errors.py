@@ -67,7 +67,7 @@ class ServingError(Exception):
 
 
 class StartError(Exception):
-    """The server cannot start; the message says why and what to change."""
+    """The server cannot start. The message says why and what to change."""
 
 
 def invalid(message: str) -> ServingError:

@@ -57,8 +57,8 @@ class GrpcServer:
         Args:
             server: a server without a port.
             host: the address of the port.
-            port: the port; 0 is none.
-            socket_path: the path of the Unix socket; empty is none.
+            port: the port, or 0 for no port.
+            socket_path: the path of the Unix socket, or empty for no socket.
             credentials: the key and certificate for TLS on all addresses; None is plain text.
             health: the health service of ``server``, which reports the stop.
         """

@@ -138,7 +138,7 @@ class ArrivalQueue:
 
 
 def _cut(task: Task, first: int, size: int) -> list[Task]:
-    """Split a task's rows: the room in the open batch, then full batches, then the rest."""
+    """Split a task's rows into the open batch, full batches and the rest."""
     starts = [0, *range(first, task.rows, size)] if first else list(range(0, task.rows, size))
     ends = [*starts[1:], task.rows]
     return [

@@ -32,7 +32,7 @@ _importing = threading.Lock()
 
 
 class TensorFlowEngine:
-    """A SavedModel in a session of its own."""
+    """A SavedModel in its own session."""
 
     runs_at_once = 2
     """A run does not keep all cores busy all the time: on 2 cores, two in parallel had 10 to 15 % more throughput under

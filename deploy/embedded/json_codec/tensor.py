@@ -30,7 +30,7 @@ _JSON_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """The conversion rules of a TensorFlow type: JSON types, numpy type for the range check, final numpy type."""
+    """The JSON types, the numpy type of the range check and the final numpy type of a TensorFlow type."""
 
     name: str
     accepted: frozenset[type]

@@ -51,7 +51,7 @@ class RequestLimits:
         """
         # page/limits.js reads the limits from both texts.
         if len(sentences) > self.sentences:
-            words = f"inputs has {len(sentences)} entries, this gateway takes {self.sentences} at a time; send more requests"
+            words = f"inputs has {len(sentences)} entries, this gateway takes {self.sentences} at a time; split them"
             raise ApiError(413, "BatchTooLargeError", words)
         for name, count in counts.items():
             if count > self.candidates:

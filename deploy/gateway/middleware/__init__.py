@@ -1,1 +1,1 @@
-"""The middleware: context, API keys and limits."""
+"""Apply context, API keys and limits to every request."""

@@ -1,4 +1,4 @@
-"""Whose request it is, which trace it belongs to, and where its time goes."""
+"""Test ids, traces and timings of requests."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every way of saying no, provoked over real sockets: one form, the status that fits, and what to do."""
+"""Provoke every error over sockets, and check status and message."""
 
 import json
 from pathlib import Path
@@ -251,7 +251,7 @@ def test_no_model_server_is_503_and_its_address_is_not_told(start: Start, refusi
 
 
 class Broken:
-    """A client with a fault that nobody has thought of."""
+    """A client with an unexpected exception."""
 
     async def fill(self, *_arguments: object, **_options: object) -> None:
         msg = "/home/secret/file.py is broken"
@@ -265,7 +265,7 @@ class Broken:
 
 
 class Damaged(Broken):
-    """A client of a model whose vectors and weights are no numbers."""
+    """A client of a model whose vectors and weights are NaN."""
 
     async def features(self, texts: list[str], **_options: object) -> list[Features]:
         vector = np.array([0.1, np.nan], np.float32)

@@ -1,4 +1,4 @@
-"""The container's health check succeeds only if the gateway can answer."""
+"""Test the container's health check of the gateway."""
 
 import subprocess
 import sys

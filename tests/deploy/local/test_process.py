@@ -1,4 +1,4 @@
-"""Child processes: ready before they are used, and gone afterwards whatever happens."""
+"""Test that child processes are ready before use and always ended."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def web_server(tmp_path: Path, port: int) -> AbstractContextManager[Running]:
 
 @contextmanager
 def stubborn(tmp_path: Path, stop_s: float) -> Iterator[Running]:
-    """Run what ignores SIGTERM."""
+    """Run a process that ignores SIGTERM."""
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     started = tmp_path / "started"
     with run_module(
@@ -57,7 +57,7 @@ def free_port() -> int:
 
 
 def is_gone(running: Running) -> bool:
-    """Tell whether the process has ended and was waited for."""
+    """Return whether the process has ended and was waited for."""
     return running.process.returncode is not None
 
 

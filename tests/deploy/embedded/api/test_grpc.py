@@ -1,4 +1,4 @@
-"""The gRPC API, asked with the official stubs and messages and with our own."""
+"""Test the gRPC API with the official stubs and with our own."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

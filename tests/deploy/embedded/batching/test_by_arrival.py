@@ -1,4 +1,4 @@
-"""When a batch of TensorFlow Serving's kind is due, and when its queue is full."""
+"""Test due batches and a full queue as in TensorFlow Serving."""
 
 import asyncio
 

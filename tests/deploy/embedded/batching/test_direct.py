@@ -1,4 +1,4 @@
-"""Requests that run alone."""
+"""Test requests without batching."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What the flags and the files of batching parameters say, and the runner that follows from it."""
+"""Test batching flags and files, and the choice of the runner."""
 
 import asyncio
 import threading

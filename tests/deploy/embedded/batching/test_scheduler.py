@@ -1,4 +1,4 @@
-"""Requests that wait for their threads, end early or come too late."""
+"""Test requests that wait, are cancelled or arrive during the close."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""``:predict`` over REST: bodies, number formats and type rules."""
+"""Test bodies, number formats and type rules of ``:predict`` over REST."""
 
 import base64
 import gzip
@@ -250,7 +250,7 @@ def test_half_a_surrogate_pair_is_no_string(server: Any) -> None:
     assert (answer.status, answer.error) == (400, text)
 
 
-# What follows differs from TensorFlow Serving, as the README says.
+# The following differs from TensorFlow Serving (see the README).
 
 
 def test_a_number_becomes_the_nearest_double(server: Any) -> None:

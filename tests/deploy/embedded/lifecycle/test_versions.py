@@ -1,4 +1,4 @@
-"""Versions come, go, fail and come back."""
+"""Test versions that appear, disappear, fail and return."""
 
 import asyncio
 import logging

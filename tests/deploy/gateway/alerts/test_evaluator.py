@@ -1,4 +1,4 @@
-"""Each alert is told once when it begins and once when it ends."""
+"""Test that the begin and the end of each alert are reported once."""
 
 import asyncio
 from contextlib import suppress
@@ -23,7 +23,7 @@ GPU = GpuUsage("a GPU", 1000, 50)
 
 @dataclass
 class World:
-    """What the alerts see, as the tests set it, and what they tell."""
+    """The inputs of the alerts, set by tests, and their outputs."""
 
     now: float = 0.0
     problem: str | None = None
@@ -118,7 +118,7 @@ def test_slow_answers_are_told_once_until_they_are_fast_again(world: World) -> N
     alerts = world.alerts()
     for _ in range(20):
         alerts.observe(answered(600))
-        alerts.observe(REFUSED)  # fast, and no answer
+        alerts.observe(REFUSED)  # fast, but not an answer
     for world.now in (1, 2, 3):
         alerts.evaluate()
     assert world.lines() == [("mean_latency", "firing")]
@@ -260,7 +260,7 @@ def test_a_gpu_that_is_lost_right_after_the_start_was_seen(world: World) -> None
 
     async def lose_it() -> None:
         async with alerts.running():
-            await asyncio.sleep(0)  # the first look is at once
+            await asyncio.sleep(0)  # the first evaluation is at once
             world.gpu = None
             alerts.evaluate()
 

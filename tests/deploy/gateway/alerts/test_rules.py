@@ -1,4 +1,4 @@
-"""When alerts begin and end, by a clock that the tests set."""
+"""Test begin and end of alerts with a fake clock."""
 
 from deploy.gateway.alerts.rules import ErrorsInARow, Lasting, Losses, MeanAbove, Missing, SlidingWindow
 

@@ -1,4 +1,4 @@
-"""A report in a process of its own, which ends when nobody wants it."""
+"""Test the report process and its cancellation."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""Reports beside the questions: one at a time, and kept for a while."""
+"""Test that reports are computed one at a time and cached."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ DAY = ReportQuery("24h", None, "UTC", "en")
 
 
 class Slow:
-    """Computing that waits until it is let go, and counts."""
+    """A computation that waits for the test, and counts its calls."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -108,7 +108,7 @@ async def test_too_many_different_reports_are_refused_at_once() -> None:
 
 async def test_a_failure_is_not_kept() -> None:
     slow = Slow()
-    slow.error = NoLogError("there is none")
+    slow.error = NoLogError("no log")
     slow.go.set()
     async with reports_of(slow) as reports:
         with pytest.raises(NoLogError):

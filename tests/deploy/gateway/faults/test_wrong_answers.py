@@ -1,4 +1,4 @@
-"""The version is served with damaged weights: every question is answered, and the answers are wrong."""
+"""Test a version with damaged weights, whose answers are wrong."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.deploy.gateway.faults.observed import Observed, Row
 
 
 def of_version_1(observed: Observed) -> Row:
-    """Return the dashboard's row; a check while the server starts anew has one without a version."""
+    """Return the dashboard's row of version 1; a check during a restart has a row without a version."""
     [row] = [row for row in observed.dashboard(ENGLISH.consistency) if row[ENGLISH.model_version] == "1"]
     return row
 

@@ -1,4 +1,4 @@
-"""Files are rotated by size and time, kept in number, and compressed without loss."""
+"""Test rotation by size and time, retention and compression."""
 
 import fcntl
 import gzip

@@ -1,4 +1,4 @@
-"""What the page says when the gateway cannot answer, and how it recovers."""
+"""Test the page's error messages and its recovery."""
 
 import re
 
@@ -29,7 +29,7 @@ def test_a_model_server_that_is_down_is_said_and_asked_again_when_it_is_there(op
     expect(page.locator("#model-state")).not_to_have_attribute("data-state", "ready")
     with grpc_server(ScriptedModel(), f"127.0.0.1:{port}"):
         text = text_box(page).input_value()
-        expect_answer(page, text)  # nobody clicked
+        expect_answer(page, text)  # without a click
         expect(page.locator("#fill-problem")).to_be_hidden()
         expect(page.locator("#model-state")).to_have_attribute("data-state", "ready")
 

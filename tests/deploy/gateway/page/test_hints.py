@@ -1,4 +1,4 @@
-"""What cannot be asked is said while it is typed, with a click that fixes it."""
+"""Test hints about invalid texts and their fixes."""
 
 import pytest
 from playwright.sync_api import Locator, Page, expect

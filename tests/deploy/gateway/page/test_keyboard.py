@@ -1,4 +1,4 @@
-"""Everything can be done without a mouse, and where the focus is can be seen."""
+"""Test keyboard operation and visible focus."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The command as people run it."""
+"""Test the report command."""
 
 import json
 import os
@@ -86,7 +86,7 @@ def test_a_place_that_cannot_be_written_is_said_in_one_line(folder: Path, tmp_pa
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a process another user")
 @pytest.mark.parametrize("closed", ["logs", "logs/gateway.log"])
 def test_a_log_that_may_not_be_read_is_said_in_one_line(folder: Path, closed: str) -> None:
-    """Run in a process that gives up its rights: root may read everything."""
+    """Run in a process that drops its privileges, since root may read everything."""
     code = (
         "import os, sys; from deploy.gateway.report import query; from deploy.gateway.report.__main__ import main; "
         "os.setgid(65534); os.setuid(65534); sys.exit(main())"

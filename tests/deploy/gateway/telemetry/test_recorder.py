@@ -1,4 +1,4 @@
-"""One line for every sentence, answered or failed, and the same numbers in the metrics."""
+"""Test the line of every sentence and the metrics."""
 
 import asyncio
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def context() -> Iterator[RequestContext]:
 
 
 def end(context: RequestContext) -> None:
-    """Do what is done once the answer is sent."""
+    """Run the callbacks after the response."""
     for act in context.after_response:
         act()
 
