@@ -86,7 +86,7 @@ def test_a_key_that_no_caller_could_send_is_refused_without_being_shown(key: str
     with pytest.raises(SettingsError) as caught:
         Settings.load([], {"GATEWAY_API_KEYS": f"{KEY},{key}"})
     assert "API key 2 of 2 has a space or a character that is not valid in a header" in str(caught.value)
-    assert "use printable ASCII characters alone" in str(caught.value)
+    assert "use printable ASCII characters only" in str(caught.value)
     assert key not in str(caught.value)
 
 

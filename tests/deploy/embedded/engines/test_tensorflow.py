@@ -84,9 +84,7 @@ for thread in threads:
 
 def test_loads_side_by_side_close_the_log_only_once(tmp_path: Path) -> None:
     slow = "import time\ntime.sleep(0.2)\nimport logging\nget_logger = logging.getLogger\n"
-    (tmp_path / "tensorflow.py").write_text(
-        slow
-    )  # slow enough that all three threads meet in the import
+    (tmp_path / "tensorflow.py").write_text(slow)  # slow enough that all three threads meet in the import
     path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
     done = subprocess.run(
         [sys.executable, "-c", LOADS],
