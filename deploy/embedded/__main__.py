@@ -125,7 +125,10 @@ async def _serve(settings: Settings, models: tuple[config.Model, ...]) -> bool:
 
 
 def _begin_stop(stop: asyncio.Event) -> None:
-    """Begin a graceful stop; restore the default handlers, so that a second signal kills the process."""
+    """Begin a graceful stop.
+
+    Restore the default handlers, so that a second signal kills the process.
+    """
     stop.set()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().remove_signal_handler(number)

@@ -49,7 +49,10 @@ class Counter:
         _metrics[name] = self
 
     def add(self, *label_values: str, amount: int = 1) -> None:
-        """Increment the counter; the label values are in the order of the label names."""
+        """Increment the counter.
+
+        The label values are in the order of the label names.
+        """
         with self._lock:
             value = self._values.get(label_values)
             if value is not None or len(self._values) < MAX_COMBINATIONS:
@@ -83,7 +86,9 @@ class Histogram:
         _metrics[name] = self
 
     def observe(self, value: float, *label_values: str) -> None:
-        """Observe a value; the label values are in the order of the label names.
+        """Observe a value.
+
+        The label values are in the order of the label names.
 
         A value equal to a limit is counted above it, as in TensorFlow (core/lib/histogram/histogram.cc).
         """

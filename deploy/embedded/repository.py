@@ -43,7 +43,10 @@ class Servable:
 
 @dataclass(slots=True, eq=False)
 class Version:
-    """A version of a model in any state; ``error`` is why it did not load."""
+    """A version of a model in any state.
+
+    ``error`` is why it did not load.
+    """
 
     number: int
     folder: Path

@@ -95,7 +95,10 @@ def _check_model_folder(settings: Settings) -> None:
 
 
 def _tune_garbage_collection() -> None:
-    """Collect rarely, and exclude permanent objects; collections took a tenth of a request's time."""
+    """Collect rarely, and exclude permanent objects.
+
+    Collections took a tenth of a request's time.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

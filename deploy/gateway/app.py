@@ -53,7 +53,9 @@ _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operat
 
 
 def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastAPI:
-    """Create the application; it connects at start-up, and waits for the model server without limit.
+    """Create the application.
+
+    It connects at start-up, and waits for the model server without limit.
 
     Args:
         settings: the gateway's settings.
@@ -159,13 +161,19 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
 
 
 def open_client(settings: Settings) -> AsyncFillMask:
-    """Create the client of the model server; it connects at its first request, on the running loop."""
+    """Create the client of the model server.
+
+    It connects at its first request, on the running loop.
+    """
     transport = open_async_transport(settings.serving_url, model=settings.model_name)
     return AsyncFillMask(TimedTransport(transport), settings.model_name, timeout=settings.timeout_s)
 
 
 def _by_address(settings: Settings, client: AsyncFillMask) -> Mapping[str, AsyncFillMask]:
-    """Return a client for each model server; a client of several servers would balance its requests."""
+    """Return a client for each model server.
+
+    A client of several servers would balance its requests.
+    """
     urls = settings.serving_url
     return {url: client if len(urls) == 1 else open_client(replace(settings, serving_url=(url,))) for url in urls}
 

@@ -20,7 +20,7 @@ _KNOWN = frozenset(
 
 
 def is_question(path: str) -> bool:
-    """Return whether a path queries the model, and so is subject to limits and API keys."""
+    """Return whether a path queries the model (with limits and API keys)."""
     return path == PREDICT or path.startswith("/v1/")
 
 

@@ -174,7 +174,7 @@ def end_overdue(connections: Iterable[object]) -> None:
 
 
 def _without_upgrade(data: bytes) -> bytes:
-    """Hide the Upgrade header to HTTP/2 of Java's client, after which the parser would not read the body."""
+    """Hide the Upgrade header of Java's client, after which the parser reads no body."""
     end = data.find(b"\r\n\r\n")
     offer = _UPGRADE.search(data, 0, end if end >= 0 else len(data))
     return data if offer is None else data[: offer.start(1)] + b"x-" + data[offer.start(1) :]

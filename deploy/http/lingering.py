@@ -10,7 +10,9 @@ from typing import Any
 
 
 class LingeringTransport:
-    """A transport that half-closes while the client still sends; a second close is final.
+    """A transport that half-closes while the client still sends.
+
+    A second close is final.
 
     Attributes:
         lingering: whether it is half-closed; received data must be discarded.

@@ -222,13 +222,19 @@ def _unary(
 
 
 def _time_is_left(context: Context) -> bool:
-    """Return whether the deadline is ahead; gRPC's timer may fire some milliseconds early."""
+    """Return whether the deadline is ahead.
+
+    gRPC's timer may fire some milliseconds early.
+    """
     remaining = context.time_remaining()
     return remaining is None or remaining > _TIMER_S
 
 
 def _count(request: Any, method: str, code: Code, started: float) -> None:
-    """Count a request; observe the latency of successful ones only, as TensorFlow Serving does."""
+    """Count a request.
+
+    Observe the latency of successful ones only, as TensorFlow Serving does.
+    """
     name = request.model_spec.name
     metrics.REQUEST_COUNT.add(name, code.name)
     if code is Code.OK:

@@ -28,7 +28,10 @@ class ModelService:
         self._lifecycle = lifecycle
 
     async def status(self, request: messages.GetModelStatusRequest, _: Context) -> messages.GetModelStatusResponse:
-        """Return the states of a model's versions or of one; a label is ignored, as upstream."""
+        """Return the states of a model's versions or of one.
+
+        A label is ignored, as upstream.
+        """
         if not request.HasField("model_spec"):
             msg = "Missing ModelSpec"
             raise invalid(msg)

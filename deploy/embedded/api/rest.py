@@ -248,7 +248,9 @@ def find_route(method: str, path: str) -> Route:
 
 
 async def read_body(reader: BodyReader, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-    """Read and decompress a request's body; a broken gzip stream is an empty body.
+    """Read and decompress a request's body.
+
+    A broken gzip stream is an empty body.
 
     Raises:
         _Rejected: the body exceeds a size limit, or the client has disconnected.
@@ -306,7 +308,7 @@ def _read_examples(body: bytes) -> tuple[str, Input]:
 
 
 async def _convert(size: int, work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
-    """Call a function directly, or in a thread if it would block the event loop for long."""
+    """Call a function, in a thread if it takes long."""
     if size < _LONG_CONVERSION:
         return work(*args)
     return await asyncio.to_thread(work, *args)

@@ -187,7 +187,9 @@ def check_free(host: str, port: int, flag: str) -> None:
 
 
 def check_socket(path: str) -> None:
-    """Check that a Unix socket can be created; an existing socket is replaced.
+    """Check that a Unix socket can be created.
+
+    An existing socket is replaced.
 
     Raises:
         StartError: the path is too long, has no parent folder, or is another kind of file.

@@ -36,7 +36,9 @@ class SignatureRunner(Protocol):
     async def run(
         self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
     ) -> dict[str, Array]:
-        """Run one request (see ``Engine.run``); cancelling removes it from the queue if it has not begun.
+        """Run one request (see ``Engine.run``).
+
+        Cancelling removes it from the queue if it has not begun.
 
         Args:
             signature: one of the engine's.
@@ -122,7 +124,10 @@ def create_runner(engine: Engine, folder: Path, *, options: Options, threads: Ex
 
 
 class SignatureRouter:
-    """Sends a request to its signature's runner; several signatures run directly, as upstream."""
+    """Sends a request to its signature's runner.
+
+    Several signatures run directly, as upstream.
+    """
 
     def __init__(self, engine: Engine, runners: Mapping[str, SignatureRunner], direct: DirectRunner) -> None:
         self._engine = engine

@@ -49,7 +49,10 @@ class Limits:
 
     @property
     def max_tokens(self) -> int:
-        """The maximum of tokens in a batch, padding included; a single row may have more."""
+        """The maximum of tokens in a batch, padding included.
+
+        A single row may have more.
+        """
         return self.max_batch_size * _TOKENS_PER_ROW
 
     @classmethod

@@ -113,7 +113,10 @@ def join(answers: Sequence[Answer], order: Array | None) -> Answer:
 
 
 def execute(engine: Engine, batch: Sequence[Task]) -> list[Answer | Exception]:
-    """Run a batch; if it fails, run each task alone, so that an error affects only its own task."""
+    """Run a batch.
+
+    If it fails, run each task alone, so that an error affects only its own task.
+    """
     first = batch[0]
     metrics.count_run(sum(task.rows for task in batch))
     try:
@@ -155,7 +158,7 @@ def _merge(batch: Sequence[Task]) -> Mapping[str, Array]:
 
 
 def _stack(arrays: Sequence[Array], width: int | None) -> Array:
-    """Stack arrays of rank 1 or 2, padded with 0 or truncated to ``width`` or the widest."""
+    """Stack arrays, padded with 0 or truncated to ``width`` or the widest."""
     if arrays[0].ndim == 1:
         return np.concatenate(arrays)
     if width is None:

@@ -53,7 +53,10 @@ class Request:
         self._answers: dict[Task, Answer] = {}
 
     def finish(self, task: Task, answer: Answer | Exception) -> None:
-        """Store a task's answer; the last one, or the first error, resolves the future."""
+        """Store a task's answer.
+
+        The last one, or the first error, resolves the future.
+        """
         if self._future is None or self._future.done():
             return
         if isinstance(answer, Exception):
@@ -82,7 +85,10 @@ class Queue(Protocol):
         """Remove a task that still waits."""
 
     def take(self, *, flush: bool) -> list[Task]:
-        """Return the tasks of the next due batch, if any; ``flush`` makes all batches due."""
+        """Return the tasks of the next due batch, if any.
+
+        ``flush`` makes all batches due.
+        """
 
     def due_s(self) -> float | None:
         """Return the seconds until the next batch times out, if one will."""
@@ -113,7 +119,9 @@ class Scheduler:
             threading.Thread(target=self._work, name=f"batch_{number}", daemon=True).start()
 
     async def run(self, tasks: Sequence[Task], *, wait_for_room: bool = False) -> list[Answer]:
-        """Return the answers to a request's tasks; cancelling discards those that have not begun.
+        """Return the answers to a request's tasks.
+
+        Cancelling discards those that have not begun.
 
         Args:
             tasks: the request.
@@ -199,7 +207,10 @@ class Scheduler:
             _call(future.get_loop(), _end, future)
 
     def _next(self) -> list[Task]:
-        """Wait for the next batch; an empty one means that the scheduler has closed."""
+        """Wait for the next batch.
+
+        An empty one means that the scheduler has closed.
+        """
         with self._changed:
             while not (batch := self._queue.take(flush=self._closing)) and not self._closing:
                 self._changed.wait(self._queue.due_s())

@@ -21,7 +21,10 @@ class Engine(Protocol):
 
     @property
     def runs_at_once(self) -> int:
-        """The number of batches to run in parallel; 1 if a single run keeps all cores busy."""
+        """The number of batches to run in parallel.
+
+        1 if a single run keeps all cores busy.
+        """
 
     @property
     def signatures(self) -> Mapping[str, messages.SignatureDef]:
@@ -29,7 +32,10 @@ class Engine(Protocol):
 
     @property
     def input_types(self) -> Mapping[str, messages.DataType]:
-        """The types of the input tensors by graph name; the signature may declare another type."""
+        """The types of the input tensors by graph name.
+
+        The signature may declare another type.
+        """
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
         """Run a signature; thread-safe.

@@ -125,7 +125,10 @@ class TensorFlowEngine:
 
 
 def _type_in_graph(graph: Any, name: str, declared: messages.DataType) -> messages.DataType:
-    """Return the tensor's type in the graph, which a session checks; a handwritten signature may declare another."""
+    """Return the tensor's type in the graph, which a session checks.
+
+    A handwritten signature may declare another.
+    """
     try:
         number: messages.DataType = graph.get_tensor_by_name(name).dtype.base_dtype.as_datatype_enum
     except (KeyError, ValueError):  # not a tensor's name; the run reports it
@@ -134,7 +137,10 @@ def _type_in_graph(graph: Any, name: str, declared: messages.DataType) -> messag
 
 
 def _as_array(value: Any) -> Array:
-    """Return an output as an array; a session returns scalars as ``bytes`` or numpy scalars."""
+    """Return an output as an array.
+
+    A session returns scalars as ``bytes`` or numpy scalars.
+    """
     if isinstance(value, np.ndarray):
         return value
     array = np.empty((), np.object_ if isinstance(value, bytes) else value.dtype)
@@ -143,7 +149,9 @@ def _as_array(value: Any) -> Array:
 
 
 def _load(tf: Any, session: Any, tags: Sequence[str], folder: Path) -> Any:
-    """Load a MetaGraph; convert the errors of Python's loader to those of the C++ loader.
+    """Load a MetaGraph.
+
+    Convert the errors of Python's loader to those of the C++ loader.
 
     Raises:
         ServingError: NOT_FOUND, no MetaGraph has these tags, or the values of its variables are missing;
@@ -190,7 +198,9 @@ def _tensorflow() -> Any:
 
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Redirect file descriptor 2 to /dev/null; C++ code writes to it before its log level is read.
+    """Redirect file descriptor 2 to /dev/null.
+
+    C++ code writes to it before its log level is read.
 
     This affects the whole process: only one thread may do it at a time, and what other threads write is lost.
     """

@@ -81,7 +81,9 @@ async def run(
 
 @asynccontextmanager
 async def time_limit(timeout_s: float | None) -> AsyncIterator[None]:
-    """Cancel the body of the ``with`` statement after a timeout; None is no limit.
+    """Cancel the body of the ``with`` statement after a timeout.
+
+    None is no limit.
 
     Raises:
         ServingError: DEADLINE_EXCEEDED, the body timed out.

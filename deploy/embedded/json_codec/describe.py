@@ -32,7 +32,9 @@ def describe(value: Any) -> str:
 
 
 def _tokens(value: Any, before: str, depth: int) -> Iterator[str]:
-    """Yield the tokens of a value; ``before`` separates it from the last one.
+    """Yield the tokens of a value.
+
+    ``before`` separates it from the last one.
 
     ``describe`` stops at 256 bytes, which bounds the recursion.
     """

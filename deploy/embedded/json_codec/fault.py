@@ -39,7 +39,10 @@ _MAX_TENTH = 1.7976931348623157e307  # one more digit would overflow a double
 
 
 def find_fault(body: bytes) -> str | None:
-    """Return the first syntax error with its byte offset; None if RapidJSON accepts the document."""
+    """Return the first syntax error with its byte offset.
+
+    None if RapidJSON accepts the document.
+    """
     try:
         _scan(body)
     except _Fault as fault:
@@ -94,7 +97,10 @@ def _skip_space(body: bytes, position: int) -> int:
 
 
 def _next_value(body: bytes, position: int, closing: bytes) -> int:
-    """Skip a run of valid values; return the start of the next value, after its name in an object."""
+    """Skip a run of valid values.
+
+    Return the start of the next value, after its name in an object.
+    """
     if closing == b"]":
         return _end(_ELEMENTS, body, position)
     return _member_name(body, _end(_MEMBERS, body, position))

@@ -29,7 +29,9 @@ _STRING_OR_NAME = re.compile(r'"(?:[^"\\]|\\.)*+"|-?(NaN)|(-?)(?:Na?)?(Inf)(?:in
 
 
 class RepeatedNames(dict[str, Any]):
-    """An object with duplicate names; the first value counts, as in RapidJSON's FindMember.
+    """An object with duplicate names.
+
+    The first value counts, as in RapidJSON's FindMember.
 
     Attributes:
         pairs: all members, in order.
@@ -121,7 +123,10 @@ def _decoder(read_float: Callable[[str], float]) -> json.JSONDecoder:
 
 
 def _checked_float(text: str) -> float:
-    """Parse a number; raise OverflowError if ``find_fault`` must decide whether it is too big."""
+    """Parse a number.
+
+    Raise OverflowError if ``find_fault`` must decide whether it is too big.
+    """
     number = float(text)
     if math.isinf(number) or (number == 0 and "e" in text.lower()):
         raise OverflowError

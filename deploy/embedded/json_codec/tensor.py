@@ -30,7 +30,7 @@ _JSON_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """The JSON types, the numpy type of the range check and the final numpy type of a TensorFlow type."""
+    """The JSON types, the checked and the final numpy type of a TensorFlow type."""
 
     name: str
     accepted: frozenset[type]

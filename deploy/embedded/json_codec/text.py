@@ -22,7 +22,7 @@ def quote(text: str) -> str:
 
 
 def decimals(array: Array) -> list[str]:
-    """Format floats as %.6g, or with full precision if that does not round-trip, and ``.0`` after whole numbers."""
+    """Format floats as %.6g, or with full precision if that does not round-trip."""
     values = array.ravel().tolist()
     texts = ["%.6g" % value for value in values]  # noqa: UP031 - Python's fastest formatting
     with np.errstate(over="ignore"):

@@ -14,7 +14,9 @@ logger = logging.getLogger(__name__)
 
 
 async def watch(path: Path | None, poll_s: float, lifecycle: Lifecycle) -> None:
-    """Apply the file every ``poll_s`` seconds; return at once without a file or an interval.
+    """Apply the file every ``poll_s`` seconds.
+
+    Return at once without a file or an interval.
 
     An invalid file changes nothing and is logged, once for each fault.
     """

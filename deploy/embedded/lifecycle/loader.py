@@ -66,7 +66,10 @@ class Loader:
         self._unloading = self._loading if one_in_all else asyncio.Semaphore(unloads)
 
     async def load(self, name: str, version: Version) -> None:
-        """Load a version with retries; its state becomes AVAILABLE, or END with an error."""
+        """Load a version with retries.
+
+        Its state becomes AVAILABLE, or END with an error.
+        """
         error = ServingError(Code.CANCELLED, "Load cancelled before we could try to load.")
         for attempt in range(1 + max(0, self._max_retries)):
             if attempt:
@@ -143,7 +146,7 @@ class Loader:
 
 
 def _released(servable: Servable) -> asyncio.Event:
-    """Return an event that is set when no reference to the servable is left in any thread."""
+    """Return an event that is set when the servable has no references."""
     released = asyncio.Event()
     weakref.finalize(servable, _set, released, asyncio.get_running_loop()).atexit = False
     return released
@@ -164,7 +167,10 @@ async def _wait_for_last_request(released: asyncio.Event) -> None:
 
 
 def _status(error: Exception) -> ServingError:
-    """Convert an exception, dropping the traceback whose frames refer to the model; TensorFlow's have a code."""
+    """Convert an exception, dropping the traceback whose frames refer to the model.
+
+    TensorFlow's have a code.
+    """
     if isinstance(error, ServingError):
         return ServingError(error.code, error.message)
     code, message = getattr(error, "error_code", None), getattr(error, "message", None)

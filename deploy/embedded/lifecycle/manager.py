@@ -152,7 +152,10 @@ class Lifecycle:
                 self._apply_scan(model, found)
 
     def _apply_scan(self, model: Model, found: Mapping[int, Path] | ServingError) -> None:
-        """Serve the versions found; an unreadable base path does not unload its versions."""
+        """Serve the versions found.
+
+        An unreadable base path does not unload its versions.
+        """
         warning = ""
         if isinstance(found, ServingError):
             warning = f"FileSystemStoragePathSource encountered a filesystem access error: {found.message}"
@@ -191,7 +194,10 @@ class Lifecycle:
         self._changed = asyncio.Event()
 
     def _advance(self, name: str) -> None:
-        """Start loads and unloads; keep one old version until a wanted one serves."""
+        """Start loads and unloads.
+
+        Keep one old version until a wanted one serves.
+        """
         versions = self._repository.newest_first(name)
         wanted = [version for version in versions if version.wanted]
         serving = any(version.state is State.AVAILABLE for version in wanted)

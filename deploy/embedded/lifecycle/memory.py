@@ -14,7 +14,9 @@ _MMAP_THRESHOLD_LOADING = 128 * 2**10
 
 
 def tune_heap() -> None:
-    """Use one heap for all threads, and trim it; call this before threads start.
+    """Use one heap for all threads, and trim it.
+
+    Call this before threads start.
 
     By default each thread has its own heap, which keeps the memory of its largest batch: after each of several swaps of
     a bert-base in int8 the process held 204 MB with one heap, and 226 to 267 MB without. glibc also keeps up to 64 MB
@@ -44,7 +46,7 @@ def loading() -> Iterator[None]:
 
 
 def free_memory() -> None:
-    """Collect garbage and return free memory to the system, since graphs contain cycles and glibc keeps free pages."""
+    """Collect garbage (graphs contain cycles) and return free memory to the system."""
     gc.collect()
     for libc in _glibc():
         libc.malloc_trim(0)

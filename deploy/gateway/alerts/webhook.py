@@ -92,7 +92,10 @@ class Webhook:
 
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[None]:
-        """Deliver within the block; at its end, retry the rest once for a short time."""
+        """Deliver within the block.
+
+        At its end, retry the rest once for a short time.
+        """
         async with httpx2.AsyncClient(headers=self._headers, timeout=TIMEOUT_S) as client:
             task = asyncio.create_task(self._run(client))
             try:
@@ -179,7 +182,10 @@ def _read(response: httpx2.Response, form: WebhookFormat) -> _Answer:
 
 
 def _code(response: httpx2.Response, form: WebhookFormat) -> int:
-    """Return a chat bot's error code; 0 is success, or an answer without a code."""
+    """Return a chat bot's error code.
+
+    0 is success, or an answer without a code.
+    """
     if form not in _CODES:
         return 0
     try:
@@ -190,7 +196,10 @@ def _code(response: httpx2.Response, form: WebhookFormat) -> int:
 
 
 def _retry_after_s(value: str) -> float:
-    """Parse a Retry-After header, seconds or a date (RFC 9110, section 10.2.3); 0 if invalid."""
+    """Parse a Retry-After header, seconds or a date (RFC 9110, section 10.2.3).
+
+    0 if invalid.
+    """
     if value.isdecimal():
         return float(value)
     try:

@@ -40,7 +40,9 @@ class JsonRoute(APIRoute):
 
 
 def _check_media_type(content_type: str, content: bytes) -> None:
-    """Require a JSON media type, which a form of another site cannot send without a CORS preflight.
+    """Require a JSON media type.
+
+    A form of another site cannot send it without a CORS preflight.
 
     Raises:
         ApiError: the body is empty or has another media type.

@@ -177,7 +177,9 @@ class Questions:
 
 
 async def _each(texts: Sequence[str], ask: Callable[[str], Awaitable[Answer]]) -> list[Answer]:
-    """Call ``ask`` for each text concurrently; the first error cancels the others and names its text.
+    """Call ``ask`` for each text concurrently.
+
+    The first error cancels the others and names its text.
 
     Raises:
         BertMlmError: see the client.
@@ -212,7 +214,10 @@ def _answered(inputs: str | list[str], each: Sequence[Any]) -> JSONResponse:
 
 
 def _by_mask(found: Predictions) -> list[list[Prediction]]:
-    """Return the candidates of each mask; for one mask, the client omits the outer list."""
+    """Return the candidates of each mask.
+
+    For one mask, the client omits the outer list.
+    """
     return [one for one in found if isinstance(one, list)] or [[one for one in found if isinstance(one, Prediction)]]
 
 

@@ -22,7 +22,10 @@ class TokenScore(TypedDict):
 
 
 class PredictAnswer(TypedDict):
-    """The candidates, best first; with several [MASK]s a list of them for each."""
+    """The candidates, best first.
+
+    With several [MASK]s a list of them for each.
+    """
 
     results: list[TokenScore] | list[list[TokenScore]]
 
@@ -73,7 +76,10 @@ class Vectors(TypedDict):
 
 
 class Weight(TypedDict):
-    """The weight of one token for an answer; with joint also of the words for other [MASK]s."""
+    """The weight of one token for an answer.
+
+    With joint also of the words for other [MASK]s.
+    """
 
     token_str: str
     weight: float
@@ -81,7 +87,7 @@ class Weight(TypedDict):
 
 
 class ExplainedAnswer(TypedDict):
-    """The explanation of the answer for one [MASK], or of the word for a run of them."""
+    """The explanation of the answer for one [MASK] or run of them."""
 
     text: str
     method: str

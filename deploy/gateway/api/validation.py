@@ -38,7 +38,7 @@ def _written(place: Iterable[int | str]) -> list[str]:
 
 
 def _fields(body: type[Body], place: Iterable[int | str]) -> Collection[str]:
-    """Return the fields of the object at a location of a body, following the tags of unions."""
+    """Return the fields of the object at a location of a body."""
     found: Any = body
     for part in place:
         if part in FIELD_NAMES:

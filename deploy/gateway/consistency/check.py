@@ -164,7 +164,10 @@ class Consistency:
         self.latest = max(checks, key=_severity, default=self.latest)
 
     async def _check(self, folder: Path, address: str, client: AsyncFillMask) -> Check | None:
-        """Check one server; return None if its version changed meanwhile, as the new one is checked next."""
+        """Check one server.
+
+        Return None if its version changed meanwhile, as the new one is checked next.
+        """
         check = partial(Check, threshold=self._threshold, checked_at=iso_8601(time()), address=address)
         began, version = perf_counter(), None
         level: Level | None = None
@@ -196,7 +199,10 @@ class Consistency:
         )
 
     def _record(self, check: Check, level: Level | None, total_time_ms: float) -> None:
-        """Count a check and write its line; a missing baseline is logged only once."""
+        """Count a check and write its line.
+
+        A missing baseline is logged only once.
+        """
         self._metrics.consistency_checks(check.status).inc()
         reason = check.error if check.error_type == BaselineError.__name__ else None
         was_logged = reason is not None and self._logged.get(check.address) == reason
@@ -236,7 +242,9 @@ async def _newest(client: AsyncFillMask) -> int:
 
 
 async def _ask(client: AsyncFillMask, baseline: Baseline) -> list[Distribution]:
-    """Return the answers at all masks; prompts are sent one by one, so that users wait for at most one.
+    """Return the answers at all masks.
+
+    Prompts are sent one by one, so that users wait for at most one.
 
     Raises:
         BertMlmError: a prompt was not answered, or a score is infinite or NaN.

@@ -60,7 +60,10 @@ async def compute(log: Path, query: ReportQuery, time_limit_s: float) -> str:
 
 
 async def _end(process: Process) -> None:
-    """Close the process's input, which ends it; kill it if it does not end."""
+    """Close the process's input, which ends it.
+
+    Kill it if it does not end.
+    """
     assert process.stdin is not None  # noqa: S101  stdin=PIPE
     process.stdin.close()
     try:

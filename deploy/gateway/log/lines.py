@@ -107,7 +107,10 @@ class Inference(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLoad(Line):
-    """A load of a model version has begun, succeeded or failed; a slow load is a WARNING."""
+    """A load of a model version has begun, succeeded or failed.
+
+    A slow load is a WARNING.
+    """
 
     module: Literal["loading"] = "loading"
     task: Literal["model_load"] = "model_load"

@@ -99,7 +99,10 @@ def _has_check_digit(digits: str) -> bool:
 
 
 def _is_bank_card(digits: str) -> bool:
-    """Check prefix and Luhn digit; exclude order numbers, which often begin with a date."""
+    """Check prefix and Luhn digit.
+
+    Exclude order numbers, which often begin with a date.
+    """
     if not digits.startswith(_ISSUERS.get(len(digits), _LONGER_ISSUERS)) or _BEGINS_WITH_DATE.match(digits):
         return False
     return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(_DOUBLED))) % 10 == 0

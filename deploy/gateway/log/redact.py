@@ -95,7 +95,10 @@ def _addresses(text: str) -> Iterator[_Span]:
 
 
 def _numbers(text: str) -> Iterator[_Span]:
-    """Yield the numbers; adjacent groups of digits may form one, and the longest match is tried first."""
+    """Yield the numbers.
+
+    Adjacent groups of digits may form one, and the longest match is tried first.
+    """
     groups = [match.span() for match in _DIGITS.finditer(text)]
     lengths = tuple(end - start for start, end in groups)
     linked = [bool(_BETWEEN.fullmatch(text, left[1], right[0])) for left, right in pairwise(groups)] + [False]
@@ -112,7 +115,10 @@ def _numbers(text: str) -> Iterator[_Span]:
 
 
 def _ends(lengths: Sequence[int], linked: Sequence[bool], first: int) -> Sequence[int]:
-    """Return the possible ends of a number that starts with this group; identity cards may have any grouping."""
+    """Return the possible ends of a number that starts with this group.
+
+    Identity cards may have any grouping.
+    """
     if not linked[first]:  # the most frequent case
         return (first + 1,) if (lengths[first],) in SHAPES else ()
     last, digits = first, lengths[first]
@@ -124,7 +130,10 @@ def _ends(lengths: Sequence[int], linked: Sequence[bool], first: int) -> Sequenc
 
 
 def _ends_of_list_numbers(text: str) -> frozenset[int]:
-    """Return the ends of list numbers, 1. and its successors; any other dot may be a decimal point."""
+    """Return the ends of list numbers, 1. and its successors.
+
+    Any other dot may be a decimal point.
+    """
     ends, following = [], 1
     for match in _LIST_NUMBER.finditer(text):
         number = int(match[1])
@@ -135,7 +144,7 @@ def _ends_of_list_numbers(text: str) -> frozenset[int]:
 
 
 def _number(text: str, groups: Sequence[tuple[int, int]], listed: frozenset[int]) -> _Span | None:
-    """Return the span of these groups with a plus sign or bracket before them, if they are a personal number."""
+    """Return the span of a personal number, including a plus sign or bracket before it."""
     start, end = groups[0][0], groups[-1][1]
     kind = classify([text[left:right].upper() for left, right in groups])
     if kind is None or _is_quantity(text, groups, kind, listed):
@@ -148,7 +157,10 @@ def _number(text: str, groups: Sequence[tuple[int, int]], listed: frozenset[int]
 
 
 def _is_quantity(text: str, groups: Sequence[tuple[int, int]], kind: Kind, listed: frozenset[int]) -> bool:
-    """Return whether a number is a decimal or an amount of money; numbers with check digits rarely are."""
+    """Return whether a number is a decimal or an amount of money.
+
+    Numbers with check digits rarely are.
+    """
     start, end = groups[0][0], groups[-1][1]
     if kind == "ID_CARD" and sum(right - left for left, right in groups) == ID_CARD_DIGITS:
         return False

@@ -85,7 +85,7 @@ class RequestLog:
         self._writer.write(encode(line, changes))
 
     def _is_in_sample(self, request_id: str) -> bool:
-        """Sample a whole request by a hash with this process's seed, so that callers cannot choose."""
+        """Sample a request by a seeded hash, so that callers cannot choose."""
         return hash(request_id) % 2**32 < self._sample_rate * 2**32
 
     def _redacted(self, name: str, text: str, line: Line) -> str | None:
@@ -118,6 +118,6 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def _shorten(text: str) -> str:
-    """Truncate a text, but not inside an address or a number, whose first half would not be masked."""
+    """Truncate a text, but not inside an address or number (half of it would not be masked)."""
     end = MAX_TEXT - _LONGEST_NUMBER
     return f"{text[:end]}{text[end:MAX_TEXT].rstrip(_IN_NUMBERS)}…"

@@ -33,7 +33,10 @@ class ProcessUsage:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """A reading; the server is None if it is down, on another machine or in another container."""
+    """A reading.
+
+    The server is None if it is down, on another machine or in another container.
+    """
 
     gateway: ProcessUsage
     server: ProcessUsage | None
@@ -130,7 +133,10 @@ class ResourceMonitor:
 
 
 def _lines(resources: Resources) -> list[ResourceUsage]:
-    """Return a line for each process; the GPU is in the server's line, or in the only one."""
+    """Return a line for each process.
+
+    The GPU is in the server's line, or in the only one.
+    """
     lines: list[ResourceUsage] = []
     usages: dict[Process, ProcessUsage | None] = {"server": resources.server, "gateway": resources.gateway}
     for process, usage in usages.items():
@@ -182,7 +188,10 @@ def _by_pid(pid: int) -> _Process | None:
 
 
 def _by_port(port: int) -> _Process | None:
-    """Find the process that listens on a port; only root can see those of other users."""
+    """Find the process that listens on a port.
+
+    Only root can see those of other users.
+    """
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:

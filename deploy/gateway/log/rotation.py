@@ -35,7 +35,9 @@ class Rotation:
     compress: bool = False
 
     def is_due(self, file: os.stat_result, added_bytes: int) -> bool:
-        """Return whether to rotate a file before adding bytes; an empty one never is.
+        """Return whether to rotate a file before adding bytes.
+
+        An empty one never is.
 
         The modification time is the same for all processes and survives restarts.
         """
@@ -69,7 +71,10 @@ def rotated(path: Path) -> list[Path]:
 
 
 def tidy(path: Path, rotation: Rotation) -> None:
-    """Remove surplus rotated files and compress the others; interrupted work is repeated next time."""
+    """Remove surplus rotated files and compress the others.
+
+    Interrupted work is repeated next time.
+    """
     try:
         files = rotated(path)
         surplus = max(0, len(files) - rotation.keep)

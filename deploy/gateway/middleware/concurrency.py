@@ -27,7 +27,10 @@ class ConcurrencySlots:
         self.waiting = 0
 
     async def acquire(self) -> bool:
-        """Wait for a slot; return False on timeout or a full queue. The caller must `release` it."""
+        """Wait for a slot.
+
+        Return False on timeout or a full queue. The caller must `release` it.
+        """
         if not self._free.locked():
             await self._free.acquire()  # returns at once
         elif self.waiting >= self._queue or not await self._wait():

@@ -11,7 +11,9 @@ _LOADING = {"START", "LOADING"}
 
 
 class LoadLines:
-    """Writes a line for each change of a version's load state; a slow load is a WARNING.
+    """Writes a line for each change of a version's load state.
+
+    A slow load is a WARNING.
 
     Args:
         emit: takes the lines.

@@ -8,7 +8,10 @@ from deploy.gateway.context import current
 
 
 class TimedTransport:
-    """Wraps a transport; times and version go to the current request's context, if any."""
+    """Wraps a transport.
+
+    Times and version go to the current request's context, if any.
+    """
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport

@@ -33,7 +33,10 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A value or None for each bucket; ``style`` is a class, 1 to 4 or an outcome."""
+    """A value or None for each bucket.
+
+    ``style`` is a class, 1 to 4 or an outcome.
+    """
 
     name: str
     values: Sequence[float | None]
@@ -136,7 +139,7 @@ class _Axis:
 
 
 def _round_step(least: float) -> float:
-    """Return the smallest of 1, 2 and 5 times a power of ten at or above ``least``."""
+    """Round ``least`` up to 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least - 1e-9 * power)
 
@@ -188,7 +191,7 @@ def _axes(times: Times, axis: _Axis) -> str:
 
 
 def _time_labels(times: Times) -> list[tuple[float, str]]:
-    """Return the positions of the time labels, at round bucket starts, or in the middle of days."""
+    """Return the time labels with their positions."""
     length = times.end - times.starts[0]
     bucket = length / len(times.starts)
     if bucket >= 0.9 * _DAY:

@@ -44,7 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the report; return the exit status, 0, 1 for an error or 2 for wrong usage."""
+    """Write the report.
+
+    Return the exit status, 0, 1 for an error or 2 for wrong usage.
+    """
     try:
         from deploy.gateway.report.query import read_report
     except ImportError:

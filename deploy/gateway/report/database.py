@@ -21,7 +21,9 @@ _POLL_S = 0.05
 
 @contextmanager
 def open_database(files: Sequence[Path], threads: int = THREADS) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an empty database that may read ``files``; delete spilled data on close.
+    """Open an empty database that may read ``files``.
+
+    Delete spilled data on close.
 
     https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
 

@@ -98,7 +98,7 @@ def _open(path: Path, stack: ExitStack) -> LogFile | None:
 
 
 def _identity(file: Path | int) -> tuple[int, int] | None:
-    """Return a file's device and inode, which survive a rename, or None if it does not exist."""
+    """Return a file's device and inode, or None if it does not exist."""
     try:
         status = file.stat() if isinstance(file, Path) else os.fstat(file)
     except FileNotFoundError:

@@ -96,7 +96,9 @@ def _ground(palette: style.Palette) -> str:
 
 
 def _section(drawn: str, table: Table, note: str = "") -> str:
-    """Return charts with their figures as a table; the heading is visible only without a chart.
+    """Return charts with their figures as a table.
+
+    The heading is visible only without a chart.
 
     A section that is too wide for a phone scrolls, and is focusable so that the arrow keys can scroll it.
     """

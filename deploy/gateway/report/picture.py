@@ -64,7 +64,10 @@ def _row(cells: Sequence[str], y: int) -> str:
 
 
 def _can_write(words: Words) -> bool:
-    """Return whether two letters of the language look different; without a font both are the same box."""
+    """Return whether two letters of the language look different.
+
+    Without a font both are the same box.
+    """
     letters = "中国" if words.language == "zh" else "AB"
     return len({_render(_picture(20, 20, f'<text y="16">{letter}</text>')) for letter in letters}) == len(letters)
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """A colour scheme; ``shapes`` are the colours of series and outcomes by class."""
+    """A colour scheme.
+
+    ``shapes`` are the colours of series and outcomes by class.
+    """
 
     ground: str
     raised: str

@@ -12,7 +12,10 @@ from deploy.gateway.report.words import Words
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of text cells; the columns ``words`` are left-aligned words, the others numbers."""
+    """A table of text cells.
+
+    The columns ``words`` are left-aligned words, the others numbers.
+    """
 
     title: str
     header: tuple[str, ...]

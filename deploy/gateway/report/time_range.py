@@ -37,7 +37,10 @@ class TimeRange:
         return next((step for step in steps if length <= _BUCKETS * step), steps[-1])
 
     def bucket_starts(self) -> tuple[datetime, ...]:
-        """Return the starts of the buckets, aligned to midnight in ``zone``; the first may be before ``since``."""
+        """Return the starts of the buckets, aligned to midnight in ``zone``.
+
+        The first may be before ``since``.
+        """
         days = self.bucket // timedelta(days=1)
         if days:
             return self._midnights(days)
@@ -47,7 +50,10 @@ class TimeRange:
         return tuple(local(start + number * self.bucket, self.zone) for number in range(count))
 
     def day_starts(self) -> tuple[datetime, ...]:
-        """Return the starts of the days in ``zone``; days may have 23 or 25 hours."""
+        """Return the starts of the days in ``zone``.
+
+        Days may have 23 or 25 hours.
+        """
         return self._midnights(1)
 
     def _midnights(self, days: int) -> tuple[datetime, ...]:

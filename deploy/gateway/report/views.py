@@ -61,7 +61,10 @@ def charts(report: Report, words: Words, width: int = WIDTH) -> dict[str, str]:
 
 
 def has_gpu(report: Report) -> bool:
-    """Return whether a GPU was used; without one, lines have 0 MB of GPU memory."""
+    """Return whether a GPU was used.
+
+    Without one, lines have 0 MB of GPU memory.
+    """
     return any(usage.gpu_memory_mb or usage.gpu_utilization_percent is not None for usage in report.resources)
 
 
@@ -75,7 +78,10 @@ def requests_by_outcome(calls: Sequence[Calls], starts: Sequence[datetime]) -> d
 
 
 def requests_per_minute(report: Report) -> dict[str, list[float]]:
-    """Return the requests per minute of each bucket by outcome; only time in the range counts."""
+    """Return the requests per minute of each bucket by outcome.
+
+    Only time in the range counts.
+    """
     step = timedelta(minutes=report.bucket_minutes)
     covered = [min(start + step, report.until) - max(start, report.since) for start in report.starts]
     minutes = [max(length / timedelta(minutes=1), 1) for length in covered]
@@ -87,7 +93,10 @@ def requests_per_minute(report: Report) -> dict[str, list[float]]:
 
 
 def drift_held(report: Report) -> list[float | None]:
-    """Return the drift of each bucket; a check is valid until the next one or until the gateway is down."""
+    """Return the drift of each bucket.
+
+    A check is valid until the next one or until the gateway is down.
+    """
     return _held(report, {one.start: one.value for one in report.drift_over_time})
 
 

@@ -119,7 +119,9 @@ class Recorder:
         context.after_response.append(partial(self._answered, question, context, perf_counter() - context.began))
 
     def rejected(self, path: str, error: Exception) -> None:
-        """Record a request rejected before its body was parsed; it counts as one sentence.
+        """Record a request rejected before its body was parsed.
+
+        It counts as one sentence.
 
         One line a second is written for all of them: the first one's, with their number in its sample rate.
         """
@@ -246,7 +248,10 @@ def _check_answers(question: Question) -> None:
 
 
 def _level(error: Exception | None) -> Level | None:
-    """Return WARNING for callers' errors and cancelled requests; only our own failures are ERRORs, which alert."""
+    """Return WARNING for callers' errors and cancelled requests.
+
+    Only our own failures are ERRORs, which alert.
+    """
     return "WARNING" if isinstance(error, InputError | ApiError) else None
 
 
