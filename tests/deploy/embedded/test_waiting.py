@@ -207,9 +207,7 @@ def test_a_request_whose_time_has_run_out_leaves_the_queue_and_does_not_run(
     assert busy.count(RUNS) == 1
 
 
-def test_runs_that_nobody_waits_for_any_more_do_not_hold_up_everybody(
-    model: Path, start: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_abandoned_runs_do_not_block_other_requests(model: Path, start: Callable[..., Any], tmp_path: Path) -> None:
     server = start("--model_name=gate", f"--model_base_path={model}", "--rest_api_timeout_in_ms=500")
     server.wait_for("gate")
     more_than_cores = max(2, os.cpu_count() or 1) + 1

@@ -124,7 +124,7 @@ def test_types_are_checked_by_tensorflow(predictions: Any) -> None:
     assert text == "Expects arg[0] to be float but int32 is provided"
 
 
-def test_a_tensor_that_is_none_is_told(predictions: Any) -> None:
+def test_a_malformed_tensor_is_reported(predictions: Any) -> None:
     message = request("half", x=[[1.0]])
     message.inputs["x"].tensor_content = b"123"
     assert failure(predictions.Predict, message) == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")

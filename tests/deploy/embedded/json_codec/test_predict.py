@@ -36,7 +36,7 @@ def test_several_columns_are_an_object(server: Any) -> None:
     assert answer.json == {"outputs": {"total": [3], "double": [[1.0, 3.0]]}}
 
 
-def test_a_batch_of_none_is_an_empty_list(server: Any) -> None:
+def test_an_empty_batch_is_an_empty_list(server: Any) -> None:
     assert server.predict("half", {"inputs": []}).json == {"outputs": []}
 
 

@@ -211,7 +211,7 @@ def test_every_alert_is_described_with_settings_that_there_are() -> None:
         assert one.ended.format(value=None, threshold=0.5)
 
 
-def test_the_recorder_shows_every_line_about_a_request_whatever_becomes_of_it() -> None:
+def test_the_recorder_passes_every_request_line_to_alerts() -> None:
     seen: list[Inference | UnhandledException] = []
     recorder = Recorder(
         Log(), Metrics(), model_name="m", model_version=lambda: 1, low_confidence=0.5, observe=seen.append

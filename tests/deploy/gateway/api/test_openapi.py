@@ -42,7 +42,7 @@ def test_every_address_says_what_its_errors_look_like(gateway: Gateway) -> None:
             assert (schema == {"$ref": "#/components/schemas/Problem"}) == (status != "200")
 
 
-def test_the_page_asks_nobody_else(gateway: Gateway) -> None:
+def test_the_page_sends_no_external_requests(gateway: Gateway) -> None:
     page = gateway.ask("GET", "/docs")
     assert page.status_code == 200
     places = re.findall(r'(?:src|href)="([^"]+)"', page.text)

@@ -76,7 +76,7 @@ def test_blank_lines_do_not_keep_a_connection_that_has_its_answer(connection: so
     assert rest(connection) == b""
 
 
-def test_the_rest_of_a_body_that_nobody_waits_for_must_come_soon(connection: socket.socket) -> None:
+def test_the_rest_of_a_rejected_body_must_arrive_soon(connection: socket.socket) -> None:
     connection.sendall(GET + b"Content-Length: 100\r\n\r\n")
     assert status_of_next(connection) in {200, 503}
     connection.sendall(b"x")
