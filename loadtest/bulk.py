@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import psutil
-from bert_mlm_client import FillMask, InProcess, Prediction, Predictions
+from bert_mlm_client import FillMask, InProcess, Prediction
 from bert_mlm_client.bulk import WINDOW
 
 from deploy.embedded.batching.by_length import Limits
@@ -206,10 +206,9 @@ def check(output: Path, lines: Sequence[str], url: str) -> Iterator[str]:
         yield f"the output has {count} lines, the input {len(lines)}"
 
 
-def _difference(alone: Predictions, written: Any) -> str | None:
+def _difference(alone: Sequence[Prediction], written: Any) -> str | None:
     """Return how an answer differs from a single request's."""
     for one, other in zip(alone, written, strict=True):
-        assert isinstance(one, Prediction)  # noqa: S101 - every line has one mask
         if one.token_str != other["token_str"] or abs(one.score - other["score"]) > _TOLERANCE:
             return f"{other['token_str']} {other['score']:.6f}, alone {one.token_str} {one.score:.6f}"
     return None

@@ -146,7 +146,7 @@ def stages(tokenizer: Tokenizer, texts: Sequence[str], url: str, answers: dict[s
         decode = partial(exchange.answer, response, request)
     tokenise = cost(lambda: [tokenizer.encode(text) for text in texts], count)
     asking = cost(lambda: next(fill(tokenizer, texts, 5)), count)
-    without_transport = cost(lambda: drive(fill(tokenizer, texts, 5), lambda _: answer), count)
+    without_transport = cost(lambda: drive(fill(tokenizer, texts, 5), lambda _: [answer]), count)
     encoding, decoding = cost(encode, count), cost(decode, count)
     with closing(open_transport(url)) as transport:
         carrying = cost(lambda: transport.predict(request, timeout=10), count)

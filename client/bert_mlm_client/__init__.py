@@ -30,12 +30,10 @@ if TYPE_CHECKING:
     from bert_mlm_client.client import FillMask
     from bert_mlm_client.results import (
         Explanation,
-        Explanations,
         Features,
         Filling,
         ModelStatus,
         Prediction,
-        Predictions,
         Similarity,
         TokenWeight,
         VersionStatus,
@@ -66,7 +64,6 @@ __all__ = [
     "DeadlineError",
     "Encoded",
     "Explanation",
-    "Explanations",
     "Features",
     "FillMask",
     "Filling",
@@ -76,7 +73,6 @@ __all__ = [
     "ModelStatus",
     "OverloadedError",
     "Prediction",
-    "Predictions",
     "ProtocolError",
     "Request",
     "RequestError",

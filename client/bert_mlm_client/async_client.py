@@ -4,16 +4,27 @@
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from os import PathLike
 from types import TracebackType
-from typing import Literal, NamedTuple, Self, overload
+from typing import NamedTuple, Self, overload
 
 from bert_mlm_client import exchanges
-from bert_mlm_client.base_client import BaseClient, explain_question, fill_question, pairs_of
+from bert_mlm_client.base_client import (
+    BaseClient,
+    check_moved,
+    choose_question,
+    explain_question,
+    fill_question,
+    listed,
+    pairs_of,
+    versions_of,
+)
 from bert_mlm_client.drive import drive_async
 from bert_mlm_client.errors import UsageError
 from bert_mlm_client.exchanges import Exchange, Known, Method, Result, Words, check_candidates, check_texts
-from bert_mlm_client.results import Explanations, Features, Filling, ModelStatus, Predictions, Similarity
+from bert_mlm_client.in_flight import send_all_async
+from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Prediction, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, AsyncTransport, Request, Retry, open_async_transport
 from bert_mlm_client.transport.failures import closed
@@ -52,117 +63,147 @@ class AsyncFillMask(BaseClient):
         self._homes: dict[int, _Home] = {}
 
     @overload
-    async def fill(
-        self,
-        texts: str,
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: Literal[False] = False,
-        skip_punctuation: bool = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> Predictions: ...
-    @overload
-    async def fill(
-        self,
-        texts: Sequence[str],
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: Literal[False] = False,
-        skip_punctuation: bool = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> list[Predictions]: ...
-    @overload
     async def fill(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
         self,
         texts: str,
         top_k: int = 5,
         *,
-        targets: Sequence[Words],
-        joint: Literal[False] = False,
-        skip_punctuation: Literal[False] = False,
+        skip_punctuation: bool = False,
         truncate: bool = False,
         timeout: float | None = None,
-    ) -> list[Filling]: ...
+    ) -> list[Prediction]: ...
     @overload
     async def fill(
         self,
         texts: Sequence[str],
         top_k: int = 5,
         *,
-        targets: Sequence[Words],
-        joint: Literal[False] = False,
-        skip_punctuation: Literal[False] = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> list[list[Filling]]: ...
-    @overload
-    async def fill(  # type: ignore[overload-overlap]  # likewise
-        self,
-        texts: str,
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: Literal[True],
         skip_punctuation: bool = False,
         truncate: bool = False,
         timeout: float | None = None,
-    ) -> list[Filling]: ...
-    @overload
-    async def fill(
-        self,
-        texts: Sequence[str],
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: Literal[True],
-        skip_punctuation: bool = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> list[list[Filling]]: ...
-    @overload
-    async def fill(
-        self,
-        texts: str,
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: bool,
-        skip_punctuation: bool = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> Predictions | list[Filling]: ...
-    @overload
-    async def fill(
-        self,
-        texts: Sequence[str],
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: bool,
-        skip_punctuation: bool = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> list[Predictions] | list[list[Filling]]: ...
+    ) -> list[list[Prediction]]: ...
     async def fill(
         self,
         texts: str | Sequence[str],
         top_k: int = 5,
         *,
-        targets: Sequence[Words] | None = None,
-        joint: bool = False,
         skip_punctuation: bool = False,
         truncate: bool = False,
         timeout: float | None = None,
-    ) -> Predictions | list[Predictions] | list[Filling] | list[list[Filling]]:
-        """Return the best words for the masks of one text, or of each of several; see `FillMask.fill`."""
-        asked = [texts] if isinstance(texts, str) else list(texts)
+        joint: object = None,
+        targets: object = None,
+    ) -> list[Prediction] | list[list[Prediction]]:
+        """Return the best tokens for the mask of each text; see `FillMask.fill`."""
+        check_moved(joint, targets)
         question = fill_question(
-            asked, top_k, targets=targets, joint=joint, skip_punctuation=skip_punctuation, truncate=truncate
+            exchanges.fill, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
         )
+        answers = await self._ask(question, timeout)
+        return answers[0] if isinstance(texts, str) else answers
+
+    @overload
+    async def fill_masks(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
+        self,
+        texts: str,
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[Prediction]]: ...
+    @overload
+    async def fill_masks(
+        self,
+        texts: Sequence[str],
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[list[Prediction]]]: ...
+    async def fill_masks(
+        self,
+        texts: str | Sequence[str],
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[Prediction]] | list[list[list[Prediction]]]:
+        """Return the best tokens for each mask; see `FillMask.fill_masks`."""
+        question = fill_question(
+            exchanges.fill_masks, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
+        )
+        answers = await self._ask(question, timeout)
+        return answers[0] if isinstance(texts, str) else answers
+
+    @overload
+    async def fill_words(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
+        self,
+        texts: str,
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Filling]: ...
+    @overload
+    async def fill_words(
+        self,
+        texts: Sequence[str],
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[Filling]]: ...
+    async def fill_words(
+        self,
+        texts: str | Sequence[str],
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Filling] | list[list[Filling]]:
+        """Return the best words for all masks together; see `FillMask.fill_words`."""
+        question = fill_question(
+            exchanges.fill_words, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
+        )
+        answers = await self._ask(question, timeout)
+        return answers[0] if isinstance(texts, str) else answers
+
+    @overload
+    async def choose(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
+        self,
+        texts: str,
+        candidates: Sequence[Words],
+        top_k: int = 5,
+        *,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Filling]: ...
+    @overload
+    async def choose(
+        self,
+        texts: Sequence[str],
+        candidates: Sequence[Words],
+        top_k: int = 5,
+        *,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[Filling]]: ...
+    async def choose(
+        self,
+        texts: str | Sequence[str],
+        candidates: Sequence[Words],
+        top_k: int = 5,
+        *,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Filling] | list[list[Filling]]:
+        """Return the best of given words; see `FillMask.choose`."""
+        question = choose_question(listed(texts), candidates, top_k, truncate=truncate)
         answers = await self._ask(question, timeout)
         return answers[0] if isinstance(texts, str) else answers
 
@@ -201,7 +242,7 @@ class AsyncFillMask(BaseClient):
         self, texts: str | Sequence[str], *, truncate: bool = False, timeout: float | None = None
     ) -> Features | list[Features]:
         """Return the vectors of one text, or of each of several, in their order; see `FillMask.features`."""
-        asked = [texts] if isinstance(texts, str) else list(texts)
+        asked = listed(texts)
         check_texts(asked, masks=False)
         answers = await self._ask(lambda tokenizer: exchanges.features(tokenizer, asked, truncate=truncate), timeout)
         return answers[0] if isinstance(texts, str) else answers
@@ -215,11 +256,10 @@ class AsyncFillMask(BaseClient):
         method: Method = "occlusion",
         truncate: bool = False,
         timeout: float | None = None,
-    ) -> Explanations:
+    ) -> list[Explanation]:
         """Tell which tokens of a text an answer leans on; see `FillMask.explain`."""
         question = explain_question(text, target=target, joint=joint, method=method, truncate=truncate)
-        answers = await self._ask(question, timeout)
-        return answers[0] if len(answers) == 1 else answers
+        return await self._ask(question, timeout)
 
     async def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:
         """Return the tokenizer of the server's model, fetched at the first call and when a new version answers."""
@@ -248,25 +288,32 @@ class AsyncFillMask(BaseClient):
     async def _know(self, timeout: float | None) -> Known:
         async with self._at_home().loading:
             if self._known is None:
-                self._known = await self._run(exchanges.learn(self._vocab), timeout)
+                answered: set[int] = set()
+                self._known = await self._run(exchanges.load_known(self._vocab, answered), answered, timeout)
             return self._known
 
     async def _ask(self, question: Callable[[Tokenizer], Exchange[Result]], timeout: float | None) -> Result:
         known = await self._know(timeout)
-        result, found = await self._run(exchanges.ask_current(question, known, self._vocab), timeout)
+        answered: set[int] = set()
+        result, found = await self._run(
+            exchanges.ask_current(question, known, self._vocab, answered), answered, timeout
+        )
         if found is not known:
             self._known = found
         return result
 
-    async def _run(self, exchange: Exchange[Result], timeout: float | None) -> Result:
-        seconds = self._seconds(timeout)
+    async def _run(self, exchange: Exchange[Result], answered: set[int], timeout: float | None) -> Result:
+        """Carry out an exchange and note the versions that answer."""
+        send = partial(self._transport.predict, timeout=self._seconds(timeout))
 
-        async def send(request: Request) -> Answer:
-            return await self._transport.predict(request, timeout=seconds)
+        async def perform(requests: Sequence[Request]) -> Sequence[Answer]:
+            answers = await send_all_async(requests, send)
+            answered.update(versions_of(answers))
+            return answers
 
         try:
             with self._located():
-                return await drive_async(exchange, send)
+                return await drive_async(exchange, perform)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if self._is_closed and task is not None and not task.cancelling():  # gRPC did, when its channel was closed

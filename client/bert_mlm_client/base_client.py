@@ -1,21 +1,21 @@
 """What both clients are made with, and the questions they ask."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from bert_mlm_client import exchanges
-from bert_mlm_client.errors import BertMlmError, InputError
+from bert_mlm_client.errors import BertMlmError, InputError, UsageError
 from bert_mlm_client.exchanges import Exchange, Known, Method, Words
-from bert_mlm_client.results import Explanation, Filling, Predictions
+from bert_mlm_client.results import Explanation, Filling
 from bert_mlm_client.tokens import Tokenizer
-from bert_mlm_client.transport import AsyncTransport, Transport
+from bert_mlm_client.transport import Answer, AsyncTransport, Transport
 from bert_mlm_client.transport.failures import closed
 
-FillAnswers = list[Predictions] | list[list[Filling]]
-
+Filled = TypeVar("Filled")
 
 MAX_TIMEOUT_S = 1_000_000
 """The longest deadline; the system's clocks and calls end not far beyond."""
@@ -73,32 +73,70 @@ class BaseClient:
             raise
 
 
-def fill_question(
-    texts: Sequence[str],
-    top_k: int,
-    *,
-    targets: Sequence[Words] | None,
-    joint: bool,
-    skip_punctuation: bool,
-    truncate: bool,
-) -> Callable[[Tokenizer], Exchange[FillAnswers]]:
-    """Check a call of `fill` as far as can be without a server, and return which exchange answers it.
+class FillExchange(Protocol[Filled]):
+    """An exchange that fills masks."""
+
+    def __call__(
+        self, tokenizer: Tokenizer, texts: Sequence[str], top_k: int, *, skip_punctuation: bool, truncate: bool
+    ) -> Exchange[list[Filled]]:
+        """Return the exchange for some texts."""
+
+
+def versions_of(answers: Iterable[Answer]) -> set[int]:
+    """Return the versions that the answers name."""
+    return {answer.version for answer in answers if answer.version is not None}
+
+
+def listed(texts: str | Sequence[str]) -> list[str]:
+    """Return one text or several as a list."""
+    return [texts] if isinstance(texts, str) else list(texts)
+
+
+def check_moved(joint: object, targets: object) -> None:
+    """Reject the former arguments of `fill`.
 
     Raises:
-        InputError: a text or top_k cannot be asked, or arguments contradict each other.
+        UsageError: an argument is given; the error names the method that it became.
     """
+    if joint:
+        msg = "fill(joint=True) is now fill_words(...), with the same answers"
+        raise UsageError(msg)
+    if targets is not None:
+        msg = "fill(targets=...) is now choose(texts, candidates), with the same answers"
+        raise UsageError(msg)
+
+
+def fill_question(
+    ask: FillExchange[Filled], texts: Sequence[str], top_k: int, *, skip_punctuation: bool, truncate: bool
+) -> Callable[[Tokenizer], Exchange[list[Filled]]]:
+    """Check a question that fills masks, and return its exchange.
+
+    Raises:
+        InputError: a text or top_k cannot be asked.
+    """
+    _check_top_k(top_k)
+    exchanges.check_texts(texts)
+    return lambda tokenizer: ask(tokenizer, texts, top_k, skip_punctuation=skip_punctuation, truncate=truncate)
+
+
+def choose_question(
+    texts: Sequence[str], candidates: Sequence[Words], top_k: int, *, truncate: bool
+) -> Callable[[Tokenizer], Exchange[list[list[Filling]]]]:
+    """Check a question of `choose`, and return its exchange.
+
+    Raises:
+        InputError: a text, the candidates or top_k cannot be asked.
+    """
+    _check_top_k(top_k)
+    exchanges.check_texts(texts)
+    words = exchanges.check_candidates(candidates)
+    return partial(exchanges.choose, texts=texts, candidates=words, top_k=top_k, truncate=truncate)
+
+
+def _check_top_k(top_k: int) -> None:
     if top_k < 1:
         msg = f"top_k is {top_k}; ask for 1 candidate or more"
         raise InputError(msg)
-    exchanges.check_texts(texts)
-    if targets is not None:
-        if joint or skip_punctuation:
-            msg = "targets are the words to choose from; leave out joint and skip_punctuation"
-            raise InputError(msg)
-        words = exchanges.check_candidates(targets)
-        return partial(exchanges.compare, texts=texts, candidates=words, top_k=top_k, truncate=truncate)
-    ask = exchanges.fill_jointly if joint else exchanges.fill
-    return partial(ask, texts=texts, top_k=top_k, skip_punctuation=skip_punctuation, truncate=truncate)
 
 
 def explain_question(

@@ -4,15 +4,26 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from os import PathLike
 from types import TracebackType
-from typing import Literal, NamedTuple, Self, overload
+from typing import NamedTuple, Self, overload
 
 from bert_mlm_client import exchanges
-from bert_mlm_client.base_client import BaseClient, explain_question, fill_question, pairs_of
-from bert_mlm_client.drive import MAX_IN_FLIGHT, drive
+from bert_mlm_client.base_client import (
+    BaseClient,
+    check_moved,
+    choose_question,
+    explain_question,
+    fill_question,
+    listed,
+    pairs_of,
+    versions_of,
+)
+from bert_mlm_client.drive import drive
 from bert_mlm_client.exchanges import Exchange, Known, Method, Result, Words, check_candidates, check_texts
-from bert_mlm_client.results import Explanations, Features, Filling, ModelStatus, Predictions, Similarity
+from bert_mlm_client.in_flight import MAX_IN_FLIGHT, send_all
+from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Prediction, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, Request, Retry, Transport, open_transport
 
@@ -74,139 +85,221 @@ class FillMask(BaseClient):
         self._home = _Home.here()
 
     @overload
-    def fill(
-        self,
-        texts: str,
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: Literal[False] = False,
-        skip_punctuation: bool = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> Predictions: ...
-    @overload
-    def fill(
-        self,
-        texts: Sequence[str],
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: Literal[False] = False,
-        skip_punctuation: bool = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> list[Predictions]: ...
-    @overload
     def fill(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
         self,
         texts: str,
         top_k: int = 5,
         *,
-        targets: Sequence[Words],
-        joint: Literal[False] = False,
-        skip_punctuation: Literal[False] = False,
+        skip_punctuation: bool = False,
         truncate: bool = False,
         timeout: float | None = None,
-    ) -> list[Filling]: ...
+    ) -> list[Prediction]: ...
     @overload
     def fill(
         self,
         texts: Sequence[str],
         top_k: int = 5,
         *,
-        targets: Sequence[Words],
-        joint: Literal[False] = False,
-        skip_punctuation: Literal[False] = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> list[list[Filling]]: ...
-    @overload
-    def fill(  # type: ignore[overload-overlap]  # likewise
-        self,
-        texts: str,
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: Literal[True],
         skip_punctuation: bool = False,
         truncate: bool = False,
         timeout: float | None = None,
-    ) -> list[Filling]: ...
-    @overload
-    def fill(
-        self,
-        texts: Sequence[str],
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: Literal[True],
-        skip_punctuation: bool = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> list[list[Filling]]: ...
-    @overload
-    def fill(
-        self,
-        texts: str,
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: bool,
-        skip_punctuation: bool = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> Predictions | list[Filling]: ...
-    @overload
-    def fill(
-        self,
-        texts: Sequence[str],
-        top_k: int = 5,
-        *,
-        targets: None = None,
-        joint: bool,
-        skip_punctuation: bool = False,
-        truncate: bool = False,
-        timeout: float | None = None,
-    ) -> list[Predictions] | list[list[Filling]]: ...
+    ) -> list[list[Prediction]]: ...
     def fill(
         self,
         texts: str | Sequence[str],
         top_k: int = 5,
         *,
-        targets: Sequence[Words] | None = None,
-        joint: bool = False,
         skip_punctuation: bool = False,
         truncate: bool = False,
         timeout: float | None = None,
-    ) -> Predictions | list[Predictions] | list[Filling] | list[list[Filling]]:
-        """Return the best words for the masks of one text, or of each of several.
+        joint: object = None,
+        targets: object = None,
+    ) -> list[Prediction] | list[list[Prediction]]:
+        """Return the best tokens for the mask of each text.
+
+        Args:
+            texts: a text with one [MASK], or several such texts. `fill_masks` takes texts with more.
+            top_k: the number of candidates. It only cuts the list: the answers for k are the first k of the answers
+                for any larger k.
+            skip_punctuation: leave out punctuation, symbols and special tokens; there may then be fewer than top_k.
+            truncate: let the model read what is around the mask of a text that is too long for it.
+            timeout: seconds to wait for the answer to a request, in place of the client's.
+            joint: moved to `fill_words`.
+            targets: moved to `choose`.
+
+        Returns:
+            The candidates for the mask, best first; for several texts a list of that, in their order.
+
+        Raises:
+            InputError: a text or top_k cannot be asked, or a text has several masks.
+            UsageError: ``joint`` or ``targets`` is given.
+            BertMlmError: see `bert_mlm_client.errors`.
+        """
+        check_moved(joint, targets)
+        question = fill_question(
+            exchanges.fill, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
+        )
+        answers = self._ask(question, timeout)
+        return answers[0] if isinstance(texts, str) else answers
+
+    @overload
+    def fill_masks(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
+        self,
+        texts: str,
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[Prediction]]: ...
+    @overload
+    def fill_masks(
+        self,
+        texts: Sequence[str],
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[list[Prediction]]]: ...
+    def fill_masks(
+        self,
+        texts: str | Sequence[str],
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[Prediction]] | list[list[list[Prediction]]]:
+        """Return the best tokens for each mask.
+
+        Each mask is answered by itself, so that the best candidates of two need not fit each other; see `fill_words`.
 
         Args:
             texts: a text with one [MASK] or more, or several such texts.
-            top_k: how many candidates, for each mask or for all masks together. It only cuts the list: the answers for
-                k are the first k of the answers for any larger k.
-            targets: choose from these words instead of the whole vocabulary, see `score`.
-            joint: fill all masks of a text together, so that they fit each other; masks side by side are one word. The
-                score is the probability of all the words together. At most 16 fillings are found for any top_k.
-                Takes a request for each mask of a text, one after the other, and one more for a text with several
-                gaps; many texts share them.
+            top_k: the number of candidates for each mask, see `fill`.
             skip_punctuation: leave out punctuation, symbols and special tokens; there may then be fewer than top_k.
             truncate: let the model read what is around the masks of a text that is too long for it.
             timeout: seconds to wait for the answer to a request, in place of the client's.
 
         Returns:
-            For one text its candidates, best first; with several masks a list of them for each mask. With ``targets``
-            or ``joint`` fillings of all the masks, best first. For several texts a list of that, in their order.
+            For each mask its candidates, best first; for several texts a list of that, in their order.
 
         Raises:
-            InputError: a text, a target or top_k cannot be asked, or arguments contradict each other.
+            InputError: a text or top_k cannot be asked.
             BertMlmError: see `bert_mlm_client.errors`.
         """
-        asked = [texts] if isinstance(texts, str) else list(texts)
         question = fill_question(
-            asked, top_k, targets=targets, joint=joint, skip_punctuation=skip_punctuation, truncate=truncate
+            exchanges.fill_masks, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
         )
+        answers = self._ask(question, timeout)
+        return answers[0] if isinstance(texts, str) else answers
+
+    @overload
+    def fill_words(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
+        self,
+        texts: str,
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Filling]: ...
+    @overload
+    def fill_words(
+        self,
+        texts: Sequence[str],
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[Filling]]: ...
+    def fill_words(
+        self,
+        texts: str | Sequence[str],
+        top_k: int = 5,
+        *,
+        skip_punctuation: bool = False,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Filling] | list[list[Filling]]:
+        """Return the best words for all masks together.
+
+        The words fit each other. Masks side by side are one word. Takes a request for each mask of a text, one after
+        the other, and one more for a text with several gaps; many texts share them.
+
+        Args:
+            texts: a text with one [MASK] or more, or several such texts.
+            top_k: the number of fillings, of which at most 16 are found. It only cuts the list, see `fill`.
+            skip_punctuation: leave out punctuation and symbols; there may then be fewer than top_k. Special tokens are
+                always left out.
+            truncate: let the model read what is around the masks of a text that is too long for it.
+            timeout: seconds to wait for the answer to a request, in place of the client's.
+
+        Returns:
+            Fillings of all the masks, best first; the score is the probability of all the words together. For several
+            texts a list of that, in their order.
+
+        Raises:
+            InputError: a text or top_k cannot be asked.
+            BertMlmError: see `bert_mlm_client.errors`.
+        """
+        question = fill_question(
+            exchanges.fill_words, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
+        )
+        answers = self._ask(question, timeout)
+        return answers[0] if isinstance(texts, str) else answers
+
+    @overload
+    def choose(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
+        self,
+        texts: str,
+        candidates: Sequence[Words],
+        top_k: int = 5,
+        *,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Filling]: ...
+    @overload
+    def choose(
+        self,
+        texts: Sequence[str],
+        candidates: Sequence[Words],
+        top_k: int = 5,
+        *,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[list[Filling]]: ...
+    def choose(
+        self,
+        texts: str | Sequence[str],
+        candidates: Sequence[Words],
+        top_k: int = 5,
+        *,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Filling] | list[list[Filling]]:
+        """Return the best of given words.
+
+        Scores as `score` does, keeps the best, and names a candidate that is given twice once.
+
+        Args:
+            texts: a text with one gap or more, or several such texts.
+            candidates: words of any length; for texts with several gaps each candidate is a list of words, one for
+                each gap.
+            top_k: the number of candidates to keep.
+            truncate: let the model read what is around the gaps of a text that is too long for it.
+            timeout: seconds to wait for the answer to a request, in place of the client's.
+
+        Returns:
+            Fillings of all the gaps, best first; for several texts a list of that, in their order.
+
+        Raises:
+            InputError: a text, a candidate or top_k cannot be asked.
+            BertMlmError: see `bert_mlm_client.errors`.
+        """
+        question = choose_question(listed(texts), candidates, top_k, truncate=truncate)
         answers = self._ask(question, timeout)
         return answers[0] if isinstance(texts, str) else answers
 
@@ -223,7 +316,7 @@ class FillMask(BaseClient):
 
         With several gaps the words are filled in one after the other, too, and those still to come are masked. The
         likelihood is the mean of two orders, the gaps from first to last and from last to first. It is a probability:
-        over all words of so many tokens it sums to 1. `fill` with ``joint`` ranks by the same log-likelihood.
+        over all words of so many tokens it sums to 1. `fill_words` ranks by the same log-likelihood.
 
         The score is the geometric mean of the token probabilities, so that words of different lengths compare; that of
         one token is its probability. With this project's demonstration model it found 37 % of 440 words of one to four
@@ -293,7 +386,7 @@ class FillMask(BaseClient):
             InputError: a text cannot be asked.
             BertMlmError: see `bert_mlm_client.errors`.
         """
-        asked = [texts] if isinstance(texts, str) else list(texts)
+        asked = listed(texts)
         check_texts(asked, masks=False)
         answers = self._ask(lambda tokenizer: exchanges.features(tokenizer, asked, truncate=truncate), timeout)
         return answers[0] if isinstance(texts, str) else answers
@@ -307,18 +400,18 @@ class FillMask(BaseClient):
         method: Method = "occlusion",
         truncate: bool = False,
         timeout: float | None = None,
-    ) -> Explanations:
+    ) -> list[Explanation]:
         """Tell which tokens of a text an answer leans on.
 
-        Without ``target`` the best answers are explained: those of `fill`, or with ``joint`` those of
-        ``fill(text, joint=True)``. As ``target`` give the answer that you show, `Prediction.token_str` for each mask or
-        with ``joint`` `Filling.words`, and the weights belong to it.
+        Without ``target`` the best answers are explained: those of `fill_masks`, or with ``joint`` those of
+        `fill_words`. As ``target`` give the answer that you show, `Prediction.token_str` for each mask or with
+        ``joint`` `Filling.words`, and the weights belong to it.
 
         ``occlusion`` replaces each token by [MASK] in turn and weighs it by what the answer loses: log p(answer | text)
         - log p(answer | text without the token), in nats. A negative weight speaks against the answer (Li, Monroe &
         Jurafsky 2016, "Understanding Neural Networks through Representation Erasure",
         https://arxiv.org/abs/1612.08220). The log-probability of a word is the sum over its tokens from left to right,
-        as in `score`. The other masks stay masked, as they are when `fill` answers; with ``joint`` they hold the other
+        as in `score`. The other masks stay masked, as when `fill_masks` answers; with ``joint`` they hold the other
         words, since these are part of the sentence shown, and each of these words has a weight, too.
 
         ``attention`` weighs each token by how much the last layer attends to it from the [MASK], the mean of its heads
@@ -341,15 +434,14 @@ class FillMask(BaseClient):
             timeout: seconds to wait for the answer to a request, in place of the client's.
 
         Returns:
-            An explanation; with several masks one for each, with words for several gaps one for each gap.
+            An explanation for each mask, or with words one for each gap, in the text's order.
 
         Raises:
             InputError: the text, the target or the method cannot be asked, or occlusion takes too many rows.
             BertMlmError: see `bert_mlm_client.errors`.
         """
         question = explain_question(text, target=target, joint=joint, method=method, truncate=truncate)
-        answers = self._ask(question, timeout)
-        return answers[0] if len(answers) == 1 else answers
+        return self._ask(question, timeout)
 
     def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:
         """Return the tokenizer of the server's model, fetched at the first call and when a new version answers."""
@@ -378,24 +470,29 @@ class FillMask(BaseClient):
     def _know(self, timeout: float | None) -> Known:
         with self._at_home().loading:
             if self._known is None:
-                self._known = self._run(exchanges.learn(self._vocab), timeout)
+                answered: set[int] = set()
+                self._known = self._run(exchanges.load_known(self._vocab, answered), answered, timeout)
             return self._known
 
     def _ask(self, question: Callable[[Tokenizer], Exchange[Result]], timeout: float | None) -> Result:
         known = self._know(timeout)
-        result, found = self._run(exchanges.ask_current(question, known, self._vocab), timeout)
+        answered: set[int] = set()
+        result, found = self._run(exchanges.ask_current(question, known, self._vocab, answered), answered, timeout)
         if found is not known:
             self._known = found
         return result
 
-    def _run(self, exchange: Exchange[Result], timeout: float | None) -> Result:
-        seconds = self._seconds(timeout)
+    def _run(self, exchange: Exchange[Result], answered: set[int], timeout: float | None) -> Result:
+        """Carry out an exchange and note the versions that answer."""
+        send = partial(self._transport.predict, timeout=self._seconds(timeout))
 
-        def send(request: Request) -> Answer:
-            return self._transport.predict(request, timeout=seconds)
+        def perform(requests: Sequence[Request]) -> Sequence[Answer]:
+            answers = send_all(requests, send, self._at_home().workers)
+            answered.update(versions_of(answers))
+            return answers
 
         with self._located():
-            return drive(exchange, send, self._at_home().workers)
+            return drive(exchange, perform)
 
     def _at_home(self) -> _Home:
         if self._home.process != os.getpid():  # where two threads come here, one's is dropped, which does no harm

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from bert_mlm_client.errors import InputError, VocabularyError
-from bert_mlm_client.results import Prediction, Predictions
+from bert_mlm_client.results import Prediction
 from bert_mlm_client.tokens import Encoded
 from bert_mlm_client.wire.tensors import Array
 
@@ -20,7 +20,7 @@ def decode(
     tokens: Sequence[str],
     top_k: int,
     skip_punctuation: bool = False,
-) -> Predictions:
+) -> list[list[Prediction]]:
     """Turn the server's answer for one text into predictions.
 
     Args:
@@ -32,7 +32,7 @@ def decode(
         skip_punctuation: leave out what `is_punctuation`; there may then be fewer than top_k.
 
     Returns:
-        The candidates of the mask, best first; with several masks a list of them for each, in the text's order.
+        For each mask its candidates, best first, in the text's order.
 
     Raises:
         InputError: top_k is more than K.
@@ -55,7 +55,7 @@ def decode(
             if len(candidates) == top_k:
                 break
         masks.append(candidates)
-    return masks[0] if len(masks) == 1 else masks
+    return masks
 
 
 def check_top_k(top_k: int, limit: int) -> None:

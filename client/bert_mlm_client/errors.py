@@ -68,7 +68,7 @@ class BertMlmError(Exception):
 
 
 class UsageError(BertMlmError, RuntimeError):
-    """The client is used as it cannot be: after it was closed, in a second event loop, or after an unlucky fork."""
+    """The client is used as it cannot be: closed, in a second event loop, after an unlucky fork, or by a moved name."""
 
 
 class InputError(BertMlmError, ValueError):

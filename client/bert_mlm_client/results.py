@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,18 +28,13 @@ class Prediction:
     sequence: str
 
 
-# Any, not list[list[Prediction]]: how many masks a text has is no type, and most have one. A checker then takes both.
-Predictions = list[Prediction] | Any
-"""The answer to one text: its candidates, best first, or with several masks a list of them for each mask."""
-
-
 @dataclass(frozen=True, slots=True)
 class Filling:
     """Whole words for the masks of a text.
 
     Attributes:
-        score: from `FillMask.fill` with ``joint``, the probability of all the words together, exp(log_likelihood).
-            From `FillMask.score` and with ``targets``, the geometric mean of the tokens' probabilities,
+        score: from `FillMask.fill_words`, the probability of all the words together, exp(log_likelihood). From
+            `FillMask.choose` and `FillMask.score`, the geometric mean of the tokens' probabilities,
             exp(log_likelihood / number of tokens), so that words of different lengths compare. For a single token
             both are its probability.
         log_likelihood: the natural logarithm of the probability of all tokens, see `FillMask.score`; the same
@@ -132,10 +127,6 @@ class Explanation:
         return heapq.nlargest(n, self.weights, key=lambda weight: weight.weight)
 
 
-Explanations = Explanation | Any  # as for Predictions
-"""The answer of `FillMask.explain`: an explanation, or with several masks or gaps a list of one for each."""
-
-
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
     """One version of a model on the server, with TensorFlow Serving's words.
@@ -180,7 +171,7 @@ def ambiguity(candidates: Iterable[Candidate], within: float = 0.05) -> tuple[Ca
     """Return the two best candidates for a mask if neither clearly wins, else None.
 
     Args:
-        candidates: what `FillMask.fill` or `FillMask.score` answered for one mask or text, in any order.
+        candidates: what `FillMask.fill` or `FillMask.choose` answered for one text, in any order.
         within: how far apart their scores may be, both included: 0.05 is 5 percentage points.
     """
     best = heapq.nlargest(2, candidates, key=lambda candidate: candidate.score)

@@ -141,6 +141,14 @@ class Tokenizer:
             TextTypeError: it is no string.
         """
         check_text(text, masks=masks)
+        return self.encode_checked(text, truncate=truncate, masks=masks)
+
+    def encode_checked(self, text: str, *, truncate: bool = False, masks: bool = True) -> Encoded:
+        """Cut a text that `check_text` has accepted; see `encode`.
+
+        Raises:
+            InputError: the model reads nothing of the text, or less than all of it.
+        """
         ids, spans = self._cut(text)
         if not ids:
             msg = "the text has spaces and invisible characters only; write a sentence"

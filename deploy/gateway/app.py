@@ -80,7 +80,7 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
     clients = _by_address(settings, client)
     consistency = Consistency(
         clients,
-        lambda: watch.version if watch.ready else None,
+        watch,
         settings.model_folder,
         log,
         metrics,
@@ -89,19 +89,13 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         threshold=settings.drift_threshold,
     )
     webhook = _webhook(settings)
-    sources = Sources(
-        model_problem=lambda: watch.problem,
-        log=lambda: writer.status,
-        resources=resources,
-        drift=lambda: consistency.drift,
-    )
-    alerts = Alerts(settings, sources, emit=log.write, webhook=webhook)
+    alerts = Alerts(settings, Sources(watch, writer, resources, consistency), emit=log.write, webhook=webhook)
     recorder = Recorder(
         log,
         metrics,
         model_name=settings.model_name,
-        model_version=lambda: watch.version,
-        gpu_memory_mb=lambda: monitor.latest.gpu_memory_mb if monitor else None,
+        watch=watch,
+        resources=resources,
         low_confidence=settings.low_confidence,
         observe=alerts.observe,
     )

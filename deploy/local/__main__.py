@@ -7,9 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import cast
 
-from bert_mlm_client import BertMlmError, FillMask, Prediction
+from bert_mlm_client import BertMlmError, FillMask
 from rich.console import Console
 from rich.table import Table
 
@@ -95,7 +94,7 @@ def _show(name: str, *, grpc_port: int, rest_port: int, gateway_port: int) -> No
     table = Table("sentence", "answer", "probability", "next best")
     with FillMask(address, model=name) as client:
         for sentence in SENTENCES:
-            best, *others = cast("list[Prediction]", client.fill(sentence, top_k=5))  # one mask, one list
+            best, *others = client.fill(sentence, top_k=5)
             table.add_row(sentence, best.token_str, f"{best.score:.1%}", " ".join(other.token_str for other in others))
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)

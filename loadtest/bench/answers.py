@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
 
 import grpc
 import numpy as np
@@ -27,7 +26,7 @@ def fetch(target: Target, running: Running, row: Encoded) -> bytes:
     """
     if target.asked_by == "client":
         with FillMask(f"grpc://127.0.0.1:{running.port(target)}", MODEL) as client:
-            best: Any = client.fill(row.text, top_k=1)[0]  # a sentence with one [MASK]
+            [best] = client.fill(row.text, top_k=1)
         return json.dumps({"results": [{"token": best.token_str}]}).encode()
     body = target.body([row])
     if target.asked_by == "http":

@@ -109,13 +109,12 @@ def read_examples(path: Path = IDIOMS) -> list[Example]:
 
 def independently(client: FillMask, text: str, top_k: int) -> list[str]:
     """Return each mask's best character, which defines only one answer."""
-    masks = client.fill(text, top_k)
-    return ["".join(mask[0].token_str for mask in masks if isinstance(mask, list))]
+    return ["".join(mask[0].token_str for mask in client.fill_masks(text, top_k))]
 
 
 def jointly(client: FillMask, text: str, top_k: int) -> list[str]:
     """Return the characters of the best joint fillings."""
-    return ["".join(filling.words) for filling in client.fill(text, top_k, joint=True)]
+    return ["".join(filling.words) for filling in client.fill_words(text, top_k)]
 
 
 def measure(

@@ -7,14 +7,12 @@ from bert_mlm_client import (
     AsyncFillMask,
     BertMlmError,
     Explanation,
-    Explanations,
     Features,
     Filling,
     FillMask,
     ModelStatus,
     OverloadedError,
     Prediction,
-    Predictions,
     Retry,
     Similarity,
     Tokenizer,
@@ -22,21 +20,17 @@ from bert_mlm_client import (
 )
 
 
-def best(answers: Predictions) -> Prediction:
-    first = answers[0]
-    return first if isinstance(first, Prediction) else first[0]
-
-
-def ask(url: str, *, many: bool) -> None:
+def ask(url: str) -> None:
     with FillMask(url, "bert_mlm", version=1, timeout=5, retry=Retry()) as client:
-        assert_type(client.fill("中国的首[MASK]是北京。"), Predictions)
-        assert_type(client.fill(["[MASK]京"], top_k=3, truncate=True, timeout=1), list[Predictions])
-        assert_type(client.fill("[MASK]京", skip_punctuation=True), Predictions)
-        assert_type(client.fill("[MASK]京", targets=["北", "南"]), list[Filling])
-        assert_type(client.fill("[MASK][MASK]", joint=True), list[Filling])
-        assert_type(client.fill(("[MASK][MASK]", "[MASK]京"), joint=True), list[list[Filling]])
-        assert_type(client.fill("[MASK]京", joint=many), Predictions | list[Filling])
-        assert_type(client.fill(["[MASK]京"], joint=many), list[Predictions] | list[list[Filling]])
+        assert_type(client.fill("中国的首[MASK]是北京。"), list[Prediction])
+        assert_type(client.fill(["[MASK]京"], top_k=3, truncate=True, timeout=1), list[list[Prediction]])
+        assert_type(client.fill("[MASK]京", skip_punctuation=True), list[Prediction])
+        assert_type(client.fill_masks("[MASK][MASK]", 2, skip_punctuation=True), list[list[Prediction]])
+        assert_type(client.fill_masks(["[MASK][MASK]", "[MASK]京"]), list[list[list[Prediction]]])
+        assert_type(client.choose("[MASK]京", ["北", "南"], 1), list[Filling])
+        assert_type(client.choose(["[MASK]京"], ["北", "南"]), list[list[Filling]])
+        assert_type(client.fill_words("[MASK][MASK]"), list[Filling])
+        assert_type(client.fill_words(("[MASK][MASK]", "[MASK]京"), skip_punctuation=True), list[list[Filling]])
         filling = client.score("[MASK]京", ["北", "南"], truncate=True, timeout=1)[0]
         assert_type(filling, Filling)
         print(filling.score + filling.log_likelihood, filling.token_str.upper(), filling.sequence, filling.words[0])
@@ -48,14 +42,11 @@ def ask(url: str, *, many: bool) -> None:
         assert_type(features, Features)
         print(features.cls.shape, features.mean @ features.cls, features.whitened is None)
         assert_type(client.features(["猫"]), list[Features])
-        explanation = client.explain("[MASK]京", method="attention")
-        assert_type(explanation, Explanations)
-        print(explanation.prediction.token_str, explanation.text)
-        several = client.explain("[MASK][MASK]", target=("北", "京"))
-        print(several[0].method if isinstance(several, list) else several.method)
-        if isinstance(explanation, Explanation):
+        for explanation in client.explain("[MASK][MASK]", target=("北", "京"), method="attention"):
+            assert_type(explanation, Explanation)
+            print(explanation.prediction.token_str, explanation.text, explanation.method)
             print(*(f"{token.token_str} {token.weight:.2f} {token.span[0]}" for token in explanation.top(3)))
-        close = ambiguity([best(client.fill("[MASK]京"))], within=0.1)
+        close = ambiguity(client.fill("[MASK]京"), within=0.1)
         assert_type(close, tuple[Prediction, Prediction] | None)
         status = client.model_status(timeout=1)
         assert_type(status, ModelStatus)
@@ -65,24 +56,25 @@ def ask(url: str, *, many: bool) -> None:
         print(tokenizer.encode("猫", masks=False).token_spans, tokenizer.word_ids("北京")[0])
 
 
-async def ask_with_asyncio(url: str, *, many: bool) -> None:
+async def ask_with_asyncio(url: str) -> None:
     async with AsyncFillMask([url, url], retry=None) as client:
-        assert_type(await client.fill("[MASK]京"), Predictions)
-        assert_type(await client.fill(["[MASK]京"], joint=True), list[list[Filling]])
+        assert_type(await client.fill("[MASK]京"), list[Prediction])
+        assert_type(await client.fill_masks("[MASK]京"), list[list[Prediction]])
+        assert_type(await client.fill_words(["[MASK]京"]), list[list[Filling]])
+        assert_type(await client.choose("[MASK]京", ["北"]), list[Filling])
         assert_type(await client.score("[MASK]京", ["北"]), list[Filling])
         assert_type(await client.similarity("猫", "小猫"), Similarity)
         assert_type(await client.features(["猫"]), list[Features])
-        assert_type(await client.explain("[MASK]京"), Explanations)
-        print((await client.explain("[MASK]京")).prediction.score)
-        assert_type(await client.fill("[MASK]京", joint=many), Predictions | list[Filling])
+        assert_type(await client.explain("[MASK]京"), list[Explanation])
+        print((await client.explain("[MASK]京"))[0].prediction.score)
         assert_type(await client.model_status(), ModelStatus)
         assert_type(await client.tokenizer(), Tokenizer)
 
 
 def main(url: str) -> None:
     try:
-        ask(url, many=len(url) > 20)
-        asyncio.run(ask_with_asyncio(url, many=False))
+        ask(url)
+        asyncio.run(ask_with_asyncio(url))
     except OverloadedError as error:
         print("later:", error.address)
     except BertMlmError as error:

@@ -45,10 +45,10 @@ def test_one_mask_has_its_candidates_best_first(url: str) -> None:
 
 def test_several_masks_have_a_list_each_and_stay_in_the_sequence(url: str) -> None:
     with FillMask(url) as client:
-        answer = client.fill(TWO, top_k=2)
-    best = [mask[0] for mask in answer if isinstance(mask, list)]
+        answer = client.fill_masks(TWO, top_k=2)
+    best = [mask[0] for mask in answer]
     first, second = first_choice(TWO, 3), first_choice(TWO, 4)
-    assert [len(mask) for mask in answer if isinstance(mask, list)] == [2, 2]
+    assert [len(mask) for mask in answer] == [2, 2]
     assert [candidate.sequence for candidate in best] == [
         f"今天{first.removeprefix('##')}[MASK]很好",
         f"今天[MASK]{second.removeprefix('##')}很好",
@@ -57,7 +57,7 @@ def test_several_masks_have_a_list_each_and_stay_in_the_sequence(url: str) -> No
 
 def test_the_request_is_the_contract_of_the_fill_mask_signature(url: str, model: ScriptedModel) -> None:
     with FillMask(url, version=1) as client:
-        client.fill(TWO)
+        client.fill_masks(TWO)
     [asked] = model.requests("fill_mask")
     assert (asked.model, asked.version) == ("bert_mlm", 1)
     assert {name: array.tolist() for name, array in asked.inputs.items()} == {
@@ -69,16 +69,16 @@ def test_the_request_is_the_contract_of_the_fill_mask_signature(url: str, model:
 
 def test_grpc_requests_are_int32(grpc_url: str, model: ScriptedModel) -> None:
     with FillMask(grpc_url) as client:
-        client.fill(TWO)
+        client.fill_masks(TWO)
     assert {array.dtype.name for asked in model.asked for array in asked.inputs.values()} == {"int32"}
 
 
 def test_many_texts_are_answered_in_order_and_short_ones_share_a_request(url: str, model: ScriptedModel) -> None:
     texts = [ONE, TWO, "北[MASK]", "[MASK]京", "我们去散[MASK]吧", "[MASK][MASK]", "法国首[MASK]是巴黎[MASK]"]
     with FillMask(url) as client:
-        together = client.fill(texts, top_k=4)
+        together = client.fill_masks(texts, top_k=4)
         requests = model.requests("fill_mask")
-        alone = [client.fill(text, top_k=4) for text in texts]
+        alone = [client.fill_masks(text, top_k=4) for text in texts]
     assert together == alone
     [lengths] = [asked.inputs["lengths"].tolist() for asked in requests]
     assert sorted(lengths) == sorted(len(ids_of(text)) for text in texts)
@@ -94,9 +94,9 @@ def test_many_texts_are_sent_in_requests_of_limited_size(url: str, model: Script
 
 def test_masks_of_a_longer_request_in_the_same_batch_are_ignored(url: str, model: ScriptedModel) -> None:
     with FillMask(url) as client:
-        expected = client.fill([ONE, TWO])
+        expected = client.fill_masks([ONE, TWO])
         model.extra_masks = 3
-        assert client.fill([ONE, TWO]) == expected
+        assert client.fill_masks([ONE, TWO]) == expected
 
 
 def test_no_texts_have_no_answers(url: str, model: ScriptedModel) -> None:
@@ -119,10 +119,10 @@ def test_the_vocabulary_is_fetched_once_also_by_many_tasks(url: str, model: Scri
 def test_both_clients_answer_the_same(url: str, texts: str | Sequence[str]) -> None:
     async def ask() -> object:
         async with AsyncFillMask(url) as client:
-            return await client.fill(texts, top_k=7)
+            return await client.fill_masks(texts, top_k=7)
 
     with FillMask(url) as client:
-        assert client.fill(texts, top_k=7) == asyncio.run(ask())
+        assert client.fill_masks(texts, top_k=7) == asyncio.run(ask())
 
 
 @pytest.mark.parametrize("texts", ["没有", [ONE, "[MASK"], "[MASK]" * 40])
@@ -154,15 +154,22 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters_and_answers
     assert signatures(FillMask) == signatures(AsyncFillMask)
     assert set(signatures(FillMask)) == {
         "__init__",
+        "choose",
         "close",
         "explain",
         "features",
         "fill",
+        "fill_masks",
+        "fill_words",
         "model_status",
         "score",
         "similarity",
         "tokenizer",
     }
+
+
+def test_no_method_takes_or_returns_any() -> None:
+    assert not [variant for variants in signatures(FillMask).values() for variant in variants if "Any" in variant]
 
 
 def test_every_method_of_the_async_client_is_a_coroutine() -> None:
@@ -174,8 +181,9 @@ def test_every_method_of_the_async_client_is_a_coroutine() -> None:
     ("method", "arguments", "options"),
     [
         ("fill", ["一[MASK]二"], {"skip_punctuation": True}),
-        ("fill", [["一[MASK]", "[MASK][MASK]二"], 2], {"joint": True}),
-        ("fill", ["一[MASK]二"], {"targets": ["三", "四四"]}),
+        ("fill_masks", [["一[MASK]", "[MASK][MASK]二"], 2], {"skip_punctuation": True}),
+        ("fill_words", [["一[MASK]", "[MASK][MASK]二"], 2], {}),
+        ("choose", ["一[MASK]二", ["三", "四四"], 1], {}),
         ("score", ["一[MASK]二", ["三", "四四"]], {}),
         ("explain", ["一[MASK]二[MASK]"], {}),
         ("explain", ["一[MASK]二"], {"method": "attention"}),
@@ -215,11 +223,19 @@ def test_invalid_similarity_pairs_are_rejected_before_any_request(a: Any, b: str
 
 
 @pytest.mark.parametrize(
-    ("question", "text"), [("score", "没有"), ("explain", "没有"), ("features", ""), ("features", ["一", "\0"])]
+    ("question", "text"),
+    [
+        ("fill_words", "没有"),
+        ("choose", ["一[MASK]", "没有"]),
+        ("score", "没有"),
+        ("explain", "没有"),
+        ("features", ""),
+        ("features", ["一", "\0"]),
+    ],
 )
 def test_an_invalid_text_is_rejected_before_any_request(question: str, text: Any) -> None:
     table = TableModel()
-    more = [["一"]] if question == "score" else []
+    more = [["一"]] if question in {"score", "choose"} else []
     with FillMask(InProcess(table)) as client, pytest.raises(InputError):
         getattr(client, question)(text, *more)
     assert not table.asked
@@ -262,6 +278,20 @@ def test_an_invalid_text_is_named_by_its_number(url: str, model: ScriptedModel) 
     assert not model.asked
 
 
+def test_fill_takes_one_mask_and_names_the_methods_for_several(url: str, model: ScriptedModel) -> None:
+    with (
+        FillMask(url) as client,
+        pytest.raises(InputError, match=r"^text 2 of 2: .* 2 \[MASK\]s .*fill_masks .*fill_words"),
+    ):
+        client.fill([ONE, TWO])
+    assert not model.requests("fill_mask")
+
+
+def test_fill_masks_answers_one_mask_with_a_list_of_one(url: str) -> None:
+    with FillMask(url) as client:
+        assert client.fill_masks([ONE, ONE]) == [[client.fill(ONE)]] * 2
+
+
 def test_a_long_text_is_named_by_its_number(url: str, model: ScriptedModel) -> None:
     with (
         FillMask(url) as client,
@@ -273,7 +303,7 @@ def test_a_long_text_is_named_by_its_number(url: str, model: ScriptedModel) -> N
 
 def test_a_text_of_the_maximum_length_is_accepted(url: str) -> None:
     with FillMask(url) as client:
-        assert len(client.fill("[MASK]" * 30)) == 30
+        assert len(client.fill_masks("[MASK]" * 30)) == 30
 
 
 def test_a_vocabulary_file_is_compared_with_the_servers(url: str, model: ScriptedModel, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ TWO = Encoded("[MASK]😀[MASK]", (), (1, 3), ((0, 6), (7, 13)), ())
 
 def test_the_sequence_is_the_users_own_text_with_the_token_in_place_of_the_mask() -> None:
     answer = decode(ONE, np.array([[1, 2]]), np.array([[0.5, 0.25]]), tokens=TOKENS, top_k=2)
-    assert answer == [Prediction(0.5, 1, "都", "The 首都  是"), Prediction(0.25, 2, "##京", "The 首京  是")]
+    assert answer == [[Prediction(0.5, 1, "都", "The 首都  是"), Prediction(0.25, 2, "##京", "The 首京  是")]]
 
 
 def test_several_masks_have_a_list_each() -> None:
@@ -24,7 +24,7 @@ def test_several_masks_have_a_list_each() -> None:
 
 def test_rows_of_other_requests_are_dropped() -> None:
     ids, scores = np.array([[1], [999]]), np.array([[0.5], [0.25]])
-    assert decode(ONE, ids, scores, tokens=TOKENS, top_k=1) == [Prediction(0.5, 1, "都", "The 首都  是")]
+    assert decode(ONE, ids, scores, tokens=TOKENS, top_k=1) == [[Prediction(0.5, 1, "都", "The 首都  是")]]
 
 
 def test_more_candidates_than_the_server_has_are_rejected() -> None:
@@ -41,14 +41,14 @@ def test_an_id_without_a_name_is_rejected(token: int) -> None:
 def test_without_punctuation_the_next_candidates_are_used() -> None:
     ids, scores = np.array([[0, 1, 4, 3, 2]]), np.array([[0.5, 0.2, 0.1, 0.05, 0.01]])
     answer = decode(ONE, ids, scores, tokens=TOKENS, top_k=2, skip_punctuation=True)
-    assert answer == [Prediction(0.2, 1, "都", "The 首都  是"), Prediction(0.05, 3, "the", "The 首the  是")]
+    assert answer == [[Prediction(0.2, 1, "都", "The 首都  是"), Prediction(0.05, 3, "the", "The 首the  是")]]
 
 
 def test_without_punctuation_there_may_be_fewer_candidates() -> None:
-    answer = decode(
+    [answer] = decode(
         ONE, np.array([[0, 4, 1]]), np.array([[0.5, 0.2, 0.1]]), tokens=TOKENS, top_k=3, skip_punctuation=True
     )
-    assert [candidate.token_str for candidate in answer if isinstance(candidate, Prediction)] == ["都"]
+    assert [candidate.token_str for candidate in answer] == ["都"]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from contextvars import ContextVar
 
 import numpy as np
 import pytest
-from bert_mlm_client.drive import MAX_IN_FLIGHT, drive, drive_async
+from bert_mlm_client.drive import drive, drive_async
 from bert_mlm_client.errors import OverloadedError
 from bert_mlm_client.exchanges import Exchange
+from bert_mlm_client.in_flight import MAX_IN_FLIGHT, send_all, send_all_async
 from bert_mlm_client.transport import Answer, Request
 
 
@@ -28,7 +29,8 @@ def refuse(_: Request) -> Answer:
 
 
 def with_threads(exchange: Exchange[object], send: Callable[[Request], Answer]) -> object:
-    return drive(exchange, send)
+    with ThreadPoolExecutor(MAX_IN_FLIGHT) as workers:
+        return drive(exchange, lambda requests: send_all(requests, send, workers))
 
 
 def with_tasks(exchange: Exchange[object], send: Callable[[Request], Answer]) -> object:
@@ -36,7 +38,7 @@ def with_tasks(exchange: Exchange[object], send: Callable[[Request], Answer]) ->
         await asyncio.sleep(0)
         return send(asked)
 
-    return asyncio.run(drive_async(exchange, send_async))
+    return asyncio.run(drive_async(exchange, lambda requests: send_all_async(requests, send_async)))
 
 
 @pytest.fixture(params=[with_threads, with_tasks])
@@ -75,6 +77,26 @@ def test_an_unexpected_error_ends_the_exchange(carry: Callable[..., object]) -> 
         carry(exchange(), refuse)
 
 
+def test_another_error_closes_the_exchange(carry: Callable[..., object]) -> None:
+    closed = []
+
+    def exchange() -> Exchange[None]:
+        try:
+            yield [request(1)]
+        except OverloadedError:
+            closed.append("thrown in")
+        finally:
+            closed.append("closed")
+
+    def fail(_: Request) -> Answer:
+        msg = "a fault"
+        raise RuntimeError(msg)
+
+    with pytest.raises(RuntimeError, match="a fault"):
+        carry(exchange(), fail)
+    assert closed == ["closed"]
+
+
 def test_threads_run_concurrently_up_to_the_limit() -> None:
     together = threading.Barrier(MAX_IN_FLIGHT, timeout=20)
 
@@ -86,7 +108,7 @@ def test_threads_run_concurrently_up_to_the_limit() -> None:
         together.wait()
         return echo(asked)
 
-    assert drive(exchange(), send) == MAX_IN_FLIGHT * 2
+    assert with_threads(exchange(), send) == MAX_IN_FLIGHT * 2
 
 
 def test_threads_are_reused_by_later_exchanges() -> None:
@@ -102,7 +124,7 @@ def test_threads_are_reused_by_later_exchanges() -> None:
     with ThreadPoolExecutor(MAX_IN_FLIGHT, "kept") as workers:
         for _ in range(2):
             seen.append(set())
-            drive(exchange(), send, workers)
+            drive(exchange(), lambda requests: send_all(requests, send, workers))
     assert all(name.startswith("kept") for names in seen for name in names)
 
 
@@ -139,5 +161,5 @@ def test_tasks_run_concurrently_up_to_the_limit() -> None:
         answers = yield [request(number) for number in range(MAX_IN_FLIGHT * 2)]
         return len(answers)
 
-    assert asyncio.run(drive_async(exchange(), send)) == MAX_IN_FLIGHT * 2
+    assert asyncio.run(drive_async(exchange(), lambda requests: send_all_async(requests, send))) == MAX_IN_FLIGHT * 2
     assert most == MAX_IN_FLIGHT

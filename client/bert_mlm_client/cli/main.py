@@ -44,12 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _ask(options: Namespace) -> ExitStatus:
     """Answer what is on the command line, or lines."""
-    from bert_mlm_client.cli.bulk import run
     from bert_mlm_client.cli.questions import open_client, question
 
     asked = question(options)
     with open_client(options) as client:
         if options.source or options.output is not None:
+            from bert_mlm_client.cli.bulk import run
+
             return run(asked, client, options)
         items = [asked.build(*values) for values in options.given]
         answers = asked.ask(client, items)

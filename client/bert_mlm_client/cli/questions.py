@@ -58,13 +58,13 @@ def question(options: Namespace) -> Question[Any]:
 
 def _fill(options: Namespace) -> Question[str]:
     def ask(client: FillMask, texts: Sequence[str]) -> Sequence[Any]:
-        words: dict[str, Any] = {"joint": True} if options.joint else {}
         if options.targets:
-            words["targets"] = options.targets
-        answers: Sequence[Any] = client.fill(
-            texts, options.top_k, skip_punctuation=options.skip_punctuation, truncate=options.truncate, **words
+            return client.choose(texts, options.targets, options.top_k, truncate=options.truncate)
+        method = client.fill_words if options.joint else client.fill_masks
+        answers: Sequence[Any] = method(
+            texts, options.top_k, skip_punctuation=options.skip_punctuation, truncate=options.truncate
         )
-        return answers
+        return answers if options.joint else _unwrapped(answers)
 
     return _of_texts(ask)
 
@@ -76,7 +76,7 @@ def _features(options: Namespace) -> Question[str]:
 def _explain(options: Namespace) -> Question[str]:
     def ask(client: FillMask, texts: Sequence[str]) -> Sequence[Any]:
         how = {"target": options.target, "joint": options.joint, "method": options.method}
-        return [client.explain(text, **how, truncate=options.truncate) for text in texts]
+        return _unwrapped([client.explain(text, **how, truncate=options.truncate) for text in texts])
 
     return _of_texts(ask)
 
@@ -128,6 +128,11 @@ _QUESTIONS: Mapping[str, Callable[[Namespace], Question[Any]]] = {
     "features": _features,
     "explain": _explain,
 }
+
+
+def _unwrapped(answers: Sequence[Sequence[Any]]) -> list[Any]:
+    """Unwrap the answers of texts with one mask, as Hugging Face does."""
+    return [answer[0] if len(answer) == 1 else answer for answer in answers]
 
 
 def _text(value: Any) -> str:

@@ -20,19 +20,27 @@ class Known(NamedTuple):
     versions: frozenset[int]
 
 
-def learn(vocab: Path | None) -> Exchange[Known]:
-    """Load the tokenizer, see `load_tokenizer`."""
-    versions: set[int] = set()
-    tokenizer = yield from _noting(load_tokenizer(vocab), versions)
-    return Known(tokenizer, frozenset(versions))
+def load_known(vocab: Path | None, answered: set[int]) -> Exchange[Known]:
+    """Load the tokenizer, see `load_tokenizer`; ``answered`` as for `ask_current`."""
+    answered.clear()
+    tokenizer = yield from load_tokenizer(vocab)
+    return Known(tokenizer, frozenset(answered))
 
 
 def ask_current(
-    question: Callable[[Tokenizer], Exchange[Result]], known: Known, vocab: Path | None
+    question: Callable[[Tokenizer], Exchange[Result]], known: Known, vocab: Path | None, answered: set[int]
 ) -> Exchange[tuple[Result, Known]]:
-    """Ask a question; where a version answers that is not known, learn how it cuts text, and ask again if otherwise.
+    """Ask a question with the tokenizer of the version that answers.
+
+    If an unknown version answers that has another tokenizer, the question is asked again with it.
 
     gRPC tells with each answer which version gave it. REST does not: there the first tokenizer stays.
+
+    Args:
+        question: the exchange to carry out with a tokenizer.
+        known: the tokenizer to begin with.
+        vocab: the path of the vocabulary, None to fetch it.
+        answered: the versions that answer; whoever sends the requests adds to it.
 
     Returns:
         The answer, and what is known now.
@@ -41,20 +49,21 @@ def ask_current(
         VocabularyError: versions with different vocabularies answer in turn, or a new one does not fit the file.
         BertMlmError: the question's own.
     """
-    versions: set[int] = set()
+    versions: frozenset[int] = frozenset()
     for _ in range(TRIES):
-        versions.clear()
+        answered.clear()
         outcome: Result | BertMlmError
         try:
-            outcome = yield from _noting(question(known.tokenizer), versions)
+            outcome = yield from question(known.tokenizer)
         except BertMlmError as error:
             outcome = error
+        versions = frozenset(answered)
         for _ in range(TRIES):
             if versions <= known.versions:
                 if isinstance(outcome, BertMlmError):
                     raise outcome
                 return outcome, known
-            found = yield from learn(vocab)
+            found = yield from load_known(vocab, answered)
             if not _cut_alike(found.tokenizer, known.tokenizer):
                 known = found
                 break
@@ -65,23 +74,6 @@ def ask_current(
         "ask one of them (version=…, --version)"
     )
     raise VocabularyError(msg)
-
-
-def _noting(exchange: Exchange[Result], versions: set[int]) -> Exchange[Result]:
-    """Carry on an exchange, and note which versions answer."""
-    try:
-        requests = next(exchange)
-        while True:
-            try:
-                answers = yield requests
-            except BertMlmError as error:
-                requests = exchange.throw(error)
-            else:
-                versions.update(answer.version for answer in answers if answer.version is not None)
-                requests = exchange.send(answers)
-    except StopIteration as stop:
-        result: Result = stop.value
-        return result
 
 
 def _cut_alike(one: Tokenizer, other: Tokenizer) -> bool:

@@ -11,7 +11,7 @@ from bert_mlm_client.errors import InputError
 from bert_mlm_client.exchanges.attribution import Part, Subject, last_attention, occlusion
 from bert_mlm_client.exchanges.base import Exchange
 from bert_mlm_client.exchanges.gaps import Gap, find_gaps, replace
-from bert_mlm_client.exchanges.joint import fill_jointly
+from bert_mlm_client.exchanges.joint import fill_words
 from bert_mlm_client.exchanges.likelihood import log, mean_probability
 from bert_mlm_client.exchanges.rows import best_tokens
 from bert_mlm_client.exchanges.targets import is_by_gap, target_tokens
@@ -46,13 +46,13 @@ def explain(
     Raises:
         InputError: the text or the target cannot be asked, or occlusion takes too many rows.
     """
-    encoded = tokenizer.encode(text, truncate=truncate)
+    encoded = tokenizer.encode_checked(text, truncate=truncate)
     gaps = find_gaps(encoded)
     scores = None
     if target is not None:
         words, answers = list(target), target_tokens(tokenizer, target, gaps, joint=joint)
     elif joint:
-        [[best]] = yield from fill_jointly(tokenizer, [text], 1, truncate=truncate)
+        [[best]] = yield from fill_words(tokenizer, [text], 1, truncate=truncate)
         words, answers = list(best.words), [best.tokens[gap.first : gap.end] for gap in gaps]
     else:
         [found] = yield from best_tokens([encoded])
@@ -129,7 +129,7 @@ def _predictions(
     """Return the answer at each mask."""
     ids, probabilities = np.array(answers, np.int32), np.array(scores)[:, None]
     found = decode(encoded, ids, probabilities, tokens=tokenizer.tokens, top_k=1)
-    return [mask[0] if isinstance(mask, list) else mask for mask in found]
+    return [mask[0] for mask in found]
 
 
 def _fillings(

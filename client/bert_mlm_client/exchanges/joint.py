@@ -62,7 +62,7 @@ class _Beam:
         self.hypotheses = heapq.nlargest(kept, grown, key=lambda found: found.log_likelihood)
 
 
-def fill_jointly(
+def fill_words(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     top_k: int,

@@ -77,15 +77,15 @@ def check_texts(texts: Sequence[str], *, masks: bool = True) -> None:
 def encode_texts(
     tokenizer: Tokenizer, texts: Sequence[str], *, truncate: bool = False, masks: bool = True
 ) -> list[Encoded]:
-    """Cut several texts, see `Tokenizer.encode`.
+    """Cut several checked texts; see `Tokenizer.encode_checked`.
 
     Raises:
-        InputError: one of them cannot be asked; the message says which.
+        InputError: the model cannot read one of them; the message says which.
     """
     encoded = []
     for number, text in enumerate(texts, 1):
         with numbered(number, len(texts)):
-            encoded.append(tokenizer.encode(text, truncate=truncate, masks=masks))
+            encoded.append(tokenizer.encode_checked(text, truncate=truncate, masks=masks))
     return encoded
 
 

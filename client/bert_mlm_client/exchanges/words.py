@@ -1,4 +1,4 @@
-"""Compare given words for the gaps of a text, of any length in tokens."""
+"""Score given words for the gaps of a text, of any length in tokens."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -59,7 +59,7 @@ def score(
     filled: list[Filled] = []
     for number, text in enumerate(texts, 1):
         with numbered(number, len(texts)):
-            gaps = [gap.span for gap in find_gaps(tokenizer.encode(text, truncate=truncate))]
+            gaps = [gap.span for gap in find_gaps(tokenizer.encode_checked(text, truncate=truncate))]
             filled += _fill(tokenizer, text, gaps, chosen, truncate=truncate)
         spans.append(gaps)
     logs = iter((yield from log_likelihoods(filled)))
@@ -68,7 +68,7 @@ def score(
     ]
 
 
-def compare(
+def choose(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     candidates: Sequence[tuple[str, ...]],
@@ -98,7 +98,7 @@ def _fill(
         lengths = tuple(len(word.tokens) for word in words)
         if lengths not in encoded:
             masked = replace(text, gaps, [MASK * length for length in lengths])
-            encoded[lengths] = tokenizer.encode(masked, truncate=truncate)
+            encoded[lengths] = tokenizer.encode_checked(masked, truncate=truncate)
         yield Filled(encoded[lengths], tuple(token for word in words for token in word.tokens))
 
 

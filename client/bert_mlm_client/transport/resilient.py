@@ -10,12 +10,13 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Generic, TypeVar
 
-from bert_mlm_client.errors import BertMlmError, UsageError
+from bert_mlm_client.drive import drive, drive_async
+from bert_mlm_client.errors import UsageError
 from bert_mlm_client.results import ModelStatus
 from bert_mlm_client.transport.address import Servable
 from bert_mlm_client.transport.balance import CONNECT_S, AnyTransport, Balancer, Server
 from bert_mlm_client.transport.base import Answer, AsyncTransport, Request, Transport
-from bert_mlm_client.transport.calls import Ask, Call, Close, Pause, Probe, call
+from bert_mlm_client.transport.calls import Ask, Call, Close, Pause, Probe, Step, call
 from bert_mlm_client.transport.retry import Budget, Retry
 
 Result = TypeVar("Result")
@@ -87,31 +88,20 @@ class ResilientTransport(_Servers[Transport]):
             transport.close()
 
     def _carry(self, ask: Callable[[Transport, float], Result], timeout: float) -> Result:
-        steps = self._call(timeout)
-        try:
-            step = next(steps)
-            while True:
-                match step:
-                    case Ask(transport, seconds):
-                        try:
-                            answer = ask(transport, seconds)
-                        except BertMlmError as error:
-                            step = steps.throw(error)
-                        else:
-                            step = steps.send(answer)
-                        continue
-                    case Pause(seconds):
-                        time.sleep(seconds)
-                    case Probe(server):
-                        threading.Thread(target=self._probe, args=[server], name="bert-mlm-probe", daemon=True).start()
-                    case Close(transport):
-                        transport.close()
-                step = next(steps)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
-        finally:
-            steps.close()
+        def perform(step: Step[Transport]) -> Result | None:
+            match step:
+                case Ask(transport, seconds):
+                    return ask(transport, seconds)
+                case Pause(seconds):
+                    time.sleep(seconds)
+                case Probe(server):
+                    threading.Thread(target=self._probe, args=[server], name="bert-mlm-probe", daemon=True).start()
+                case Close(transport):
+                    transport.close()
+            return None
+
+        result: Result = drive(self._call(timeout), perform)
+        return result
 
     def _connect(self, servable: Servable) -> Transport:
         if servable.scheme.startswith("grpc"):
@@ -153,37 +143,26 @@ class AsyncResilientTransport(_Servers[AsyncTransport]):
         for transport in transports:
             await transport.close()
 
-    async def _carry(self, ask: Callable[[AsyncTransport, float], Awaitable[Result]], seconds: float) -> Result:
-        steps = self._call(seconds)
+    async def _carry(self, ask: Callable[[AsyncTransport, float], Awaitable[Result]], timeout: float) -> Result:  # noqa: ASYNC109  likewise
+        async def perform(step: Step[AsyncTransport]) -> Result | None:
+            match step:
+                case Ask(transport, seconds):
+                    return await ask(transport, seconds)
+                case Pause(seconds):
+                    await asyncio.sleep(seconds)
+                case Probe(server):
+                    # A context of its own: the probe is no part of the caller's trace.
+                    probe = asyncio.create_task(self._probe(server), context=Context())
+                    self._probes.add(probe)
+                    probe.add_done_callback(self._probes.discard)
+                case Close(transport):
+                    await transport.close()
+            return None
+
+        steps = self._call(timeout)
         self._is_used = True
-        try:
-            step = next(steps)
-            while True:
-                match step:
-                    case Ask(transport, seconds):
-                        try:
-                            answer = await ask(transport, seconds)
-                        except BertMlmError as error:
-                            step = steps.throw(error)
-                        else:
-                            step = steps.send(answer)
-                        continue
-                    case Pause(seconds):
-                        await asyncio.sleep(seconds)
-                    case Probe(server):
-                        probe = asyncio.create_task(
-                            self._probe(server), context=Context()
-                        )  # no part of the caller's trace
-                        self._probes.add(probe)
-                        probe.add_done_callback(self._probes.discard)
-                    case Close(transport):
-                        await transport.close()
-                step = next(steps)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
-        finally:
-            steps.close()
+        result: Result = await drive_async(steps, perform)
+        return result
 
     def _connect(self, servable: Servable) -> AsyncTransport:
         if servable.scheme.startswith("grpc"):

@@ -15,10 +15,12 @@ from deploy.gateway.alerts.notice import Notice
 from deploy.gateway.alerts.rules import ErrorsInARow, Lasting, Losses, MeanAbove, Missing, Reading
 from deploy.gateway.alerts.table import ALERTS, AlertName
 from deploy.gateway.alerts.webhook import Webhook
+from deploy.gateway.consistency.check import Consistency
 from deploy.gateway.log.json_lines import level_of
 from deploy.gateway.log.lines import Alert, AlertStatus, Inference, UnhandledException
 from deploy.gateway.log.resources import Resources
-from deploy.gateway.log.writer import WriterStatus
+from deploy.gateway.log.writer import LogWriter
+from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.settings import Settings
 
 INTERVAL_S = 1.0
@@ -30,19 +32,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The functions that are polled once a second.
+    """The parts of the gateway that are polled once a second.
 
     Attributes:
-        model_problem: returns why the model is not ready, None if it is.
-        log: returns the request log's status.
+        watch: knows why the model is not ready.
+        writer: knows the request log's status.
         resources: returns the resource use, None before the first reading.
-        drift: returns the latest drift and its threshold, None if unknown.
+        consistency: knows the latest drift.
     """
 
-    model_problem: Callable[[], str | None]
-    log: Callable[[], WriterStatus]
+    watch: ModelWatch
+    writer: LogWriter
     resources: Callable[[], Resources | None]
-    drift: Callable[[], tuple[float, float] | None]
+    consistency: Consistency
 
 
 class Alerts:
@@ -112,15 +114,15 @@ class Alerts:
         self._update("mean_latency", self._latency.read(now))
         self._update("low_confidence_share", self._low_confidence.read(now))
         with self._isolated("output_drift"):
-            drift = self._sources.drift()
+            drift = self._sources.consistency.drift
             if drift is not None:
                 distance, limit = drift
                 self._update("output_drift", Reading(distance > limit, distance, limit))
         with self._isolated("model_not_ready"):
-            problem = self._sources.model_problem()
+            problem = self._sources.watch.problem
             self._update("model_not_ready", self._not_ready.read(now, is_trouble=problem is not None))
         with self._isolated("lost_log_lines"):
-            log = self._sources.log()
+            log = self._sources.writer.status
             lost = sum(log.lines_lost.values())
             self._update("lost_log_lines", self._losses.read(now, lost=lost, is_blocked=log.problem is not None))
         with self._isolated("gpu_lost"):

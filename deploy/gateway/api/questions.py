@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from bert_mlm_client import AsyncFillMask, Explanation, Filling, InputError, Prediction, Predictions
+from bert_mlm_client import AsyncFillMask, Explanation, Filling, InputError, Prediction
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
@@ -79,10 +79,10 @@ class Questions:
         self._limits.check([body.text], top_k=body.top_k)
         self._limits.check_answer([masks_size(body.text, body.top_k)])
         with self._recorder.question("mask_prediction", [body.text]) as question:
-            found = await self._limits.within_time(self._client.fill(body.text, body.top_k))
-            question.answers = [_best_of_masks(found)]
-            results = [[responses.token_score(candidate) for candidate in mask] for mask in _by_mask(found)]
-            return responses.response({"results": results[0] if len(results) == 1 else results})
+            masks = await self._limits.within_time(self._client.fill_masks(body.text, body.top_k))
+            question.answers = [_best_of_masks(masks)]
+            results = [[responses.token_score(candidate) for candidate in mask] for mask in masks]
+            return responses.response({"results": _unwrapped(results)})
 
     async def fill_mask(self, body: requests.FillMaskRequest) -> JSONResponse:
         """Fill the [MASK]s of one or several sentences, as Hugging Face's fill-mask task.
@@ -96,21 +96,31 @@ class Questions:
         size = candidates_size if is_whole else masks_size
         self._limits.check_answer(size(text, how.top_k) for text in texts)
         with self._recorder.question("mask_prediction", texts) as question:
-            # The client's overloads exclude contradictory arguments; here the client reports them to the caller.
-            asking: Any = self._client.fill(
-                texts,
-                how.top_k,
-                targets=how.targets,  # type: ignore[arg-type]  # see above
-                joint=how.joint,
-                skip_punctuation=how.skip_punctuation,
-                truncate=how.truncate,
+            if is_whole:
+                words = await self._limits.within_time(self._whole_words(texts, how))
+                question.answers = [_best_of_words(one, are_given=how.targets is not None) for one in words]
+                return _answered(body.inputs, [[responses.filled_words(filling) for filling in one] for one in words])
+            found = await self._limits.within_time(
+                self._client.fill_masks(texts, how.top_k, skip_punctuation=how.skip_punctuation, truncate=how.truncate)
             )
-            found: Any = await self._limits.within_time(asking)
-            if not is_whole:
-                question.answers = [_best_of_masks(one) for one in found]
-                return _answered(body.inputs, [_filled_masks(one) for one in found])
-            question.answers = [_best_of_words(one, are_given=how.targets is not None) for one in found]
-            return _answered(body.inputs, [[responses.filled_words(filling) for filling in one] for one in found])
+            question.answers = [_best_of_masks(masks) for masks in found]
+            return _answered(body.inputs, [_filled_masks(masks) for masks in found])
+
+    async def _whole_words(self, texts: list[str], how: requests.FillMaskParameters) -> list[list[Filling]]:
+        """Return the best targets, or the best joint words.
+
+        Raises:
+            InputError: the parameters contradict each other.
+            BertMlmError: see the client.
+        """
+        if how.targets is None:
+            return await self._client.fill_words(
+                texts, how.top_k, skip_punctuation=how.skip_punctuation, truncate=how.truncate
+            )
+        if how.joint or how.skip_punctuation:
+            msg = "targets are the words to choose from; leave out joint and skip_punctuation"
+            raise InputError(msg)
+        return await self._client.choose(texts, how.targets, how.top_k, truncate=how.truncate)
 
     async def score(self, body: requests.ScoreRequest) -> JSONResponse:
         """Score words for the gap of one or several sentences, in the order given."""
@@ -213,22 +223,18 @@ def _answered(inputs: str | list[str], each: Sequence[Any]) -> JSONResponse:
     return responses.response(each[0] if isinstance(inputs, str) else each)
 
 
-def _by_mask(found: Predictions) -> list[list[Prediction]]:
-    """Return the candidates of each mask.
-
-    For one mask, the client omits the outer list.
-    """
-    return [one for one in found if isinstance(one, list)] or [[one for one in found if isinstance(one, Prediction)]]
+def _unwrapped(answers: Sequence[Any]) -> Any:
+    """Unwrap the answer of a text with one mask, as Hugging Face does."""
+    return answers[0] if len(answers) == 1 else answers
 
 
-def _filled_masks(found: Predictions) -> list[Any]:
-    masks = [[responses.filled_mask(candidate) for candidate in mask] for mask in _by_mask(found)]
-    return masks[0] if len(masks) == 1 else masks
+def _filled_masks(masks: Sequence[Sequence[Prediction]]) -> Any:
+    return _unwrapped([[responses.filled_mask(candidate) for candidate in mask] for mask in masks])
 
 
-def _best_of_masks(found: Predictions) -> Best:
+def _best_of_masks(masks: Sequence[Sequence[Prediction]]) -> Best:
     """Return the best candidate of each mask, and the lowest of their scores."""
-    best = [mask[0] for mask in _by_mask(found) if mask]
+    best = [mask[0] for mask in masks if mask]
     if not best:
         return Best()
     return Best(" ".join(candidate.token_str for candidate in best), min(candidate.score for candidate in best))
@@ -242,14 +248,11 @@ def _best_of_words(fillings: Sequence[Filling], *, are_given: bool) -> Best:
     return Best(CallersWord(best.token_str) if are_given else best.token_str, best.score)
 
 
-def _best_of_explanations(explanations: Explanation | list[Explanation], *, are_given: bool) -> Best:
+def _best_of_explanations(explanations: Sequence[Explanation], *, are_given: bool) -> Best:
     """Return the explained answers, and the lowest of their scores."""
-    listed = [explanations] if isinstance(explanations, Explanation) else explanations
-    words = " ".join(one.prediction.token_str for one in listed)
-    return Best(CallersWord(words) if are_given else words, min(one.prediction.score for one in listed))
+    words = " ".join(one.prediction.token_str for one in explanations)
+    return Best(CallersWord(words) if are_given else words, min(one.prediction.score for one in explanations))
 
 
-def _explained(explanations: Explanation | list[Explanation]) -> Any:
-    if isinstance(explanations, Explanation):
-        return responses.explained_answer(explanations)
-    return [responses.explained_answer(explanation) for explanation in explanations]
+def _explained(explanations: Sequence[Explanation]) -> Any:
+    return _unwrapped([responses.explained_answer(explanation) for explanation in explanations])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic, perf_counter, time
-from typing import Any, Literal
+from typing import Literal
 
 from bert_mlm_client import (
     AsyncFillMask,
@@ -24,10 +24,11 @@ from bert_mlm_client import (
     UnreachableError,
 )
 
-from deploy.gateway.consistency.baseline import MASK, Baseline, BaselineError, read_baseline
+from deploy.gateway.consistency.baseline import Baseline, BaselineError, read_baseline
 from deploy.gateway.consistency.drift import Distribution, measure
 from deploy.gateway.log.json_lines import iso_8601
 from deploy.gateway.log.lines import Canary, Level
+from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics
 from deploy.gateway.telemetry.recorder import Log
 
@@ -83,7 +84,7 @@ class Consistency:
 
     Args:
         clients: a client for each server, by address.
-        version: returns the version that answers; None while the model is not ready.
+        watch: knows the version that answers.
         folder: the folder of the versions with their manifests; None disables the checks.
         log: takes the lines.
         metrics: counts the checks.
@@ -100,7 +101,7 @@ class Consistency:
     def __init__(
         self,
         clients: Mapping[str, AsyncFillMask],
-        version: Callable[[], int | None],
+        watch: ModelWatch,
         folder: Path | None,
         log: Log,
         metrics: Metrics,
@@ -112,7 +113,7 @@ class Consistency:
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._clients = clients
-        self._version = version
+        self._watch = watch
         self._folder = folder
         self._log = log
         self._metrics = metrics
@@ -153,7 +154,7 @@ class Consistency:
         """Check all servers if a check is due."""
         if self._folder is None:
             return
-        version = self._version()
+        version = self._watch.version if self._watch.ready else None
         is_due = self._clock() >= self._due or version != self._seen
         self._seen = version
         if version is None or not is_due:
@@ -251,8 +252,7 @@ async def _ask(client: AsyncFillMask, baseline: Baseline) -> list[Distribution]:
     """
     answers: list[Distribution] = []
     for prompt in baseline.prompts:
-        filled: Any = await client.fill(prompt, baseline.top_k)  # a list, or with several masks a list of lists
-        masks = [filled] if prompt.count(MASK) == 1 else filled
+        masks = await client.fill_masks(prompt, baseline.top_k)
         answers += [{candidate.token: candidate.score for candidate in mask} for mask in masks]
     for answer in answers:
         for score in answer.values():

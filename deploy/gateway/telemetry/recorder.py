@@ -17,6 +17,8 @@ from deploy.gateway import paths
 from deploy.gateway.context import RequestContext, current
 from deploy.gateway.errors import ApiError
 from deploy.gateway.log.lines import Inference, InferenceTask, Level, Line, UnhandledException
+from deploy.gateway.log.resources import Resources
+from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics
 
 REJECTIONS_INTERVAL_S = 1.0
@@ -71,9 +73,9 @@ class Recorder:
         log: takes the lines.
         metrics: counts the sentences.
         model_name: the model's name.
-        model_version: returns the newest version, None if unknown; used if the answer does not report its version.
+        watch: knows the newest version, for questions without an answer and for answers that do not report theirs.
         low_confidence: the score below which a filled mask has low confidence.
-        gpu_memory_mb: returns the GPU memory in use, None if unknown.
+        resources: returns the resource use, for the GPU memory; None before the first reading.
         observe: receives every line, for alerts.
     """
 
@@ -83,17 +85,17 @@ class Recorder:
         metrics: Metrics,
         *,
         model_name: str,
-        model_version: Callable[[], int | None],
+        watch: ModelWatch,
         low_confidence: float,
-        gpu_memory_mb: Callable[[], float | None] = lambda: None,
+        resources: Callable[[], Resources | None] = lambda: None,
         observe: Callable[[Inference | UnhandledException], object] = lambda _line: None,
     ) -> None:
         self._log = log
         self._metrics = metrics
         self._model_name = model_name
-        self._model_version = model_version
+        self._watch = watch
         self._low_confidence = low_confidence
-        self._gpu_memory_mb = gpu_memory_mb
+        self._resources = resources
         self._observe = observe
         self._rejected: dict[tuple[InferenceTask, str], tuple[Inference, int]] = {}
 
@@ -212,6 +214,7 @@ class Recorder:
         error: Exception | None = None,
     ) -> None:
         was_sent = context.tokenize_s is not None
+        used = self._resources()
         line = Inference(
             level=_level(error),
             task=question.task,
@@ -219,7 +222,7 @@ class Recorder:
             request_id=context.request_id,
             trace_id=context.trace_id,
             model_name=self._model_name,
-            model_version=self._model_version() if context.model_version is None else context.model_version,
+            model_version=self._watch.version if context.model_version is None else context.model_version,
             batch_size=len(question.texts),
             input_text=text,
             predicted_token=best.token,
@@ -227,7 +230,7 @@ class Recorder:
             inference_time_ms=context.inference_s * 1000 if was_sent else None,
             tokenize_time_ms=(context.tokenize_s or 0.0) * 1000 if was_sent else None,
             total_time_ms=total_s * 1000,
-            gpu_memory_mb=self._gpu_memory_mb(),
+            gpu_memory_mb=used.gpu_memory_mb if used else None,
             error_type=_error_type(error) if error else None,
             error=str(error) if error else None,
         )

@@ -6,14 +6,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import bert_mlm_client
 import numpy as np
 import pytest
-from bert_mlm_client import FillMask, Prediction
+from bert_mlm_client import Filling, FillMask, Prediction
 
 from tests.client.cli.process import COMMAND, Run, RunWith, Start
 from tests.client.scripted import ScriptedModel
@@ -39,7 +39,7 @@ def test_json_of_one_text_is_the_list_of_its_candidates(run: Run, url: str) -> N
 def test_json_of_several_texts_is_a_list_of_that_and_of_several_masks_nested(run: Run, url: str) -> None:
     done = run("fill", ONE, TWO, "--url", url, "--json")
     with FillMask(url) as client:
-        assert json.loads(done.stdout) == as_json(client.fill([ONE, TWO]))
+        assert json.loads(done.stdout) == as_json([client.fill(ONE), client.fill_masks(TWO)])
 
 
 def test_json_is_unescaped_utf_8_in_any_locale(run: Run, grpc_url: str) -> None:
@@ -54,8 +54,7 @@ def test_the_table_shows_score_token_and_sequence(run: Run, grpc_url: str) -> No
     header, _, *rows = [line.split() for line in done.stdout.splitlines() if line.strip()]
     assert (done.returncode, done.stderr) == (0, "")
     assert header == ["score", "token", "sequence"]
-    candidates = [candidate for candidate in expected if isinstance(candidate, Prediction)]
-    assert rows == [[f"{each.score:.4f}", each.token_str, each.sequence] for each in candidates]
+    assert rows == [[f"{each.score:.4f}", each.token_str, each.sequence] for each in expected]
 
 
 def test_the_table_numbers_several_masks_and_titles_several_texts(run: Run, grpc_url: str) -> None:
@@ -287,18 +286,18 @@ def test_score_compares_words_of_any_length_in_the_order_given(run: Run, served_
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options"),
+    ("arguments", "ask"),
     [
-        (["--targets", "光", "风雨"], {"targets": ["光", "风雨"]}),
-        (["--joint", "--top-k", "2"], {"joint": True, "top_k": 2}),
-        (["--skip-punctuation", "--top-k", "3"], {"skip_punctuation": True, "top_k": 3}),
+        (["--targets", "光", "风雨"], lambda client: client.choose(WHERE, ["光", "风雨"])),
+        (["--joint", "--top-k", "2"], lambda client: client.fill_words(WHERE, 2)),
+        (["--skip-punctuation", "--top-k", "3"], lambda client: client.fill(WHERE, 3, skip_punctuation=True)),
     ],
 )
 def test_fill_has_the_options_of_the_library(
-    run: Run, served_url: str, arguments: list[str], options: dict[str, object]
+    run: Run, served_url: str, arguments: list[str], ask: Callable[[FillMask], Sequence[Prediction | Filling]]
 ) -> None:
     with FillMask(served_url) as client:
-        expected = client.fill(WHERE, **options)  # type: ignore[call-overload]  # any of them
+        expected = ask(client)
     done = run("fill", WHERE, "--url", served_url, "--json", *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == as_json(expected)
@@ -340,8 +339,7 @@ def test_features_are_the_librarys_to_seven_decimals(run: Run, served_url: str) 
 @pytest.mark.parametrize("method", ["occlusion", "attention"])
 def test_explain_shows_every_tokens_weight_in_the_texts_order(run: Run, served_url: str, method: str) -> None:
     with FillMask(served_url) as client:
-        expected = client.explain(WHERE, method=method)  # type: ignore[arg-type]  # one of two literals
-    assert isinstance(expected, bert_mlm_client.Explanation)
+        [expected] = client.explain(WHERE, method=method)  # type: ignore[arg-type]  # one of two literals
     arguments = ["explain", WHERE, "--method", method, "--url", served_url]
     assert json.loads(run(*arguments, "--json").stdout) == as_json(expected)
     first, _, _, *rows = [line.split() for line in run(*arguments).stdout.splitlines() if line.strip()]
@@ -354,7 +352,6 @@ def test_explain_takes_the_words_to_explain(run: Run, served_url: str) -> None:
     with FillMask(served_url) as client:
         for more, is_joint in (([], False), (["--joint"], True)):
             expected = client.explain(arguments[1], target=["床", "月光"], joint=is_joint)
-            assert isinstance(expected, list)
             assert json.loads(run(*arguments, *more, "--json").stdout) == as_json(expected)
             shown = run(*arguments, *more).stdout
             assert all(one.prediction.sequence in shown for one in expected)

@@ -124,7 +124,7 @@ def test_pairs_and_candidates_come_in_columns_or_fields(run: Run, served_url: st
     where, words = "床前明月[MASK]，疑是地上霜。", ("光", "风雨")
     with FillMask(served_url) as client:
         similarity, scores = as_json(client.similarity("春风", "夜雨")), as_json(client.score(where, words))
-        features, explanation = client.features("春风"), as_json(client.explain(where))
+        features, explanation = client.features("春风"), as_json(client.explain(where)[0])
     pairs, choices = tmp_path / "pairs.jsonl", tmp_path / "choices.jsonl"
     pairs.write_text('{"a": "春风", "b": "夜雨"}\n', encoding="utf-8")
     choices.write_text(json.dumps({"text": where, "candidates": words}) + "\n", encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bert_mlm_client import Explanation, FillMask, Prediction
+from bert_mlm_client import FillMask, Prediction
 from bert_mlm_client.transport import InProcess
 
 from export.reference import ReferenceModel
@@ -40,7 +40,7 @@ def log_probability(reference: ReferenceModel, text: str, position: int, token: 
 
 
 def test_candidates_are_the_pipelines(client: FillMask, reference: ReferenceModel) -> None:
-    answer = [one for one in client.fill(TEXT, top_k=20) if isinstance(one, Prediction)]
+    answer = client.fill(TEXT, top_k=20)
     expected = reference.fill(TEXT, top_k=20)
     assert [one.token for one in answer] == [one["token"] for one in expected]
     assert [one.token_str for one in answer] == [one["token_str"] for one in expected]
@@ -49,7 +49,7 @@ def test_candidates_are_the_pipelines(client: FillMask, reference: ReferenceMode
 
 def test_targets_of_one_token_are_the_pipelines(client: FillMask, reference: ReferenceModel) -> None:
     targets = ["鸟", "花", "月", "的", "你"]
-    answer = client.fill(TEXT, targets=targets)
+    answer = client.choose(TEXT, targets)
     expected = reference.fill(TEXT, targets=targets)
     assert [one.token_str for one in answer] == [one["token_str"] for one in expected]
     assert [one.score for one in answer] == pytest.approx([one["score"] for one in expected], rel=1e-3)
@@ -73,7 +73,7 @@ def test_joint_words_have_the_likelihood_of_the_chain_rule(client: FillMask, ref
     text = "夜来[MASK][MASK]声，花[MASK]知多少。"
     masked = reference.tokenize(text)
     places = np.flatnonzero(masked == reference.mask_id)
-    for filling in client.fill(text, 3, joint=True):
+    for filling in client.fill_words(text, 3):
         probabilities = []
         for order in ((0, 1, 2), (2, 0, 1)):  # the gaps from first to last, and from last to first
             row, log_likelihood = masked.copy(), 0.0
@@ -85,8 +85,7 @@ def test_joint_words_have_the_likelihood_of_the_chain_rule(client: FillMask, ref
 
 
 def test_occlusion_is_what_the_pipelines_answer_loses(client: FillMask, reference: ReferenceModel) -> None:
-    explanation = client.explain(TEXT)
-    assert isinstance(explanation, Explanation)
+    [explanation] = client.explain(TEXT)
     assert isinstance(explanation.prediction, Prediction)
     position = TEXT.index("[MASK]") + 1
     answer = explanation.prediction.token
@@ -99,8 +98,7 @@ def test_occlusion_is_what_the_pipelines_answer_loses(client: FillMask, referenc
 
 
 def test_attention_is_the_last_layers_mean_over_heads(client: FillMask, reference: ReferenceModel) -> None:
-    explanation = client.explain(TEXT, method="attention")
-    assert isinstance(explanation, Explanation)
+    [explanation] = client.explain(TEXT, method="attention")
     attention = reference.answer(reference.tokenize(TEXT)).attention
     expected = attention[TEXT.index("[MASK]") + 1].tolist()
     weights = {weight.span[0]: weight.weight for weight in explanation.weights}

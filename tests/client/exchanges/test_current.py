@@ -146,4 +146,4 @@ def test_an_iterator_of_candidates_survives_a_repeated_request() -> None:
         model.version, model.tokens = 2, OTHER
         assert len(client.score(TEXT, iter(["京", "北京"]))) == 2  # type: ignore[arg-type]  # accepted, but not documented
         model.version, model.tokens = 3, TOKENS
-        assert len(client.fill(TEXT, targets=iter(["京", "北京"]))) == 2  # type: ignore[call-overload]  # likewise
+        assert len(client.choose(TEXT, iter(["京", "北京"]))) == 2  # type: ignore[call-overload]  # likewise

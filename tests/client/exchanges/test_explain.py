@@ -20,15 +20,8 @@ PLACES = (1, 2, 4, 5, 6, 7)
 
 
 def explain(client: FillMask, text: str, method: str = "occlusion", target: str | None = None) -> Explanation:
-    explanation = client.explain(text, method=method, target=target)  # type: ignore[arg-type]  # parametrised
-    assert isinstance(explanation, Explanation)
+    [explanation] = client.explain(text, method=method, target=target)  # type: ignore[arg-type]  # parametrised
     return explanation
-
-
-def explain_each(client: FillMask, text: str, **options: Any) -> list[Any]:
-    explanations = client.explain(text, **options)
-    assert isinstance(explanations, list)
-    return explanations
 
 
 @pytest.mark.parametrize("method", ["occlusion", "attention"])
@@ -69,8 +62,7 @@ def test_attention_weighs_a_token_by_the_last_layers_attention(client: FillMask)
 def test_several_masks_have_an_explanation_each(client: FillMask, method: str) -> None:
     text = "[MASK]一[MASK]二"
     explanations = client.explain(text, method=method)  # type: ignore[arg-type]  # parametrised
-    assert isinstance(explanations, list)
-    best = [mask[0] for mask in client.fill(text, top_k=1) if isinstance(mask, list)]
+    best = [mask[0] for mask in client.fill_masks(text, top_k=1)]
     assert [explanation.prediction for explanation in explanations] == best
     assert [[weight.span for weight in explanation.weights] for explanation in explanations] == [[(6, 7), (13, 14)]] * 2
 
@@ -114,7 +106,7 @@ def test_every_candidate_of_fill_but_the_special_tokens_can_be_explained(client:
 
 def test_several_masks_have_a_target_each_while_the_others_stay_masked(client: FillMask, table: TableModel) -> None:
     row = ids("[MASK]", "一", "[MASK]", "[MASK]")
-    first, second, third = explain_each(client, "[MASK]一[MASK][MASK]", target=["二", "ab", "##c"])
+    first, second, third = client.explain("[MASK]一[MASK][MASK]", target=["二", "ab", "##c"])
     for explanation, position, token in ((first, 1, "二"), (second, 3, "ab"), (third, 4, "##c")):
         whole = math.log(table.probabilities(row, position)[TOKENS.index(token)])
         without = math.log(table.probabilities(masked(row, 2), position)[TOKENS.index(token)])
@@ -137,7 +129,7 @@ def test_a_word_is_weighed_by_its_log_likelihood_from_left_to_right(client: Fill
 
 def test_words_of_several_gaps_leave_the_other_gaps_masked(client: FillMask, table: TableModel) -> None:
     row = ids("[MASK]", "一", "[MASK]", "[MASK]")
-    one, two = explain_each(client, "[MASK]一[MASK][MASK]", target=["三", "二四"])
+    one, two = client.explain("[MASK]一[MASK][MASK]", target=["三", "二四"])
     for explanation, first, word in ((one, 1, "三"), (two, 3, "二四")):
         tokens = [TOKENS.index(token) for token in word]
         expected = chain(table, row, first, tokens) - chain(table, masked(row, 2), first, tokens)
@@ -146,7 +138,7 @@ def test_words_of_several_gaps_leave_the_other_gaps_masked(client: FillMask, tab
 
 
 def test_joint_words_are_weighed_in_the_sentence_that_they_make(client: FillMask, table: TableModel) -> None:
-    one, two = explain_each(client, "[MASK]一[MASK][MASK]", target=["三", "二四"], joint=True)
+    one, two = client.explain("[MASK]一[MASK][MASK]", target=["三", "二四"], joint=True)
     assert [one.prediction.sequence, two.prediction.sequence] == ["三一二四"] * 2
     assert [(weight.token_str, weight.span) for weight in one.weights] == [("一", (6, 7)), ("二四", (7, 19))]
     assert [(weight.token_str, weight.span) for weight in two.weights] == [("三", (0, 6)), ("一", (6, 7))]
@@ -156,13 +148,16 @@ def test_joint_words_are_weighed_in_the_sentence_that_they_make(client: FillMask
         whole = chain(table, masked(filled, *own), own[0], tokens)
         expected = [whole - chain(table, masked(filled, *own, *other), own[0], tokens) for other in others]
         assert [weight.weight for weight in explanation.weights] == pytest.approx(expected, abs=1e-4)
+        assert isinstance(explanation.prediction, Filling)
         assert explanation.prediction.log_likelihood == pytest.approx(whole, abs=1e-4)
 
 
 def test_joint_without_a_target_explains_what_fill_finds_jointly(client: FillMask, table: TableModel) -> None:
     text = "[MASK]一[MASK][MASK]二"
-    [best] = client.fill(text, top_k=1, joint=True)
-    one, two = explain_each(client, text, joint=True)
+    [best] = client.fill_words(text, top_k=1)
+    one, two = client.explain(text, joint=True)
+    assert isinstance(one.prediction, Filling)
+    assert isinstance(two.prediction, Filling)
     assert (*one.prediction.tokens, *two.prediction.tokens) == best.tokens
     assert (*one.prediction.words, *two.prediction.words) == best.words
     assert one.prediction.sequence == two.prediction.sequence == best.sequence
@@ -173,7 +168,7 @@ def test_joint_without_a_target_explains_what_fill_finds_jointly(client: FillMas
 
 
 def test_attention_to_a_word_in_another_gap_is_the_sum_over_its_tokens(client: FillMask) -> None:
-    one, _ = explain_each(client, "[MASK]一[MASK][MASK]", target=["三", "二四"], joint=True, method="attention")
+    one, _ = client.explain("[MASK]一[MASK][MASK]", target=["三", "二四"], joint=True, method="attention")
     by_id = [TOKENS.index("一"), TOKENS.index("二") + TOKENS.index("四")]
     assert [weight.weight for weight in one.weights] == by_id
 
@@ -265,8 +260,7 @@ def test_an_explanation_of_too_many_rows_is_rejected_before_any_request(
 )  # fmt: skip
 def test_attention_on_special_tokens_is_reported(text: str, on_text: float, note: str | None) -> None:
     with LookingModel(on_text=on_text).client() as client:
-        found = client.explain(text, method="attention")
-        notes = {explanation.note for explanation in (found if isinstance(found, list) else [found])}
+        notes = {explanation.note for explanation in client.explain(text, method="attention")}
         expected = (
             f"{note} of the last layer's attention rests on [CLS], [SEP] and [MASK], so these weights say nothing"
         )
@@ -281,8 +275,7 @@ def test_a_mask_alone_has_no_weights(client: FillMask, method: str) -> None:
 
 def test_a_truncated_text_is_explained_by_what_the_model_read(client: FillMask) -> None:
     text = "一" * 60 + "[MASK]"
-    explanation = client.explain(text, truncate=True)
-    assert isinstance(explanation, Explanation)
+    [explanation] = client.explain(text, truncate=True)
     assert [weight.span for weight in explanation.weights] == [(place, place + 1) for place in range(23, 60)]
 
 

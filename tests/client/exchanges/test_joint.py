@@ -4,13 +4,13 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from bert_mlm_client import FillMask, InputError, Prediction
+from bert_mlm_client import FillMask, InputError
 from bert_mlm_client.drive import drive
-from bert_mlm_client.exchanges import MAX_FILLINGS, fill_jointly
+from bert_mlm_client.exchanges import MAX_FILLINGS, fill_words
 from bert_mlm_client.transport import Answer, Request
 from bert_mlm_client.wire.tensors import Array
 from numpy.typing import NDArray
@@ -52,10 +52,10 @@ def test_a_wide_beam_equals_exhaustive_search(seed: int, text: str, width: int) 
     table = TableModel(seed)
     tokenizer = table.client().tokenizer()
 
-    def send(request: Request) -> Answer:
-        return Answer(table.run(request.signature, request.inputs, request.outputs))
+    def answer(requests: Sequence[Request]) -> list[Answer]:
+        return [Answer(table.run(request.signature, request.inputs, request.outputs)) for request in requests]
 
-    [fillings] = drive(fill_jointly(tokenizer, [text], 5, width=width), send)
+    [fillings] = drive(fill_words(tokenizer, [text], 5, width=width), answer)
     row = tokenizer.encode(text).input_ids
     assert [filling.tokens for filling in fillings] == ranked(table, row)[:5]
     assert fillings[0].log_likelihood == pytest.approx(likelihood(table, row, fillings[0].tokens), rel=1e-5)
@@ -64,7 +64,7 @@ def test_a_wide_beam_equals_exhaustive_search(seed: int, text: str, width: int) 
 def test_the_usual_beam_finds_the_best_of_a_small_vocabulary(client: FillMask, table: TableModel) -> None:
     text = "一[MASK][MASK][MASK]二"
     best = ranked(table, client.tokenizer().encode(text).input_ids)[0]
-    assert client.fill(text, joint=True)[0].tokens == best
+    assert client.fill_words(text)[0].tokens == best
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_the_score_is_the_probability_of_all_words_by_the_chain_rule(
     client: FillMask, table: TableModel, text: str
 ) -> None:
     row = client.tokenizer().encode(text).input_ids
-    for filling in client.fill(text, joint=True):
+    for filling in client.fill_words(text):
         assert filling.log_likelihood == pytest.approx(likelihood(table, row, filling.tokens), rel=1e-5)
         assert filling.score == pytest.approx(math.exp(filling.log_likelihood))
 
@@ -84,12 +84,12 @@ def test_the_scores_of_all_fillings_add_up_to_1(client: FillMask, table: TableMo
     row = client.tokenizer().encode(text).input_ids
     every = list(itertools.product(range(SIZE), repeat=2))
     assert sum(math.exp(likelihood(table, row, tokens)) for tokens in every) == pytest.approx(1)
-    assert sum(filling.score for filling in client.fill(text, SIZE, joint=True)) < 1
+    assert sum(filling.score for filling in client.fill_words(text, SIZE)) < 1
 
 
 @pytest.mark.parametrize("text", ["一[MASK][MASK]二", "[MASK]一[MASK]", "[MASK]一[MASK][MASK]二[MASK]"])
 def test_score_gives_the_same_log_likelihood(client: FillMask, text: str) -> None:
-    fillings = [one for one in client.fill(text, SIZE, joint=True) if TOKENS.index("##c") not in one.tokens]
+    fillings = [one for one in client.fill_words(text, SIZE) if TOKENS.index("##c") not in one.tokens]
     scored = client.score(text, [filling.words for filling in fillings])
     assert len(fillings) >= 3
     for one, other in zip(fillings, scored, strict=True):
@@ -99,14 +99,14 @@ def test_score_gives_the_same_log_likelihood(client: FillMask, text: str) -> Non
 
 
 def test_one_mask_is_filled_as_without_joint_but_for_special_tokens(client: FillMask) -> None:
-    together = client.fill("一[MASK]二", SIZE, joint=True)
-    alone = [one for one in client.fill("一[MASK]二", SIZE) if isinstance(one, Prediction) and one.token not in SPECIAL]
+    together = client.fill_words("一[MASK]二", SIZE)
+    alone = [one for one in client.fill("一[MASK]二", SIZE) if one.token not in SPECIAL]
     assert [one.score for one in together] == pytest.approx([one.score for one in alone])
     assert [(one.token_str, one.sequence) for one in together] == [(one.token_str, one.sequence) for one in alone]
 
 
 def test_masks_side_by_side_are_one_word(client: FillMask) -> None:
-    for filling in client.fill("一[MASK][MASK]二[MASK]", joint=True):
+    for filling in client.fill_words("一[MASK][MASK]二[MASK]"):
         texts = [TOKENS[token] for token in filling.tokens]
         first, second = filling.words
         assert first.replace(" ", "") == texts[0] + texts[1].removeprefix("##")
@@ -117,7 +117,7 @@ def test_masks_side_by_side_are_one_word(client: FillMask) -> None:
 
 @pytest.mark.parametrize("masks", [1, 2, 4])
 def test_one_gap_takes_a_request_for_each_mask(client: FillMask, table: TableModel, masks: int) -> None:
-    client.fill("一" + "[MASK]" * masks, joint=True)
+    client.fill_words("一" + "[MASK]" * masks)
     assert len(table.questions()) == masks
 
 
@@ -125,28 +125,28 @@ def test_one_gap_takes_a_request_for_each_mask(client: FillMask, table: TableMod
 def test_several_gaps_take_one_more_request(masks: int) -> None:
     table = TableModel(top_k=5)  # of 12
     with table.client() as client:
-        client.fill("一[MASK]" * masks, joint=True)
+        client.fill_words("一[MASK]" * masks)
     signatures = [signature for signature, _ in table.questions()]
     assert signatures == ["fill_mask"] * masks + ["score_tokens"]
 
 
 def test_texts_are_filled_together_as_each_alone(client: FillMask, table: TableModel) -> None:
     texts = ["一[MASK][MASK]", "[MASK]", "[MASK]二[MASK]三[MASK]"]
-    together = client.fill(texts, 3, joint=True)
+    together = client.fill_words(texts, 3)
     assert len(table.questions()) == 4
     for text, fillings in zip(texts, together, strict=True):
-        for filling, alone in zip(fillings, client.fill(text, 3, joint=True), strict=True):
+        for filling, alone in zip(fillings, client.fill_words(text, 3), strict=True):
             assert filling.tokens == alone.tokens
             assert filling.score == pytest.approx(alone.score, rel=1e-5)
 
 
 @pytest.mark.parametrize("text", ["[MASK][MASK]一", "[MASK]一[MASK]", "[MASK]一[MASK]二[MASK][MASK]"])
 def test_smaller_top_k_is_a_prefix_with_the_same_requests(client: FillMask, table: TableModel, text: str) -> None:
-    most = client.fill(text, SIZE, joint=True)
+    most = client.fill_words(text, SIZE)
     rows = [inputs["input_ids"].tolist() for _, inputs in table.questions()]
     for top_k in range(1, SIZE):
         table.asked.clear()
-        assert client.fill(text, top_k, joint=True) == most[:top_k]
+        assert client.fill_words(text, top_k) == most[:top_k]
         assert [inputs["input_ids"].tolist() for _, inputs in table.questions()] == rows
 
 
@@ -162,7 +162,7 @@ def test_answers_are_best_first_and_limited_by_the_search() -> None:
             return {"token_ids": np.pad(answer["token_ids"], rest), "scores": np.pad(answer["scores"], rest)}
 
     with Wide().client() as client:
-        fillings = client.fill("[MASK][MASK]一", tokens, joint=True)
+        fillings = client.fill_words("[MASK][MASK]一", tokens)
     scores = [filling.score for filling in fillings]
     assert scores == sorted(scores, reverse=True)
     assert SIZE < len(fillings) <= MAX_FILLINGS
@@ -170,8 +170,8 @@ def test_answers_are_best_first_and_limited_by_the_search() -> None:
 
 def test_punctuation_counts_as_any_token_unless_it_is_left_out(client: FillMask) -> None:
     comma = TOKENS.index("，")
-    assert any(comma in filling.tokens for filling in client.fill("[MASK][MASK]一", SIZE, joint=True))
-    without = client.fill("[MASK][MASK]一", SIZE, joint=True, skip_punctuation=True)
+    assert any(comma in filling.tokens for filling in client.fill_words("[MASK][MASK]一", SIZE))
+    without = client.fill_words("[MASK][MASK]一", SIZE, skip_punctuation=True)
     assert without
     assert not any(comma in filling.tokens for filling in without)
 
@@ -185,7 +185,7 @@ def test_special_tokens_are_never_answers() -> None:
 
     with Unknown().client() as client:
         for text in ("[MASK][MASK]一", "[MASK]一[MASK]"):
-            fillings = client.fill(text, 5, joint=True)
+            fillings = client.fill_words(text, 5)
             assert len(fillings) == 5
             assert not any(set(SPECIAL) & set(filling.tokens) for filling in fillings)
 
@@ -201,7 +201,7 @@ def test_equal_sentences_keep_the_best_filling() -> None:
             return {"vocab": np.array([vocab], object), "config": np.array([json.dumps(config).encode()], object)}
 
     with Pieces().client() as client:
-        fillings = client.fill("[MASK][MASK]一", SIZE, joint=True)
+        fillings = client.fill_words("[MASK][MASK]一", SIZE)
     assert len({filling.sequence for filling in fillings}) == len(fillings)
     assert any(tokens[token].startswith("##") for filling in fillings for token in filling.tokens)
     scores = [filling.score for filling in fillings]
@@ -216,15 +216,15 @@ def test_masks_with_only_punctuation_have_no_filling() -> None:
             return found
 
     with Stop(top_k=1).client() as client:
-        assert client.fill("[MASK][MASK]一", 1, joint=True, skip_punctuation=True) == []
-        assert client.fill(["[MASK]一", "[MASK][MASK]"], 1, joint=True, skip_punctuation=True) == [[], []]
+        assert client.fill_words("[MASK][MASK]一", 1, skip_punctuation=True) == []
+        assert client.fill_words(["[MASK]一", "[MASK][MASK]"], 1, skip_punctuation=True) == [[], []]
 
 
 def test_top_k_beyond_the_servers_limit_is_rejected(client: FillMask) -> None:
     with pytest.raises(InputError, match=f"top_k is {SIZE + 1}, this model answers with {SIZE}"):
-        client.fill("[MASK]一", SIZE + 1, joint=True)
+        client.fill_words("[MASK]一", SIZE + 1)
 
 
 def test_no_texts_have_no_answers(client: FillMask, table: TableModel) -> None:
-    assert client.fill([], joint=True) == []
+    assert client.fill_words([]) == []
     assert not table.questions()

@@ -42,15 +42,15 @@ def test_many_sentences_of_mixed_length_are_few_groups() -> None:
 
 
 def test_a_short_text_does_not_wait_in_the_request_of_a_long_one(client: FillMask, table: TableModel) -> None:
-    client.fill(["[MASK]", "[MASK]", "[MASK]" * 20 + "一" * 18])
+    client.fill_masks(["[MASK]", "[MASK]", "[MASK]" * 20 + "一" * 18])
     assert [inputs["input_ids"].shape for _, inputs in table.questions()] == [(1, 40), (2, 3)]
 
 
 def test_padded_rows_are_answered_as_alone(client: FillMask, table: TableModel) -> None:
     texts = ["一二[MASK]三", "[MASK]二三", "一[MASK]二[MASK]三四", "四[MASK]一"]
-    together = client.fill(texts, top_k=3)
+    together = client.fill_masks(texts, top_k=3)
     assert [inputs["input_ids"].shape for _, inputs in table.questions()] == [(4, 8)]
-    assert together == [client.fill(text, top_k=3) for text in texts]
+    assert together == [client.fill_masks(text, top_k=3) for text in texts]
 
 
 def test_an_answer_may_be_wider_than_requested(client: FillMask, table: TableModel) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bert_mlm_client import FillMask
@@ -39,9 +38,7 @@ def client(request: pytest.FixtureRequest, demo_version: Path) -> Iterator[FillM
 @few
 @given(text=masked, top_k=st.integers(1, MAX_FILLINGS + 3), more=st.integers(1, MOST), skip=st.booleans())
 def test_words_for_all_masks_together(client: FillMask, text: str, top_k: int, more: int, skip: bool) -> None:
-    fewer, most = (
-        client.fill(text, count, joint=True, skip_punctuation=skip) for count in (top_k, min(top_k + more, MOST))
-    )
+    fewer, most = (client.fill_words(text, count, skip_punctuation=skip) for count in (top_k, min(top_k + more, MOST)))
     assert fewer == most[:top_k]
     assert len(most) <= MAX_FILLINGS
     assert sum(filling.score for filling in most) <= 1 + 1e-5
@@ -51,20 +48,20 @@ def test_words_for_all_masks_together(client: FillMask, text: str, top_k: int, m
 @few
 @given(text=masked, top_k=st.integers(1, MOST), skip=st.booleans())
 def test_candidates_of_each_mask(client: FillMask, text: str, top_k: int, skip: bool) -> None:
-    fewer, most = (by_mask(client.fill(text, count, skip_punctuation=skip)) for count in (top_k, MOST))
+    fewer, most = (client.fill_masks(text, count, skip_punctuation=skip) for count in (top_k, MOST))
     assert fewer == [candidates[:top_k] for candidates in most]
 
 
 @few
 @given(text=one_gap, targets=st.lists(st.sampled_from(TARGETS), min_size=1), top_k=st.integers(1, len(TARGETS)))
 def test_given_words(client: FillMask, text: str, targets: list[str], top_k: int) -> None:
-    assert client.fill(text, top_k, targets=targets) == client.fill(text, MOST, targets=targets)[:top_k]
+    assert client.choose(text, targets, top_k) == client.choose(text, targets, MOST)[:top_k]
 
 
 @few
 @given(text=masked, top_k=st.integers(1, 8))
 def test_joint_words_have_the_log_likelihood_that_score_gives(client: FillMask, text: str, top_k: int) -> None:
-    fillings = [one for one in client.fill(text, top_k, joint=True) if not any("##" in word for word in one.words)]
+    fillings = [one for one in client.fill_words(text, top_k) if not any("##" in word for word in one.words)]
     for filling, scored in zip(fillings, client.score(text, [one.words for one in fillings]), strict=True):
         if scored.tokens == filling.tokens:
             assert scored.log_likelihood == pytest.approx(filling.log_likelihood, abs=1e-3)
@@ -79,8 +76,4 @@ def test_joint_words_have_the_log_likelihood_that_score_gives(client: FillMask, 
 )
 def test_sayings_are_completed_for_every_top_k(client: FillMask, text: str, words: tuple[str, ...]) -> None:
     for top_k in (1, 5, 30, 100):
-        assert client.fill(text, top_k, joint=True)[0].words == words
-
-
-def by_mask(answer: Any) -> list[Any]:
-    return answer if answer and isinstance(answer[0], list) else [answer]
+        assert client.fill_words(text, top_k)[0].words == words

@@ -2,10 +2,11 @@
 
 import math
 import re
+from typing import Any
 
 import numpy as np
 import pytest
-from bert_mlm_client import FillMask, InputError
+from bert_mlm_client import FillMask, InputError, UsageError
 
 from tests.client.exchanges.table_model import MASK, TOKENS, TableModel, ids
 
@@ -97,7 +98,7 @@ def test_a_candidate_without_a_word_for_each_gap_is_rejected(client: FillMask, t
     with pytest.raises(InputError, match=r"the text has 2 gaps .* the candidate '一' is for 1; give each"):
         client.score(text, ["一"])
     with pytest.raises(InputError, match=r"^text 2 of 2: the text has 1 gap .* '一, 二' is for 2;"):
-        client.fill([text, "[MASK]"], targets=[("一", "二")])
+        client.choose([text, "[MASK]"], [("一", "二")])
 
 
 @pytest.mark.parametrize("word", ["", "五", "一[MASK]"])
@@ -110,7 +111,7 @@ def test_one_string_for_several_words_is_rejected_before_any_request(client: Fil
     with pytest.raises(InputError, match="the candidates are one str, '二三'; write a list of words"):
         client.score("[MASK]一", "二三")
     with pytest.raises(InputError, match="write a list of words"):
-        client.fill("[MASK]一", targets="二三")
+        client.choose("[MASK]一", "二三")
     assert not table.asked
 
 
@@ -128,24 +129,36 @@ def test_a_probability_of_zero_is_the_worst_score_and_no_error(client: FillMask,
     assert math.isfinite(impossible.log_likelihood)
 
 
-def test_targets_are_compared_by_score_best_first(client: FillMask) -> None:
+def test_the_chosen_words_come_by_score_best_first(client: FillMask) -> None:
     words = ["二", "四四", "三三三", "，"]
     expected = sorted(client.score("一[MASK]", words), key=lambda filling: -filling.score)
-    assert client.fill("一[MASK]", targets=[*words, "二"]) == expected
-    assert client.fill("一[MASK]", 2, targets=words) == expected[:2]
+    assert client.choose("一[MASK]", [*words, "二"]) == expected
+    assert client.choose("一[MASK]", words, 2) == expected[:2]
 
 
-def test_targets_for_several_texts_share_a_request(client: FillMask, table: TableModel) -> None:
+def test_words_to_choose_for_several_texts_share_a_request(client: FillMask, table: TableModel) -> None:
     texts = ["一[MASK]", "[MASK]二", "三[MASK]三"]
-    together = client.fill(texts, targets=["一", "四四"])
+    together = client.choose(texts, ["一", "四四"])
     assert len(table.questions()) == 1
-    assert together == [client.fill(text, targets=["一", "四四"]) for text in texts]
+    assert together == [client.choose(text, ["一", "四四"]) for text in texts]
 
 
-@pytest.mark.parametrize("also", [{"joint": True}, {"skip_punctuation": True}])
-def test_targets_exclude_other_word_options(client: FillMask, also: dict[str, bool]) -> None:
-    with pytest.raises(InputError, match="leave out joint and skip_punctuation"):
-        client.fill("[MASK]", targets=["一"], **also)  # type: ignore[call-overload]  # the error under test
+@pytest.mark.parametrize(
+    ("former", "method"),
+    [({"joint": True}, "fill_words"), ({"targets": ["一"]}, "choose"), ({"targets": []}, "choose")],
+)
+def test_a_former_argument_of_fill_names_the_method_that_it_became(
+    client: FillMask, table: TableModel, former: dict[str, Any], method: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"^fill\(.*\) is now {method}\("):
+        client.fill("[MASK]", **former)
+    assert not table.asked
+    assert client.fill("[MASK]", joint=False, targets=None)  # type: ignore[call-overload]  # the former defaults
+
+
+def test_top_k_below_one_chooses_nothing(client: FillMask) -> None:
+    with pytest.raises(InputError, match="top_k is 0; ask for 1 candidate or more"):
+        client.choose("[MASK]", ["一"], 0)
 
 
 def test_the_row_of_a_mask_is_masked(client: FillMask, table: TableModel) -> None:

@@ -65,15 +65,15 @@ def in_process(request: pytest.FixtureRequest) -> Any:
 
 def test_a_ten_line_backend_answers_a_client(vocab: Path) -> None:
     with FillMask(InProcess(Fake()), vocab=vocab) as client:
-        best: Any = client.fill("中国的首[MASK]", top_k=1)
+        best = client.fill("中国的首[MASK]", top_k=1)
         assert [(one.token_str, one.sequence) for one in best] == [("都", "中国的首都")]
         assert client.model_status().available
 
 
 async def test_a_ten_line_backend_answers_an_async_client(vocab: Path) -> None:
     async with AsyncFillMask(AsyncInProcess(Fake()), vocab=vocab) as client:
-        both: Any = await client.fill(["首[MASK]", "[MASK][MASK]"], top_k=2)
-        assert [one.token_str for one in both[0]] == ["都", "首"]
+        both = await client.fill_masks(["首[MASK]", "[MASK][MASK]"], top_k=2)
+        assert [one.token_str for one in both[0][0]] == ["都", "首"]
         assert (await client.model_status()).available
 
 
@@ -86,11 +86,8 @@ def test_the_light_engine_answers_like_its_server(engine: OnnxEngine, server: Re
     texts = ["中国的首[MASK]是北京。", "今天[MASK][MASK]很好。"]
     with FillMask(InProcess(engine)) as here, FillMask(server.grpc) as there:
         assert here.tokenizer().vocabulary.tokens == there.tokenizer().vocabulary.tokens
-        for mine, theirs in zip(here.fill(texts), there.fill(texts), strict=True):
-            flat = [
-                [one for group in answer for one in (group if isinstance(group, list) else [group])]
-                for answer in (mine, theirs)
-            ]
+        for mine, theirs in zip(here.fill_masks(texts), there.fill_masks(texts), strict=True):
+            flat = [[one for mask in answer for one in mask] for answer in (mine, theirs)]
             assert [one.token for one in flat[0]] == [one.token for one in flat[1]]
             assert [one.score for one in flat[0]] == pytest.approx([one.score for one in flat[1]], rel=1e-5)
 

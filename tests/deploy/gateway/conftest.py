@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx2
 import pytest
 import uvicorn
 from bert_mlm_client.wire.tensors import Array
 
+from deploy.gateway.model.watch import ModelWatch
 from loadtest.processes import ROOT
 from loadtest.soak import Server, started
 from tests.client.scripted import Asked, ScriptedModel, grpc_server
@@ -32,6 +34,11 @@ def environment(**variables: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     kept = {name: value for name, value in kept.items() if not name.startswith(("GATEWAY_", "SERVING_", "MODEL_"))}
     return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT / "client"), str(ROOT)]), **variables}
+
+
+def watch_of(version: int) -> ModelWatch:
+    """Return what a watch is to parts that read the version alone."""
+    return cast("ModelWatch", SimpleNamespace(version=version))
 
 
 @dataclass

@@ -253,7 +253,7 @@ def test_no_model_server_is_503_and_its_address_is_not_told(start: Start, refusi
 class Broken:
     """A client with an unexpected exception."""
 
-    async def fill(self, *_arguments: object, **_options: object) -> None:
+    async def fill_masks(self, *_arguments: object, **_options: object) -> None:
         msg = "/home/secret/file.py is broken"
         raise RuntimeError(msg)
 
@@ -274,9 +274,9 @@ class Damaged(Broken):
     async def similarity(self, pairs: list[object]) -> list[Similarity]:
         return [Similarity(0.5, "whitened cosine", float("nan")) for _ in pairs]
 
-    async def explain(self, text: str, **_options: object) -> Explanation:
+    async def explain(self, text: str, **_options: object) -> list[Explanation]:
         best = Prediction(0.5, 1, "都", text)
-        return Explanation(text, "attention", best, (TokenWeight("国", float("-inf"), (1, 2)),))
+        return [Explanation(text, "attention", best, (TokenWeight("国", float("-inf"), (1, 2)),))]
 
 
 def test_vectors_and_weights_that_are_no_numbers_are_502_and_no_success_in_log_and_metrics(tmp_path: Path) -> None:

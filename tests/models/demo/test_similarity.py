@@ -1,6 +1,7 @@
 """Tests of the similarity evaluation and of the shipped whitening."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,12 +70,12 @@ def test_whitening_centres_unrelated_pairs_at_0_and_keeps_ranks(demo_version: Pa
 
     engine = OnnxEngine(demo_version)
 
-    def send(request: Request) -> Answer:
-        return Answer(engine.run(request.signature, request.inputs, request.outputs))
+    def answer(requests: Sequence[Request]) -> list[Answer]:
+        return [Answer(engine.run(request.signature, request.inputs, request.outputs)) for request in requests]
 
     pairs = read_pairs()
-    tokenizer = drive(load_tokenizer(None), send)
-    found = drive(similarity(tokenizer, [(pair.sentence, pair.other) for pair in pairs]), send)
+    tokenizer = drive(load_tokenizer(None), answer)
+    found = drive(similarity(tokenizer, [(pair.sentence, pair.other) for pair in pairs]), answer)
     grades = np.array([pair.grade for pair in pairs], np.float64)
     whitened, raw = np.array([one.score for one in found]), np.array([one.cosine for one in found])
     assert spearman(whitened, grades) > 0.7

@@ -3,20 +3,24 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import pytest
 from bert_mlm_client import BertMlmError, InputError
 
 from deploy.gateway.alerts.evaluator import Alerts, Sources
 from deploy.gateway.alerts.table import ALERTS, AlertName, table
+from deploy.gateway.consistency.check import Consistency
 from deploy.gateway.context import RequestContext, current
 from deploy.gateway.log.gpu import GpuUsage
 from deploy.gateway.log.lines import Alert, Inference, Line, UnhandledException
 from deploy.gateway.log.resources import ProcessUsage, Resources
-from deploy.gateway.log.writer import WriterStatus
+from deploy.gateway.log.writer import LogWriter, WriterStatus
+from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.settings import Settings, describe
 from deploy.gateway.telemetry.metrics import Metrics
 from deploy.gateway.telemetry.recorder import Best, Recorder
+from tests.deploy.gateway.conftest import watch_of
 
 GPU = GpuUsage("a GPU", 1000, 50)
 
@@ -36,10 +40,10 @@ class World:
     def alerts(self, settings: Settings | None = None) -> Alerts:
         usage = ProcessUsage(1, 1, 1)
         sources = Sources(
-            model_problem=lambda: self.problem,
-            log=lambda: WriterStatus(0, {"queue_full": self.lost}, 0, self.log_problem),
+            watch=cast("ModelWatch", self),
+            writer=cast("LogWriter", self),
             resources=lambda: Resources(usage, usage, self.gpu),
-            drift=lambda: self.drift,
+            consistency=cast("Consistency", self),
         )
         return Alerts(
             settings or Settings(),
@@ -48,6 +52,10 @@ class World:
             clock=lambda: self.now,
             wall_clock=lambda: 1_000_000 + self.now,
         )
+
+    @property
+    def status(self) -> WriterStatus:
+        return WriterStatus(0, {"queue_full": self.lost}, 0, self.log_problem)
 
     def lines(self) -> list[tuple[str, str]]:
         return [(line.task, line.status) for line in self.told]
@@ -213,9 +221,7 @@ def test_every_alert_is_described_with_settings_that_there_are() -> None:
 
 def test_the_recorder_passes_every_request_line_to_alerts() -> None:
     seen: list[Inference | UnhandledException] = []
-    recorder = Recorder(
-        Log(), Metrics(), model_name="m", model_version=lambda: 1, low_confidence=0.5, observe=seen.append
-    )
+    recorder = Recorder(Log(), Metrics(), model_name="m", watch=watch_of(1), low_confidence=0.5, observe=seen.append)
     context = RequestContext("mine")
     token = current.set(context)
     with recorder.question("mask_prediction", ["一", "二"]) as question:
@@ -235,13 +241,15 @@ def test_the_recorder_passes_every_request_line_to_alerts() -> None:
 def test_a_source_that_fails_is_said_once_and_hides_no_other_alert(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail() -> tuple[float, float]:
-        msg = "no drift to be had"
-        raise RuntimeError(msg)
+    class Failing:
+        @property
+        def drift(self) -> tuple[float, float]:
+            msg = "no drift to be had"
+            raise RuntimeError(msg)
 
     alerts = world.alerts(Settings(alert_not_ready_s=0))
     whole = alerts._sources
-    alerts._sources = replace(whole, drift=fail)
+    alerts._sources = replace(whole, consistency=cast("Consistency", Failing()))
     world.problem = "down"
     for _ in range(3):
         alerts.evaluate()

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from bert_mlm_client import AsyncFillMask, FillMask, Prediction
+from bert_mlm_client import AsyncFillMask, FillMask
 from bert_mlm_client.transport import AsyncInProcess
 
 from deploy.gateway.app import create_app
@@ -30,7 +30,7 @@ def as_dicts(predictions: Any) -> list[dict[str, Any]]:
 
 
 def test_predict_answers_with_token_and_score_best_first(gateway: Gateway, direct: FillMask) -> None:
-    expected = [one for one in direct.fill(SENTENCE, 3) if isinstance(one, Prediction)]
+    expected = direct.fill(SENTENCE, 3)
     answer = gateway.answer("/predict", {"text": SENTENCE, "top_k": 3})
     assert list(answer) == ["results"]
     assert [one["token"] for one in answer["results"]] == [one.token_str for one in expected]
@@ -64,14 +64,22 @@ def test_targets_and_joint_give_whole_words(gateway: Gateway, direct: FillMask) 
     targets = ["北京", "上海"]
     text = "中国的首都是[MASK]。"
     answer = gateway.answer("/v1/fill-mask", {"inputs": text, "parameters": {"targets": targets}})
-    expected = direct.fill(text, targets=targets)
+    expected = direct.choose(text, targets)
     assert [one["token_str"] for one in answer] == [one.token_str for one in expected]
     assert answer[0]["token"] is None
     assert answer[0]["tokens"] == list(expected[0].tokens)
     [single, *_] = gateway.answer("/v1/fill-mask", {"inputs": SENTENCE, "parameters": {"targets": ["都", "府"]}})
     assert single["tokens"] == [single["token"]]
     [joint, *_] = gateway.answer("/v1/fill-mask", {"inputs": TWO, "parameters": {"joint": True, "top_k": 3}})
-    assert joint["words"] == [direct.fill(TWO, 3, joint=True)[0].words[0]]
+    assert joint["words"] == [direct.fill_words(TWO, 3)[0].words[0]]
+
+
+@pytest.mark.parametrize("also", ["joint", "skip_punctuation"])
+def test_targets_go_with_nothing_else_that_chooses_words(gateway: Gateway, also: str) -> None:
+    response = gateway.post("/v1/fill-mask", {"inputs": SENTENCE, "parameters": {"targets": ["都"], also: True}})
+    assert response.status_code == 400
+    error = "targets are the words to choose from; leave out joint and skip_punctuation"
+    assert response.json() == {"error": error, "error_type": "InputError"}
 
 
 def test_score_keeps_the_order_of_the_words_and_takes_several_sentences(gateway: Gateway, direct: FillMask) -> None:
@@ -130,7 +138,7 @@ def test_explain_explains_the_answer_that_is_named(
 ) -> None:
     text = "[MASK]，[MASK][MASK]。"
     [found] = gateway.answer("/v1/explain", {"inputs": [text], "parameters": parameters})
-    expected: Any = direct.explain(text, **parameters)
+    expected = direct.explain(text, **parameters)
     assert [one["prediction"]["sequence"] for one in found] == sequences
     for one, explanation in zip(found, expected, strict=True):
         assert [weight["token_str"] for weight in one["weights"]] == [each.token_str for each in explanation.weights]

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -16,6 +16,7 @@ from onnx import numpy_helper
 from deploy.gateway.consistency.check import Check, Consistency
 from deploy.gateway.log.json_lines import level_of
 from deploy.gateway.log.lines import Canary, Line
+from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics
 from loadtest.processes import free_port, http, serve
 from tests.client.scripted import TOKENS, Refusal, ScriptedModel, grpc_server
@@ -44,11 +45,12 @@ class Checks:
     def __init__(self, folder: Path, *clients: AsyncFillMask) -> None:
         self.lines = Lines()
         self.metrics = Metrics()
-        self.version: int | None = 1
+        self.version: int | None = 1  # as the watch knows it
+        self.ready = True
         self.now = 1000.0
         self.consistency = Consistency(
             {f"server-{number}": client for number, client in enumerate(clients)},
-            lambda: self.version,
+            cast("ModelWatch", self),
             folder,
             self.lines,
             self.metrics,
@@ -81,10 +83,11 @@ class Checks:
 def record(folder: Path, url: str, version: int = 1) -> Path:
     """Write a manifest with this model's answers as the baseline; return the servable."""
     with FillMask(url) as client:
-        answers: list[Any] = [client.fill(prompt, 10) for prompt in PROMPTS]
+        answers = client.fill_masks(PROMPTS, 10)
     masks = [
         {"token_ids": [one.token for one in mask], "scores": [one.score for one in mask]}
-        for mask in (answers[0], *answers[1])
+        for masks in answers
+        for mask in masks
     ]
     far = [{"token_ids": [1], "scores": [1.0]}] * MASKS
     baseline = {"prompts": PROMPTS, "tensorflow": far, "onnx": masks}

@@ -64,7 +64,7 @@ def explained(page: Page) -> list[Any]:
 def test_a_click_on_the_second_candidate_changes_the_highlights_to_its_own_reasons(
     open_page: Open, direct: Any
 ) -> None:
-    best, second = (direct.explain(SENTENCE, target=one.token_str) for one in direct.fill(SENTENCE, top_k=2))
+    best, second = (direct.explain(SENTENCE, target=one.token_str)[0] for one in direct.fill(SENTENCE, top_k=2))
     assert [weight.weight for weight in best.weights] != [weight.weight for weight in second.weights]
     page = open_page()
     asked = explained(page)
@@ -85,7 +85,7 @@ def test_a_click_on_the_second_candidate_changes_the_highlights_to_its_own_reaso
 
 
 def test_reasons_change_by_keys_alone(open_page: Open, direct: Any) -> None:
-    second = direct.explain(SENTENCE, target=direct.fill(SENTENCE, top_k=2)[1].token_str)
+    [second] = direct.explain(SENTENCE, target=direct.fill(SENTENCE, top_k=2)[1].token_str)
     page = open_page()
     found = ask(page, SENTENCE)
     expect(found.locator(".legend")).to_be_visible()
@@ -98,7 +98,7 @@ def test_reasons_change_by_keys_alone(open_page: Open, direct: Any) -> None:
 
 
 def test_a_joint_sentence_has_the_reasons_of_its_own_words(open_page: Open, direct: Any) -> None:
-    fillings = direct.fill(SAYING, joint=True)
+    fillings = direct.fill_words(SAYING)
     page = open_page()
     whole = ask(page, SAYING).locator("section.whole")
     for number in (0, 1):
@@ -114,7 +114,7 @@ def test_a_joint_sentence_has_the_reasons_of_its_own_words(open_page: Open, dire
 
 
 def test_each_mask_by_itself_has_the_reasons_of_its_own_candidate(open_page: Open, direct: Any) -> None:
-    masks = direct.fill(TWO_MASKS, top_k=2)
+    masks = direct.fill_masks(TWO_MASKS, top_k=2)
     explanations = direct.explain(TWO_MASKS, target=[masks[0][0].token_str, masks[1][1].token_str])
     page = open_page()
     found = ask(page, TWO_MASKS)
@@ -128,7 +128,7 @@ def test_each_mask_by_itself_has_the_reasons_of_its_own_candidate(open_page: Ope
 
 
 def test_an_unfolded_line_has_the_reasons_of_the_candidate_it_shows(open_page: Open, direct: Any) -> None:
-    second = direct.explain(VERSE, target=direct.fill(VERSE, top_k=2)[1].token_str)
+    [second] = direct.explain(VERSE, target=direct.fill(VERSE, top_k=2)[1].token_str)
     page = open_page()
     line = ask(page, SENTENCE, VERSE).locator("ol.batch > li").nth(1)
     line.locator("summary").click()
@@ -163,7 +163,7 @@ def first(page: Page, held: list[Route]) -> Route:
 def test_until_its_reasons_come_a_candidate_has_none_and_says_that_they_are_awaited(
     open_page: Open, direct: Any
 ) -> None:
-    second = direct.explain(SENTENCE, target=direct.fill(SENTENCE, top_k=2)[1].token_str)
+    [second] = direct.explain(SENTENCE, target=direct.fill(SENTENCE, top_k=2)[1].token_str)
     page = open_page()
     held = hold(page, second.prediction.token_str)
     found = ask(page, SENTENCE)
@@ -180,7 +180,7 @@ def test_until_its_reasons_come_a_candidate_has_none_and_says_that_they_are_awai
 def test_reasons_that_come_late_do_not_overwrite_those_of_the_candidate_that_is_shown(
     open_page: Open, direct: Any
 ) -> None:
-    best, second = (direct.explain(SENTENCE, target=one.token_str) for one in direct.fill(SENTENCE, top_k=2))
+    best, second = (direct.explain(SENTENCE, target=one.token_str)[0] for one in direct.fill(SENTENCE, top_k=2))
     page = open_page()
     held = hold(page, best.prediction.token_str)
     with page.expect_request("**/v1/explain"):
@@ -198,7 +198,7 @@ def test_reasons_that_come_late_do_not_overwrite_those_of_the_candidate_that_is_
 def test_reasons_that_can_no_longer_be_called_off_are_kept_for_their_own_candidate(
     open_page: Open, direct: Any
 ) -> None:
-    best, second = (direct.explain(SENTENCE, target=one.token_str) for one in direct.fill(SENTENCE, top_k=2))
+    best, second = (direct.explain(SENTENCE, target=one.token_str)[0] for one in direct.fill(SENTENCE, top_k=2))
     page = open_page()
     page.evaluate("AbortController.prototype.abort = () => {}")
     held = hold(page, best.prediction.token_str)
@@ -218,7 +218,7 @@ def test_reasons_that_can_no_longer_be_called_off_are_kept_for_their_own_candida
 def test_a_candidate_that_cannot_be_explained_says_so_and_the_others_keep_their_reasons(
     open_page: Open, direct: Any
 ) -> None:
-    best = direct.explain(SENTENCE)
+    [best] = direct.explain(SENTENCE)
     page = open_page(forgive="status of 400")
     found = ask(page, SENTENCE)
     expect_legend(found.locator(".legend"), best)

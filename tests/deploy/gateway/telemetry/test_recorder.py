@@ -10,10 +10,12 @@ import pytest
 from deploy.gateway import paths
 from deploy.gateway.context import RequestContext, current
 from deploy.gateway.errors import ApiError
+from deploy.gateway.log.gpu import GpuUsage
 from deploy.gateway.log.lines import Inference, Line
+from deploy.gateway.log.resources import ProcessUsage, Resources
 from deploy.gateway.telemetry.metrics import Metrics
 from deploy.gateway.telemetry.recorder import Best, Recorder
-from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start
+from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, watch_of
 
 ORDER = [
     "timestamp",
@@ -58,9 +60,8 @@ def end(context: RequestContext) -> None:
 
 
 def recorder(log: Lines) -> Recorder:
-    return Recorder(
-        log, Metrics(), model_name="m", model_version=lambda: 7, low_confidence=0.5, gpu_memory_mb=lambda: 3.0
-    )
+    used = Resources(ProcessUsage(1, 1.0, 1.0), None, GpuUsage("GPU", 3.0, None))
+    return Recorder(log, Metrics(), model_name="m", watch=watch_of(7), low_confidence=0.5, resources=lambda: used)
 
 
 def test_each_sentence_of_a_request_has_a_line_with_what_it_was_answered(context: RequestContext) -> None:
@@ -116,7 +117,7 @@ def test_the_time_of_the_model_server_counts_though_other_requests_to_it_are_sti
 
 def test_refused_requests_are_counted_at_once_and_told_together(context: RequestContext) -> None:
     log, metrics = Lines(), Metrics()
-    recording = Recorder(log, metrics, model_name="m", model_version=lambda: 7, low_confidence=0.5)
+    recording = Recorder(log, metrics, model_name="m", watch=watch_of(7), low_confidence=0.5)
 
     async def refuse() -> None:
         for path in (paths.PREDICT, paths.FILL_MASK, paths.PREDICT, paths.SCORE, "/v1/nothing"):
