@@ -24,8 +24,8 @@ from export.checkpoint import Checkpoint, expected_shapes, load_checkpoint
 from export.errors import VersionError
 from export.manifest import Manifest, write_manifest
 from export.memory import release
-from export.onnx import ONNX_FILE, SIGNATURES, Agreement, write_onnx
-from export.onnx.calibration import Calibration, calibrate
+from export.onnx import ONNX_FILE, SIGNATURES, Agreement, add_metadata, write_onnx
+from export.onnx.calibration import calibrate
 from export.onnx.sample import SampleLines
 from export.progress import Track, untracked
 from export.quiet import quiet_stderr
@@ -103,15 +103,20 @@ def export_model(
     report(f"Ran float32 on sample text and fitted the whitening to {whitening.sentences} sentences.")
     with _put_in_place(target) as folder:
         golden = GoldenPrompts.read(checkpoint)
+        # The light file comes first: what TensorFlow takes for its variables, it keeps until the process ends.
+        light = folder / ONNX_FILE
+        light.parent.mkdir()
+        agreement = write_onnx(light, checkpoint, calibration, whitening, top_k=answer_count(checkpoint))
+        answers = {"onnx": ask_light(light, golden.inputs)}
+        release()
+        report(f"Wrote the light engine's file; beside float32: {agreement or 'not compared, no token is known'}.")
         with quiet_stderr():
-            answers = {"tensorflow": _write_graph(folder, checkpoint, whitening, options.precision, golden)}
+            answers["tensorflow"] = _write_graph(folder, checkpoint, whitening, options.precision, golden)
         release()
         report(f"Built the graph and its signatures, weights stored in {options.precision}.")
         write_assets(folder / "assets", files.folder, checkpoint)
         _write_warmup(folder / WARMUP_FILE, checkpoint)
-        agreement = _write_light(folder, checkpoint, calibration, whitening)
-        answers["onnx"] = ask_light(folder / ONNX_FILE, golden.inputs)
-        report(f"Wrote the light engine's file; beside float32: {agreement or 'not compared, no token is known'}.")
+        add_metadata(light, _light_metadata(folder, checkpoint))
         baseline = golden.baseline(answers)
         report(f"Recorded the answers to {len(golden.prompts)} golden prompts as the version's baseline.")
         fitted = _fitted(whitening, sample)
@@ -194,21 +199,17 @@ def warmup_requests(checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any
     yield "serving_default", {"input_ids": ids[:, :8], "attention_mask": ones, "token_type_ids": zeros}
 
 
-def _write_light(
-    folder: Path, checkpoint: Checkpoint, calibration: Calibration, whitening: Whitening
-) -> Agreement | None:
-    """Write the light engine's file, with the SavedModel's own signatures but the one that it has not."""
+def _light_metadata(folder: Path, checkpoint: Checkpoint) -> dict[str, str]:
+    """Return the SavedModel's own signatures, those that the light file answers, and the tokenizer's settings."""
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     signatures = messages.SignatureDefMap()
     for name, signature in saved.meta_graphs[0].signature_def.items():
         if name in SIGNATURES:
             signatures.signature_def[name].ParseFromString(signature.SerializeToString())
-    metadata = {
+    return {
         "signatures": json_format.MessageToJson(signatures, indent=None, sort_keys=True),
         "tokenizer": json.dumps(client_config(checkpoint), sort_keys=True),
     }
-    path, top_k = folder / ONNX_FILE, answer_count(checkpoint)
-    return write_onnx(path, checkpoint, calibration, whitening, metadata=metadata, top_k=top_k)
 
 
 def _describe(

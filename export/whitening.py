@@ -23,7 +23,7 @@ from export.source import sha256_of
 SAMPLE = Path(__file__).with_name("whitening.txt")
 """Short sentences of everyday, technical, legal, literary and classical Chinese, one a line (README.md)."""
 
-SENTENCES = 200
+SENTENCES = 128
 """How many sentences a whitening is fitted to at most; README.md says how little more would change."""
 
 DIMENSIONS = 256

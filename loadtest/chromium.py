@@ -44,5 +44,5 @@ def _find(playwright: Playwright) -> str:
     named = os.environ.get("CHROMIUM")
     found = named or next(filter(None, map(shutil.which, NAMES)), playwright.chromium.executable_path)
     if not Path(found).is_file():
-        raise NoChromiumError(f"CHROMIUM names {named}, which is no file" if named else MISSING)
+        raise NoChromiumError(f"CHROMIUM names {named}, which is not a file" if named else MISSING)
     return found

@@ -235,7 +235,7 @@ def measure(
                 with run.phase("it starts") as phase:
                     first.start()
                 phases.append(phase)
-                with run.phase("it is back") as phase:  # until the client asks it
+                with run.phase("it is back") as phase:  # until the client uses it
                     _wait_until_asked(first)
                 phases.append(phase)
                 with run.phase("both again") as phase:

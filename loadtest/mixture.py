@@ -24,7 +24,7 @@ class Question:
 
     Attributes:
         title: its signature, sentences and masks.
-        request: what is asked.
+        request: the request.
     """
 
     title: str

@@ -73,7 +73,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], object], log: Pa
             ready()
         except (OSError, HTTPException) as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                msg = f"the server did not start ({error}); its lines are in {log}"
+                msg = f"the server did not start ({error}); its log is {log}"
                 raise StartError(msg) from error
             time.sleep(_POLL_S)
         else:
@@ -113,7 +113,7 @@ def memory_mb(process: subprocess.Popen[bytes]) -> dict[str, float]:
     RSS counts shared pages once per process, PSS once.
     """
     sums = {"rss_mb": 0.0, "pss_mb": 0.0}
-    for one in family(process):
+    for one in process_tree(process):
         memory = one.memory_full_info()
         sums["rss_mb"] += memory.rss / _MB
         sums["pss_mb"] += getattr(memory, "pss", 0) / _MB  # only Linux reports PSS
@@ -122,11 +122,11 @@ def memory_mb(process: subprocess.Popen[bytes]) -> dict[str, float]:
 
 def cpu_s(process: subprocess.Popen[bytes]) -> float:
     """Return the CPU time of a process tree."""
-    times = [one.cpu_times() for one in family(process)]
+    times = [one.cpu_times() for one in process_tree(process)]
     return float(sum(one.user + one.system for one in times))
 
 
-def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def process_tree(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """Return a process and its descendants."""
     parent = psutil.Process(process.pid)
     return [parent, *parent.children(recursive=True)]

@@ -35,7 +35,7 @@ def masked_sentences(count: int, *, longest: int = LONGEST) -> tuple[str, ...]:
     try:
         chosen = chooser.sample(everyday, (count + 1) // 2) + chooser.sample(prose, count // 2)
     except ValueError as error:
-        msg = f"{count} sentences are asked for; there are {len(everyday)} everyday and {len(prose)} held-out ones"
+        msg = f"{count} sentences requested, but there are {len(everyday)} everyday and {len(prose)} held-out ones"
         raise ValueError(msg) from error
     chooser.shuffle(chosen)
     return tuple(_mask(sentence, chooser) for sentence in chosen)

@@ -1,1 +1,1 @@
-"""TensorFlow Serving's API without Docker: the same flags, ports, REST and gRPC, from one Python process."""
+"""TensorFlow Serving's flags, ports and APIs in one Python process."""

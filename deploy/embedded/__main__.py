@@ -1,4 +1,4 @@
-"""Start the server, say when it serves, and stop it: ``python -m deploy.embedded --help``."""
+"""Run the embedded server (``python -m deploy.embedded --help``)."""
 
 import asyncio
 import gc
@@ -22,10 +22,10 @@ from deploy.embedded.api.health import Health
 from deploy.embedded.api.model_service import ModelService
 from deploy.embedded.api.rest import RestApi
 from deploy.embedded.api.servers import GrpcServer, RestServer, Server, check_free, check_socket
-from deploy.embedded.batching.direct import THREADS_A_CORE
+from deploy.embedded.batching.direct import THREADS_PER_CORE
 from deploy.embedded.engines import Engine
 from deploy.embedded.engines.choose import choose_engine
-from deploy.embedded.engines.onnx import LEFT_OUT, OnnxEngine
+from deploy.embedded.engines.onnx import OMITTED_SIGNATURES, OnnxEngine
 from deploy.embedded.engines.tensorflow import TensorFlowEngine
 from deploy.embedded.errors import StartError
 from deploy.embedded.flags import Settings
@@ -41,11 +41,11 @@ from deploy.embedded.repository import Repository
 logger = logging.getLogger("deploy.embedded")
 
 GRACE_S = 5
-"""How long requests in flight may take when the server stops, in seconds."""
+"""Seconds that requests in flight have when the server stops."""
 
-_CLOSE_S = 0.5
+_CLOSE_TIMEOUT_S = 0.5
 
-# TensorFlow Serving ends with -1, which a shell sees as 255.
+# TensorFlow Serving exits with -1, which a shell sees as 255.
 _START_FAILED = 255
 
 
@@ -59,27 +59,30 @@ def main() -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             if not runner.run(_serve(settings, models)):
                 _exit(0)
-        gc.freeze()  # the last collections of an ending interpreter would walk through TensorFlow for a second
+        gc.freeze()  # otherwise the collections at interpreter exit walk through TensorFlow for a second
     except StartError as error:
-        logger.error("Cannot start: %s", error)  # noqa: TRY400 - what went wrong is the user's to mend, not ours
+        logger.error("Cannot start: %s", error)  # noqa: TRY400 - the user's error: a traceback does not help
         print(f"Failed to start server. Error: {error}", flush=True)
         _exit(_START_FAILED)
 
 
 def _exit(status: int) -> NoReturn:
-    """End at once: a thread may still load or run a model, nothing can interrupt it, and Python would wait for it."""
+    """Exit without waiting for threads.
+
+    A thread may still load or run a model. Nothing can interrupt it, and a normal exit would wait for it.
+    """
     logging.shutdown()
     os._exit(status)
 
 
 async def _serve(settings: Settings, models: tuple[config.Model, ...]) -> bool:
-    """Load the models, open the ports and serve until a signal comes.
+    """Load the models, open the ports and serve until a signal.
 
     Returns:
-        Whether no model is loading or running any more.
+        False if a model is still loading or running.
 
     Raises:
-        StartError: a model cannot be loaded, a port is taken, or a file is not what it should be.
+        StartError: a model cannot be loaded, a port is taken, or a configuration file is invalid.
     """
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -92,7 +95,7 @@ async def _serve(settings: Settings, models: tuple[config.Model, ...]) -> bool:
     conversions = ThreadPoolExecutor(settings.rest_api_num_threads or 4 * _cores(), thread_name_prefix="json")
     asyncio.get_running_loop().set_default_executor(conversions)
 
-    threads = ThreadPoolExecutor(THREADS_A_CORE * _cores(), thread_name_prefix="run")
+    threads = ThreadPoolExecutor(THREADS_PER_CORE * _cores(), thread_name_prefix="run")
     repository = Repository()
     lifecycle = _lifecycle(settings, repository, threads)
     loading = asyncio.create_task(lifecycle.start(models))
@@ -122,7 +125,10 @@ async def _serve(settings: Settings, models: tuple[config.Model, ...]) -> bool:
 
 
 def _begin_stop(stop: asyncio.Event) -> None:
-    """Stop in order, and at once when a second signal comes."""
+    """Begin a graceful stop.
+
+    Restore the default handlers, so that a second signal kills the process.
+    """
     stop.set()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().remove_signal_handler(number)
@@ -130,9 +136,9 @@ def _begin_stop(stop: asyncio.Event) -> None:
 
 
 async def _close(repository: Repository) -> bool:
-    """Free what the versions hold, and return whether that worked in the time that there is."""
+    """Close all versions; return False if that takes longer than ``_CLOSE_TIMEOUT_S``."""
     try:
-        async with asyncio.timeout(_CLOSE_S):
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             for versions in repository.versions.values():
                 for servable in [version.servable for version in versions.values() if version.servable]:
                     await servable.runner.close()
@@ -145,14 +151,14 @@ async def _close(repository: Repository) -> bool:
 
 
 def _cores() -> int:
-    """Return how many cores this process may use, where the system tells."""
+    """Return the number of cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _check_ports(settings: Settings) -> None:
-    """Fail for a taken port before time goes into loading models."""
+    """Check the ports before the models load, which takes long."""
     if settings.port:
         check_free(settings.host, settings.port, "--port")
     if settings.rest_api_port:
@@ -162,7 +168,7 @@ def _check_ports(settings: Settings) -> None:
 
 
 def _metrics_path(settings: Settings) -> str | None:
-    """Return where Prometheus finds the metrics, if it is to find them."""
+    """Return the URL path of the metrics, or None if they are off."""
     if settings.monitoring_config_file is None:
         return None
     prometheus = text_proto.read(settings.monitoring_config_file, MonitoringConfig()).prometheus_config
@@ -170,7 +176,7 @@ def _metrics_path(settings: Settings) -> str | None:
 
 
 def _lifecycle(settings: Settings, repository: Repository, threads: Executor) -> Lifecycle:
-    """Return what loads and unloads versions; their requests run in ``threads``."""
+    """Create the lifecycle; requests that are not batched run in ``threads``."""
     loader = Loader(
         partial(_load, settings),
         partial(batching.create_runner, options=batching.options(settings, _cores()), threads=threads),
@@ -236,7 +242,7 @@ def _load(settings: Settings, folder: Path) -> Engine:
             folder,
             settings.num_request_iterations_for_warmup,
             check_method_names=settings.enable_signature_method_name_check,
-            leave_out=LEFT_OUT if isinstance(engine, OnnxEngine) else (),
+            skip_signatures=OMITTED_SIGNATURES if isinstance(engine, OnnxEngine) else (),
         )
         if count:
             metrics.WARMUP_LATENCY.observe((time.perf_counter() - started) * 1e6, str(folder), "OK")

@@ -1,4 +1,4 @@
-"""One error for the whole server: a canonical status code and TensorFlow Serving's text."""
+"""The server's errors, with a canonical status code and TensorFlow Serving's text."""
 
 from enum import IntEnum
 
@@ -48,7 +48,7 @@ _HTTP_STATUS = {
 
 
 class ServingError(Exception):
-    """What went wrong with one request, or with the load of one version."""
+    """A request, or the load of a version, failed."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -57,19 +57,19 @@ class ServingError(Exception):
 
     @property
     def http_status(self) -> int:
-        """Return the HTTP status that the REST API answers with."""
+        """Return the HTTP status of this error."""
         return _HTTP_STATUS[self.code]
 
     @property
     def text(self) -> str:
-        """Return code and message as C++ writes a status: ``INVALID_ARGUMENT: ...``."""
+        """Return code and message in the format of C++, ``INVALID_ARGUMENT: ...``."""
         return f"{self.code.name}: {self.message}"
 
 
 class StartError(Exception):
-    """The server cannot start; the message says why and what to change."""
+    """The server cannot start. The message says why and what to change."""
 
 
 def invalid(message: str) -> ServingError:
-    """Return an INVALID_ARGUMENT error, by far the most frequent."""
+    """Create an INVALID_ARGUMENT error."""
     return ServingError(Code.INVALID_ARGUMENT, message)

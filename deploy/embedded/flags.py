@@ -1,4 +1,4 @@
-"""TensorFlow Serving's command-line flags, and the settings that they make."""
+"""Parse TensorFlow Serving's command-line flags."""
 
 import argparse
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from deploy.embedded.errors import StartError
 
 API_VERSION = "2.20.0"
 
-# Every other flag of tensorflow_model_server 2.20 and why it does nothing here: a command line written for it works.
+# The other flags of tensorflow_model_server 2.20, accepted so that its command lines work, and why they have no effect.
 _SWITCHES_WITHOUT_EFFECT = {
     "enable_profiler": "there is no profiler service",
     "flush_filesystem_caches": "the caches are left to the system",
@@ -33,7 +33,7 @@ _VALUES_WITHOUT_EFFECT = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line asks for; every field is named after its flag."""
+    """The server's settings, one field for each flag."""
 
     host: str
     port: int
@@ -51,7 +51,7 @@ class Settings:
     num_load_threads: int
     num_unload_threads: int
     enable_batching: bool | None
-    """None if it is not given: then only signatures that are safe to batch run in batches."""
+    """None if the flag is not given; only signatures with ``lengths`` are batched then."""
     batching_parameters_file: Path | None
     enable_per_model_batching_parameters: bool
     engine: str
@@ -70,11 +70,11 @@ class Settings:
     monitoring_config_file: Path | None
     rest_api_num_threads: int
     without_effect: tuple[str, ...]
-    """The flags given that this server knows and does not act on."""
+    """The given flags that are accepted without effect."""
 
 
 def parse(arguments: Sequence[str]) -> Settings:
-    """Read a command line of TensorFlow Serving's flags, ``--flag=value`` or ``--flag value``.
+    """Parse a command line, ``--flag=value`` or ``--flag value``.
 
     Raises:
         SystemExit: an unknown flag or an unreadable value (status 2), ``--help`` or ``--version`` (status 0).
@@ -104,7 +104,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         msg = f"--rest_api_port and --port are both {given.port}; give each API a port of its own."
         raise StartError(msg)
     if not (given.port or given.rest_api_port or given.grpc_socket_path):
-        msg = "There is nothing to listen on; give --port, --rest_api_port or --grpc_socket_path."
+        msg = "No address to listen on; give --port, --rest_api_port or --grpc_socket_path."
         raise StartError(msg)
     return Settings(
         host=given.host,
@@ -169,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         "--file_system_poll_wait_seconds",
         type=int,
         default=1,
-        help="seconds between two looks for new and removed versions; 0 looks once, less never",
+        help="seconds between two scans for new and removed versions; 0 scans once, a negative value never",
     )
     value(
         "--model_config_file_poll_wait_seconds",
@@ -183,8 +183,8 @@ def _parser() -> argparse.ArgumentParser:
         default=False,
         text="let new version labels name versions that are not loaded, as at the start",
     )
-    value("--max_num_load_retries", type=int, default=5, help="how often to load again after a failure")
-    value("--load_retry_interval_micros", type=int, default=60_000_000, help="wait before that, in microseconds")
+    value("--max_num_load_retries", type=int, default=5, help="retries after a failed load")
+    value("--load_retry_interval_micros", type=int, default=60_000_000, help="delay before a retry, in microseconds")
     value("--num_load_threads", type=int, default=0, help="versions that load at a time; 0 is one")
     value(
         "--num_unload_threads",
@@ -224,14 +224,17 @@ def _parser() -> argparse.ArgumentParser:
     value("--grpc_channel_arguments", type=_channel_arguments, default=(), help="key=value,... for the gRPC server")
     value("--grpc_socket_path", default="", help="Unix socket on which gRPC listens, too; --port=0 leaves only this")
     value("--ssl_config_file", type=_file, help="SSLConfig in text format, key and certificate of the gRPC port")
-    switch(parser, "use_alts_credentials", default=False, text="refused: ALTS works only on Google Cloud")
-    switch(parser, "enable_signature_method_name_check", default=False, text="hold signatures to their export's method")
+    switch(parser, "use_alts_credentials", default=False, text="rejected: ALTS works only on Google Cloud")
+    switch(
+        parser,
+        "enable_signature_method_name_check",
+        default=False,
+        text="check the method of signatures",
+    )
     switch(parser, "enable_grpc_healthcheck_service", default=False, text="answer grpc.health.v1 on the gRPC port")
     value("--monitoring_config_file", type=_file, help="MonitoringConfig in text format, turns on Prometheus's metrics")
     value("--rest_api_num_threads", type=int, default=0, help="threads that convert large JSON bodies; 0 is 4 a core")
-    idle = parser.add_argument_group(
-        "accepted without effect, since command lines made for TensorFlow Serving have them"
-    )
+    idle = parser.add_argument_group("accepted without effect, for command lines written for TensorFlow Serving")
     for name, reason in _SWITCHES_WITHOUT_EFFECT.items():
         idle.add_argument(
             f"--{name}", nargs="?", const=True, type=_boolean, default=argparse.SUPPRESS, metavar="BOOL", help=reason
@@ -254,7 +257,7 @@ def _boolean(text: str) -> bool:
 
 
 def _file(text: str) -> Path | None:
-    return Path(text) if text else None  # scripts pass on variables that nobody has set
+    return Path(text) if text else None  # scripts pass unset variables as empty strings
 
 
 def _port(text: str) -> int:

@@ -1,8 +1,8 @@
-"""What the server counts and times, written as Prometheus reads it (text format 0.0.4).
+"""Counters and histograms in Prometheus's text format 0.0.4.
 
 Names, types, labels and buckets are TensorFlow Serving's (servables/tensorflow/util.cc and the like), so that
 dashboards made for it fit: names begin with a colon, latencies are in microseconds, and a counter's name has no
-``_total``. A metric is created once, at the top of a module, and is written from then on.
+``_total``. Create a metric once, at the top of a module; ``write`` includes it from then on.
 """
 
 import itertools
@@ -17,29 +17,29 @@ DEFAULT_PATH = "/monitoring/prometheus/metrics"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 MAX_COMBINATIONS = 10_000
-"""How many combinations of label values a metric keeps, since a model's name is whatever a client writes."""
+"""Label combinations that a metric keeps; clients choose the model name, so the number must be bounded."""
 
 
 class Metric(Protocol):
-    """A metric that ``write`` asks for its lines."""
+    """A metric that ``write`` can print."""
 
     name: str
 
     def lines(self) -> Iterator[str]:
-        """Return its type and then its samples."""
+        """Yield the TYPE line and the samples."""
 
 
 _metrics: dict[str, Metric] = {}
 
 
 def write() -> bytes:
-    """Return every metric, and what the process uses, in Prometheus's text format."""
+    """Return all metrics and the process's resource use as text."""
     lines = itertools.chain.from_iterable(_metrics[name].lines() for name in sorted(_metrics))
     return "".join(f"{line}\n" for line in itertools.chain(lines, _process_lines())).encode()
 
 
 class Counter:
-    """A number that only grows, for each combination of label values."""
+    """A counter with labels."""
 
     def __init__(self, name: str, labels: Sequence[str] = ()) -> None:
         self.name = name
@@ -49,31 +49,34 @@ class Counter:
         _metrics[name] = self
 
     def add(self, *label_values: str, amount: int = 1) -> None:
-        """Count; the label values come in the order of the labels' names."""
+        """Increment the counter.
+
+        The label values are in the order of the label names.
+        """
         with self._lock:
             value = self._values.get(label_values)
             if value is not None or len(self._values) < MAX_COMBINATIONS:
                 self._values[label_values] = (value or 0) + amount
 
     def lines(self) -> Iterator[str]:
-        """Return its type and then its samples."""
+        """Yield the TYPE line and the samples."""
         yield f"# TYPE {self.name} counter"
         with self._lock:
             values = dict(self._values)
         for label_values, value in values.items():
-            yield f"{self.name}{{{_written(self._labels, label_values)}}} {value}"
+            yield f"{self.name}{{{_format_labels(self._labels, label_values)}}} {value}"
 
 
 class Histogram:
-    """How often a value fell under each limit, for each combination of label values."""
+    """A histogram with labels."""
 
     def __init__(self, name: str, labels: Sequence[str], buckets: Sequence[float]) -> None:
-        """Begin with nothing.
+        """Register the histogram.
 
         Args:
             name: the metric's name.
             labels: the names of its labels.
-            buckets: the upper limits in ascending order; the bucket of all that is above them is added.
+            buckets: the upper limits in ascending order, without +Inf.
         """
         self.name = name
         self._labels = tuple(labels)
@@ -83,9 +86,11 @@ class Histogram:
         _metrics[name] = self
 
     def observe(self, value: float, *label_values: str) -> None:
-        """Count one value; the label values come in the order of the labels' names.
+        """Observe a value.
 
-        One that is on a limit counts above it, as in TensorFlow (core/lib/histogram/histogram.cc).
+        The label values are in the order of the label names.
+
+        A value equal to a limit is counted above it, as in TensorFlow (core/lib/histogram/histogram.cc).
         """
         bucket = bisect_right(self._limits, value)
         with self._lock:
@@ -98,13 +103,13 @@ class Histogram:
             cell.sum += value
 
     def lines(self) -> Iterator[str]:
-        """Return its type and then its samples."""
+        """Yield the TYPE line and the samples."""
         yield f"# TYPE {self.name} histogram"
         with self._lock:
             cells = {values: (tuple(cell.counts), cell.sum) for values, cell in self._cells.items()}
         limits = [f"{limit:g}" for limit in self._limits] + ["+Inf"]
         for label_values, (counts, total) in cells.items():
-            labels = _written(self._labels, label_values)
+            labels = _format_labels(self._labels, label_values)
             prefix = f"{labels}," if labels else ""
             for limit, count in zip(limits, itertools.accumulate(counts), strict=True):
                 yield f'{self.name}_bucket{{{prefix}le="{limit}"}} {count}'
@@ -121,12 +126,12 @@ class _Cell:
 
 
 def exponential(first: float, factor: float, count: int) -> tuple[float, ...]:
-    """Return bucket limits, each the one before times the factor."""
+    """Return exponential bucket limits."""
     return tuple(first * factor**index for index in range(count))
 
 
 LATENCY_US = exponential(10, 1.8, 33)
-"""The buckets of TensorFlow Serving's latencies: 10 microseconds to about 25 minutes."""
+"""TensorFlow Serving's latency buckets, from 10 microseconds to about 25 minutes."""
 
 REQUEST_COUNT = Counter(":tensorflow:serving:request_count", ("model_name", "status"))
 REQUEST_LATENCY = Histogram(":tensorflow:serving:request_latency", ("model_name", "API", "entrypoint"), LATENCY_US)
@@ -137,16 +142,16 @@ WARMUP_LATENCY = Histogram(":tensorflow:serving:model_warmup_latency", ("model_p
 WARMUP_RECORDS_READ = Counter(":tensorflow:serving:model_warmup_records_read", ("model_path",))
 
 
-def _written(names: Sequence[str], values: Sequence[str]) -> str:
-    return ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True))
+def _format_labels(names: Sequence[str], values: Sequence[str]) -> str:
+    return ",".join(f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True))
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _process_lines() -> Iterator[str]:
-    """Return what the process uses, under the names that Prometheus's own client libraries use."""
+    """Yield CPU time and memory under the names of Prometheus's client libraries."""
     times = os.times()
     yield "# TYPE process_cpu_seconds_total counter"
     yield f"process_cpu_seconds_total {times.user + times.system}"

@@ -1,4 +1,4 @@
-"""The models, their numbered versions and the state of each; and the one that a request asks for."""
+"""Hold the models' versions and find the one that a request names."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from deploy.embedded.errors import Code, ServingError, invalid
 
 
 class State(IntEnum):
-    """Where a version is in its life; the numbers are those of ModelVersionStatus.State."""
+    """The state of a version, with the numbers of ModelVersionStatus.State."""
 
     START = 10
     LOADING = 20
@@ -25,9 +25,9 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Servable:
-    """One version that answers requests.
+    """A version that answers requests.
 
-    Whoever holds one may run it: a version is unloaded only when the last request has let go of its servable.
+    A version is unloaded only when no request refers to its servable any more.
     """
 
     name: str
@@ -43,34 +43,37 @@ class Servable:
 
 @dataclass(slots=True, eq=False)
 class Version:
-    """A version of a model, from when it is found until after it is gone; ``error`` says why it did not load."""
+    """A version of a model in any state.
+
+    ``error`` is why it did not load.
+    """
 
     number: int
     folder: Path
     state: State = State.START
     error: ServingError | None = None
     servable: Servable | None = None
-    """There while the version is AVAILABLE."""
+    """Set while the version is AVAILABLE."""
     dropped: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the version is not to be served any more."""
+    """Set when the version should be unloaded."""
     job: asyncio.Task[None] | None = None
-    """Its load or its unload, running or done."""
+    """The task that loads or unloads it, running or done."""
 
     @property
     def wanted(self) -> bool:
-        """Whether the version is to be served."""
+        """Whether the version should be served."""
         return not self.dropped.is_set()
 
 
 class Repository:
-    """Every version that there is or was since the start, by model and number, and the labels of the models."""
+    """All versions since the start, by model and number, and the labels."""
 
     def __init__(self) -> None:
         self.versions: dict[str, dict[int, Version]] = {}
         self.labels: dict[str, dict[str, int]] = {}
 
     def find(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
-        """Return the version that a request names, or else the latest one that is available.
+        """Return the version that a request names, or the latest.
 
         Raises:
             ServingError: INVALID_ARGUMENT for an unknown label or no name, NOT_FOUND for the rest.
@@ -91,7 +94,7 @@ class Repository:
         raise ServingError(Code.NOT_FOUND, msg)
 
     def status(self, name: str, version: int | None = None) -> list[Version]:
-        """Return the state of a model's versions, the newest first, or of the one version asked for.
+        """Return a model's versions, newest first, or one of them.
 
         Raises:
             ServingError: NOT_FOUND, there is no such model or version.
@@ -104,6 +107,6 @@ class Repository:
         return versions
 
     def newest_first(self, name: str) -> list[Version]:
-        """Return a model's versions, by falling number."""
+        """Return a model's versions by descending number."""
         versions = self.versions.get(name, {})
         return [versions[number] for number in sorted(versions, reverse=True)]

@@ -1,4 +1,4 @@
-"""Configuration files in protobuf's text format."""
+"""Read configuration files in protobuf's text format."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -10,16 +10,16 @@ from deploy.embedded.errors import StartError
 
 Parsed = TypeVar("Parsed", bound=Message)
 
-# Users know the messages by the names that TensorFlow Serving gives them.
+# Error texts show TensorFlow Serving's message names, which users know.
 _PACKAGE = "deploy.embedded.config."
 _OFFICIAL_PACKAGE = "tensorflow.serving."
 
 
 def read(path: Path, message: Parsed) -> Parsed:
-    """Fill a message from a file and return it.
+    """Parse a file into a message.
 
     Raises:
-        StartError: the file cannot be read, or is not such a message in text format.
+        StartError: the file cannot be read or parsed.
     """
     try:
         return text_format.Parse(path.read_text("utf-8"), message)

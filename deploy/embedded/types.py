@@ -1,4 +1,4 @@
-"""The types of tensors, by TensorFlow's names, and the check that a session makes before it runs."""
+"""Name tensor types as TensorFlow does, and check inputs."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -10,19 +10,19 @@ from deploy.embedded.engines import Array, Engine
 from deploy.embedded.errors import invalid
 
 _DATA_TYPES = {number: name.removeprefix("DT_").lower() for name, number in messages.DataType.items() if number}
-# TensorFlow's names of types, where numpy has others.
+# TensorFlow's type names, where numpy's differ.
 _NAMES = {"float32": "float", "float64": "double", "float16": "half", "object": "string"}
 
 
 def check_types(engine: Engine, signatures: Iterable[str], inputs: Mapping[str, Array]) -> None:
-    """Check that arrays have the types of the tensors that they are fed to (tensorflow/core/framework/function.cc).
+    """Check the types of the inputs, as a session does (tensorflow/core/framework/function.cc).
 
     Raises:
-        ServingError: INVALID_ARGUMENT, one has another type; a session counts its arguments by the tensors' names.
+        ServingError: INVALID_ARGUMENT, a type is wrong. A session numbers its arguments in the order of tensor names.
     """
     fed = {engine.signatures[name].inputs[alias].name: array for name in signatures for alias, array in inputs.items()}
     for number, tensor in enumerate(sorted(fed)):
-        expected = _DATA_TYPES.get(engine.input_types[tensor])  # None is a type that only the graph can judge
+        expected = _DATA_TYPES.get(engine.input_types[tensor])  # None: only the graph can check the type
         given = _name(fed[tensor].dtype)
         if expected not in {None, given}:
             msg = f"Expects arg[{number}] to be {expected} but {given} is provided"
@@ -30,7 +30,7 @@ def check_types(engine: Engine, signatures: Iterable[str], inputs: Mapping[str, 
 
 
 def type_name(array: Array) -> str:
-    """Return the name of an array's type in TensorFlow's enumeration, such as ``DT_FLOAT``."""
+    """Return TensorFlow's name of an array's type, such as ``DT_FLOAT``."""
     return "DT_" + _name(array.dtype).upper()
 
 

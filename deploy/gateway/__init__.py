@@ -1,1 +1,1 @@
-"""What stands in front of the model server: page, JSON API, request log, health and metrics."""
+"""The gateway with web page, JSON API, request log, health and metrics."""

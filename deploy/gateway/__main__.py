@@ -1,4 +1,4 @@
-"""The gateway's commands: ``python -m deploy.gateway [serve | report | openapi | monitoring] …``."""
+"""Run a gateway command (``python -m deploy.gateway [serve | report | openapi | monitoring] …``)."""
 
 import argparse
 import gc
@@ -21,7 +21,7 @@ USAGE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; serve is what happens without one."""
+    """Run a command, by default ``serve``."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = given.pop(0) if given and not given[0].startswith("-") else "serve"
     match command:
@@ -33,16 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return openapi()
         case "monitoring":
             return monitoring()
-    print(f"gateway: there is no command {command!r}; use serve, report, openapi or monitoring", file=sys.stderr)
+    print(f"gateway: unknown command {command!r}; use serve, report, openapi or monitoring", file=sys.stderr)
     return USAGE
 
 
 def serve(arguments: Sequence[str]) -> int:
-    """Serve until Ctrl-C or SIGTERM; requests in flight are answered first."""
+    """Serve until Ctrl-C or SIGTERM, then finish requests in flight."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    for name in ("httpx2", "uvicorn.error"):  # each request, and what is said here in other words
+    for name in ("httpx2", "uvicorn.error"):  # a line for each request, and start messages that repeat ours
         logging.getLogger(name).setLevel(logging.WARNING)
-    # gRPC has nothing to do where a process is started for a report, and says so each time.
+    # Otherwise gRPC logs a message about fork() for each report process.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from deploy.gateway.app import create_app
     from deploy.gateway.middleware.connection import limited
@@ -55,7 +55,7 @@ def serve(arguments: Sequence[str]) -> int:
     except (SettingsError, InputError) as error:
         print(f"gateway: {error}", file=sys.stderr)
         return USAGE
-    # uvicorn stops in order at both signals and then raises them again, for whoever was asked before: this is 0.
+    # uvicorn shuts down gracefully and then raises the signal again for the previous handler: exit with status 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     _check_model_folder(settings)
@@ -75,34 +75,37 @@ def serve(arguments: Sequence[str]) -> int:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"Gateway on http://{shown}:{port} (docs at /docs), asking {', '.join(settings.serving_url)}", flush=True)
-    _spare_garbage_collection()
+    _tune_garbage_collection()
     server = uvicorn.Server(config)
 
-    async def look_after_connections() -> None:
+    async def end_overdue_connections() -> None:
         end_overdue(server.server_state.connections)
 
-    config.callback_notify, config.timeout_notify = look_after_connections, 0  # that is once a second
+    config.callback_notify, config.timeout_notify = end_overdue_connections, 0  # called once a second
     server.run(sockets=[listener])
     return 0
 
 
 def _check_model_folder(settings: Settings) -> None:
-    """Say at once that answers cannot be checked as set; a version may still come."""
+    """Warn if no version has a manifest yet."""
     folder = settings.model_folder
     if folder and not any(folder.glob("*/manifest.json")):
         words = "GATEWAY_MODEL_FOLDER %s has no version with a manifest.json; no answer is checked until it has one."
         logger.warning(words, folder)
 
 
-def _spare_garbage_collection() -> None:
-    """Look seldom for cycles, and never among what is there for good: that took a tenth of a request's time."""
+def _tune_garbage_collection() -> None:
+    """Collect rarely, and exclude permanent objects.
+
+    Collections took a tenth of a request's time.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
 
 def report(arguments: Sequence[str]) -> int:
-    """Say what the request log says about a time range."""
+    """Report on a time range of the request log."""
     from deploy.gateway.report.command import add_arguments, run
 
     parser = argparse.ArgumentParser(prog="python -m deploy.gateway report", description=report.__doc__)
@@ -111,7 +114,7 @@ def report(arguments: Sequence[str]) -> int:
 
 
 def openapi() -> int:
-    """Print the API's OpenAPI document, which is checked in beside this file."""
+    """Print the OpenAPI document (openapi.json)."""
     from deploy.gateway.app import create_app
 
     print(json.dumps(create_app(Settings()).openapi(), indent=2, ensure_ascii=False))
@@ -119,7 +122,7 @@ def openapi() -> int:
 
 
 def monitoring() -> int:
-    """Print the page about monitoring, MONITORING.md, which is checked in beside this file."""
+    """Print the monitoring page (MONITORING.md)."""
     from deploy.gateway.status.monitoring_page import page
 
     print(page(), end="")
@@ -127,10 +130,10 @@ def monitoring() -> int:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Take the port before anything else is made.
+    """Bind the port before any other start-up work.
 
     Raises:
-        SettingsError: it is taken, or the address is not this machine's.
+        SettingsError: the port is in use, or the address is not local.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:

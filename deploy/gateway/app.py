@@ -1,4 +1,4 @@
-"""The application: what the gateway is made of, and how it begins and ends."""
+"""Create the gateway's application."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -48,16 +48,18 @@ ABOUT = (
 )
 
 _PAGE = Path(__file__).parent / "page"
-# FastAPI's own telemetry would say again what log and metrics say.
+# FastAPI's telemetry would duplicate the log and the metrics.
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
 
 def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastAPI:
-    """Put the gateway together; it connects when it is started, and waits for the model server as long as it takes.
+    """Create the application.
+
+    It connects at start-up, and waits for the model server without limit.
 
     Args:
-        settings: what it is told.
-        client: asks the model; None opens one to the settings' addresses.
+        settings: the gateway's settings.
+        client: the client of the model server; None opens one from the settings.
     """
     client = client or open_client(settings)
     metrics = Metrics()
@@ -68,16 +70,16 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         digest_key=settings.log_digest_key.encode(),
         sample_rate=settings.log_sample_rate,
     )
-    monitor: ResourceMonitor | None = None  # begins to write lines at once, and so is made at the start
+    monitor: ResourceMonitor | None = None  # created at start-up, since it writes lines at once
 
     def resources() -> Resources | None:
         return monitor.latest if monitor else None
 
     loads = LoadLines(log.write, slow_s=settings.slow_load_s)
     watch = ModelWatch(client, loads, timeout_s=settings.timeout_s)
-    askers = _by_address(settings, client)
+    clients = _by_address(settings, client)
     consistency = Consistency(
-        askers,
+        clients,
         watch,
         settings.model_folder,
         log,
@@ -87,7 +89,7 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         threshold=settings.drift_threshold,
     )
     webhook = _webhook(settings)
-    alerts = Alerts(settings, Sources(watch, writer, resources, consistency), tell=log.write, webhook=webhook)
+    alerts = Alerts(settings, Sources(watch, writer, resources, consistency), emit=log.write, webhook=webhook)
     recorder = Recorder(
         log,
         metrics,
@@ -95,11 +97,9 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         watch=watch,
         resources=resources,
         low_confidence=settings.low_confidence,
-        see=alerts.see,
+        observe=alerts.observe,
     )
-    slots = ConcurrencySlots(
-        at_once=settings.max_concurrency, queue=settings.max_queue, wait_s=settings.queue_timeout_s
-    )
+    slots = ConcurrencySlots(limit=settings.max_concurrency, queue=settings.max_queue, wait_s=settings.queue_timeout_s)
     read_into(metrics, slots, watch, writer, resources)
     read_alerts_into(metrics, alerts, webhook)
     read_consistency_into(metrics, consistency)
@@ -119,7 +119,7 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
-            for one in {client, *askers.values()}:
+            for one in {client, *clients.values()}:
                 await one.close()
             monitor.close()
             await dashboard.close()
@@ -150,18 +150,24 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
     dashboard.add_to(app)
     _add_metrics(app, metrics)
     _add_page(app)
-    docs.describe_keys(app)  # last: further addresses would make the document anew
+    docs.describe_keys(app)  # last: a route added later would reset the document
     return app
 
 
 def open_client(settings: Settings) -> AsyncFillMask:
-    """Return the client of the settings' model server; it connects at its first request, to the loop that runs then."""
+    """Create the client of the model server.
+
+    It connects at its first request, on the running loop.
+    """
     transport = open_async_transport(settings.serving_url, model=settings.model_name)
     return AsyncFillMask(TimedTransport(transport), settings.model_name, timeout=settings.timeout_s)
 
 
 def _by_address(settings: Settings, client: AsyncFillMask) -> Mapping[str, AsyncFillMask]:
-    """Return a client for each model server, since a client of several asks whose turn it is."""
+    """Return a client for each model server.
+
+    A client of several servers would balance its requests.
+    """
     urls = settings.serving_url
     return {url: client if len(urls) == 1 else open_client(replace(settings, serving_url=(url,))) for url in urls}
 
@@ -177,7 +183,7 @@ def _webhook(settings: Settings) -> Webhook | None:
 
 
 def _local_port(urls: Sequence[str]) -> int | None:
-    """Return the port of the model server if it is one on this machine, whose resources can be seen."""
+    """Return the port of a model server on this machine, whose resources can be read."""
     parts = [urlsplit(url) for url in urls]
     local = [part.port for part in parts if part.hostname in {"127.0.0.1", "::1", "localhost"}]
     return local[0] if local else None
@@ -197,7 +203,7 @@ def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
 
 
 class _Page(StaticFiles):
-    """The page's files, of which browsers ask each time whether they have changed: those of two versions do not mix."""
+    """The page's files, revalidated at each load so that two versions do not mix."""
 
     def file_response(self, *args: Any, **more: Any) -> Response:
         response = super().file_response(*args, **more)

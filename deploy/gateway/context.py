@@ -1,4 +1,4 @@
-"""What is known about a request while it is answered: its identity, its trace, and where its time goes."""
+"""Keep the ids, the trace and the timings of the current request."""
 
 import random
 import re
@@ -16,22 +16,22 @@ _TRACEPARENT = re.compile(
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request on its way.
+    """The context of a request.
 
     Attributes:
-        request_id: the caller's X-Request-Id, or one of ours.
-        traceparent: the caller's W3C trace context, None if there is none or it is damaged.
-        tracestate: what tracing systems added to it.
-        trace_id: the trace's id in it.
-        began: when the request came, by `perf_counter`; so are all times here, and lengths are in seconds.
-        queue_s: how long it waited for its turn.
-        asked: when its question went to the client, 0 before that.
+        request_id: the caller's X-Request-Id, or a generated one.
+        traceparent: the caller's W3C trace context; None if it is missing or invalid.
+        tracestate: the vendor part of the trace context.
+        trace_id: the trace id in ``traceparent``.
+        began: when the request arrived, by `perf_counter`, as all times here; durations are in seconds.
+        queue_s: how long it waited for a slot.
+        asked: when the client was called; 0 before that.
         tokenize_s: from then to the first request to the model server; None before that.
-        inference_s: how long at least one request was with the model server, and somebody waited for it.
-        model_version: which version of the model answered; None before that, and where REST does not tell.
-        afterwards: what is to be done once the answer is sent, so that nobody waits for it.
-        on_cancelled: records the question that was broken off, if what it is answered with is that the gateway stops.
-        on_rejected: records that it is sent away before anybody has read its question.
+        inference_s: how long at least one request to the model server was pending.
+        model_version: the version that answered; None before that, and if REST does not report it.
+        after_response: callbacks to run after the answer is sent.
+        on_cancelled: records a question that was cancelled because the gateway stops.
+        on_rejected: records a request that was rejected before its body was parsed.
     """
 
     request_id: str
@@ -44,7 +44,7 @@ class RequestContext:
     tokenize_s: float | None = None
     inference_s: float = 0.0
     model_version: int | None = None
-    afterwards: list[Callable[[], None]] = field(default_factory=list)
+    after_response: list[Callable[[], None]] = field(default_factory=list)
     on_cancelled: Callable[[Exception], None] = lambda _error: None
     on_rejected: Callable[[Exception], None] = lambda _error: None
     _sent: int = 0
@@ -52,7 +52,7 @@ class RequestContext:
 
     @classmethod
     def of(cls, headers: Iterable[tuple[bytes, bytes]]) -> "RequestContext":
-        """Make the context of a request from its headers; whatever is not sane in them counts as not there."""
+        """Create the context from a request's headers; invalid values are ignored."""
         request_id = traceparent = tracestate = trace_id = None
         for name, value in headers:
             if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
@@ -64,11 +64,11 @@ class RequestContext:
         return cls(request_id or f"{random.getrandbits(128):032x}", traceparent, tracestate, trace_id)
 
     def ask(self) -> None:
-        """Note that the question goes to the client; only the first time counts."""
+        """Note the start of the client call; only the first counts."""
         self.asked = self.asked or perf_counter()
 
     def send(self) -> None:
-        """Note that a request goes to the model server."""
+        """Note the start of a request to the model server."""
         now = perf_counter()
         if self.tokenize_s is None:
             self.tokenize_s = now - self.asked
@@ -77,20 +77,20 @@ class RequestContext:
         self._sent += 1
 
     def receive(self) -> None:
-        """Note that a request to the model server has ended; one that was given up has done so already."""
+        """Note the end of a request to the model server, unless it was abandoned."""
         if self._sent:
             self._sent -= 1
             if self._sent == 0:
                 self.inference_s += perf_counter() - self._since
 
-    def give_up(self) -> None:
-        """Note that the question has failed, and nobody waits for those of its requests that are not yet answered."""
+    def abandon(self) -> None:
+        """Note that the question has failed, so that pending requests do not count as inference time."""
         if self._sent:
             self._sent = 0
             self.inference_s += perf_counter() - self._since
 
     def server_timing(self) -> str:
-        """Return the stages as https://www.w3.org/TR/server-timing/ writes them, in milliseconds."""
+        """Format the stages as a Server-Timing header (https://www.w3.org/TR/server-timing/)."""
         stages = {
             "queue": self.queue_s,
             "tokenize": self.tokenize_s or 0.0,
@@ -101,4 +101,4 @@ class RequestContext:
 
 
 current: ContextVar[RequestContext | None] = ContextVar("current", default=None)
-"""The request that is being answered; tasks that are started for it see it, too."""
+"""The current request, inherited by the tasks it starts."""

@@ -1,20 +1,20 @@
-"""How the gateway says no: every error is ``{"error": …, "error_type": …}`` with the status that fits.
+"""Convert every error to ``{"error": …, "error_type": …}`` with a status.
 
 | status | when |
 |---|---|
-| 400 | no HTTP, a body that is no JSON, or a text that cannot be asked: no [MASK], too long, a control character |
-| 401 | no API key, or a wrong one |
-| 404, 405 | no such address, or not with this method |
-| 408 | the head or the body came too slowly |
-| 413 | the body is too large, or it has too many sentences |
-| 415 | the body is not said to be JSON |
-| 422 | the JSON has not the fields of the schema |
-| 429 | too many requests at a time; Retry-After says when to come again |
-| 431 | the head of the request is too large |
-| 500 | a fault of the gateway |
+| 400 | malformed HTTP or JSON, or an invalid text: no [MASK], too long, a control character |
+| 401 | the API key is missing or wrong |
+| 404, 405 | unknown path, or wrong method |
+| 408 | the header or the body arrived too slowly |
+| 413 | the body is too large, or has too many sentences |
+| 415 | the Content-Type is not JSON |
+| 422 | the JSON does not match the schema |
+| 429 | too many concurrent requests; retry after Retry-After |
+| 431 | the request header is too large |
+| 500 | an internal error of the gateway |
 | 501 | the served version cannot answer this kind of question |
-| 502 | the model server answered with something that is no answer |
-| 503 | the model server is not there, loads the model, or is overloaded; or connections or bodies are too many |
+| 502 | the model server answered with an error or with invalid data |
+| 503 | the model server is unreachable, loading or overloaded; or too many connections or bodies |
 | 504 | the model server did not answer in time |
 """
 
@@ -31,7 +31,7 @@ from deploy.gateway.context import current
 
 RETRY_AFTER_S = 1
 
-# The server's own words name addresses and files: they are for the log, under the request's id.
+# The server's messages contain addresses and paths, so they go to the log only, under the request's id.
 _SERVER_PROBLEMS: dict[type[client.BertMlmError], tuple[int, str]] = {
     client.UnreachableError: (503, "the model server cannot be reached; try again later"),
     client.ModelNotFoundError: (503, "the model server does not serve the model yet; try again later"),
@@ -44,12 +44,12 @@ _SERVER_PROBLEMS: dict[type[client.BertMlmError], tuple[int, str]] = {
 
 
 class ApiError(Exception):
-    """A request that is answered with an error.
+    """An error answer.
 
     Attributes:
         status: the HTTP status.
-        error_type: what kind of error, for programs.
-        message: what is wrong and what to do, for people.
+        error_type: the class of the error, for programs.
+        message: what is wrong and what to do.
         headers: further headers of the answer.
     """
 
@@ -61,77 +61,77 @@ class ApiError(Exception):
         self.headers = headers
 
     def response(self) -> JSONResponse:
-        """Return the answer."""
+        """Return the error as a response."""
         return JSONResponse({"error": self.message, "error_type": self.error_type}, self.status, self.headers)
 
 
 def from_client(error: client.BertMlmError) -> ApiError:
-    """Return the answer to what the client raised."""
+    """Convert an error of the client."""
     error_type = type(error).__name__
     if isinstance(error, client.InputError):
         return ApiError(400, error_type, str(error.args[0]))
-    status, words = _told(type(error))
+    status, words = _status_and_message(type(error))
     context = current.get()
-    where = f" (the gateway's log says more under request {context.request_id})" if context else ""
+    where = f" (see request {context.request_id} in the gateway's log)" if context else ""
     return ApiError(status, error_type, words + where, _retry_after(error) if status == 503 else None)
 
 
-def plain_words(kind: type[client.BertMlmError]) -> str:
-    """Return what everybody may know of such an error: no address and no file is in it."""
-    return _told(kind)[1]
+def public_message(kind: type[client.BertMlmError]) -> str:
+    """Return the message of an error without addresses and paths."""
+    return _status_and_message(kind)[1]
 
 
 def stopping() -> ApiError:
-    """Return the answer to a request that has not ended when the gateway ends."""
-    words = "the gateway is stopping; ask again"
+    """Create the error for a request in flight when the gateway stops."""
+    words = "the gateway is stopping; retry"
     return ApiError(503, "StoppingError", words, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 def internal_error() -> ApiError:
-    """Return the answer to a request that met a fault of ours, of which it tells nothing."""
+    """Create the error for an unexpected exception, without its details."""
     context = current.get()
-    where = f"; the gateway's log says more under request {context.request_id}" if context else ""
+    where = f"; see request {context.request_id} in its log" if context else ""
     return ApiError(500, "InternalError", f"the gateway failed{where}")
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer every exception of the application in one form."""
+    """Register the exception handlers."""
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(client.BertMlmError, _client_error)
     app.add_exception_handler(HTTPException, _http_error)
 
 
 async def _api_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError)  # noqa: S101  registered for it
+    assert isinstance(error, ApiError)  # noqa: S101  registered for this class
     return error.response()
 
 
 async def _client_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, client.BertMlmError)  # noqa: S101  registered for it
+    assert isinstance(error, client.BertMlmError)  # noqa: S101  registered for this class
     return from_client(error).response()
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    """Say in our form what routing and static files refuse."""
-    assert isinstance(error, HTTPException)  # noqa: S101  registered for it
+    """Convert Starlette's HTTPException to the API's error format."""
+    assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
     path = request.scope["path"]
     match error.status_code:
         case 404:
-            problem = ApiError(404, "NotFoundError", f"there is nothing at {path}; /docs lists the addresses")
+            problem = ApiError(404, "NotFoundError", f"{path} does not exist; /docs lists the addresses")
         case 405:
             allowed = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow") or "GET"
-            words = f"{path} does not take {request.method}; use {allowed}"
+            words = f"{path} does not allow {request.method}; use {allowed}"
             problem = ApiError(405, "MethodNotAllowedError", words, {"Allow": allowed})
         case status:
             problem = ApiError(status, "HTTPError", HTTPStatus(status).phrase, error.headers)
     return problem.response()
 
 
-def _told(kind: type[client.BertMlmError]) -> tuple[int, str]:
+def _status_and_message(kind: type[client.BertMlmError]) -> tuple[int, str]:
     return next(_SERVER_PROBLEMS[one] for one in kind.__mro__ if one in _SERVER_PROBLEMS)
 
 
 def _retry_after(error: client.BertMlmError) -> dict[str, str]:
-    """Pass on when the model server wants to be asked again, in whole seconds."""
+    """Return the model server's Retry-After, rounded up to whole seconds."""
     asked = error.retry_after_s if isinstance(error, client.OverloadedError) else None
     return {"Retry-After": str(max(RETRY_AFTER_S, math.ceil(asked or 0)))}

@@ -1,4 +1,4 @@
-"""The addresses of the gateway, and which of them are questions."""
+"""The paths of the gateway."""
 
 PREDICT = "/predict"
 FILL_MASK = "/v1/fill-mask"
@@ -20,10 +20,10 @@ _KNOWN = frozenset(
 
 
 def is_question(path: str) -> bool:
-    """Return whether the model is asked there: what limits and API keys are for."""
+    """Return whether a path queries the model (with limits and API keys)."""
     return path == PREDICT or path.startswith("/v1/")
 
 
 def label(path: str) -> str:
-    """Return a path for a metric's label: of the many that a caller can think of, only those that there are."""
+    """Return a known path or ``other``, which bounds the values of a metric's label."""
     return path if path in _KNOWN else "other"

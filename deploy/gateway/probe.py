@@ -1,6 +1,6 @@
-"""The container's health check, ``python -m deploy.gateway.probe``: succeed if the gateway can answer questions.
+"""Check the gateway's readiness in its container (``python -m deploy.gateway.probe``).
 
-Asked from within, past any proxy that the container is told of. What is not ready says why.
+The request bypasses any configured proxy. The answer, with the reason if it is not ready, is printed.
 """
 
 import os
@@ -12,7 +12,7 @@ _TIMEOUT_S = 3
 
 
 def main() -> int:
-    """Return 0 if /readyz on ``GATEWAY_PORT`` says so, else print why not and return 1."""
+    """Return 0 if /readyz on ``GATEWAY_PORT`` answers 200, else 1."""
     port = int(os.environ.get("GATEWAY_PORT") or 8000)
     connection = HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     try:
@@ -20,7 +20,7 @@ def main() -> int:
         answer = connection.getresponse()
         said = answer.read().decode(errors="replace")
     except (OSError, HTTPException) as error:
-        print(f"nothing answers on port {port}: {error}")
+        print(f"no answer on port {port}: {error}")
         return 1
     finally:
         connection.close()

@@ -1,4 +1,4 @@
-"""Every setting, from flags and environment variables: ``python -m deploy.gateway --help`` lists them."""
+"""Read the settings from flags and environment variables."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ WebhookFormat = Literal["json", "slack", "feishu", "dingtalk", "wecom"]
 
 
 class SettingsError(ValueError):
-    """A setting is not what it should be. The message is shown to the user as it is."""
+    """A setting is invalid. The message is shown to the user."""
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -91,7 +91,7 @@ def _setting(variable: str, parse: Callable[[str], Any], about: str) -> dict[str
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the gateway is told at its start; a field ``max_batch`` is the flag ``--max-batch``."""
+    """The gateway's settings; the field ``max_batch`` is the flag ``--max-batch``."""
 
     host: str = field(default="127.0.0.1", metadata=_setting("GATEWAY_HOST", str, "address to listen on"))
     port: int = field(
@@ -99,13 +99,15 @@ class Settings:
     )
     serving_url: tuple[str, ...] = field(
         default=("grpc://127.0.0.1:8500",),
-        metadata=_setting("SERVING_URL", _list, "where the model is served; several, with commas, share the load"),
+        metadata=_setting(
+            "SERVING_URL", _list, "address of the model server; several, separated by commas, share the load"
+        ),
     )
     model_name: str = field(default="bert_mlm", metadata=_setting("MODEL_NAME", str, "the model's name on the server"))
     timeout_s: float = field(
         default=10.0,
         metadata=_setting(
-            "GATEWAY_TIMEOUT_S", _number(0.01, 3600), "how long the model server may take for one request, in seconds"
+            "GATEWAY_TIMEOUT_S", _number(0.01, 3600), "timeout of a request to the model server, in seconds"
         ),
     )
     answer_timeout_s: float = field(
@@ -113,22 +115,24 @@ class Settings:
         metadata=_setting(
             "GATEWAY_ANSWER_TIMEOUT_S",
             _number(0.01, 3600),
-            "how long an answer may take that needs many requests to the model server, in seconds; then 504",
+            "timeout of an answer that needs several requests to the model server, in seconds; then 504",
         ),
     )
     api_keys: tuple[str, ...] = field(
         default=(),
         repr=False,
         metadata=_setting(
-            "GATEWAY_API_KEYS", _list, "keys, with commas, one of which a request must bring; none lets everybody in"
+            "GATEWAY_API_KEYS",
+            _list,
+            "keys, separated by commas, one of which a request must have; without any, access is open",
         ),
     )
     api_keys_file: Path | None = field(
         default=None,
-        metadata=_setting("GATEWAY_API_KEYS_FILE", Path, "file with further keys, one a line; # begins a comment"),
+        metadata=_setting("GATEWAY_API_KEYS_FILE", Path, "file with further keys, one per line; # begins a comment"),
     )
     metrics_key: bool = field(
-        default=False, metadata=_setting("GATEWAY_METRICS_KEY", _switch, "whether /metrics asks for a key, too")
+        default=False, metadata=_setting("GATEWAY_METRICS_KEY", _switch, "whether /metrics requires a key, too")
     )
     max_body_bytes: int = field(
         default=2**20,
@@ -139,7 +143,7 @@ class Settings:
     max_connections: int = field(
         default=512,
         metadata=_setting(
-            "GATEWAY_MAX_CONNECTIONS", _whole(1, 1_000_000), "how many connections may be open; one more gets 503"
+            "GATEWAY_MAX_CONNECTIONS", _whole(1, 1_000_000), "most open connections; further ones get 503"
         ),
     )
     client_timeout_s: float = field(
@@ -147,7 +151,7 @@ class Settings:
         metadata=_setting(
             "GATEWAY_CLIENT_TIMEOUT_S",
             _number(0.01, 3600),
-            "how long a client may take to send the head of a request, to send its body, or to read on, in seconds",
+            "how long a client may take to send a header, to send a body, or to continue reading, in seconds",
         ),
     )
     max_batch: int = field(
@@ -167,17 +171,17 @@ class Settings:
         metadata=_setting(
             "GATEWAY_MAX_ANSWER_BYTES",
             _whole(1, 2**30),
-            "about how large the answer to one request may be, in bytes; who asks for more gets 413",
+            "approximate largest answer to one request, in bytes; larger ones get 413",
         ),
     )
     max_concurrency: int = field(
         default=64,
-        metadata=_setting("GATEWAY_MAX_CONCURRENCY", _whole(1, 100_000), "how many requests are answered at a time"),
+        metadata=_setting("GATEWAY_MAX_CONCURRENCY", _whole(1, 100_000), "most requests answered concurrently"),
     )
     max_queue: int = field(
         default=256,
         metadata=_setting(
-            "GATEWAY_MAX_QUEUE", _whole(0, 100_000), "how many requests may wait for their turn; one more gets 429"
+            "GATEWAY_MAX_QUEUE", _whole(0, 100_000), "most requests waiting in the queue; further ones get 429"
         ),
     )
     queue_timeout_s: float = field(
@@ -185,7 +189,7 @@ class Settings:
         metadata=_setting(
             "GATEWAY_QUEUE_TIMEOUT_S",
             _number(0.01, 3600),
-            "how long a request waits for its turn before 429, in seconds",
+            "longest wait in the queue, in seconds; then 429",
         ),
     )
     low_confidence: float = field(
@@ -199,7 +203,7 @@ class Settings:
         metadata=_setting(
             "GATEWAY_SLOW_LOAD_S",
             _number(0.01, 86_400),
-            "how long a model may load before that is a WARNING, in seconds",
+            "load time above which a load is logged as a WARNING, in seconds",
         ),
     )
     log_folder: Path = field(
@@ -221,7 +225,7 @@ class Settings:
     log_sample_rate: float = field(
         default=1.0,
         metadata=_setting(
-            "GATEWAY_LOG_SAMPLE_RATE", _number(1e-6, 1), "share of successes that are logged; what fails always is"
+            "GATEWAY_LOG_SAMPLE_RATE", _number(1e-6, 1), "share of successes that are logged; failures always are"
         ),
     )
     log_rotate: bool = field(
@@ -235,44 +239,44 @@ class Settings:
         metadata=_setting("GATEWAY_LOG_MAX_BYTES", _whole(4096, 2**40), "size at which the log is rotated, in bytes"),
     )
     log_keep: int = field(
-        default=14, metadata=_setting("GATEWAY_LOG_KEEP", _whole(1, 10_000), "how many rotated logs are kept")
+        default=14, metadata=_setting("GATEWAY_LOG_KEEP", _whole(1, 10_000), "number of rotated logs to keep")
     )
     resource_interval_s: float = field(
         default=10.0,
         metadata=_setting(
-            "GATEWAY_RESOURCE_INTERVAL_S", _number(0.1, 3600), "how often resource use is logged, in seconds"
+            "GATEWAY_RESOURCE_INTERVAL_S", _number(0.1, 3600), "interval of the lines about resource use, in seconds"
         ),
     )
     alert_webhook: str = field(
         default="",
         repr=False,
         metadata=_setting(
-            "GATEWAY_ALERT_WEBHOOK", _web_address, "address that alerts are sent to when they begin and when they end"
+            "GATEWAY_ALERT_WEBHOOK", _web_address, "URL to which alerts are sent when they begin and when they end"
         ),
     )
     alert_webhook_token: str = field(
         default="",
         repr=False,
-        metadata=_setting("GATEWAY_ALERT_WEBHOOK_TOKEN", _bearer_token, "bearer token for that address"),
+        metadata=_setting("GATEWAY_ALERT_WEBHOOK_TOKEN", _bearer_token, "bearer token for that URL"),
     )
     alert_webhook_format: WebhookFormat = field(
         default="json",
         metadata=_setting(
             "GATEWAY_ALERT_WEBHOOK_FORMAT",
             _one_of(*get_args(WebhookFormat)),
-            f"what that address takes: {', '.join(get_args(WebhookFormat))}",
+            f"format of the notices: {', '.join(get_args(WebhookFormat))}",
         ),
     )
     alert_errors: int = field(
         default=5,
-        metadata=_setting("GATEWAY_ALERT_ERRORS", _whole(1, 1_000_000), "how many ERRORs in a row are an alert"),
+        metadata=_setting("GATEWAY_ALERT_ERRORS", _whole(1, 1_000_000), "ERRORs in a row that raise an alert"),
     )
     alert_latency_ms: float = field(
         default=500.0,
         metadata=_setting(
             "GATEWAY_ALERT_LATENCY_MS",
             _number(0.001, 3_600_000),
-            "mean time of a sentence above which there is an alert, in milliseconds",
+            "mean latency of a sentence that raises an alert if exceeded, in milliseconds",
         ),
     )
     alert_low_confidence: float = field(
@@ -280,19 +284,21 @@ class Settings:
         metadata=_setting(
             "GATEWAY_ALERT_LOW_CONFIDENCE",
             _number(0, 1),
-            "share of low_confidence above which there is an alert; 1 is never",
+            "share of low_confidence that raises an alert if exceeded; 1 is never",
         ),
     )
     alert_window_s: int = field(
         default=60,
         metadata=_setting(
-            "GATEWAY_ALERT_WINDOW_S", _whole(1, 3600), "the window of mean time and share for alerts, in seconds"
+            "GATEWAY_ALERT_WINDOW_S", _whole(1, 3600), "window of the mean latency and the share, in seconds"
         ),
     )
     alert_min_sentences: int = field(
         default=20,
         metadata=_setting(
-            "GATEWAY_ALERT_MIN_SENTENCES", _whole(1, 1_000_000), "fewer sentences in the window begin no such alert"
+            "GATEWAY_ALERT_MIN_SENTENCES",
+            _whole(1, 1_000_000),
+            "sentences in the window below which neither alert begins",
         ),
     )
     alert_not_ready_s: float = field(
@@ -300,7 +306,7 @@ class Settings:
         metadata=_setting(
             "GATEWAY_ALERT_NOT_READY_S",
             _number(0, 86_400),
-            "how long the model may be not ready before there is an alert, in seconds",
+            "how long the model may be not ready before an alert begins, in seconds",
         ),
     )
     model_folder: Path | None = field(
@@ -316,7 +322,7 @@ class Settings:
         metadata=_setting(
             "GATEWAY_CONSISTENCY_INTERVAL_S",
             _number(1, 86_400),
-            "how long to wait between two checks that the model answers as it did at export, in seconds",
+            "interval of the checks that the model answers as at export, in seconds",
         ),
     )
     drift_threshold: float = field(
@@ -324,22 +330,22 @@ class Settings:
         metadata=_setting(
             "GATEWAY_DRIFT_THRESHOLD",
             _number(0, 1),
-            "share of probability that may have moved since the export without a warning",
+            "share of probability moved since the export above which a check warns",
         ),
     )
     grace_s: int = field(
         default=10,
         metadata=_setting(
-            "GATEWAY_GRACE_S", _whole(0, 3600), "how long requests in flight may take at the end, in seconds"
+            "GATEWAY_GRACE_S", _whole(0, 3600), "how long a stop waits for requests in flight, in seconds"
         ),
     )
 
     @classmethod
     def load(cls, arguments: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read flags and, where one is not given, environment variables; an empty variable counts as not given.
+        """Read flags, then environment variables; an empty variable is ignored.
 
         Raises:
-            SettingsError: a value is not what the setting takes.
+            SettingsError: a value is invalid.
             SystemExit: an unknown flag (status 2) or ``--help`` (status 0).
         """
         given = vars(_parser().parse_args(arguments))
@@ -373,19 +379,19 @@ class Settings:
         """Return all API keys.
 
         Raises:
-            SettingsError: the file cannot be read, or a key is too short to be one.
+            SettingsError: the file cannot be read, or a key is too short or has invalid characters.
         """
         keys = list(self.api_keys)
         if self.api_keys_file is not None:
             try:
                 lines = self.api_keys_file.read_text(encoding="utf-8").splitlines()
             except (OSError, UnicodeDecodeError) as error:
-                msg = f"GATEWAY_API_KEYS_FILE {self.api_keys_file} cannot be read ({error}); give one with a key a line"
+                msg = f"GATEWAY_API_KEYS_FILE {self.api_keys_file} cannot be read ({error}); write one key per line"
                 raise SettingsError(msg) from error
             keys += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
             if not keys:
                 msg = (
-                    f"GATEWAY_API_KEYS_FILE {self.api_keys_file} has no key; write one a line, or leave the setting out"
+                    f"GATEWAY_API_KEYS_FILE {self.api_keys_file} has no key; write one per line, or remove the setting"
                 )
                 raise SettingsError(msg)
         if any(len(key) < SHORTEST_KEY for key in keys):
@@ -394,25 +400,25 @@ class Settings:
         for number, key in enumerate(keys, start=1):
             if not _fits_a_header(key):
                 msg = (
-                    f"API key {number} of {len(keys)} has a character that no header carries, or a space; "
-                    "use printable ASCII characters alone, such as those of `openssl rand -hex 32`"
+                    f"API key {number} of {len(keys)} has a space or a character that is not valid in a header; "
+                    "use printable ASCII characters only, such as those of `openssl rand -hex 32`"
                 )
                 raise SettingsError(msg)
         return tuple(keys)
 
 
 SECRETS = tuple(one.metadata["variable"] for one in fields(Settings) if not one.repr)
-"""Settings that no flag gives: everybody on a machine can read the flags of its processes."""
+"""Settings without a flag, since all users of a machine can read the flags of its processes."""
 
 
 _OTHERS = (
-    "Other commands: report says what the request log says about a time range (report --help), openapi prints the "
+    "Other commands: report summarizes a time range of the request log (report --help), openapi prints the "
     "API's OpenAPI document, monitoring the page about every field, metric, alert and setting."
 )
 
 
 def describe() -> list[tuple[str, str, str]]:
-    """Return each setting's variable, default and comment, for the tables of the documentation."""
+    """Return each setting's variable, default and description."""
     return [(one.metadata["variable"], _written(one.default), one.metadata["about"]) for one in fields(Settings)]
 
 
@@ -420,7 +426,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m deploy.gateway serve",
         description="Serve the gateway.",
-        epilog=f"Secrets are variables alone: {', '.join(SECRETS)}. {_OTHERS}",
+        epilog=f"Secrets can only be set as variables: {', '.join(SECRETS)}. {_OTHERS}",
         allow_abbrev=False,
     )
     for one in fields(Settings):

@@ -1,4 +1,4 @@
-"""What the services that speak HTTP share: a connection with limits, and bodies with limits."""
+"""HTTP connections and bodies with limits, shared by the servers."""
 
 from deploy.http.body import Bodies, BodyReader, BodyTooLargeError, TooManyBodiesError
 from deploy.http.connection import IDLE_S, MAX_HEAD_BYTES, Connection, Headers, end_overdue

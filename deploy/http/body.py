@@ -1,4 +1,4 @@
-"""Request bodies: how large one may be, and how much all that are held at a time may take."""
+"""Limit the size of request bodies, one by one and in total."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -8,13 +8,12 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class BodyTooLargeError(Exception):
-    """Raised for a body over the limit.
+    """The body exceeds the size limit.
 
-    The connection drops the rest of the body and stays, since most clients read no answer before they have sent all.
+    The connection discards the rest of the body and stays open, as most clients read the answer after sending all.
 
     Attributes:
-        close: the client waits for a word before it sends the body and may then not send it at all: only a new
-            connection is in step again.
+        close: whether the connection must be closed, as the client sent Expect and may never send the body.
     """
 
     def __init__(self, *, close: bool) -> None:
@@ -23,15 +22,15 @@ class BodyTooLargeError(Exception):
 
 
 class TooManyBodiesError(Exception):
-    """Raised where a body finds no room beside those of other requests."""
+    """The bodies of all requests exceed the memory limit."""
 
 
 class Bodies:
-    """The bodies of a server's requests, over all its connections.
+    """The memory limit of the bodies of all requests.
 
     Attributes:
-        max_bytes: the largest body.
-        max_held_bytes: how much all may take that are being read or answered.
+        max_bytes: the size limit of a body.
+        max_held_bytes: the limit for all bodies that are being read or answered.
     """
 
     def __init__(self, *, max_bytes: int, max_held_bytes: int) -> None:
@@ -41,7 +40,7 @@ class Bodies:
 
     @contextmanager
     def reading(self) -> Iterator["BodyReader"]:
-        """Hold what is read until the request has its answer."""
+        """Reserve memory for a body until its request is answered."""
         reader = BodyReader(self)
         try:
             yield reader
@@ -49,10 +48,10 @@ class Bodies:
             self._held_bytes -= reader.held_bytes
 
     def take(self, count: int) -> None:
-        """Take room for further bytes.
+        """Reserve further bytes.
 
         Raises:
-            TooManyBodiesError: there is none.
+            TooManyBodiesError: the limit is exceeded.
         """
         if self._held_bytes + count > self.max_held_bytes:
             raise TooManyBodiesError
@@ -60,10 +59,10 @@ class Bodies:
 
 
 class BodyReader:
-    """Reads one body.
+    """Reads a body.
 
     Attributes:
-        held_bytes: how much it holds so far.
+        held_bytes: the bytes reserved so far.
     """
 
     def __init__(self, bodies: Bodies) -> None:
@@ -71,11 +70,11 @@ class BodyReader:
         self.held_bytes = 0
 
     async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
-        """Return the body, or None if the client is gone.
+        """Return the body, or None if the client has disconnected.
 
         Raises:
-            BodyTooLargeError: it is larger than a body may be.
-            TooManyBodiesError: there is no room for it beside the others.
+            BodyTooLargeError: the body exceeds the size limit.
+            TooManyBodiesError: the memory limit of all bodies is exceeded.
         """
         limit = self._bodies.max_bytes
         announced = headers.get(b"content-length", b"")
@@ -95,10 +94,10 @@ class BodyReader:
                 return b"".join(chunks)
 
     def hold(self, count: int) -> None:
-        """Count further bytes, such as those of a body that was unpacked.
+        """Reserve further bytes, for example of a decompressed body.
 
         Raises:
-            TooManyBodiesError: there is no room for them.
+            TooManyBodiesError: the memory limit of all bodies is exceeded.
         """
         self._bodies.take(count)
         self.held_bytes += count

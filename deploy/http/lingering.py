@@ -1,6 +1,6 @@
-"""Closing a connection while the client still sends.
+"""Close a connection while the client still sends.
 
-What comes in at a closed socket resets the connection, and the client may lose the answer that it was about to read:
+Data that arrives at a closed socket resets the connection, and the client may lose an answer that it has not read:
 "the server should … half-close … and continue to read" (RFC 9112, section 9.6).
 """
 
@@ -10,10 +10,12 @@ from typing import Any
 
 
 class LingeringTransport:
-    """A transport that, closed while the client still sends, only ends its own side; closed again, it is.
+    """A transport that half-closes while the client still sends.
+
+    A second close is final.
 
     Attributes:
-        lingering: its own side has ended; what is received is to be dropped.
+        lingering: whether it is half-closed; received data must be discarded.
     """
 
     def __init__(self, transport: asyncio.Transport, client_sends: Callable[[], bool]) -> None:
@@ -25,7 +27,7 @@ class LingeringTransport:
         return getattr(self._transport, name)
 
     def close(self) -> None:
-        """Send what is written, and close."""
+        """Flush, and close or half-close."""
         if self.lingering or not self._client_sends() or not self._transport.can_write_eof():
             self._transport.close()
         elif not self._transport.is_closing():
@@ -33,5 +35,5 @@ class LingeringTransport:
             self._transport.write_eof()
 
     def is_closing(self) -> bool:
-        """Return whether nothing more can be sent."""
+        """Return whether nothing can be sent any more."""
         return self.lingering or self._transport.is_closing()

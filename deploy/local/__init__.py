@@ -1,1 +1,1 @@
-"""The whole way on one machine without Docker: checkpoint, export, embedded server, gateway, answers."""
+"""Export and serve a model on one machine without Docker."""

@@ -1,4 +1,4 @@
-"""Export, serve and ask, in one command: ``python -m deploy.local``."""
+"""Export, serve and query a model (``python -m deploy.local``)."""
 
 import argparse
 import signal
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.gateway import run_gateway
-from deploy.local.process import Running, StartError, wait_for_the_first_to_end
+from deploy.local.process import Running, StartError, wait_for_first_exit
 from deploy.local.server import run_server
 from deploy.local.versions import ensure_version
 from export import ExportError
@@ -28,19 +28,21 @@ SENTENCES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Export a checkpoint, serve it on this machine behind the gateway, ask a few sentences, and serve until Ctrl-C."""
+    """Export a checkpoint, serve it behind the gateway, print sample answers, and run until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=main.__doc__)
     parser.add_argument("--model", default="models/demo", help="checkpoint folder, or name on the Hugging Face hub")
     parser.add_argument("--revision", help="commit, branch or tag on the hub (default: pinned where known, else main)")
-    parser.add_argument("--name", default="bert_mlm", help="the servable's name (default bert_mlm)")
-    parser.add_argument("--output", type=Path, default=Path("models"), help="where servables are (default models)")
+    parser.add_argument("--name", default="bert_mlm", help="name of the servable (default bert_mlm)")
+    parser.add_argument("--output", type=Path, default=Path("models"), help="folder of the servables (default models)")
     parser.add_argument("--grpc-port", type=_port, default=8500, help="GRPC_PORT (default 8500)")
     parser.add_argument("--rest-port", type=_port, default=8501, help="REST_PORT (default 8501)")
     parser.add_argument("--gateway-port", type=_port, default=8000, help="GATEWAY_PORT (default 8000)")
-    parser.add_argument("--log", type=Path, default=Path("build/server.log"), help="the server's own lines")
-    parser.add_argument("--gateway-log", type=Path, default=Path("build/gateway.log"), help="the gateway's own lines")
+    parser.add_argument("--log", type=Path, default=Path("build/server.log"), help="file of the server's output")
+    parser.add_argument(
+        "--gateway-log", type=Path, default=Path("build/gateway.log"), help="file of the gateway's output"
+    )
     options = parser.parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets what it starts in the background ignore Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):  # shells start background jobs with SIGINT ignored
         signal.signal(number, _interrupt)
     try:
         _check_free(options.grpc_port, "GRPC_PORT")
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run_gateway(servable, port=options.gateway_port, grpc_port=grpc_port, log=options.gateway_log) as gateway,
         ):
             _show(options.name, grpc_port=grpc_port, rest_port=rest_port, gateway_port=options.gateway_port)
-            _tell_end(wait_for_the_first_to_end(server, gateway))
+            _report_exit(wait_for_first_exit(server, gateway))
             return 1
     except (ExportError, StartError, BertMlmError, OSError) as error:
         print(f"run: {error}", file=sys.stderr)
@@ -76,7 +78,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _check_free(port: int, setting: str) -> None:
-    """Fail before time goes into an export if a port is taken."""
+    """Check that a port is available before the export, which takes long."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -87,7 +89,7 @@ def _check_free(port: int, setting: str) -> None:
 
 
 def _show(name: str, *, grpc_port: int, rest_port: int, gateway_port: int) -> None:
-    """Ask the sentences over gRPC and print the answers and the addresses."""
+    """Fill sample sentences over gRPC, and print the answers and the addresses."""
     address = f"grpc://127.0.0.1:{grpc_port}"
     table = Table("sentence", "answer", "probability", "next best")
     with FillMask(address, model=name) as client:
@@ -103,10 +105,10 @@ def _show(name: str, *, grpc_port: int, rest_port: int, gateway_port: int) -> No
     console.print("Ctrl-C stops both.")
 
 
-def _tell_end(ended: Running) -> None:
-    """Say which of the two ended, which neither does by itself unless something is wrong."""
+def _report_exit(ended: Running) -> None:
+    """Print which process exited, which is always an error."""
     status = ended.process.returncode
-    print(f"run: the {ended.name} ended with status {status}; its lines are in {ended.log}", file=sys.stderr)
+    print(f"run: the {ended.name} ended with status {status}; its output is in {ended.log}", file=sys.stderr)
 
 
 if __name__ == "__main__":

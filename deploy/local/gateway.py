@@ -1,4 +1,4 @@
-"""The gateway before the server: the workbench, the JSON API and the request log."""
+"""Run the gateway as a child process."""
 
 import os
 from contextlib import AbstractContextManager
@@ -9,22 +9,22 @@ from deploy.local.process import Running, ask, run_module
 
 START_S = 60.0
 STOP_S = 12.0
-"""Longer than the gateway's own ``GATEWAY_GRACE_S`` for requests in flight."""
+"""Longer than the default of ``GATEWAY_GRACE_S``."""
 
 
 def run_gateway(servable: Path, *, port: int, grpc_port: int, log: Path) -> AbstractContextManager[Running]:
-    """Run the gateway on this machine until the block ends; it begins once questions are answered.
+    """Run the gateway during the block, which begins when it is ready.
 
-    Further settings come from the environment, as they do for ``python -m deploy.gateway``.
+    Further settings come from the environment, as for ``python -m deploy.gateway``.
 
     Args:
-        servable: the folder with the versions, whose manifests it reads; its name is the model's name.
-        port: where it listens.
-        grpc_port: where the server listens.
-        log: the file that the gateway's own lines go to; the request log is ``GATEWAY_LOG_FOLDER``'s.
+        servable: the folder of the versions, with their manifests; its name is the model's name.
+        port: the gateway's port.
+        grpc_port: the server's port.
+        log: the file for the gateway's output; the request log is in ``GATEWAY_LOG_FOLDER``.
 
     Raises:
-        StartError: it ended, or was not ready after ``START_S`` seconds.
+        StartError: the gateway exited, or was not ready after ``START_S`` seconds.
     """
     environment = {
         **os.environ,

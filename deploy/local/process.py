@@ -1,4 +1,4 @@
-"""Run a server as a child process, from its start to its end."""
+"""Run a server as a child process."""
 
 import subprocess
 import sys
@@ -14,17 +14,17 @@ _LAST_LINES = 5
 
 
 class StartError(Exception):
-    """A process did not start. The message is shown to the user as it is."""
+    """A process did not start. The message is shown to the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process that is ready.
+    """A running child process.
 
     Attributes:
-        name: what messages call it.
-        process: the process itself.
-        log: the file that its own lines go to.
+        name: its name in messages.
+        process: the process.
+        log: the file of its output.
     """
 
     name: str
@@ -44,26 +44,26 @@ def run_module(
     start_s: float,
     stop_s: float,
 ) -> Iterator[Running]:
-    """Run ``python -m module`` until the block ends, and leave no process behind.
+    """Run ``python -m module`` during the block, and end it reliably.
 
     Args:
-        name: what messages call it.
-        module: what to run.
-        arguments: its command line.
-        environment: its variables; None hands on this process's own.
-        log: the file that its own lines go to.
-        ready: tells whether it can be used; raises OSError while nothing listens.
-        start_s: how long that may take, in seconds.
-        stop_s: how long it may take to end once it is asked to, in seconds.
+        name: its name in messages.
+        module: the module.
+        arguments: the command line.
+        environment: the environment variables; None inherits this process's.
+        log: the file for its output.
+        ready: returns whether it is ready; raises OSError while the port is closed.
+        start_s: the timeout until it is ready, in seconds.
+        stop_s: the timeout between SIGTERM and SIGKILL, in seconds.
 
     Raises:
-        StartError: it ended, or was not ready in time.
+        StartError: the process exited, or was not ready in time.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", module, *arguments]
     with log.open("wb") as lines:
-        # A session of its own: Ctrl-C reaches this process alone, which then ends its children in order.
-        process = subprocess.Popen(command, stdout=lines, stderr=lines, env=environment, start_new_session=True)  # noqa: S603 - our own words
+        # In a new session Ctrl-C reaches only this process, which then ends its children in order.
+        process = subprocess.Popen(command, stdout=lines, stderr=lines, env=environment, start_new_session=True)  # noqa: S603 - a fixed command
     running = Running(name, process, log)
     try:
         _wait_until_ready(running, ready, start_s)
@@ -73,17 +73,17 @@ def run_module(
         try:
             process.wait(stop_s)
         except subprocess.TimeoutExpired:
-            pass  # then it is killed
-        finally:  # also where a second Ctrl-C interrupts the waiting
+            pass  # killed below
+        finally:  # even if a second Ctrl-C interrupts the wait
             process.kill()
             process.wait()
 
 
 def ask(port: int, path: str) -> tuple[int, bytes]:
-    """Return status and body of a GET from this machine, past any proxy.
+    """Return status and body of a GET to 127.0.0.1, without a proxy.
 
     Raises:
-        OSError: nothing answers there as HTTP.
+        OSError: there is no HTTP answer.
     """
     connection = HTTPConnection("127.0.0.1", port, timeout=1)
     try:
@@ -96,8 +96,8 @@ def ask(port: int, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def wait_for_the_first_to_end(*processes: Running) -> Running:
-    """Return the first that ends."""
+def wait_for_first_exit(*processes: Running) -> Running:
+    """Return the first process that exits."""
     while True:
         for running in processes:
             if running.process.poll() is not None:
@@ -109,16 +109,16 @@ def _wait_until_ready(running: Running, ready: Callable[[], bool], start_s: floa
     deadline = time.monotonic() + start_s
     while time.monotonic() < deadline:
         if running.process.poll() is not None:
-            said = "\n".join(["", *_last_lines(running.log)])
-            msg = f"the {running.name} ended with status {running.process.returncode}; {running.log} ends with{said}"
+            tail = "\n".join(["", *_last_lines(running.log)])
+            msg = f"the {running.name} ended with status {running.process.returncode}; {running.log} ends with{tail}"
             raise StartError(msg)
         try:
             if ready():
                 return
         except OSError:
-            pass  # nothing listens yet
+            pass  # the port is not open yet
         time.sleep(_POLL_S)
-    msg = f"the {running.name} was not ready after {start_s:g} s; its lines are in {running.log}"
+    msg = f"the {running.name} was not ready after {start_s:g} s; its output is in {running.log}"
     raise StartError(msg)
 
 

@@ -1,4 +1,4 @@
-"""The embedded server, which answers questions in token ids."""
+"""Run the embedded server as a child process."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,16 +10,16 @@ STOP_S = 7.0
 
 
 def run_server(servable: Path, *, grpc_port: int, rest_port: int, log: Path) -> AbstractContextManager[Running]:
-    """Serve the newest version of a servable until the block ends; it begins once the version is AVAILABLE.
+    """Run the server during the block, which begins when a version is AVAILABLE.
 
     Args:
-        servable: the folder with the versions; its name is the model's name.
-        grpc_port: where gRPC is served.
-        rest_port: where REST is served.
-        log: the file that the server's own lines go to.
+        servable: the folder of the versions; its name is the model's name.
+        grpc_port: the gRPC port.
+        rest_port: the REST port.
+        log: the file for the server's output.
 
     Raises:
-        StartError: it ended, or was not ready after ``START_S`` seconds.
+        StartError: the server exited, or was not ready after ``START_S`` seconds.
     """
     arguments = [f"--port={grpc_port}", f"--rest_api_port={rest_port}"]
     arguments += [f"--model_name={servable.name}", f"--model_base_path={servable.resolve()}"]

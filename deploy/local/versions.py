@@ -1,4 +1,4 @@
-"""Choose the version to serve: the newest one if it was made from this checkpoint, else a new one."""
+"""Choose or export the version to serve."""
 
 import subprocess
 import sys
@@ -8,9 +8,9 @@ from export import CheckpointFiles, VersionError, find_checkpoint, read_manifest
 
 
 def ensure_version(model: str, servable: Path, revision: str | None = None) -> Path:
-    """Return the version folder that holds a model, exported now unless the newest version holds it.
+    """Return the newest version if it has this checkpoint, else export a new one.
 
-    A server takes the newest version, so another checkpoint becomes the next number, as it would in production.
+    A server loads the newest version, so another checkpoint gets the next number, as in production.
 
     Args:
         model: a checkpoint's folder, or a name on the hub.
@@ -19,7 +19,7 @@ def ensure_version(model: str, servable: Path, revision: str | None = None) -> P
 
     Raises:
         SourceError: the checkpoint cannot be found or trusted.
-        VersionError: the newest version folder is not complete, or the export failed (it has said why).
+        VersionError: the newest version folder is incomplete, or the export failed (with its own message).
     """
     files = find_checkpoint(model, revision)
     newest = max(_numbers(servable), default=0)
@@ -41,13 +41,13 @@ def _holds(version: Path, files: CheckpointFiles) -> bool:
 
 
 def _export(files: CheckpointFiles, version: Path) -> None:
-    """Run the export as a process of its own: what TensorFlow holds in memory ends with it."""
+    """Run the export in a child process, which frees TensorFlow's memory."""
     print(f"Exporting {files.model} as {version}.", flush=True)
     name, output = version.parent.name, version.parent.parent
     command = [sys.executable, "-m", "export", "--model", files.model, "--version", version.name]
-    if files.revision is not None:  # a branch could have moved on
+    if files.revision is not None:  # a branch may have moved
         command += ["--revision", files.revision]
-    done = subprocess.run([*command, "--name", name, "--output", str(output)], check=False)  # noqa: S603 - our own words
+    done = subprocess.run([*command, "--name", name, "--output", str(output)], check=False)  # noqa: S603 - a fixed command
     if done.returncode:
         msg = f"{version} was not exported"
         raise VersionError(msg)

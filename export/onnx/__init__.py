@@ -8,6 +8,6 @@ what the rounding costs.
 """
 
 from export.onnx.agreement import Agreement
-from export.onnx.model import ONNX_FILE, SIGNATURES, write_onnx
+from export.onnx.model import ONNX_FILE, SIGNATURES, add_metadata, write_onnx
 
-__all__ = ["ONNX_FILE", "SIGNATURES", "Agreement", "write_onnx"]
+__all__ = ["ONNX_FILE", "SIGNATURES", "Agreement", "add_metadata", "write_onnx"]

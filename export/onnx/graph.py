@@ -80,14 +80,12 @@ class Graph:
         self,
         inputs: Mapping[str, Sequence[str | int]],
         outputs: Mapping[str, tuple[int, Sequence[str | int]]],
-        metadata: Mapping[str, str],
     ) -> onnx.ModelProto:
         """Return the whole model, which takes the constants over.
 
         Args:
             inputs: the shape of each int32 input, unknown sizes as words.
             outputs: ONNX type and shape of each output.
-            metadata: what else the file says about itself.
         """
         parameters = {name: array.shape for name, array in self.parameters.items()}
         graph = helper.make_graph(
@@ -102,7 +100,6 @@ class Graph:
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_MICROSOFT, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="export.onnx")
-        helper.set_model_props(model, dict(metadata))
         for name in list(self._constants):  # one by one: ONNX copies what it is given
             model.graph.initializer.append(self._constants.pop(name))
         return model

@@ -25,7 +25,6 @@ def write_onnx(
     calibration: Calibration,
     whitening: Whitening,
     *,
-    metadata: Mapping[str, str],
     top_k: int,
 ) -> Agreement | None:
     """Write a checkpoint in 8-bit integers and measure how it answers beside float32.
@@ -35,22 +34,32 @@ def write_onnx(
         checkpoint: the weights, each read once.
         calibration: what the checkpoint does in float32.
         whitening: of the sentence vectors; it stays in float32.
-        metadata: what the file says about itself to a server.
         top_k: how many answers there are for each mask, at most.
 
     Returns:
         The agreement on sentences that the integers were not fitted to; None if the checkpoint knows too few of their
         tokens.
     """
-    onnx.save(_build(checkpoint, calibration.statistics, whitening, metadata, top_k), path)
+    onnx.save(_build(checkpoint, calibration.statistics, whitening, top_k), path)
     return measure(path, calibration.answers)
+
+
+def add_metadata(path: Path, metadata: Mapping[str, str]) -> None:
+    """Add what a server must know to a finished file.
+
+    Messages of Protocol Buffers merge by concatenation, so the weights need not be read again
+    (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
+    """
+    addition = onnx.ModelProto()
+    onnx.helper.set_model_props(addition, dict(metadata))
+    with path.open("ab") as file:
+        file.write(addition.SerializeToString(deterministic=True))
 
 
 def _build(
     checkpoint: Checkpoint,
     statistics: Mapping[str, Statistics],
     whitening: Whitening,
-    metadata: Mapping[str, str],
     top_k: int,
 ) -> onnx.ModelProto:
     graph = Graph()
@@ -61,7 +70,7 @@ def _build(
         graph.name(value, name)
     types = output_types(checkpoint.config, top_k)
     types["whitened"] = (onnx.TensorProto.FLOAT, ("B", whitening.kernel.shape[1]))
-    return graph.model(INPUTS, types, metadata)
+    return graph.model(INPUTS, types)
 
 
 def _whiten(graph: Graph, vectors: Value, whitening: Whitening) -> Value:

@@ -15,10 +15,10 @@ from export.checkpoint import Checkpoint
 from export.errors import CheckpointError, SampleError
 from export.whitening import SAMPLE, SENTENCES, SampleText, read_sample
 
-JOINED = 100
+JOINED = 64
 """How many sentences are joined to long lines."""
 
-COMPARED = 100
+COMPARED = 64
 """How many sentences are kept to measure the light file."""
 
 JOINED_HIDDEN = 0.3

@@ -49,7 +49,7 @@ class FloatModel:
         for name, value in {**outputs, **observed}.items():
             graph.name(value, name)
         rows = dict.fromkeys(observed, (TensorProto.FLOAT, ("R", "H")))
-        model = graph.model(INPUTS, {**output_types(checkpoint.config, top_k), **rows}, {})
+        model = graph.model(INPUTS, {**output_types(checkpoint.config, top_k), **rows})
         self.observed = tuple(products.observed)
         self.observed_at_masks = tuple(products.observed_at_masks)
         self._weights = graph.parameters

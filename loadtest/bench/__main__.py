@@ -81,7 +81,7 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
     files = prepare(output, model, _say)
     if "onnx" in names and not (files.servable / "1" / ONNX_FILE).is_file():
         _say(f"Without the onnx engine: {files.servable / '1'} has no {ONNX_FILE}")
-        names = [name for name in names if "onnx" not in {name, SYSTEMS[name].asks}]
+        names = [name for name in names if "onnx" not in {name, SYSTEMS[name].backend}]
     tokenizer = _tokenizer(files.checkpoint)
     ids = {token: number for number, token in enumerate(tokenizer.vocabulary.tokens)}
     plan = replace(plan, lengths=tuple(length for length in plan.lengths if length <= tokenizer.config.max_length))
@@ -93,7 +93,7 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
         running: dict[str, Running] = {}
         for name in names:
             system, log = SYSTEMS[name], output / f"{name}.log"
-            running[name] = stack.enter_context(start(system, files, rows[0], log, running.get(system.asks)))
+            running[name] = stack.enter_context(start(system, files, rows[0], log, running.get(system.backend)))
             _say(f"{name} answers after {running[name].start_s:.1f} s")
         results.agreement = agreement(targets, running, rows[: plan.agreement], ids)
         _check_agreement(results.agreement)
@@ -125,10 +125,10 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
 def _in_order(names: Sequence[str]) -> list[str]:
     """Return the names in table order, backends before proxies."""
     if unknown := set(names) - set(SYSTEMS):
-        msg = f"there is no system {', '.join(sorted(unknown))}; choose among {', '.join(SYSTEMS)}"
+        msg = f"unknown system {', '.join(sorted(unknown))}; choose from {', '.join(SYSTEMS)}"
         raise BenchError(msg)
     for name in names:
-        if (asked := SYSTEMS[name].asks) and asked not in names:
+        if (asked := SYSTEMS[name].backend) and asked not in names:
             msg = f"{name} is a proxy for {asked}; choose both"
             raise BenchError(msg)
     return [name for name in SYSTEMS if name in names]
@@ -182,7 +182,7 @@ def _engines(files: Files, running: Mapping[str, Running], rounds: int) -> dict[
         if name in running:
             command += ["--server", name, str(running[name].ports.grpc), str(running[name].ports.http)]
     if gateway := running.get("gateway"):
-        command += ["--gateway", gateway.system.asks, str(gateway.ports.grpc), str(gateway.ports.http)]
+        command += ["--gateway", gateway.system.backend, str(gateway.ports.grpc), str(gateway.ports.http)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     if done.returncode:
         msg = f"timing the engines alone failed: {done.stderr.strip().splitlines()[-1]}"

@@ -119,7 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", type=Path, required=True, help="the exported version's folder")
     parser.add_argument("--rival", type=Path, required=True, help="the rival's ONNX file")
     parser.add_argument("--server", nargs=3, action="append", default=[], metavar=("NAME", "GRPC_PORT", "HTTP_PORT"))
-    parser.add_argument("--gateway", nargs=3, metavar=("NAME", "GRPC_PORT", "HTTP_PORT"), help="and the server it asks")
+    parser.add_argument(
+        "--gateway", nargs=3, metavar=("NAME", "GRPC_PORT", "HTTP_PORT"), help="a gateway and its backend"
+    )
     parser.add_argument("--rounds", type=int, default=200)
     options = parser.parse_args(arguments)
     request = question()

@@ -80,7 +80,7 @@ def _rate(target: str, other: str | None = None) -> Figure:
 
     def figure(results: Results) -> float:
         rows = [_row(results, other, MIXED, _BUSY)] if other else _rivals(results, MIXED, _BUSY)
-        best = max(row.requests_per_s.median for row in rows)
+        best = max(row.requests_per_s.median for row in rows)  # the rival counts at its better setting
         return _row(results, target, MIXED, _BUSY).requests_per_s.median / best
 
     return figure

@@ -86,7 +86,7 @@ class Result:
     asked: int = 0
 
 
-class _Clock:
+class _MeasurementWindow:
     """Decides when requests are sent and when they count."""
 
     def __init__(self, job: Job, result: Result) -> None:
@@ -123,9 +123,9 @@ class _Clock:
 class _HttpConnection(asyncio.Protocol):
     """One HTTP/1.1 connection with one request in flight."""
 
-    def __init__(self, requests: Iterator[bytes], clock: _Clock) -> None:
+    def __init__(self, requests: Iterator[bytes], window: _MeasurementWindow) -> None:
         self._requests = requests
-        self._clock = clock
+        self._window = window
         self._transport: asyncio.WriteTransport | None = None
         self._begun = 0.0
         self._size = 0
@@ -141,8 +141,8 @@ class _HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.finished.done():
-            self._clock.failed(f"the server closed the connection: {exc or 'without an answer'}")
-            self._finish(again=self._clock.runs())
+            self._window.failed(f"the server closed the connection: {exc or 'without an answer'}")
+            self._finish(again=self._window.runs())
 
     def on_body(self, body: bytes) -> None:
         """Count a piece of the answer (called by the parser)."""
@@ -151,13 +151,13 @@ class _HttpConnection(asyncio.Protocol):
             self._start = body[:200]
 
     def on_message_complete(self) -> None:
-        """Count the answer and ask again (called by the parser)."""
+        """Count the answer and send the next request (called by the parser)."""
         status = self._parser.get_status_code()
         if status == 200:
-            self._clock.answered(self._begun, self._size)
+            self._window.answered(self._begun, self._size)
         else:
-            self._clock.failed(f"HTTP {status}: {self._start.decode(errors='replace')}")
-        if not self._clock.runs():
+            self._window.failed(f"HTTP {status}: {self._start.decode(errors='replace')}")
+        if not self._window.runs():
             self._finish(again=False)
         elif self._parser.should_keep_alive():
             self._send()
@@ -177,46 +177,46 @@ class _HttpConnection(asyncio.Protocol):
             self._transport.close()
 
 
-async def _ask_http(job: Job, requests: Iterator[bytes], clock: _Clock) -> None:
+async def _ask_http(job: Job, requests: Iterator[bytes], window: _MeasurementWindow) -> None:
     """Send requests over one connection, reconnecting when it is closed."""
     again = True
     while again:
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: _HttpConnection(requests, clock), "127.0.0.1", job.port
+            lambda: _HttpConnection(requests, window), "127.0.0.1", job.port
         )
         again = await connection.finished
 
 
-async def _ask_grpc(job: Job, requests: Iterator[bytes], clock: _Clock) -> None:
+async def _ask_grpc(job: Job, requests: Iterator[bytes], window: _MeasurementWindow) -> None:
     """Send requests over one gRPC channel with its own connection."""
     options = (("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{job.port}", options) as channel:
         predict = channel.unary_unary(PREDICT, None, None)
-        while clock.runs():
+        while window.runs():
             begun = time.perf_counter()
             try:
                 answer = await predict(next(requests), timeout=_LIMIT_S)
             except grpc.aio.AioRpcError as error:
-                clock.failed(f"{error.code().name}: {error.details()}")
+                window.failed(f"{error.code().name}: {error.details()}")
             else:
-                clock.answered(begun, len(answer))
+                window.answered(begun, len(answer))
 
 
-async def _ask_client(client: AsyncFillMask, requests: Iterator[bytes], clock: _Clock) -> None:
+async def _ask_client(client: AsyncFillMask, requests: Iterator[bytes], window: _MeasurementWindow) -> None:
     """Send requests through a client."""
-    while clock.runs():
+    while window.runs():
         text = next(requests).decode()
         begun = time.perf_counter()
         try:
             await client.fill(text, timeout=_LIMIT_S)
         except BertMlmError as error:
-            clock.failed(f"{type(error).__name__}: {error}")
+            window.failed(f"{type(error).__name__}: {error}")
         else:
-            clock.answered(begun, 0)
+            window.answered(begun, 0)
 
 
 @asynccontextmanager
-async def _open(job: Job) -> AsyncIterator[Callable[[Iterator[bytes], _Clock], Coroutine[Any, Any, None]]]:
+async def _open(job: Job) -> AsyncIterator[Callable[[Iterator[bytes], _MeasurementWindow], Coroutine[Any, Any, None]]]:
     """Yield the coroutine that drives one connection."""
     if job.protocol == "client":
         async with AsyncFillMask(f"grpc://127.0.0.1:{job.port}") as client:
@@ -244,13 +244,13 @@ async def run(job: Job) -> Result:
     bodies = [_http_request(job, body) if http else body for body in job.bodies]
     result = Result()
     async with _open(job) as ask:
-        clock = _Clock(job, result)
+        window = _MeasurementWindow(job, result)
         used = time.process_time()
         limit_s = job.warm_up_s + max(job.seconds, _LONGEST_S) + _LIMIT_S
         async with asyncio.timeout(limit_s), asyncio.TaskGroup() as group:
             for number in range(job.connections):
                 first = number * len(bodies) // job.connections
-                group.create_task(ask(_in_turn(bodies, first), clock))
+                group.create_task(ask(_in_turn(bodies, first), window))
         result.cpu_s = time.process_time() - used
     return result
 

@@ -68,7 +68,7 @@ def _run(measurement: Measurement, running: Running) -> Result:
 def _row(measurement: Measurement, results: Sequence[Result]) -> Row:
     answered = [result for result in results if result.latencies_ms]
     if not answered:
-        why = next((error for result in results for error in result.errors), "none came in the time")
+        why = next((error for result in results for error in result.errors), "none came in time")
         msg = (
             f"{measurement.target.label} gave no answer to {measurement.workload.name} over "
             f"{measurement.connections} connections: {why}"

@@ -7,19 +7,19 @@ from loadtest.bench.results import Results, Row, Spread
 from loadtest.bench.systems import TARGETS
 from loadtest.bench.workloads import MIXED, count_name, length_name
 
-_LENGTHS = "p50 in ms of one sentence of so many tokens, over one connection."
+_LENGTHS = "p50 in ms of one sentence by its number of tokens, over one connection."
 _COUNTS = (
-    "p50 in ms of one request of so many sentences of 16 tokens each, over one connection. The rivals take one "
+    "p50 in ms of one request by its number of sentences of 16 tokens each, over one connection. The rivals take one "
     "sentence a request."
 )
 _ENGINES = (
-    "One sentence of 16 tokens with one [MASK], in turns in one run; every engine has a thread a core. `onnx client` "
-    "and `onnx gateway` take text, the first in the asking process."
+    "One sentence of 16 tokens with one [MASK], alternating in one run; every engine has a thread a core. `onnx "
+    "client` and `onnx gateway` take text, the first in the measuring process."
 )
 _CLIENT = (
-    "What reading one answer down to its best token costs the client in Python (for full logits the softmax and the "
-    "choice among all tokens), not part of the figures above; and the share of sentences for which the best token is "
-    "that of the first system."
+    "The client's time in Python for parsing one answer down to its best token (for full logits with softmax and "
+    "top-k over all tokens), not part of the figures above; and the share of sentences with the first system's best "
+    "token."
 )
 
 
@@ -53,10 +53,10 @@ def _conditions(results: Results) -> str:
         f"{machine['system']}. {versions}. {settings['checkpoint']}\n\n"
         f"{settings['sentences']} Every figure is the median of {settings['rounds']} rounds, {settings['seconds']:g} s "
         f"each for the mixed sentences and {settings['single_seconds']:g} s for the rest, after warm-up; in brackets "
-        "the lowest and the highest round. The systems take turns within a round, and those not asked are idle. Closed "
-        "loop: a connection asks again as soon as it has its answer. The load generator runs on the same cores. "
-        "For this project's server the client cuts sentences into tokens beforehand; the rivals and the gateway do it "
-        "themselves, and `onnx client` does it while asking. How to run and read this: [README.md](README.md)."
+        "the lowest and the highest round. The systems alternate within a round, and the others are idle. Closed loop: "
+        "a connection sends the next request as soon as it has its answer. The load generator runs on the same cores. "
+        "For this project's server the client tokenizes sentences beforehand; the rivals and the gateway tokenize "
+        "themselves, and `onnx client` does so in the measured time. How to run and read this: [README.md](README.md)."
     )
 
 

@@ -65,7 +65,7 @@ class System:
         title: what it is and how it is set.
         command: its command line.
         environment: its environment variables beyond the usual.
-        asks: name of the backend of a proxy; empty for a system with its own engine.
+        backend: name of the backend of a proxy; empty for a system with its own engine.
         rival: it runs in the environment with PyTorch and transformers.
     """
 
@@ -73,7 +73,7 @@ class System:
     title: str
     command: Callable[[Files, Ports], Sequence[str]]
     environment: Callable[[Files], Mapping[str, str]] = field(default=lambda _files: {})
-    asks: str = ""
+    backend: str = ""
     rival: bool = False
 
 
@@ -113,14 +113,14 @@ def _embedded(name: str, engine: str, title: str, *, bf16: bool = False) -> Syst
     return System(name, f"this project's server, {title}, {shown}", command)
 
 
-def _gateway(asks: str) -> System:
+def _gateway(backend: str) -> System:
     def command(files: Files, ports: Ports) -> Sequence[str]:
         serving = (f"--serving-url=grpc://127.0.0.1:{ports.grpc}", f"--model-name={MODEL}")
         log = f"--log-folder={files.rival.with_name('gateway-log')}"
         return ("-m", "deploy.gateway", "serve", f"--port={ports.http}", *serving, log)
 
-    title = f"this project's gateway with its defaults, request log on, before {asks}; memory and CPU without that"
-    return System("gateway", title, command, asks=asks)
+    title = f"this project's gateway with its defaults, request log on, before {backend}; memory and CPU without that"
+    return System("gateway", title, command, backend=backend)
 
 
 SYSTEMS = {
@@ -144,12 +144,12 @@ FLASKS = ("flask-1", "flask-default")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One way to ask a system.
+    """One system over one protocol.
 
     Attributes:
         system: its name in `SYSTEMS`.
         protocol: ``text`` (JSON with a text, as rivals and gateway take it), ``rest``, ``grpc``, or ``client`` for the
-            thin client over gRPC, as a Python service would ask.
+            thin client over gRPC, as a Python service would use it.
         question: builds the request from token ids; None for targets that take text.
         label: its name in tables.
     """

@@ -152,7 +152,7 @@ def _served(gateway: subprocess.Popen[bytes], clients: Sequence[subprocess.Popen
 def _check_end(gateway: subprocess.Popen[bytes]) -> None:
     status = gateway.wait(_STOP_S)
     if status:
-        msg = f"a gateway ended with status {status} after SIGTERM"
+        msg = f"a gateway exited with status {status} after SIGTERM"
         raise StartError(msg)
 
 
@@ -196,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.limit_s,
     )
     if not options.servable.is_dir():
-        print(f"request_log: {options.servable} is not there; `make export` makes models/bert_mlm", file=sys.stderr)
+        print(f"request_log: {options.servable} does not exist; `make export` creates models/bert_mlm", file=sys.stderr)
         return 1
     work: Path = options.work.resolve()
     shutil.rmtree(work, ignore_errors=True)

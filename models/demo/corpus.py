@@ -90,7 +90,7 @@ def sentences(text: str) -> list[str]:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Yield the normalised, non-empty lines of a ``.txt`` or ``.txt.xz`` file, each line once."""
+    """Yield a file's distinct, normalised, non-empty lines."""
     seen: set[int] = set()
     opener = lzma.open if path.suffix == ".xz" else open
     with opener(path, "rt", encoding="utf-8") as file:

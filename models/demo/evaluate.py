@@ -36,9 +36,9 @@ def attention_entropy(model: BertForMaskedLM, tokenizer: Tokenizer, *, every: in
     """Return each layer's attention entropy over the held-out texts.
 
     Args:
-        model: the model to ask.
+        model: the model.
         tokenizer: its tokenizer.
-        every: use one text out of so many (a quick look during training).
+        every: use every n-th text only (for a quick check during training).
 
     Returns:
         For each layer, the mean entropy of its attention over heads and tokens, as a share of the entropy of even
@@ -64,9 +64,9 @@ def held_out_accuracy(
     15 % of each text's tokens are replaced by [MASK].
 
     Args:
-        model: the model to ask.
+        model: the model.
         tokenizer: its tokenizer.
-        every: use one text out of so many (a quick look during training).
+        every: use every n-th text only (for a quick check during training).
         seed: seed for the choice of masked tokens.
 
     Returns:
@@ -111,7 +111,7 @@ def _masked_batches(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the held-out accuracy by source and the answers to the ten lines."""
+    """Print the held-out accuracy and the ten lines' answers."""
     parser = argparse.ArgumentParser(prog="python -m models.demo.evaluate", description=main.__doc__)
     parser.add_argument("--model", type=Path, default=Path(__file__).parent, help="checkpoint folder")
     options = parser.parse_args(arguments)

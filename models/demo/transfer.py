@@ -43,7 +43,7 @@ class Classifier(nn.Module):
 
 
 def read_titles(path: Path, count: int) -> tuple[list[str], NDArray[np.int64]]:
-    """Read texts and class numbers from the first ``count`` lines of a file."""
+    """Read texts and class numbers from a file's first lines."""
     with path.open(encoding="utf-8") as file:
         pairs = [line.rstrip("\n").rpartition("\t")[::2] for line, _ in zip(file, range(count), strict=False)]
     names = sorted({name for _, name in pairs})

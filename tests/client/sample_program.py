@@ -1,4 +1,4 @@
-"""A user's program for the type checker, with every public method and its type."""
+"""A user's program for type checking, with every public method."""
 
 import asyncio
 from typing import assert_type

@@ -58,7 +58,7 @@ class ScriptedModel:
     """A model whose fill_mask ids are computed from the row's tokens."""
 
     tokens: Sequence[str] = TOKENS
-    version: int = 1  # which it says that it is
+    version: int = 1  # the version that it reports
     config: dict[str, Any] = field(default_factory=dict)
     top_k: int = 20
     extra_masks: int = 0  # as if a longer request had been batched with ours

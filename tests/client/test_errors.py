@@ -213,7 +213,7 @@ def test_using_the_grpc_port_for_rest_is_named(grpc_url: str, asking: Callable[.
 
 
 class Page(BaseHTTPRequestHandler):
-    """A web page in place of TensorFlow Serving, with the model's name as status."""
+    """A web page whose HTTP status is the model's name."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))

@@ -1,4 +1,4 @@
-"""The compose files and .env.example: valid, in agreement with each other, and closed to the outside."""
+"""Test the compose files and .env.example for consistency and closed ports."""
 
 import re
 import shutil
@@ -115,7 +115,7 @@ def test_every_setting_has_a_comment_above_it() -> None:
 
 
 def comments() -> dict[str, str]:
-    """Return what stands above each setting of the example, as one line."""
+    """Return the comment above each setting of .env.example, as one line."""
     found: dict[str, str] = {}
     said: list[str] = []
     for line in (ROOT / ".env.example").read_text("utf-8").splitlines():

@@ -1,4 +1,4 @@
-"""The containers themselves: a version exported by one, served by the next, asked through the gateway, from the host.
+"""Test export, server and gateway as containers.
 
 Runs where asked for, `CONTAINERS=1 make test`: building the images takes minutes, gigabytes and a package index.
 """
@@ -60,7 +60,7 @@ def run(*command: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> s
 
 @dataclass(frozen=True)
 class Project:
-    """The compose files in a folder of their own, so that nothing of this repository's models/ is touched."""
+    """The compose files in a separate folder, so that this repository's models/ is not changed."""
 
     folder: Path
     environment: dict[str, str]
@@ -167,7 +167,7 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], object], otherwise: Callable[[], str]) -> None:
-    """Wait until a condition holds; looking at a container takes long enough to be the pace."""
+    """Wait until a condition holds; inspecting a container is slow enough as an interval."""
     deadline = time.monotonic() + WITHIN_S
     while not condition():
         assert time.monotonic() < deadline, otherwise()
@@ -182,7 +182,7 @@ def wait_until_healthy(project: Project, service: str) -> None:
 
 
 def stop(container: str) -> float:
-    """Stop a container, which is to end by itself; return how long that took in seconds, without compose's own time."""
+    """Stop a container that must exit on SIGTERM; return the seconds without compose's own time."""
     start = time.monotonic()
     run("docker", "stop", container)
     took = time.monotonic() - start

@@ -1,4 +1,4 @@
-"""The Dockerfiles and .dockerignore: what can be said of an image without building it."""
+"""Check the Dockerfiles and .dockerignore without a build."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The health check, run as the container runs it, against servers that answer, fail, or say nothing."""
+"""Run the health check against servers that answer, fail or hang."""
 
 import json
 import shutil

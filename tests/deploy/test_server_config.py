@@ -1,4 +1,4 @@
-"""The files in models/ that TensorFlow Serving reads: they parse as its messages and fit what they configure."""
+"""Test the files in models/ that TensorFlow Serving reads."""
 
 import re
 from pathlib import Path

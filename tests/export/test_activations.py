@@ -96,7 +96,7 @@ def test_integers_follow_the_activation(activation: Activation, tmp_path: Path, 
     checkpoint = tiny(activation)
     whitening = Whitening(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), 1)
     calibration = calibrate(checkpoint, SampleLines.read(checkpoint, read_sample(SAMPLE)))
-    write_onnx(tmp_path / "light.onnx", checkpoint, calibration, whitening, metadata={}, top_k=VOCABULARY)
+    write_onnx(tmp_path / "light.onnx", checkpoint, calibration, whitening, top_k=VOCABULARY)
     answers = by_onnx(open_session(tmp_path / "light.onnx"), ids)
     own, other = (tiny(name) for name in (activation, "gelu" if activation == "relu" else "relu"))
     off = [float(np.abs(answers - by_tensorflow(one, ids)).mean()) for one in (own, other)]

@@ -101,7 +101,7 @@ def test_the_light_file_answers_no_unnamed_row(tmp_path: Path, ids: NDArray[np.i
     checkpoint = padded(hole=True)
     calibration = calibrate(checkpoint, SampleLines.read(checkpoint, read_sample(SAMPLE)))
     count = answer_count(checkpoint)
-    write_onnx(tmp_path / "light.onnx", checkpoint, calibration, WHITENING, metadata={}, top_k=count)
+    write_onnx(tmp_path / "light.onnx", checkpoint, calibration, WHITENING, top_k=count)
     token_ids, scores = by_onnx(open_session(tmp_path / "light.onnx"), ids)
     exact_ids, exact = by_tensorflow(checkpoint, ids)
     assert all(

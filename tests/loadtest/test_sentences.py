@@ -30,7 +30,7 @@ def test_lengths_are_mixed_and_bounded() -> None:
 
 
 def test_asking_for_too_many_sentences_is_an_error() -> None:
-    with pytest.raises(ValueError, match="10000000 sentences are asked for"):
+    with pytest.raises(ValueError, match="10000000 sentences requested"):
         masked_sentences(10_000_000)
 
 

@@ -41,4 +41,4 @@ def test_a_missing_browser_is_a_one_line_error(
 ) -> None:
     monkeypatch.setenv("CHROMIUM", str(tmp_path / "chromium"))
     assert typing_latency.main(["--model-base-path", str(demo_servable), "--work", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == f"typing: CHROMIUM names {tmp_path / 'chromium'}, which is no file\n"
+    assert capsys.readouterr().err == f"typing: CHROMIUM names {tmp_path / 'chromium'}, which is not a file\n"

@@ -1,1 +1,1 @@
-"""TensorFlow Serving's ports: REST, gRPC, model status, health, and the servers that listen."""
+"""The REST and gRPC APIs and their servers."""

@@ -1,4 +1,4 @@
-"""The gRPC API: the official services and methods, on our own wire-compatible messages."""
+"""Implement TensorFlow Serving's gRPC API on wire-compatible messages."""
 
 import asyncio
 import logging
@@ -35,17 +35,17 @@ Request = TypeVar("Request", bound=Message)
 Context = grpc.aio.ServicerContext[Any, Any]
 
 SIGNATURE_DEF = "signature_def"
-# The official name: an official client unpacks the Any by it.
+# Official clients unpack the Any by this name.
 _SIGNATURE_DEF_TYPE = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 KEEPALIVE_MS = 60_000
-"""How long a connection may be silent before the server asks whether its client is still there."""
+"""The interval of keepalive pings on silent connections."""
 
 MIN_PING_INTERVAL_MS = 10_000
-"""How often a client may ask the same without being sent away; gRPC's own limit, 5 minutes, cuts common settings."""
+"""The shortest interval of a client's pings; gRPC's default, 5 minutes, disconnects clients with common settings."""
 
 # Longer texts do not fit into HTTP/2 trailers (grpc_status_util.cc).
 _MAX_DETAILS = 1024
-_TIMER_S = 0.02  # how early gRPC's timer may be
+_TIMER_S = 0.02  # how early gRPC's deadline timer may fire
 _STATUS_CODES = {status.value[0]: status for status in grpc.StatusCode}
 
 
@@ -58,14 +58,14 @@ def create_server(
     channel_arguments: Sequence[tuple[str, int | str]] = (),
     health: Health | None = None,
 ) -> grpc.aio.Server:
-    """Return a gRPC server without a port.
+    """Create a gRPC server without a port.
 
     Args:
         repository: the models to serve.
-        model_service: the methods that tell and change what is served.
-        as_content: answer tensors as raw bytes instead of TensorFlow Serving's lists.
-        check_method_names: hold a signature to the method that it was exported for.
-        channel_arguments: further gRPC options by name; they come last and win.
+        model_service: the methods that report and change the served models.
+        as_content: encode tensors as raw bytes instead of TensorFlow Serving's lists.
+        check_method_names: require the method that a signature was exported for.
+        channel_arguments: further gRPC options by name, which override those set here.
         health: the health service to offer; None offers none.
     """
     server = grpc.aio.server(
@@ -87,7 +87,7 @@ def create_server(
 
 
 class _Methods:
-    """The methods, each from its request to its answer; what they raise becomes the call's status."""
+    """The prediction methods; a ServingError becomes the call's status."""
 
     def __init__(self, repository: Repository, *, as_content: bool, check_method_names: bool) -> None:
         self._repository = repository
@@ -182,12 +182,12 @@ def _services(methods: _Methods, model_service: ModelService) -> "tuple[grpc.Gen
 def _unary(
     answer: Callable[[Request, Context], Awaitable[Message]], request_type: type[Request], counted_as: str = ""
 ) -> Any:
-    """Return the handler of a method with one request and one answer.
+    """Create the handler of a unary method.
 
     Args:
         answer: the method.
-        request_type: what it is given.
-        counted_as: the method's name in the metrics; only those that TensorFlow Serving counts have one
+        request_type: the message type of its request.
+        counted_as: the method's name in the metrics; empty if TensorFlow Serving does not count it
             (model_servers/prediction_service_impl.cc).
     """
 
@@ -199,15 +199,15 @@ def _unary(
             request.MergeFromString(body)
             return await answer(request, context)
         except DecodeError:
-            code, details = Code.INTERNAL, f"The request is no {request_type.DESCRIPTOR.name}."
+            code, details = Code.INTERNAL, f"Could not parse {request_type.DESCRIPTOR.name}."
         except ServingError as error:
             code, details = error.code, error.message
-        except asyncio.CancelledError:  # the client is gone, or its time is over
+        except asyncio.CancelledError:  # the client has disconnected, or the deadline has passed
             code = Code.CANCELLED if _time_is_left(context) else Code.DEADLINE_EXCEEDED
             raise
         except Exception:
-            logger.exception("%s failed for a reason that the server does not know.", request_type.DESCRIPTOR.name)
-            code, details = Code.INTERNAL, "Internal error; the server's log says more."
+            logger.exception("%s failed with an unexpected error.", request_type.DESCRIPTOR.name)
+            code, details = Code.INTERNAL, "Internal error; see the server's log."
         finally:
             if counted_as:
                 _count(request, counted_as, code, started)
@@ -216,19 +216,25 @@ def _unary(
         return await context.abort(_STATUS_CODES[int(code)], details)
 
     return grpc.unary_unary_rpc_method_handler(
-        call,  # which reads the request itself: of one that is none, the library would write a stack to the log
+        call,  # parses the request itself, since the library logs a traceback for an invalid one
         response_serializer=lambda response: response.SerializeToString(),
     )
 
 
 def _time_is_left(context: Context) -> bool:
-    """Tell whether a call ended before its time; gRPC's timer may go off some milliseconds early."""
+    """Return whether the deadline is ahead.
+
+    gRPC's timer may fire some milliseconds early.
+    """
     remaining = context.time_remaining()
     return remaining is None or remaining > _TIMER_S
 
 
 def _count(request: Any, method: str, code: Code, started: float) -> None:
-    """Count a request, and time it if it was answered, as TensorFlow Serving does."""
+    """Count a request.
+
+    Observe the latency of successful ones only, as TensorFlow Serving does.
+    """
     name = request.model_spec.name
     metrics.REQUEST_COUNT.add(name, code.name)
     if code is Code.OK:
@@ -255,7 +261,7 @@ def _find_spec(repository: Repository, spec: messages.ModelSpec) -> Servable:
 
 
 def _resolved(servable: Servable, signature_name: str = "") -> messages.ModelSpec:
-    """Return the spec of the answer: what the request named, with the version that it got."""
+    """Return the response's model spec with the version used."""
     spec = messages.ModelSpec(name=servable.name, signature_name=signature_name)
     spec.version.value = servable.version
     return spec

@@ -1,7 +1,7 @@
-"""grpc.health.v1.Health, which Kubernetes and load balancers ask: it serves from the first moment to the last.
+"""Implement grpc.health.v1.Health for Kubernetes and load balancers.
 
-The port opens only when every model is loaded, so there is no time before. The services have the names that
-TensorFlow Serving gives them (model_servers/server.cc), which are not those of its protos.
+The port opens when every model is loaded, so the status is SERVING until the server stops. The service names are those
+of TensorFlow Serving's health service (model_servers/server.cc), which differ from those of its protos.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ class Health:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Say NOT_SERVING from now on, and end the streams of those who watch."""
+        """Report NOT_SERVING from now on, and end the Watch streams."""
         self._stopping.set()
 
     def handler(self) -> "grpc.GenericRpcHandler[Any, Any]":
-        """Return what a gRPC server needs to answer for this service."""
+        """Return the service's gRPC handler."""
         messages = {
             "request_deserializer": HealthCheckRequest.FromString,
             "response_serializer": HealthCheckResponse.SerializeToString,

@@ -1,4 +1,4 @@
-"""The gRPC methods of tensorflow.serving.ModelService: the state of versions, and another list of models.
+"""Implement tensorflow.serving.ModelService over gRPC.
 
 Follows tensorflow_serving/model_servers/model_service_impl.cc and get_model_status_impl.cc.
 """
@@ -21,14 +21,17 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ModelService:
-    """The methods, each from its request to its answer; what they raise becomes the call's status."""
+    """Reports version states and reloads the list of models."""
 
     def __init__(self, repository: Repository, lifecycle: Lifecycle) -> None:
         self._repository = repository
         self._lifecycle = lifecycle
 
     async def status(self, request: messages.GetModelStatusRequest, _: Context) -> messages.GetModelStatusResponse:
-        """Return the states of a model's versions, or of the one asked for; a label is passed over, as upstream."""
+        """Return the states of a model's versions or of one.
+
+        A label is ignored, as upstream.
+        """
         if not request.HasField("model_spec"):
             msg = "Missing ModelSpec"
             raise invalid(msg)
@@ -41,7 +44,7 @@ class ModelService:
         return response
 
     async def reload(self, request: ReloadConfigRequest, _: Context) -> ReloadConfigResponse:
-        """Serve the models of the request and no others; answer when each new one is available."""
+        """Replace the served models; answer when each new one is available."""
         if request.config.WhichOneof("config") != "model_config_list":
             msg = (
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "

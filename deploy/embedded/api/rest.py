@@ -1,7 +1,7 @@
-"""The REST API, as an ASGI application: URLs, bodies and statuses.
+"""Implement TensorFlow Serving's REST API as an ASGI application.
 
-Routes and texts are those of tensorflow_serving/model_servers/http_rest_api_handler.cc. A query string is part of the
-path, as it is there.
+Routes and texts are those of tensorflow_serving/model_servers/http_rest_api_handler.cc. As there, a query string is
+part of the path.
 """
 
 import asyncio
@@ -40,12 +40,12 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_BODY_BYTES = 64 * 2**20
-"""The largest request body, as sent and as unpacked; TensorFlow Serving itself has no limit."""
+"""The size limit of a request body, compressed and decompressed; TensorFlow Serving has none."""
 
 MAX_HELD_BYTES = 4 * MAX_BODY_BYTES
-"""How much the bodies of all requests may take that are being read or answered; one more is answered 503."""
+"""The size limit of all request bodies in memory; further requests are answered 503."""
 
-_LONG_CONVERSION = 2**16  # bytes or numbers; above, other requests would notice the wait
+_LONG_CONVERSION = 2**16  # bytes or numbers; longer conversions would block the event loop noticeably
 _CHOICE = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICTION = re.compile(
     rf"/v1/models/(?P<name>[^/:]+){_CHOICE}:(?P<verb>classify|regress|predict)", re.IGNORECASE | re.ASCII
@@ -70,7 +70,7 @@ _CORS = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     body: bytes = b""
@@ -80,18 +80,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a URL asks for."""
+    """The parts of a request's URL."""
 
     name: str = ""
     version: int | None = None
     label: str | None = None
     verb: str = ""
-    """``predict``, ``classify`` or ``regress`` as the URL writes it; empty for what is asked by GET."""
+    """``predict``, ``classify`` or ``regress``; empty for a GET."""
     metadata: bool = False
 
 
-class _Refused(Exception):  # noqa: N818 - an answer that ends the request early, and no error text
-    """Raised with the answer for a request that is over before its time."""
+class _Rejected(Exception):  # noqa: N818 - it carries a complete answer, not an error text
+    """Raised to end a request with the given answer."""
 
     def __init__(self, answer: Answer, code: Code = Code.INVALID_ARGUMENT) -> None:
         self.answer = answer
@@ -99,7 +99,7 @@ class _Refused(Exception):  # noqa: N818 - an answer that ends the request early
 
 
 class RestApi:
-    """Serves a repository over HTTP."""
+    """The ASGI application of the REST API."""
 
     def __init__(
         self,
@@ -110,14 +110,14 @@ class RestApi:
         metrics_path: str | None = None,
         check_method_names: bool = False,
     ) -> None:
-        """Serve a repository.
+        """Create the application.
 
         Args:
             repository: the models.
-            timeout_ms: longest time for the run of a request; 0 or less is no limit.
-            cors: let browsers ask from pages of other origins.
-            metrics_path: where Prometheus finds the metrics; None is nowhere.
-            check_method_names: hold a signature to the method that it was exported for.
+            timeout_ms: the timeout of a request's run; 0 or less is no limit.
+            cors: allow requests from pages of other origins.
+            metrics_path: the URL path of the metrics; None turns them off.
+            check_method_names: require the method that a signature was exported for.
         """
         self._repository = repository
         self._timeout_s = timeout_ms / 1000 if timeout_ms > 0 else None
@@ -143,22 +143,22 @@ class RestApi:
         await self._send(answer, send)
 
     async def _count(self, method: str, path: str, headers: dict[bytes, bytes], receive: Receive) -> Answer:
-        """Answer a request for a model, and count it as TensorFlow Serving does (model_servers/http_server.cc)."""
+        """Answer a request and count it, as TensorFlow Serving does (model_servers/http_server.cc)."""
         started = time.perf_counter()
         route, code = Route(), Code.OK
         try:
             route = find_route(method, path)
             with self._bodies.reading() as reader:
                 answer = await self._answer(route, await read_body(reader, headers, receive))
-        except _Refused as refused:
-            answer, code = refused.answer, refused.code
+        except _Rejected as rejected:
+            answer, code = rejected.answer, rejected.code
         except ServingError as error:
             answer, code = Answer(error.http_status, error_body(error.message)), error.code
-        except asyncio.CancelledError:  # the client is gone, or the request has outlived the server's grace
+        except asyncio.CancelledError:  # the client has disconnected, or the grace period is over
             answer, code = Answer(503, error_body("The server is stopping."), close=True), Code.CANCELLED
         except Exception:
-            logger.exception("%s %s failed for a reason that the server does not know.", method, path)
-            answer, code = Answer(500, error_body("Internal error; the server's log says more.")), Code.INTERNAL
+            logger.exception("%s %s failed with an unexpected error.", method, path)
+            answer, code = Answer(500, error_body("Internal error; see the server's log.")), Code.INTERNAL
         metrics.REQUEST_COUNT.add(route.name, code.name)
         if code is Code.OK:
             metrics.REQUEST_LATENCY.observe((time.perf_counter() - started) * 1e6, route.name, route.verb, "REST")
@@ -222,22 +222,22 @@ class RestApi:
 
 @lru_cache(256)
 def find_route(method: str, path: str) -> Route:
-    """Return what a URL asks for.
+    """Parse a request's URL.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, nothing that this server knows.
-        _Refused: with an empty body, for an escape that is none and for a version beyond 63 bits.
+        ServingError: INVALID_ARGUMENT, the URL is unknown.
+        _Rejected: a percent-escape is invalid or a version exceeds 63 bits; the answer's body is empty.
     """
     pattern = {"POST": _PREDICTION, "GET": _INFORMATION}.get(method)
     match = pattern.fullmatch(path) if pattern else None
     parts = match.groupdict() if match else {}
-    if match is None or parts.get("verb", "predict") not in _VERBS:  # in small letters, unlike the rest of the path
+    if match is None or parts.get("verb", "predict") not in _VERBS:  # unlike the path, case-sensitive
         msg = f"Malformed request: {method} {path}"
         raise invalid(msg)
     name, version, label = parts["name"] or "", parts["version"], parts["label"]
     too_large = version is not None and (len(version) > 100 or int(version) >= 2**63)
     if too_large or _BAD_ESCAPE.search(name + (label or "")):
-        raise _Refused(Answer(400))
+        raise _Rejected(Answer(400))
     return Route(
         _unquoted(name),
         int(version) if version else None,
@@ -248,29 +248,31 @@ def find_route(method: str, path: str) -> Route:
 
 
 async def read_body(reader: BodyReader, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-    """Return a request's body, unpacked if it is gzipped; a broken gzip stream is an empty body.
+    """Read and decompress a request's body.
+
+    A broken gzip stream is an empty body.
 
     Raises:
-        _Refused: the body is too large, by itself or beside those of other requests, or nobody waits for an answer.
+        _Rejected: the body exceeds a size limit, or the client has disconnected.
     """
     try:
         body = await reader.read(headers, receive)
         if body is None:
-            raise _Refused(Answer(400))  # nobody reads it
+            raise _Rejected(Answer(400))  # the client has disconnected; the answer is not sent
         if headers.get(b"content-encoding", b"").lower() == b"gzip":
-            body = _unpacked(body)
+            body = _decompress(body)
             reader.hold(len(body))
     except BodyTooLargeError as error:
         message = f"The request body is larger than {MAX_BODY_BYTES} bytes; send fewer rows at a time, or use gRPC."
-        raise _Refused(Answer(413, error_body(message), close=error.close)) from None
+        raise _Rejected(Answer(413, error_body(message), close=error.close)) from None
     except TooManyBodiesError:
-        message = f"The bodies of other requests fill the {MAX_HELD_BYTES} bytes that there are; try again in a moment."
-        raise _Refused(Answer(503, error_body(message)), Code.UNAVAILABLE) from None
+        message = f"The bodies of other requests fill all {MAX_HELD_BYTES} bytes; try again in a moment."
+        raise _Rejected(Answer(503, error_body(message)), Code.UNAVAILABLE) from None
     return body
 
 
 def status_body(repository: Repository, name: str, version: int | None) -> bytes:
-    """Return the state of a model's versions as TensorFlow Serving prints its GetModelStatusResponse."""
+    """Format version states as TensorFlow Serving prints a GetModelStatusResponse."""
     versions = [
         {
             "version": str(held.number),
@@ -286,7 +288,7 @@ def status_body(repository: Repository, name: str, version: int | None) -> bytes
 
 
 def metadata_body(servable: Servable) -> bytes:
-    """Return a version's signatures as TensorFlow Serving prints its GetModelMetadataResponse."""
+    """Format signatures as TensorFlow Serving prints a GetModelMetadataResponse."""
     signatures = json_format.MessageToDict(
         messages.SignatureDefMap(signature_def=servable.signatures),
         preserving_proto_field_name=True,
@@ -300,13 +302,13 @@ def metadata_body(servable: Servable) -> bytes:
 
 
 def _read_examples(body: bytes) -> tuple[str, Input]:
-    """Return the signature's name and the examples of a body."""
+    """Return a body's signature name and examples."""
     document = read_document(body)
     return read_signature_name(document) or DEFAULT_SIGNATURE, read_examples(document)
 
 
 async def _convert(size: int, work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
-    """Do the work at once, or in a thread if it is long, so that other requests are answered meanwhile."""
+    """Call a function, in a thread if it takes long."""
     if size < _LONG_CONVERSION:
         return work(*args)
     return await asyncio.to_thread(work, *args)
@@ -316,7 +318,7 @@ def _unquoted(text: str) -> str:
     return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
-def _unpacked(body: bytes) -> bytes:
+def _decompress(body: bytes) -> bytes:
     unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
         unpacked = unpacker.decompress(body, MAX_BODY_BYTES)

@@ -1,4 +1,4 @@
-"""A connection of the REST API: drained when the server stops, and with nothing computed for a client that has gone."""
+"""A connection of the REST API that drains on stop and cancels on disconnect."""
 
 import asyncio
 import json
@@ -10,17 +10,17 @@ _JSON: Headers = ((b"content-type", b"application/json"),)
 
 
 class RestConnection(Connection):
-    """A client's connection, from its first byte to its last."""
+    """A client's connection."""
 
     _task: asyncio.Task[None] | None = None
     _draining = False
 
     def error(self, _status: int, words: str) -> tuple[Headers, bytes]:
-        """Return an error as TensorFlow Serving writes it."""
+        """Format an error as TensorFlow Serving does."""
         return _JSON, b'{ "error": %b }' % json.dumps(words).encode()
 
     def on_headers_complete(self) -> None:
-        """Begin to answer."""
+        """Start the request; while draining, close the connection after it."""
         super().on_headers_complete()
         if self._draining:
             self.cycle.keep_alive = False
@@ -31,13 +31,13 @@ class RestConnection(Connection):
         self.tasks.add(self._task)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client, and do not compute an answer that nobody reads."""
+        """Cancel the request of a disconnected client."""
         super().connection_lost(exc)
         if self._task is not None and not self.cycle.response_started:
             self._task.cancel()
 
     def drain(self) -> None:
-        """Answer what is asked and then close."""
+        """Close after the pending requests are answered."""
         self._draining = True
         if self.cycle is not None:
             self.cycle.keep_alive = False
@@ -46,6 +46,6 @@ class RestConnection(Connection):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing has come since the last answer."""
+        """Whether no request is pending or being received."""
         waiting = self.cycle is None or self.cycle.response_complete
         return waiting and not (self._reading and self._received)

@@ -1,6 +1,6 @@
-"""The two ports: bind them, open them, and close them in order.
+"""Open and close the gRPC and REST ports.
 
-What the log says of each port is what TensorFlow Serving says (model_servers/server.cc): scripts wait for it.
+The log messages about the ports are TensorFlow Serving's (model_servers/server.cc), as scripts wait for them.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _LONGEST_SOCKET_PATH = 103  # bytes; 107 on Linux, 103 on macOS
 
 
 class Server(Protocol):
-    """One API on its addresses."""
+    """A server that can be started and stopped."""
 
     address: str
 
@@ -36,11 +36,11 @@ class Server(Protocol):
         """Open the port; StartError if it is taken."""
 
     async def stop(self, grace_s: float) -> None:
-        """Accept nothing new, and give what is in flight this many seconds."""
+        """Close the port; requests in flight have ``grace_s`` seconds."""
 
 
 class GrpcServer:
-    """The gRPC API on a port, on a Unix socket, or on both."""
+    """The gRPC API on a port, a Unix socket or both."""
 
     def __init__(
         self,
@@ -52,15 +52,15 @@ class GrpcServer:
         credentials: grpc.ServerCredentials | None = None,
         health: Health | None = None,
     ) -> None:
-        """Serve on these addresses.
+        """Set the addresses.
 
         Args:
             server: a server without a port.
             host: the address of the port.
-            port: 0 leaves it out.
-            socket_path: where to make a Unix socket; an empty one leaves it out.
-            credentials: the key and certificate for TLS, on all addresses; without them they are open.
-            health: the health service of ``server``, to be told of the end.
+            port: the port, or 0 for no port.
+            socket_path: the path of the Unix socket, or empty for no socket.
+            credentials: the key and certificate for TLS on all addresses; None is plain text.
+            health: the health service of ``server``, which reports the stop.
         """
         self._server = server
         self._host = host
@@ -68,7 +68,7 @@ class GrpcServer:
         self._socket_path = socket_path
         self._credentials = credentials
         self._health = health
-        addresses = [_written(host, port)] if port else []
+        addresses = [_format_address(host, port)] if port else []
         addresses += [f"unix:{socket_path}"] if socket_path else []
         self.address = f"gRPC{' with TLS' if credentials else ''} on {' and '.join(addresses)}"
 
@@ -76,17 +76,17 @@ class GrpcServer:
         """Bind and open the addresses."""
         if self._port:
             check_free(self._host, self._port, "--port")
-            if not self._bind(_written(self._host, self._port)):
-                raise self._refusal(_not_free(self._host, self._port, "--port"))
+            if not self._bind(_format_address(self._host, self._port)):
+                raise self._bind_error(_port_error(self._host, self._port, "--port"))
         if self._socket_path:
             check_socket(self._socket_path)
             if _is_taken(self._socket_path):
-                logger.warning("Another server listens on %s; new clients come to this one.", self._socket_path)
+                logger.warning("Another server listens on %s; new clients connect to this one.", self._socket_path)
             if not self._bind(f"unix:{self._socket_path}"):
-                raise self._refusal(StartError(f"gRPC cannot listen on the Unix socket {self._socket_path}."))
+                raise self._bind_error(StartError(f"gRPC cannot listen on the Unix socket {self._socket_path}."))
         await self._server.start()
         if self._port:
-            logger.info("Running gRPC ModelServer at %s ...", _written(self._host, self._port))
+            logger.info("Running gRPC ModelServer at %s ...", _format_address(self._host, self._port))
         if self._socket_path:
             logger.info("Running gRPC ModelServer at UNIX socket %s ...", self._socket_path)
 
@@ -98,14 +98,14 @@ class GrpcServer:
         except RuntimeError:
             return False
 
-    def _refusal(self, otherwise: StartError) -> StartError:
-        """Return why gRPC did not take an address that was free a moment ago."""
+    def _bind_error(self, otherwise: StartError) -> StartError:
+        """Return why gRPC did not bind a free address."""
         if self._credentials is None:
             return otherwise
         return StartError("The key and the certificate in --ssl_config_file are not a pair, or are not PEM.")
 
     async def stop(self, grace_s: float) -> None:
-        """Close the port and end what is in flight."""
+        """Close the port and end requests in flight."""
         if self._health is not None:
             self._health.stop()
         await self._server.stop(grace_s)
@@ -122,7 +122,7 @@ class RestServer:
             lifespan="off",
             interface="asgi3",
             log_config=None,
-            log_level="error",  # its warnings are about clients, which are told themselves
+            log_level="error",  # its warnings are about clients, who get the error themselves
             access_log=False,
             proxy_headers=False,
             timeout_keep_alive=IDLE_S,
@@ -130,7 +130,7 @@ class RestServer:
         self._state = ServerState()
         self._host = host
         self._port = port
-        self.address = f"REST on http://{_written(host, port)}"
+        self.address = f"REST on http://{_format_address(host, port)}"
 
     async def start(self) -> None:
         """Bind and open the port."""
@@ -141,21 +141,21 @@ class RestServer:
                 lambda: RestConnection(self._config, self._state, {}), sock=listener, backlog=self._config.backlog
             )
         except OSError as error:
-            raise _not_free(self._host, self._port, "--rest_api_port", error) from error
+            raise _port_error(self._host, self._port, "--rest_api_port", error) from error
         self._watch = asyncio.create_task(self._end_overdue_connections())
-        logger.info("Exporting HTTP/REST API at:%s ...", _written(self._host, self._port))
+        logger.info("Exporting HTTP/REST API at:%s ...", _format_address(self._host, self._port))
 
     async def stop(self, grace_s: float) -> None:
-        """Close the port, answer what has arrived, and end what is in flight after its grace."""
+        """Close the port, answer received requests, and cancel the rest after the grace period."""
         self._listener.close()
         for connection in self._connections():
             connection.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
-                await asyncio.sleep(0.1)  # what clients sent before they can know of the end is read, and answered
+                await asyncio.sleep(0.1)  # read requests that clients sent before they saw the close
                 await self._wait_for_connections()
         for task in list(self._state.tasks):
-            task.cancel()  # and it answers 503
+            task.cancel()  # the request is answered 503
         await asyncio.gather(*self._state.tasks, return_exceptions=True)
         self._watch.cancel()
         for connection in self._connections():
@@ -178,19 +178,21 @@ class RestServer:
 
 
 def check_free(host: str, port: int, flag: str) -> None:
-    """Check that a port can be had, before time goes into loading models.
+    """Check that a port is available.
 
     Raises:
-        StartError: it is taken, or the address is not this machine's.
+        StartError: the port is in use, or the address is not local.
     """
     _bind(host, port, flag).close()
 
 
 def check_socket(path: str) -> None:
-    """Check that a Unix socket can be made; one that is there is no obstacle, and the last server to come has it.
+    """Check that a Unix socket can be created.
+
+    An existing socket is replaced.
 
     Raises:
-        StartError: something else is there, or it cannot be made.
+        StartError: the path is too long, has no parent folder, or is another kind of file.
     """
     advice = "choose another --grpc_socket_path."
     if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
@@ -219,16 +221,16 @@ def _bind(host: str, port: int, flag: str) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise _not_free(host, port, flag, error) from error
+        raise _port_error(host, port, flag, error) from error
     return listener
 
 
-def _not_free(host: str, port: int, flag: str, error: OSError | None = None) -> StartError:
+def _port_error(host: str, port: int, flag: str, error: OSError | None = None) -> StartError:
     if error is None or error.errno == errno.EADDRINUSE:
         return StartError(f"Port {port} on {host} is in use; stop the program that has it, or choose another {flag}.")
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
     return StartError(f"Cannot listen on port {port} of {host} ({reason}); choose another {flag} or --host.")
 
 
-def _written(host: str, port: int) -> str:
+def _format_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,7 @@
-"""TLS for the gRPC port, from ``--ssl_config_file``; the REST port has none, as in TensorFlow Serving."""
+"""Configure TLS for the gRPC port (``--ssl_config_file``).
+
+The REST port has no TLS, as in TensorFlow Serving.
+"""
 
 from pathlib import Path
 
@@ -10,10 +13,10 @@ from deploy.embedded.proto.config_pb2 import SSLConfig
 
 
 def credentials(path: Path) -> grpc.ServerCredentials:
-    """Return the credentials that an SSLConfig in text format describes; keys and certificates are PEM text in it.
+    """Read credentials from an SSLConfig in text format, which contains PEM text.
 
     Raises:
-        StartError: the file cannot be read, or lacks a key, a certificate or the authority to verify clients with.
+        StartError: the file cannot be read, or lacks a key, a certificate or the authority that verifies clients.
     """
     config = text_proto.read(path, SSLConfig())
     for field, begin in (("server_key", "-----BEGIN "), ("server_cert", "-----BEGIN CERTIFICATE")):

@@ -1,13 +1,13 @@
-"""What stands between requests and an engine: with whom a request runs, and when.
+"""Batch the requests of a version.
 
-Two kinds of signatures run in batches. Those of this project's exports always do, unless ``--enable_batching=false``
-says no: nobody waits for it, the answers stay what they are alone, and under load there are twice as many of them
-(``by_length`` decides who runs together, ``contract`` puts them together). All others run as TensorFlow Serving runs
-them: alone, or with ``--enable_batching`` one under the other (``by_arrival`` and ``concat``).
+Two kinds of signatures run in batches. Those of this project's exports always do, unless ``--enable_batching=false`` is
+given: no request waits for a batch to fill, answers are the same as without batching, and throughput under load doubles
+(``by_length`` selects the requests, ``contract`` merges them). All others run as in TensorFlow Serving: alone, or
+concatenated with ``--enable_batching`` (``by_arrival`` and ``concat``).
 
-    BySignature -> Direct
-                -> ContractRunner -> Scheduler (threads) -> LengthQueue (who is next), contract (merge, run, split)
-                -> ConcatRunner   -> Scheduler (threads) -> ArrivalQueue (who is next), concat (merge, run, split)
+    SignatureRouter -> DirectRunner
+                    -> ContractRunner -> Scheduler (threads) -> LengthQueue (selects), contract (merges, runs, splits)
+                    -> ConcatRunner   -> Scheduler (threads) -> ArrivalQueue (selects), concat (merges, runs, splits)
 """
 
 import asyncio
@@ -20,37 +20,39 @@ from typing import Protocol
 from deploy.embedded.batching import parameters
 from deploy.embedded.batching.concat import ConcatRunner
 from deploy.embedded.batching.contract import ContractRunner, follows_contract
-from deploy.embedded.batching.direct import Direct
+from deploy.embedded.batching.direct import DirectRunner
 from deploy.embedded.engines import Array, Engine
 from deploy.embedded.errors import StartError, invalid
 from deploy.embedded.flags import Settings
 from deploy.embedded.proto.config_pb2 import BatchingParameters
 from deploy.embedded.types import check_types
 
-__all__ = ["Direct", "Options", "Runner", "Way", "create_runner", "options"]
+__all__ = ["DirectRunner", "Options", "Runner", "SignatureRunner", "create_runner", "options"]
 
 
-class Way(Protocol):
+class SignatureRunner(Protocol):
     """Runs requests for some signatures of a version."""
 
     async def run(
         self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
     ) -> dict[str, Array]:
-        """Run one request (see ``Engine.run``); cancelling it takes it out of the queue if it has not begun.
+        """Run one request (see ``Engine.run``).
+
+        Cancelling removes it from the queue if it has not begun.
 
         Args:
             signature: one of the engine's.
             inputs: as for ``Engine.run``.
             outputs: as for ``Engine.run``.
-            wait_for_room: wait where the queue is full, as requests do in TensorFlow Serving's REST API; UNAVAILABLE
-                is raised otherwise.
+            wait_for_room: wait if the queue is full, as TensorFlow Serving's REST API does; UNAVAILABLE is raised
+                otherwise.
         """
 
     async def close(self) -> None:
-        """Accept nothing new, and return when nothing runs any more."""
+        """Reject new requests, and return when all runs have ended."""
 
 
-class Runner(Way, Protocol):
+class Runner(SignatureRunner, Protocol):
     """Runs requests on one version of a model."""
 
     async def run_several(
@@ -61,23 +63,23 @@ class Runner(Way, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How requests run, by the command line."""
+    """The batching options of the command line."""
 
     contract: bool
     """Whether the signatures of this project's exports run in batches."""
     parameters: BatchingParameters | None
-    """How all other signatures run in batches; None is not at all."""
+    """The parameters of all other signatures; None disables their batching."""
     per_version: bool
-    """Whether each version's folder says how, instead of ``parameters``."""
+    """Whether each version's folder has its own parameters."""
     cores: int
-    """How many batches run at the same time if ``parameters`` does not say."""
+    """The number of batch threads if ``parameters`` does not set it."""
 
 
 def options(settings: Settings, cores: int) -> Options:
-    """Return what the command line asks for.
+    """Return the batching options of the settings.
 
     Raises:
-        StartError: the batching parameters file cannot be read or asks for something impossible.
+        StartError: the batching parameters file cannot be read or is invalid.
     """
     common = BatchingParameters() if settings.enable_batching else None
     if settings.batching_parameters_file is not None:
@@ -95,12 +97,12 @@ def create_runner(engine: Engine, folder: Path, *, options: Options, threads: Ex
 
     Args:
         engine: the version, loaded.
-        folder: where it was loaded from; it may hold batching parameters of its own.
+        folder: the version's folder, which may have its own batching parameters.
         options: how requests run.
-        threads: where requests run that run alone.
+        threads: runs the requests that are not batched.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, the version's own batching parameters cannot be used.
+        ServingError: INVALID_ARGUMENT, the version's own batching parameters are invalid.
     """
     found = options.parameters
     if found is not None and options.per_version:
@@ -108,33 +110,36 @@ def create_runner(engine: Engine, folder: Path, *, options: Options, threads: Ex
             found = parameters.read_of_version(folder, found)
         except StartError as error:
             raise invalid(str(error)) from error
-    direct = Direct(engine, threads)
+    direct = DirectRunner(engine, threads)
     contract = {
         name for name, definition in engine.signatures.items() if options.contract and follows_contract(definition)
     }
-    # Only what some signature uses is made: it starts threads, and only what is used is closed.
-    ways: dict[str, Way] = dict.fromkeys(engine.signatures, direct)
+    # Create only runners that a signature uses: each starts threads, and close() reaches only these.
+    runners: dict[str, SignatureRunner] = dict.fromkeys(engine.signatures, direct)
     if found is not None and contract != set(engine.signatures):
-        ways |= dict.fromkeys(engine.signatures, ConcatRunner(engine, found, options.cores))
+        runners |= dict.fromkeys(engine.signatures, ConcatRunner(engine, found, options.cores))
     if contract:
-        ways |= dict.fromkeys(contract, ContractRunner(engine, found or BatchingParameters()))
-    return BySignature(engine, ways, direct)
+        runners |= dict.fromkeys(contract, ContractRunner(engine, found or BatchingParameters()))
+    return SignatureRouter(engine, runners, direct)
 
 
-class BySignature:
-    """Sends every request the way of its signature, and one for several signatures the direct way, as upstream does."""
+class SignatureRouter:
+    """Sends a request to its signature's runner.
 
-    def __init__(self, engine: Engine, ways: Mapping[str, Way], direct: Direct) -> None:
+    Several signatures run directly, as upstream.
+    """
+
+    def __init__(self, engine: Engine, runners: Mapping[str, SignatureRunner], direct: DirectRunner) -> None:
         self._engine = engine
-        self._ways = ways
+        self._runners = runners
         self._direct = direct
 
     async def run(
         self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
     ) -> dict[str, Array]:
-        """Run one request (see ``Way.run``)."""
+        """Run one request (see ``SignatureRunner.run``)."""
         check_types(self._engine, [signature], inputs)  # before others share a batch with it
-        return await self._ways[signature].run(signature, inputs, outputs, wait_for_room=wait_for_room)
+        return await self._runners[signature].run(signature, inputs, outputs, wait_for_room=wait_for_room)
 
     async def run_several(
         self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
@@ -144,5 +149,5 @@ class BySignature:
         return await self._direct.run_several(inputs, outputs)
 
     async def close(self) -> None:
-        """Close every way once."""
-        await asyncio.gather(*(way.close() for way in {*self._ways.values(), self._direct}))
+        """Close all runners."""
+        await asyncio.gather(*(runner.close() for runner in {*self._runners.values(), self._direct}))

@@ -1,10 +1,10 @@
-"""What runs next as TensorFlow Serving decides it: requests in order of arrival, batch after batch.
+"""Queue requests in order of arrival, as TensorFlow Serving does.
 
 The rules and texts are those of Queue in TensorFlow's shared_batch_scheduler.h, as set up by
 tensorflow_serving/servables/tensorflow/bundle_factory_util.h: a queue for each set of inputs and outputs, its last
-batch open to newcomers; a batch is due when it is full, when another has been opened after it, or when its first task
-has waited for the timeout. Two things differ: the threads belong to one version of a model, where TensorFlow Serving
-shares them among all models; and a request that its caller gave up leaves the queue.
+batch open for new requests; a batch is due when it is full, when another has been opened after it, or when its first
+task has waited for the timeout. Two things differ: the threads belong to one version of a model, where TensorFlow
+Serving shares them among all models; and a cancelled request leaves the queue.
 """
 
 import time
@@ -21,7 +21,7 @@ from deploy.embedded.proto.config_pb2 import BatchingParameters
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large requests, batches and queues may be, and how long a batch waits for company."""
+    """The size limits of requests, batches and queues, and the batch timeout."""
 
     max_request_rows: int
     max_batch_size: int
@@ -31,7 +31,7 @@ class Limits:
 
     @classmethod
     def of(cls, parameters: BatchingParameters) -> "Limits":
-        """Return what a file says, and TensorFlow Serving's defaults for the rest."""
+        """Return the limits of a file, with TensorFlow Serving's defaults."""
         rows = parameters.max_batch_size.value if parameters.HasField("max_batch_size") else defaults.MAX_BATCH_SIZE
         splitting = parameters.enable_large_batch_splitting.value
         batches = parameters.max_enqueued_batches
@@ -52,7 +52,7 @@ class _Batch:
 
 
 class ArrivalQueue:
-    """Tasks that wait in batches; see the module for the rules."""
+    """A queue of batches (see the module)."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
@@ -60,7 +60,7 @@ class ArrivalQueue:
         self._groups: dict[Hashable, deque[_Batch]] = {}
 
     def add(self, request: Request) -> None:
-        """Take in a request of one task, cut if it is too large for what is left of the open batch."""
+        """Enqueue a request of one task, split if it exceeds the open batch."""
         (task,) = request.tasks
         batches = self._groups.get(task.group, deque([_Batch()]))
         self._check_room(task, batches)
@@ -77,7 +77,7 @@ class ArrivalQueue:
             batches[-1].rows += part.rows
 
     def discard(self, task: Task) -> None:
-        """Forget a task if it still waits, and its batch if nothing else is in it."""
+        """Remove a task that still waits, and its batch if that is empty."""
         batches = self._groups.get(task.group, ())
         for batch in batches:
             if task in batch.tasks:
@@ -86,19 +86,19 @@ class ArrivalQueue:
                 self._tidy(task.group)
                 return
 
-    def take(self, *, at_once: bool) -> list[Task]:
-        """Return the next batch that is due; the groups have their turns."""
+    def take(self, *, flush: bool) -> list[Task]:
+        """Return the next due batch, round-robin over the groups."""
         for group, batches in self._groups.items():
-            if len(batches) > 1 or at_once or self._due_s(batches[0]) <= 0:
+            if len(batches) > 1 or flush or self._due_s(batches[0]) <= 0:
                 tasks = batches.popleft().tasks
                 del self._groups[group]
-                self._groups[group] = batches  # the last to have its next turn
+                self._groups[group] = batches  # moves the group to the end
                 self._tidy(group)
                 return tasks
         return []
 
     def due_s(self) -> float | None:
-        """Return in how many seconds the next open batch has waited long enough."""
+        """Return the seconds until the next open batch times out."""
         return min((self._due_s(batches[-1]) for batches in self._groups.values()), default=None)
 
     def _due_s(self, batch: _Batch) -> float:
@@ -107,7 +107,7 @@ class ArrivalQueue:
         return max(0.0, batch.since + self._limits.timeout_s - self._clock())
 
     def _tidy(self, group: Hashable) -> None:
-        """Drop empty batches, and the group with its last one."""
+        """Remove empty batches, and the group if none is left."""
         batches = deque(batch for batch in self._groups[group] if batch.tasks)
         if batches:
             self._groups[group] = batches
@@ -138,7 +138,7 @@ class ArrivalQueue:
 
 
 def _cut(task: Task, first: int, size: int) -> list[Task]:
-    """Cut a task's rows: what the open batch has room for, then full batches, then the rest."""
+    """Split a task's rows into the open batch, full batches and the rest."""
     starts = [0, *range(first, task.rows, size)] if first else list(range(0, task.rows, size))
     ends = [*starts[1:], task.rows]
     return [

@@ -1,22 +1,21 @@
-"""What runs next among sentences: those of similar length together.
+"""Queue sentences, and batch those of similar length.
 
 A run of a transformer costs a fixed time and then so much for each token: on 2 cores, with the model of models/demo,
-3 ms and 45 microseconds. Padding costs little: the exported graphs leave it out of every product, and pay for it in
-attention alone, which is a small part of sentences and a larger one of pages. Two rules follow.
+3 ms and 45 microseconds. Padding costs little: the exported graphs leave it out of every product except attention,
+which is a small part of the cost for sentences and a larger one for pages. Two rules follow.
 
-Who runs together. A batch has at most ``max_batch_size`` rows and ``max_tokens`` tokens, padding included: from 512
-tokens on, twice the tokens gain 12 to 19 % in speed and double the time that everybody else waits. It grows from
-its first task to the neighbours in length until half of it would be padding, and ``_RUN_TOKENS`` more.
+Which tasks form a batch. A batch has at most ``max_batch_size`` rows and ``max_tokens`` tokens, padding included: from
+512 tokens on, twice the tokens gain 12 to 19 % in speed and double the waiting time of all others. Starting from one
+task, neighbours in length are added while padding stays below half of the batch plus ``_RUN_TOKENS``.
 
-Who runs first. Batches are formed in turn around the task that has waited longest and around a task of the smallest
-request. So nothing starves: every second batch belongs to the oldest. And a short request never stands behind a
-queue of long ones: besides what is running, it waits for one batch of theirs (which is at most ``max_tokens``, as long
-requests are cut) and for requests no longer than itself. With 64 callers of mixed lengths this
-makes the median wait half of what it is in order of age alone, and the longest sentences wait half as long again (a
-simulation with the costs above).
+Which batch runs first. Batches are formed alternately around the oldest task and around a task of the smallest request.
+There is no starvation: every second batch contains the oldest task. And a short request never waits behind a queue of
+long ones: besides the running batches, it waits for one batch of long requests (of at most ``max_tokens``, as long
+requests are split) and for requests no longer than itself. With 64 callers of mixed lengths the median wait is half of
+that of first come, first served, and the longest sentences wait 1.5 times as long (a simulation with the costs above).
 
-Nothing waits for company: a free thread runs what is there. While every thread is busy requests gather anyway, so
-batches grow with the load by themselves, and a server at rest answers at once.
+There is no batch timeout: a free thread runs what is queued. Requests queue up while every thread is busy, so batches
+grow with the load, and an idle server answers at once.
 """
 
 from bisect import bisect_left, insort
@@ -29,33 +28,36 @@ from deploy.embedded.batching.scheduler import Request, Task
 from deploy.embedded.errors import Code, ServingError, invalid
 from deploy.embedded.proto.config_pb2 import BatchingParameters
 
-# What padding may cost more than that: the fixed time of a run, in tokens (66 for models/demo, about 20 for bert-base).
+# The fixed cost of a run in tokens (66 for models/demo, about 20 for bert-base): so much padding is cheaper than a run.
 _RUN_TOKENS = 32
 
-_TOKENS_A_ROW = 8
-"""A batch of ``max_batch_size`` rows is full of sentences this long; longer ones come in fewer rows."""
+_TOKENS_PER_ROW = 8
+"""Row length at which both limits of a batch are reached; longer rows make smaller batches."""
 
-_place = attrgetter("width", "number")
+_sort_key = attrgetter("width", "number")
 _request_tokens = attrgetter("request_tokens")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a batch and the queue may be."""
+    """The size limits of a batch and the queue."""
 
     max_batch_size: int = 64
     max_enqueued_batches: int = 32
     max_request_rows: int | None = None
-    """Larger requests are refused; None takes any."""
+    """Larger requests are rejected; None is no limit."""
 
     @property
     def max_tokens(self) -> int:
-        """Tokens in a batch, padding included; a single row may have more."""
-        return self.max_batch_size * _TOKENS_A_ROW
+        """The maximum of tokens in a batch, padding included.
+
+        A single row may have more.
+        """
+        return self.max_batch_size * _TOKENS_PER_ROW
 
     @classmethod
     def of(cls, parameters: BatchingParameters) -> "Limits":
-        """Return what a file says, and the defaults for the rest."""
+        """Return the limits of a file, with defaults."""
         limits = cls()
         size, batches, largest = limits.max_batch_size, limits.max_enqueued_batches, limits.max_request_rows
         if parameters.HasField("max_batch_size"):
@@ -68,7 +70,7 @@ class Limits:
 
 
 class LengthQueue:
-    """Tasks that wait, by age and by length; see the module for the rules."""
+    """A queue ordered by age and by length (see the module)."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -79,7 +81,7 @@ class LengthQueue:
         self._oldest_first = True
 
     def add(self, request: Request) -> None:
-        """Take in a request's tasks (see ``Queue.add``); an empty queue has room for any."""
+        """Enqueue a request (see ``Queue.add``); an empty queue has room for any."""
         rows, size = sum(task.rows for task in request.tasks), self._limits.max_batch_size
         largest = self._limits.max_request_rows
         if largest is not None and rows > largest:
@@ -96,29 +98,29 @@ class LengthQueue:
         for task in request.tasks:
             self._by_age[task] = None
             task.number = next(self._numbers)
-            insort(self._by_width.setdefault(task.group, []), task, key=_place)
+            insort(self._by_width.setdefault(task.group, []), task, key=_sort_key)
 
     def discard(self, task: Task) -> None:
-        """Forget a task if it still waits."""
+        """Remove a task that still waits."""
         if task in self._by_age:
             self._remove(task)
 
-    def take(self, *, at_once: bool) -> list[Task]:  # noqa: ARG002 - everything here is due at any time
-        """Return the next batch, empty only if nothing waits."""
+    def take(self, *, flush: bool) -> list[Task]:  # noqa: ARG002 - every task is due at any time
+        """Return the next batch; it is empty only if the queue is."""
         if not self._by_age:
             return []
         first = next(iter(self._by_age)) if self._oldest_first else min(self._by_age, key=_request_tokens)
         self._oldest_first = not self._oldest_first
-        batch = [first, *self._company(first)]
+        batch = [first, *self._neighbours(first)]
         for task in batch:
             self._remove(task)
         return batch
 
     def due_s(self) -> None:
-        """Return None: nothing here waits for time to pass."""
+        """Return None, since there is no batch timeout."""
 
-    def _company(self, first: Task) -> Iterator[Task]:
-        """Yield the neighbours in length that the batch of ``first`` has room for, the cheapest next one first."""
+    def _neighbours(self, first: Task) -> Iterator[Task]:
+        """Yield the neighbours in length that fit into the batch of ``first``, the cheapest first."""
         near = self._by_width[first.group]
         low = high = _index(near, first)
         rows, width, tokens = first.rows, first.width, first.rows * first.width
@@ -153,5 +155,5 @@ class LengthQueue:
 
 
 def _index(near: list[Task], task: Task) -> int:
-    """Return where the task is in a list sorted by width and then by age."""
-    return bisect_left(near, _place(task), key=_place)
+    """Return the index of a task in a list sorted by width and age."""
+    return bisect_left(near, _sort_key(task), key=_sort_key)

@@ -1,9 +1,8 @@
-"""Running requests together as TensorFlow Serving does: one under the other, whatever they mean.
+"""Batch requests by concatenation, as TensorFlow Serving does.
 
 The rules, their order and the texts are those of tensorflow_serving/batching/batching_session.cc and batching_util.cc.
-Two of them surprise, and are kept because a client written for TensorFlow Serving must not be able to tell the servers
-apart: inputs of unequal shape are filled up with their own first element, also where that means something else (an
-attention_mask with 1), and whatever is wrong with one request of a batch is the answer to all of them.
+Two of them are surprising, and are kept for compatibility: inputs of unequal shape are padded with their own first
+element, even if it has a meaning (1 in an attention_mask), and an error in one request of a batch fails all of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ class ConcatRunner:
     """Runs requests in batches as TensorFlow Serving does."""
 
     def __init__(self, engine: Engine, parameters: BatchingParameters, cores: int) -> None:
-        """Start as many threads as the parameters say, or else one for each core."""
+        """Start the batch threads, by default one for each core."""
         self._engine = engine
         threads = parameters.num_batch_threads.value or cores
         queue = ArrivalQueue(Limits.of(parameters))
@@ -33,20 +32,20 @@ class ConcatRunner:
     async def run(
         self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
     ) -> Answer:
-        """Run one request (see ``Way.run``)."""
+        """Run one request (see ``SignatureRunner.run``)."""
         task = make_task(signature, self._engine.signatures[signature], inputs, outputs)
         return join(await self._scheduler.run([task], wait_for_room=wait_for_room))
 
     async def close(self) -> None:
-        """Accept nothing new, and return when everything accepted has run."""
+        """Reject new requests, and return when all accepted ones have run."""
         await self._scheduler.close()
 
 
 def make_task(name: str, signature: messages.SignatureDef, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Task:
-    """Make the task of one request; defaults stand in for inputs that it leaves out.
+    """Create the task of a request, with defaults for missing inputs.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, an input has no rows to put under others, or the inputs differ in them.
+        ServingError: INVALID_ARGUMENT, an input is a scalar, or the inputs differ in the number of rows.
     """
     fed = {
         alias: inputs[alias] if alias in inputs else decode_tensor(signature.defaults[alias])
@@ -70,10 +69,10 @@ def make_task(name: str, signature: messages.SignatureDef, inputs: Mapping[str, 
 
 
 def execute(engine: Engine, parameters: BatchingParameters, batch: Sequence[Task]) -> list[Answer | Exception]:
-    """Run a batch and return each task's own rows.
+    """Run a batch and return the rows of each task.
 
     Raises:
-        ServingError: the tasks' shapes differ, the run failed, or its outputs are not one row for each row of input.
+        ServingError: the tasks' shapes differ, the run failed, or its outputs have another number of rows.
     """
     first = batch[0]
     rows = sum(task.rows for task in batch)
@@ -108,19 +107,19 @@ def execute(engine: Engine, parameters: BatchingParameters, batch: Sequence[Task
 
 
 def join(answers: Sequence[Answer]) -> Answer:
-    """Put the answers to the parts of one request together."""
+    """Concatenate the answers to the parts of a request."""
     if len(answers) == 1:
         return answers[0]
     return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
 
 
 def _pad(arrays: Sequence[Array]) -> list[Array]:
-    """Give arrays equal dimensions, all but the first, each filled up with its own first element."""
+    """Pad arrays to equal dimensions, except the first, each with its own first element."""
     if not all(1 <= array.ndim <= 6 for array in arrays):
         msg = "Only tensors with rank from 1 to 6 can be padded."
         raise invalid(msg)
     if len({array.ndim for array in arrays}) > 1:
-        msg = "Tensors of different ranks cannot be padded to one shape."  # upstream's code has no answer to this
+        msg = "Tensors of different ranks cannot be padded to one shape."  # upstream does not handle this
         raise invalid(msg)
     widest = tuple(max(sizes) for sizes in zip(*(array.shape[1:] for array in arrays), strict=True))
     padded = []

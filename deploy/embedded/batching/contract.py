@@ -1,8 +1,8 @@
-"""Running sentences of unequal length together, for signatures that say how long each sentence is.
+"""Batch sentences of unequal length, for signatures with ``lengths``.
 
-These are the signatures of this project's exports: the graph makes the attention mask from ``lengths``, so what stands
-beyond a sentence's length cannot reach its answer. Whoever batches them fills up with 0, which is a valid token id
-([PAD]), a valid position and a valid candidate, and cuts every answer back to the shape that it has alone.
+These are the signatures of this project's exports: the graph computes the attention mask from ``lengths``, so padding
+does not affect an answer. Inputs are padded with 0, which is a valid token id ([PAD]), a valid position and a valid
+candidate, and every answer is trimmed to the shape that it has without batching.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from deploy.embedded.batching.scheduler import Answer, Scheduler, Task
 from deploy.embedded.engines import Array, Engine
 from deploy.embedded.proto.config_pb2 import BatchingParameters
 
-# What the second dimension of each input counts, and what the second and third dimension of each output do.
+# The meaning of the second dimension of each input, and of the second and third dimension of each output.
 _INPUTS = {"input_ids": "tokens", "lengths": "", "mask_positions": "masks", "candidate_ids": "candidates"}
 _OUTPUTS = {
     "token_ids": ("masks",),
@@ -33,13 +33,13 @@ class ContractRunner:
     """Runs sentences in batches of similar length."""
 
     def __init__(self, engine: Engine, parameters: BatchingParameters) -> None:
-        """Start.
+        """Start the batch threads.
 
         Args:
             engine: the version, loaded.
-            parameters: what the operator asks for. Without effect are ``batch_timeout_micros`` (see ``by_length``),
-                ``allowed_batch_sizes`` and ``pad_variable_length_inputs``. ``num_batch_threads`` is the
-                engine's ``runs_at_once`` by default.
+            parameters: the batching parameters. ``batch_timeout_micros`` (see ``by_length``), ``allowed_batch_sizes``
+                and ``pad_variable_length_inputs`` have no effect. The default of ``num_batch_threads`` is the engine's
+                ``runs_at_once``.
         """
         self._limits = Limits.of(parameters)
         threads = parameters.num_batch_threads.value or engine.runs_at_once
@@ -48,19 +48,19 @@ class ContractRunner:
     async def run(
         self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
     ) -> Answer:
-        """Run one request (see ``Way.run``)."""
+        """Run one request (see ``SignatureRunner.run``)."""
         tasks, order = cut(
             signature, inputs, outputs, max_rows=self._limits.max_batch_size, max_tokens=self._limits.max_tokens
         )
         return join(await self._scheduler.run(tasks, wait_for_room=wait_for_room), order)
 
     async def close(self) -> None:
-        """Accept nothing new, and return when everything accepted has run."""
+        """Reject new requests, and return when all accepted ones have run."""
         await self._scheduler.close()
 
 
 def follows_contract(signature: messages.SignatureDef) -> bool:
-    """Return whether a signature's inputs and outputs are those of this project's exports."""
+    """Return whether a signature is one of this project's exports."""
     inputs = signature.inputs
     return (
         {"input_ids", "lengths"} <= inputs.keys() <= _INPUTS.keys()
@@ -73,13 +73,12 @@ def follows_contract(signature: messages.SignatureDef) -> bool:
 def cut(
     signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, max_rows: int, max_tokens: int
 ) -> tuple[list[Task], Array | None]:
-    """Make tasks of one request: one, or, if it is larger than a batch, several of similar lengths each.
+    """Split a request that is larger than a batch into tasks of similar lengths.
 
-    A request whose arrays do not fit together makes one task that runs alone, as it is: the engine says what is wrong.
+    A request with inconsistent arrays becomes one task that runs alone, unchanged: the engine reports what is wrong.
 
     Returns:
-        The tasks, and which row of the request each of their rows is, one task after the other; None instead if
-        there is but one task.
+        The tasks, and the request's row index of each of their rows in order; None if there is only one task.
     """
     if not _fits(inputs):
         rows = max((len(array) for array in inputs.values() if array.ndim), default=0)
@@ -105,7 +104,7 @@ def cut(
 
 
 def join(answers: Sequence[Answer], order: Array | None) -> Answer:
-    """Put the answers of one request's tasks together, in the order of its rows."""
+    """Concatenate the answers of a request's tasks in the order of its rows."""
     if order is None:
         return answers[0]
     joined = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
@@ -114,12 +113,15 @@ def join(answers: Sequence[Answer], order: Array | None) -> Answer:
 
 
 def execute(engine: Engine, batch: Sequence[Task]) -> list[Answer | Exception]:
-    """Run a batch; if it fails, run each of its tasks alone, so that none suffers from another's error."""
+    """Run a batch.
+
+    If it fails, run each task alone, so that an error affects only its own task.
+    """
     first = batch[0]
     metrics.count_run(sum(task.rows for task in batch))
     try:
         answer = engine.run(first.signature, _merge(batch), first.outputs)
-    except Exception as error:  # noqa: BLE001 - an engine raises anything
+    except Exception as error:  # noqa: BLE001 - an engine may raise any exception
         if len(batch) == 1:
             return [error]
         return [execute(engine, [task])[0] for task in batch]
@@ -128,7 +130,7 @@ def execute(engine: Engine, batch: Sequence[Task]) -> list[Answer | Exception]:
 
 
 def _fits(inputs: Mapping[str, Array]) -> bool:
-    """Return whether the arrays are as the contract has them, and every position is inside its sentence."""
+    """Return whether types and shapes are valid, and every position is inside its sentence."""
     if any(array.dtype != np.int32 or array.ndim != (2 if _INPUTS[name] else 1) for name, array in inputs.items()):
         return False
     rows, longest = inputs["input_ids"].shape
@@ -144,7 +146,7 @@ def _fits(inputs: Mapping[str, Array]) -> bool:
 
 
 def _merge(batch: Sequence[Task]) -> Mapping[str, Array]:
-    """Put the tasks' inputs under one another, as wide as the longest sentence needs."""
+    """Stack the tasks' inputs, padded to the longest sentence."""
     first = batch[0]
     width = max(task.width for task in batch)
     if len(batch) == 1 and (width == 0 or width == first.inputs["input_ids"].shape[1]):
@@ -156,7 +158,7 @@ def _merge(batch: Sequence[Task]) -> Mapping[str, Array]:
 
 
 def _stack(arrays: Sequence[Array], width: int | None) -> Array:
-    """Put arrays of rank 1 or 2 under one another, filled up with 0 or cut to ``width`` or else the widest."""
+    """Stack arrays, padded with 0 or truncated to ``width`` or the widest."""
     if arrays[0].ndim == 1:
         return np.concatenate(arrays)
     if width is None:
@@ -170,7 +172,7 @@ def _stack(arrays: Sequence[Array], width: int | None) -> Array:
 
 
 def _of_task(answer: Answer, start: int, task: Task) -> Answer:
-    """Return the rows of one task, in the shapes that they have alone."""
+    """Return the rows of one task in their unbatched shapes."""
     if not task.width:
         return answer
     sizes = {_INPUTS[name]: array.shape[1] for name, array in task.inputs.items() if array.ndim == 2}
@@ -184,7 +186,7 @@ def _of_task(answer: Answer, start: int, task: Task) -> Answer:
 
 
 def _resize(array: Array, axis: int, size: int) -> Array:
-    """Cut one dimension to a size, or fill it up with 0 (no attention goes to where the sentence has ended)."""
+    """Truncate one dimension, or pad it with 0 (the attention to padding)."""
     missing = size - array.shape[axis]
     if missing > 0:
         return np.pad(array, [(0, missing if n == axis else 0) for n in range(array.ndim)])

@@ -1,4 +1,4 @@
-"""Every request by itself."""
+"""Run requests without batching."""
 
 import asyncio
 import concurrent.futures
@@ -8,21 +8,20 @@ from typing import Any, TypeVar, TypeVarTuple
 from deploy.embedded.engines import Array, Engine
 from deploy.embedded.errors import Code, ServingError
 
-THREADS_A_CORE = 4
-"""How many requests run alone at a time, for each core: as many as TensorFlow Serving answers at a time by default
-(``grpc_max_threads`` and ``rest_api_num_threads``). Nothing interrupts a run, so one whose caller has given up holds
-its thread to the end; there are more threads than cores so that a few of them do not hold up everybody."""
+THREADS_PER_CORE = 4
+"""Concurrent unbatched runs for each core, TensorFlow Serving's default for ``grpc_max_threads`` and
+``rest_api_num_threads``. A run cannot be interrupted, so a cancelled request keeps its thread to the end; with more
+threads than cores, a few of them do not block all others."""
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 
-class Direct:
-    """Runs every request alone, in a thread, since a run releases the GIL and would otherwise stop the loop.
+class DirectRunner:
+    """Runs every request alone, in a thread, so that it does not block the event loop.
 
-    A request that finds no thread free waits, in order of arrival, until its time is over or its caller gives it up;
-    then it leaves the queue and does not run. TensorFlow Serving's REST API waits too, and its gRPC API refuses at
-    once ("Server Threadpool Exhausted").
+    If all threads are busy, a request waits in order of arrival. On timeout or cancellation it leaves the queue without
+    running. TensorFlow Serving's REST API waits too; its gRPC API rejects requests ("Server Threadpool Exhausted").
     """
 
     def __init__(self, engine: Engine, threads: concurrent.futures.Executor) -> None:
@@ -39,7 +38,7 @@ class Direct:
         *,
         wait_for_room: bool = True,  # noqa: ARG002 - it always waits
     ) -> dict[str, Array]:
-        """Run one request alone (see ``Way.run``)."""
+        """Run one request alone (see ``SignatureRunner.run``)."""
         return await self._in_thread(self._engine.run, signature, inputs, outputs)
 
     async def run_several(
@@ -49,20 +48,20 @@ class Direct:
         return await self._in_thread(self._engine.run_several, inputs, outputs)
 
     async def close(self) -> None:
-        """Wait for the runs that have begun, also for those whose callers have gone."""
+        """Wait for all runs in progress, including those of cancelled requests."""
         self._closed = True
         await asyncio.gather(*map(asyncio.wrap_future, list(self._running)), return_exceptions=True)
 
     async def _in_thread(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         if self._closed:
-            raise closed()
+            raise unloading_error()
         run = self._threads.submit(work, *arguments)
         self._running.add(run)
         run.add_done_callback(self._running.discard)
         return await asyncio.wrap_future(run)
 
 
-def closed() -> ServingError:
-    """Return what a request gets that comes to a version on its way out."""
-    msg = "The version is being unloaded; ask again, and the next version answers."
+def unloading_error() -> ServingError:
+    """Create the error for a request to a version that is unloading."""
+    msg = "The version is being unloaded; retry, and the next version answers."
     return ServingError(Code.UNAVAILABLE, msg)

@@ -1,4 +1,4 @@
-"""What batches say of themselves, under TensorFlow Serving's names (batching_session.cc, batching_util.h)."""
+"""Batching metrics under TensorFlow Serving's names (batching_session.cc, batching_util.h)."""
 
 from deploy.embedded.metrics import Counter, Histogram, exponential
 
@@ -15,18 +15,18 @@ _wrapped_run_count = Counter(":tensorflow:serving:batching_session:wrapped_run_c
 
 
 def count_request(rows: int, inputs: int) -> None:
-    """Count a request's rows, once for each of its inputs as upstream does."""
+    """Observe a request's rows, once for each input as upstream."""
     for _ in range(inputs):
         _input_batch_size.observe(rows)
 
 
 def count_wait(seconds: float) -> None:
-    """Count how long a task waited for its run; the metric is in microseconds."""
+    """Observe the queuing latency of a task; the metric is in microseconds."""
     _queuing_latency.observe(seconds * 1e6, _THREAD_POOL_NAME)
 
 
 def count_run(rows: int, padding: int = 0) -> None:
-    """Count a run of so many rows of requests, and so many that only fill it up."""
+    """Observe the rows and the padding of a run."""
     _padding_size.observe(padding, str(rows + padding))
     _processed_batch_size.observe(rows + padding)
     _wrapped_run_count.add()

@@ -1,7 +1,7 @@
-"""Batching parameters: what ``--batching_parameters_file`` and a version's own file say.
+"""Read batching parameters from files.
 
-The message is BatchingParameters of tensorflow_serving/servables/tensorflow/session_bundle_config.proto; what is
-checked, and the texts, are those of bundle_factory_util.h and of TensorFlow's shared_batch_scheduler.h.
+The message is BatchingParameters of tensorflow_serving/servables/tensorflow/session_bundle_config.proto; checks and
+texts are those of bundle_factory_util.h and of TensorFlow's shared_batch_scheduler.h.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from deploy.embedded.errors import StartError
 from deploy.embedded.proto.config_pb2 import BatchingParameters
 
 MAX_BATCH_SIZE = 1000
-"""TensorFlow Serving's own default, in rows."""
+"""TensorFlow Serving's default, in rows."""
 
 _VERSION_FILE = "batching_params.pbtxt"
 
@@ -21,7 +21,7 @@ def read(path: Path) -> BatchingParameters:
     """Read parameters in text format.
 
     Raises:
-        StartError: the file cannot be read or asks for something impossible.
+        StartError: the file cannot be read or is invalid.
     """
     parameters = text_proto.read(path, BatchingParameters())
     for problem in _problems(parameters):
@@ -30,9 +30,9 @@ def read(path: Path) -> BatchingParameters:
 
 
 def read_of_version(folder: Path, common: BatchingParameters) -> BatchingParameters | None:
-    """Read ``batching_params.pbtxt`` in a version folder; None if there is none, and the version is not batched.
+    """Read a version's ``batching_params.pbtxt``; without the file, return None (no batching).
 
-    The number of threads is not the version's to choose: it stays what the server's own file says.
+    A version cannot set the number of threads; the value of the server's own file applies.
 
     Raises:
         StartError: as for ``read``.

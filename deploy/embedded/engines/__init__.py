@@ -1,6 +1,6 @@
-"""What runs a model: one interface, an engine a module.
+"""The interface of the engines that run a model.
 
-An engine module imports its runtime only when it loads a version, so that a server without that runtime still starts.
+An engine module imports its runtime when it loads a version, so that the server starts without that runtime.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,10 @@ class Engine(Protocol):
 
     @property
     def runs_at_once(self) -> int:
-        """How many batches to run side by side: one that keeps all cores busy all the time needs no other."""
+        """The number of batches to run in parallel.
+
+        1 if a single run keeps all cores busy.
+        """
 
     @property
     def signatures(self) -> Mapping[str, messages.SignatureDef]:
@@ -29,10 +32,13 @@ class Engine(Protocol):
 
     @property
     def input_types(self) -> Mapping[str, messages.DataType]:
-        """The type of each tensor that a signature feeds, by its name in the graph; a signature may say another."""
+        """The types of the input tensors by graph name.
+
+        The signature may declare another type.
+        """
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-        """Run a signature; called from several threads at a time.
+        """Run a signature; thread-safe.
 
         Args:
             signature: one of ``signatures``.
@@ -40,16 +46,16 @@ class Engine(Protocol):
             outputs: names among the signature's outputs, each once.
 
         Raises:
-            ServingError: the runtime refused the arrays or failed.
+            ServingError: the runtime rejected the arrays or failed.
         """
 
     def run_several(
         self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
     ) -> dict[str, dict[str, Array]]:
-        """Run several signatures on the same inputs, in one run where the runtime can.
+        """Run several signatures on the same inputs, in one run if possible.
 
         Args:
-            inputs: as for ``run``; each signature is fed with them, whatever tensors of the graph it reads.
+            inputs: as for ``run``; each signature is fed with them.
             outputs: for each signature, names among its outputs.
 
         Returns:
@@ -60,16 +66,16 @@ class Engine(Protocol):
         """
 
     def close(self) -> None:
-        """Free what the version holds; nothing runs any more."""
+        """Free the version's resources; no run may be in progress."""
 
 
 class Load(Protocol):
-    """Loads the version in a folder, or raises what went wrong."""
+    """A function that loads the version in a folder."""
 
     def __call__(self, folder: Path, /) -> Engine:
-        """Return the engine that runs this version."""
+        """Return the engine of this version."""
 
 
 def declared_types(signatures: Mapping[str, messages.SignatureDef]) -> dict[str, messages.DataType]:
-    """Return the types that signatures declare for their inputs, by the tensors' names in the graph."""
+    """Return the declared types of the inputs by graph name."""
     return {info.name: info.dtype for signature in signatures.values() for info in signature.inputs.values()}

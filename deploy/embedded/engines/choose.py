@@ -15,10 +15,10 @@ _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 
 
 def choose_engine(wanted: str, folder: Path) -> EngineName:
-    """Return the engine for the version in a folder.
+    """Return the name of the engine for a version.
 
     Args:
-        wanted: one of ``ENGINES``; ``auto`` is TensorFlow where it is installed, unless the version has only the light
+        wanted: one of ``ENGINES``; ``auto`` is TensorFlow if it is installed, unless the version has only the ONNX
             file.
         folder: the version.
 

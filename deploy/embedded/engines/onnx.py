@@ -1,7 +1,7 @@
-"""Run the light file of a version with ONNX Runtime: 8-bit integers, no TensorFlow, a quarter of the memory.
+"""Run a version's 8-bit model with ONNX Runtime.
 
-The file is ``assets.extra/model.int8.onnx``, which the export writes beside the SavedModel. It is one graph for all
-signatures, and says itself what they are; ``serving_default`` is not among them.
+It needs no TensorFlow and a quarter of the memory. The export writes the file ``assets.extra/model.int8.onnx`` beside
+the SavedModel: one graph for all signatures except ``serving_default``, with their definitions in its metadata.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,51 +17,51 @@ from deploy.embedded.engines import Array, declared_types
 from deploy.embedded.errors import Code, ServingError, invalid
 
 ONNX_FILE = Path("assets.extra", "model.int8.onnx")
-LEFT_OUT = ("serving_default",)
-"""What a version's SavedModel answers and its light file does not: the logits of every token."""
+OMITTED_SIGNATURES = ("serving_default",)
+"""Signatures of the SavedModel that the ONNX file lacks: the logits of every token."""
 
 _VOCABULARY = Path("assets", "vocab.txt")
 
-# How the graph calls a signature's output, where that is not its own name.
+# The graph's output names, where they differ from the signature's.
 _RENAMED = {("score_tokens", "scores"): "candidate_scores"}
 
-# The signatures that ask what stands at their masks; for the others the graph finds 1 answer, and nobody fetches it.
-_ANSWERS = ("fill_mask", "score_tokens")
+# The signatures with predictions at masks. For the others the graph computes 1 prediction, which is not fetched.
+_MASK_SIGNATURES = ("fill_mask", "score_tokens")
 
-# How long a thread waits awake for its share of the next operation. On 2 cores a sentence of 16 tokens needs 8.8 ms so,
-# 11.0 without any, and no less with longer: awake for 1 ms, a thread only takes a core from the APIs.
-_AWAKE_US = "20"
+# How long a thread spins for its share of the next operation. On 2 cores a sentence of 16 tokens takes 8.8 ms, 11.0 ms
+# without spinning, and no less with more spinning: with 1 ms, a thread only takes a core from the APIs.
+_SPIN_US = "20"
 
 
 class OnnxEngine:
-    """A session of ONNX Runtime, and the vocabulary beside it."""
+    """A session of ONNX Runtime with its vocabulary."""
 
     runs_at_once = 1
-    """Two side by side would take the cores from each other's threads that wait awake: with 16 connections as much is
-    answered, but p95 is 173 to 227 ms instead of 134 to 166, and each holds the memory of a batch."""
+    """Two runs in parallel compete for cores with each other's spinning threads: with 16 connections the throughput is
+    the same, but p95 is 173 to 227 ms instead of 134 to 166, and each holds the memory of a batch."""
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
         """Load the version in a folder.
 
         Args:
             folder: the version.
-            threads: how many cores one run uses; 0 is all of them.
+            threads: cores for one run; 0 is all of them.
 
         Raises:
             ServingError: NOT_FOUND, the version has no such file.
-            Exception: whatever ONNX Runtime raises for a damaged file.
+            Exception: ONNX Runtime could not load the file.
         """
         path = folder / ONNX_FILE
         if not path.is_file():
-            msg = f"Could not find {path}: export the model anew, or serve it with --engine=tensorflow."
+            msg = f"Could not find {path}: export the model again, or serve it with --engine=tensorflow."
             raise ServingError(Code.NOT_FOUND, msg)
         from bert_mlm_client.onnx_runtime import onnxruntime as ort
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        options.enable_cpu_mem_arena = False  # it would keep what the largest batch ever needed, and is no faster
-        options.log_severity_level = 4  # what goes wrong is raised, not printed
-        options.add_session_config_entry("session.intra_op.spin_duration_us", _AWAKE_US)
+        options.enable_cpu_mem_arena = False  # the arena would keep the memory of the largest batch, and is no faster
+        options.log_severity_level = 4  # errors are raised, not printed
+        options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_US)
         self._session: Any = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         metadata = self._session.get_modelmeta().custom_metadata_map
         config = TokenizerConfig.parse(metadata["tokenizer"].encode())
@@ -84,14 +84,14 @@ class OnnxEngine:
         names = [_RENAMED.get((signature, name), name) for name in outputs]
         try:
             values = self._session.run(names, feeds)
-        except Exception as error:  # ONNX Runtime's errors have no base class in common
+        except Exception as error:  # ONNX Runtime's exceptions have no common base class
             raise ServingError(Code.INTERNAL, str(error)) from error
         return dict(zip(outputs, values, strict=True))
 
     def run_several(
         self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
     ) -> dict[str, dict[str, Array]]:
-        """Run one signature after the other (see ``Engine.run_several``)."""
+        """Run the signatures one by one (see ``Engine.run_several``)."""
         return {signature: self.run(signature, inputs, names) for signature, names in outputs.items()}
 
     def close(self) -> None:
@@ -99,11 +99,11 @@ class OnnxEngine:
         self._session = None
 
     def _feeds(self, signature: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the inputs of the graph, of which every one must be fed.
+        """Return all inputs of the graph.
 
         Raises:
-            ServingError: INVALID_ARGUMENT, the arrays do not fit together or name what is not there. The graph works
-                on one table of all sentences' rows, so a wrong position would find another sentence.
+            ServingError: INVALID_ARGUMENT, the arrays differ in size or a value is out of range. The graph indexes one
+                table of all sentences' rows, so a wrong position would read another sentence.
         """
         ids, lengths = inputs["input_ids"], inputs["lengths"]
         batch, length = ids.shape
@@ -128,7 +128,7 @@ class OnnxEngine:
         _check_range("input_ids", ids, self._rows)
         _check_range("candidate_ids", candidates, self._rows)
         _check_range("mask_positions", positions, length)
-        answers = positions.shape[1] if signature in _ANSWERS else 1
+        answers = positions.shape[1] if signature in _MASK_SIGNATURES else 1
         return {
             "input_ids": ids,
             "lengths": lengths,

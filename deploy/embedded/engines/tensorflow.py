@@ -1,7 +1,8 @@
-"""Run a SavedModel with TensorFlow, through the session calls that the C++ server makes.
+"""Run a SavedModel with TensorFlow's session calls.
 
-``Session._make_callable_from_options`` is C++'s Session::MakeCallable: unlike ``Session.run`` it checks no static
-shapes in Python, costs 20 instead of 110 microseconds a call, releases the GIL and fails with the C++ texts.
+They are those of the C++ server: ``Session._make_callable_from_options`` is Session::MakeCallable. Unlike
+``Session.run`` it checks no static shapes in Python, costs 20 instead of 110 microseconds a call, releases the GIL and
+fails with the C++ texts.
 """
 
 import contextlib
@@ -20,22 +21,22 @@ from bert_mlm_client.wire import decode_tensor, messages
 from deploy.embedded.engines import Array, declared_types
 from deploy.embedded.errors import Code, ServingError
 
-# A client chooses inputs and outputs freely; only this many combinations stay compiled.
-_COMBINATIONS_KEPT = 64
+# Clients choose the outputs, so the number of compiled combinations must be bounded.
+_MAX_CALLABLES = 64
 
-# A run stays in the thread that asks for it: TensorFlow's pool for this has a thread for each core and is one for all
-# models, so as many runs that nobody waits for any more would hold up everybody.
+# A run stays in its caller's thread. TensorFlow's inter-op pool has one thread for each core and is shared by all
+# models, so a few runs whose callers have given up would block all others.
 _CALLERS_THREAD = -1
 
 _importing = threading.Lock()
 
 
 class TensorFlowEngine:
-    """A SavedModel in a session of its own."""
+    """A SavedModel in its own session."""
 
     runs_at_once = 2
-    """A run uses all cores but not all the time: on 2 cores, two at a time answered 10 to 15 % more of a mixed load
-    than one, and 33 % more where all batches were of one shape."""
+    """A run does not keep all cores busy all the time: on 2 cores, two in parallel had 10 to 15 % more throughput under
+    a mixed load than one, and 33 % more if all batches had one shape."""
 
     def __init__(
         self,
@@ -50,15 +51,15 @@ class TensorFlowEngine:
 
         Args:
             folder: the version.
-            tags: the MetaGraph's tags, all of them.
-            intra_op_threads: how many threads one operation uses; 0 is one for each core.
-            inter_op_threads: how many threads all operations share that can run side by side; 0 has each run keep to
-                the thread that asks for it.
-            gpu_memory_fraction: the share of each GPU's memory to take at once; 0 leaves that to TensorFlow.
+            tags: all tags of the MetaGraph.
+            intra_op_threads: threads for one operation; 0 is one for each core.
+            inter_op_threads: threads shared by operations that can run in parallel; 0 runs all operations in the
+                caller's thread.
+            gpu_memory_fraction: the share of each GPU's memory to allocate at once; 0 leaves that to TensorFlow.
 
         Raises:
-            ServingError: the SavedModel is not there, or not whole.
-            Exception: whatever else TensorFlow raises; its own errors have a code.
+            ServingError: the SavedModel is missing or incomplete.
+            Exception: another error of TensorFlow; its own exceptions have an ``error_code``.
         """
         tf = _tensorflow()
         self._failures = tf.errors.OpError
@@ -80,7 +81,7 @@ class TensorFlowEngine:
             name: _type_in_graph(self._session.graph, name, declared)
             for name, declared in declared_types(self.signatures).items()
         }
-        self._callable = lru_cache(_COMBINATIONS_KEPT)(self._make_callable)
+        self._callable = lru_cache(_MAX_CALLABLES)(self._make_callable)
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
         """Run a signature (see ``Engine.run``)."""
@@ -90,7 +91,7 @@ class TensorFlowEngine:
         self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
     ) -> dict[str, dict[str, Array]]:
         """Run several signatures in one run (see ``Engine.run_several``)."""
-        fed: dict[str, Array] = {}  # by the tensor's name in the graph, as are the values
+        fed: dict[str, Array] = {}  # by graph name, as are the values
         tensors: dict[str, dict[str, str]] = {}
         for signature, names in outputs.items():
             definition = self.signatures[signature]
@@ -124,16 +125,22 @@ class TensorFlowEngine:
 
 
 def _type_in_graph(graph: Any, name: str, declared: messages.DataType) -> messages.DataType:
-    """Return the type of the tensor itself, which a session checks; signatures written by hand can differ."""
+    """Return the tensor's type in the graph, which a session checks.
+
+    A handwritten signature may declare another.
+    """
     try:
         number: messages.DataType = graph.get_tensor_by_name(name).dtype.base_dtype.as_datatype_enum
-    except (KeyError, ValueError):  # not a tensor's name: the run says so
+    except (KeyError, ValueError):  # not a tensor's name; the run reports it
         return declared
     return number
 
 
 def _as_array(value: Any) -> Array:
-    """Return an output as an array; a session returns scalars as ``bytes`` or numpy scalars."""
+    """Return an output as an array.
+
+    A session returns scalars as ``bytes`` or numpy scalars.
+    """
     if isinstance(value, np.ndarray):
         return value
     array = np.empty((), np.object_ if isinstance(value, bytes) else value.dtype)
@@ -142,12 +149,14 @@ def _as_array(value: Any) -> Array:
 
 
 def _load(tf: Any, session: Any, tags: Sequence[str], folder: Path) -> Any:
-    """Load a MetaGraph into a session; what Python's loader says in its own way is told as the C++ loader tells it.
+    """Load a MetaGraph.
+
+    Convert the errors of Python's loader to those of the C++ loader.
 
     Raises:
-        ServingError: NOT_FOUND, there is no MetaGraph with these tags, or there are no values for its variables;
+        ServingError: NOT_FOUND, no MetaGraph has these tags, or the values of its variables are missing;
             DATA_LOSS, the SavedModel cannot be parsed (tensorflow/cc/saved_model/reader.cc, core/platform/env.cc).
-        Exception: whatever else TensorFlow raises; its own errors have a code.
+        Exception: another error of TensorFlow.
     """
     try:
         return tf.compat.v1.saved_model.load(session, list(tags), str(folder))
@@ -163,7 +172,7 @@ def _load(tf: Any, session: Any, tags: Sequence[str], folder: Path) -> Any:
             "tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
         )
         raise ServingError(Code.NOT_FOUND, msg) from error
-    except ValueError as error:  # the C++ loader would serve, and fail every request
+    except ValueError as error:  # the C++ loader serves the model and fails every request
         if not str(error).startswith("The passed save_path is not a valid checkpoint"):
             raise
         msg = f"Could not find the values of the variables: {folder / 'variables' / 'variables.index'}"
@@ -171,7 +180,7 @@ def _load(tf: Any, session: Any, tags: Sequence[str], folder: Path) -> Any:
 
 
 def _tensorflow() -> Any:
-    """Import TensorFlow without its start-up chatter; what goes wrong is raised, not printed."""
+    """Import TensorFlow without its start-up messages; errors are raised, not printed."""
     with _importing:
         if "tensorflow" in sys.modules:
             import tensorflow as tf
@@ -183,15 +192,17 @@ def _tensorflow() -> Any:
 
         tf.get_logger().setLevel("ERROR")
         gc.collect()
-        gc.freeze()  # TensorFlow's own 300,000 objects stay; no later collection needs to look at them
+        gc.freeze()  # excludes TensorFlow's 300,000 permanent objects from later collections
         return tf
 
 
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Close standard error to C++ code, which writes its first lines before any setting of its log counts.
+    """Redirect file descriptor 2 to /dev/null.
 
-    It is the whole process's: one thread at a time may do this, and what others write meanwhile is lost.
+    C++ code writes to it before its log level is read.
+
+    This affects the whole process: only one thread may do it at a time, and what other threads write is lost.
     """
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

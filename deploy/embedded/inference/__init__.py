@@ -1,1 +1,1 @@
-"""What a request asks of a model: Predict, Classify, Regress, and several of them at once."""
+"""The calls Predict, Classify, Regress and MultiInference."""

@@ -1,4 +1,4 @@
-"""The Classify call: examples in, labels and scores out.
+"""Implement Classify, from examples to labels and scores.
 
 Checks and texts are those of tensorflow_serving/servables/tensorflow/classifier.cc.
 """
@@ -11,7 +11,7 @@ from bert_mlm_client.wire import messages
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import invalid
 from deploy.embedded.inference.examples import INPUTS
-from deploy.embedded.inference.predict import Call, written_shape
+from deploy.embedded.inference.predict import Call, format_shape
 from deploy.embedded.proto.inference_pb2 import Class, ClassificationResult, Classifications
 from deploy.embedded.types import type_name
 
@@ -21,10 +21,10 @@ SCORES = "scores"
 
 
 def choose_outputs(signature: messages.SignatureDef, *, check_method_name: bool) -> tuple[str, ...]:
-    """Return the outputs of a classification signature: labels, scores or both.
+    """Return the outputs of a classification signature.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, it is none.
+        ServingError: INVALID_ARGUMENT, the signature is not for classification.
     """
     if check_method_name and signature.method_name != METHOD:
         msg = f"Expected classification signature method_name to be {METHOD}. Was: {signature.method_name}"
@@ -49,7 +49,7 @@ def choose_outputs(signature: messages.SignatureDef, *, check_method_name: bool)
 
 
 def to_result(call: Call, outputs: Mapping[str, Array]) -> ClassificationResult:
-    """Return what a run found: for each example its classes, in the graph's order.
+    """Convert outputs to the classes of each example, in the graph's order.
 
     Raises:
         ServingError: INVALID_ARGUMENT, the graph's outputs are not ``[examples, classes]`` strings and floats.
@@ -76,7 +76,7 @@ def to_result(call: Call, outputs: Mapping[str, Array]) -> ClassificationResult:
 
 def _check(name: str, array: Array, expected: np.dtype[np.generic], count: int) -> None:
     if array.ndim != 2:
-        msg = f"Expected Tensor shape: [batch_size num_classes] but got {written_shape(array)}"
+        msg = f"Expected Tensor shape: [batch_size num_classes] but got {format_shape(array)}"
         raise invalid(msg)
     if array.dtype != expected:
         wanted = "DT_STRING" if expected.hasobject else "DT_FLOAT"

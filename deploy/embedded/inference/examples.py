@@ -1,6 +1,7 @@
-"""Serialized tf.Examples: the one input of Classify, Regress and MultiInference.
+"""Convert the serialized tf.Examples of a request.
 
-The server does not look into them. The graph's own ParseExample reads the features that the model was made for.
+They are the input of Classify, Regress and MultiInference. The server does not parse them; the graph's ParseExample
+does.
 """
 
 from collections.abc import Mapping
@@ -16,11 +17,11 @@ from deploy.embedded.inference.predict import Call
 from deploy.embedded.proto.inference_pb2 import Input
 
 INPUTS = "inputs"
-"""The name of the one input."""
+"""The name of the input."""
 
 
 class Method(Protocol):
-    """What is done with examples: the module ``classify`` or ``regress``."""
+    """The interface of the modules ``classify`` and ``regress``."""
 
     def choose_outputs(self, signature: messages.SignatureDef, *, check_method_name: bool) -> tuple[str, ...]:
         """Return the outputs of a signature for this method."""
@@ -29,17 +30,17 @@ class Method(Protocol):
 def prepare(
     method: Method, signatures: Mapping[str, messages.SignatureDef], name: str, given: Input, *, check_method_name: bool
 ) -> Call:
-    """Return the run that answers a Classify or Regress request.
+    """Return the call of a Classify or Regress request.
 
     Args:
-        method: which of them.
+        method: the module of the method.
         signatures: the version's signatures by name.
         name: the signature that the request names.
         given: the request's examples.
-        check_method_name: refuse a signature that was not exported for the method, as those of TensorFlow 2 never are.
+        check_method_name: reject a signature exported for another method, which includes all of TensorFlow 2.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, the signature is missing or is not for this method, or there is no example.
+        ServingError: INVALID_ARGUMENT, the signature is missing or is not for this method, or no example is given.
     """
     if name not in signatures:
         msg = f"No signature was found with the name: {name}"
@@ -49,13 +50,13 @@ def prepare(
 
 
 def to_array(given: Input) -> Array:
-    """Return the examples of a request as strings, shape ``[examples]``.
+    """Return a request's examples as a string array of shape ``[examples]``.
 
-    A context goes before each example: two serialized messages in a row are the two merged into one, and of a feature
-    that both have, the example's counts.
+    A context is prepended to each example: concatenated serialized messages are merged when parsed, and the example's
+    value of a feature overrides the context's.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, there is no example.
+        ServingError: INVALID_ARGUMENT, no example is given.
     """
     if given.WhichOneof("kind") == "example_list_with_context":
         context = given.example_list_with_context.context
@@ -71,6 +72,6 @@ def to_array(given: Input) -> Array:
 
 
 def count(model: str, given: Array) -> None:
-    """Count the examples of a MultiInference request that has run; TensorFlow Serving counts no others."""
+    """Count the examples of a MultiInference request, the only call that TensorFlow Serving counts them for."""
     metrics.EXAMPLE_COUNTS.observe(len(given), model)
     metrics.EXAMPLE_COUNT_TOTAL.add(model, amount=len(given))

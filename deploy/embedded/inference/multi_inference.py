@@ -1,7 +1,7 @@
-"""The MultiInference call: several classifications and regressions of the same examples.
+"""Implement MultiInference, several classifications and regressions of the same examples.
 
-Checks and texts are those of tensorflow_serving/servables/tensorflow/multi_inference.cc, which also feeds the examples
-to the input of every signature and fetches all outputs in one run.
+Checks and texts are those of tensorflow_serving/servables/tensorflow/multi_inference.cc. As there, one run feeds the
+examples to all signatures and fetches all outputs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _METHODS = {classify.METHOD: classify, regress.METHOD: regress}
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The one run of a version that answers all tasks (see ``Engine.run_several``)."""
+    """The arguments of the run for all tasks (see ``Engine.run_several``)."""
 
     inputs: Mapping[str, Array]
     outputs: Mapping[str, tuple[str, ...]]
@@ -30,15 +30,15 @@ class Calls:
 def prepare(
     signatures: Mapping[str, messages.SignatureDef], request: MultiInferenceRequest, *, check_method_name: bool
 ) -> Calls:
-    """Return the run that answers a request.
+    """Return the run for a request.
 
     Args:
         signatures: the version's signatures by name.
         request: the tasks and their examples.
-        check_method_name: refuse a signature that was not exported for its task's method.
+        check_method_name: reject a signature that was not exported for its task's method.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, the tasks do not go together, do not fit the version or have no example;
+        ServingError: INVALID_ARGUMENT, the tasks contradict each other, do not fit the version or have no example;
             UNIMPLEMENTED, a task is neither a classification nor a regression.
     """
     chosen: dict[str, tuple[str, ...]] = {}
@@ -62,10 +62,10 @@ def prepare(
 def to_results(
     tasks: Sequence[InferenceTask], calls: Calls, outputs: Mapping[str, Mapping[str, Array]]
 ) -> list[InferenceResult]:
-    """Return the tasks' results, without their model specs.
+    """Convert outputs to the tasks' results, without model specs.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, the graph's outputs are not what the task's method returns.
+        ServingError: INVALID_ARGUMENT, an output has the wrong type or shape for its task's method.
     """
     results = []
     for task in tasks:
@@ -79,7 +79,7 @@ def to_results(
 
 
 def signature_name(task: InferenceTask) -> str:
-    """Return the signature that a task names, or the default one."""
+    """Return a task's signature name or the default."""
     return task.model_spec.signature_name or DEFAULT_SIGNATURE
 
 

@@ -1,4 +1,4 @@
-"""The Predict call, the same for both APIs: check the request against the signature, then run it within its time.
+"""Implement Predict for both APIs.
 
 Texts and codes are those of tensorflow_serving/servables/tensorflow/predict_util.cc,
 tensorflow/cc/saved_model/util.cc and tensorflow/core/framework/function.cc.
@@ -25,7 +25,7 @@ _METHODS = ("tensorflow/serving/predict", "tensorflow/serving/classify", "tensor
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One run of a version that a request asks for (see ``Engine.run``)."""
+    """The arguments of a run (see ``Engine.run``)."""
 
     signature: str
     inputs: Mapping[str, Array]
@@ -42,10 +42,10 @@ async def predict(
     timeout_s: float | None = None,
     wait_for_room: bool = False,
 ) -> dict[str, Array]:
-    """Answer one Predict request (see ``prepare`` and ``run``).
+    """Answer a Predict request (see ``prepare`` and ``run``).
 
     Raises:
-        ServingError: the request does not fit the signature, the run failed, or the time is over.
+        ServingError: the request does not fit the signature, or the run failed or timed out.
     """
     call = prepare(
         servable.signatures,
@@ -60,17 +60,17 @@ async def predict(
 async def run(
     servable: Servable, call: Call, *, timeout_s: float | None, method: str = "Predict", wait_for_room: bool = False
 ) -> dict[str, Array]:
-    """Run one call on a version, within the time that is left for its request; None is no limit.
+    """Run a call on a version with a timeout.
 
     Args:
         servable: the version.
-        call: what to run.
-        timeout_s: the time that is left, in seconds.
+        call: the arguments of the run.
+        timeout_s: the remaining time of the request in seconds; None is no limit.
         method: the API's name in the metrics.
-        wait_for_room: wait where the queue is full (see ``Way.run``).
+        wait_for_room: wait if the queue is full (see ``SignatureRunner.run``).
 
     Raises:
-        ServingError: the run failed, or the time is over.
+        ServingError: the run failed or timed out.
     """
     started = time.perf_counter()
     async with time_limit(timeout_s):
@@ -81,10 +81,12 @@ async def run(
 
 @asynccontextmanager
 async def time_limit(timeout_s: float | None) -> AsyncIterator[None]:
-    """End what runs inside after so many seconds; None is no limit.
+    """Cancel the body of the ``with`` statement after a timeout.
+
+    None is no limit.
 
     Raises:
-        ServingError: DEADLINE_EXCEEDED, the time is over.
+        ServingError: DEADLINE_EXCEEDED, the body timed out.
     """
     msg = "Timed out waiting for notification"
     if timeout_s is not None and timeout_s <= 0:
@@ -104,14 +106,14 @@ def prepare(
     output_filter: Sequence[str] = (),
     check_method_name: bool = False,
 ) -> Call:
-    """Return the run that answers a Predict request.
+    """Return the call of a Predict request.
 
     Args:
         signatures: the version's signatures by name.
         name: the signature that the request names.
-        inputs: the request's tensors by input name, as arrays or still as messages.
-        output_filter: the outputs wanted; none means all.
-        check_method_name: refuse a signature that was exported for none of TensorFlow Serving's methods.
+        inputs: the request's tensors by input name, as arrays or messages.
+        output_filter: the outputs to fetch; empty means all.
+        check_method_name: reject a signature that was not exported for a method of TensorFlow Serving.
 
     Raises:
         ServingError: the request does not fit the signature.
@@ -133,7 +135,7 @@ def find_signature(signatures: Mapping[str, messages.SignatureDef], name: str) -
     """Return a signature by name.
 
     Raises:
-        ServingError: FAILED_PRECONDITION, there is none of that name.
+        ServingError: FAILED_PRECONDITION, no signature has this name.
     """
     if name not in signatures:
         msg = f'Serving signature key "{name}" not found.'
@@ -142,10 +144,10 @@ def find_signature(signatures: Mapping[str, messages.SignatureDef], name: str) -
 
 
 def check_inputs(signature: messages.SignatureDef, inputs: Collection[str]) -> None:
-    """Check that the request names the signature's inputs, all but those with a default.
+    """Check that a request has all inputs without a default, and no others.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, an input is missing or is not the signature's.
+        ServingError: INVALID_ARGUMENT, an input is missing or unknown.
     """
     sent, expected = set(inputs), set(signature.inputs)
     if len(sent) > len(expected) or (len(sent) < len(expected) and not signature.defaults):
@@ -171,10 +173,10 @@ def check_inputs(signature: messages.SignatureDef, inputs: Collection[str]) -> N
 
 
 def choose_outputs(signature: messages.SignatureDef, output_filter: Sequence[str]) -> tuple[str, ...]:
-    """Return the outputs to fetch: those of the filter, or all of them.
+    """Return the outputs to fetch.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, the filter names an unknown output or one twice.
+        ServingError: INVALID_ARGUMENT, the filter has an unknown output or a duplicate.
     """
     chosen: list[str] = []
     for alias in output_filter:
@@ -191,8 +193,8 @@ def choose_outputs(signature: messages.SignatureDef, output_filter: Sequence[str
     return tuple(chosen or sorted(signature.outputs))
 
 
-def written_shape(array: Array) -> str:
-    """Return an array's shape as C++ writes one: ``[2,3]``."""
+def format_shape(array: Array) -> str:
+    """Format an array's shape as C++ does, ``[2,3]``."""
     return f"[{','.join(map(str, array.shape))}]"
 
 

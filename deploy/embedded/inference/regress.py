@@ -1,4 +1,4 @@
-"""The Regress call: examples in, a number for each out.
+"""Implement Regress, from examples to one number each.
 
 Checks and texts are those of tensorflow_serving/servables/tensorflow/regressor.cc.
 """
@@ -11,7 +11,7 @@ from bert_mlm_client.wire import messages
 from deploy.embedded.engines import Array
 from deploy.embedded.errors import invalid
 from deploy.embedded.inference.examples import INPUTS
-from deploy.embedded.inference.predict import Call, written_shape
+from deploy.embedded.inference.predict import Call, format_shape
 from deploy.embedded.proto.inference_pb2 import Regression, RegressionResult
 from deploy.embedded.types import type_name
 
@@ -20,10 +20,10 @@ OUTPUTS = "outputs"
 
 
 def choose_outputs(signature: messages.SignatureDef, *, check_method_name: bool) -> tuple[str, ...]:
-    """Return the one output of a regression signature.
+    """Return the output of a regression signature.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, it is none.
+        ServingError: INVALID_ARGUMENT, the signature is not for regression.
     """
     if check_method_name and signature.method_name != METHOD:
         msg = f"Expected regression signature method_name to be {METHOD}. Was: {signature.method_name}"
@@ -44,7 +44,7 @@ def choose_outputs(signature: messages.SignatureDef, *, check_method_name: bool)
 
 
 def to_result(call: Call, outputs: Mapping[str, Array]) -> RegressionResult:
-    """Return what a run found: one value for each example.
+    """Convert outputs to one value for each example.
 
     Raises:
         ServingError: INVALID_ARGUMENT, the graph's output is not one float for each example.
@@ -53,7 +53,7 @@ def to_result(call: Call, outputs: Mapping[str, Array]) -> RegressionResult:
     values = outputs[OUTPUTS]
     if not (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)):
         msg = (
-            f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {written_shape(values)}"
+            f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {format_shape(values)}"
         )
         raise invalid(msg)
     if len(values) != count:

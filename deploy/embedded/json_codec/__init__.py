@@ -1,1 +1,1 @@
-"""TensorFlow Serving's JSON: requests to tensors and tensors to answers, with its error texts."""
+"""Convert between TensorFlow Serving's JSON and tensors."""

@@ -1,7 +1,7 @@
-"""Quote a parsed JSON value in an error text, as TensorFlow Serving prints it.
+"""Format a JSON value for an error text, as TensorFlow Serving does.
 
-That is RapidJSON's pretty writer with arrays on one line. It stops after the token that reaches 256 bytes, so that a
-large request is not repeated in its answer.
+The format is that of RapidJSON's pretty writer with arrays on one line. It is truncated after the token that reaches
+256 bytes, so that a large request is not repeated in its answer.
 """
 
 import math
@@ -18,8 +18,8 @@ _LITERALS = {None: "null", True: "true", False: "false"}
 
 
 def describe(value: Any) -> str:
-    """Return a JSON value as text, cut if it is long."""
-    if isinstance(value, float):  # only a number by itself is written as one of a tensor
+    """Return a JSON value as text, truncated if it is long."""
+    if isinstance(value, float):  # a bare number has the format of a tensor's numbers
         fits = abs(value) <= float(np.finfo(np.float32).max)
         return decimals(np.array([value], np.float32 if fits else np.float64))[0]
     text, size = "", 0
@@ -32,9 +32,11 @@ def describe(value: Any) -> str:
 
 
 def _tokens(value: Any, before: str, depth: int) -> Iterator[str]:
-    """Write a value token by token; ``before`` separates it from the last one.
+    """Yield the tokens of a value.
 
-    The recursion is as deep as ``describe`` reads on, at most 256 brackets.
+    ``before`` separates it from the last one.
+
+    ``describe`` stops at 256 bytes, which bounds the recursion.
     """
     match value:
         case list():
@@ -59,7 +61,7 @@ def _tokens(value: Any, before: str, depth: int) -> Iterator[str]:
 
 
 def _shortest(number: float) -> str:
-    """Write a number in the fewest digits that bring it back, laid out as RapidJSON does (``Prettify`` in dtoa.h)."""
+    """Format a number with the fewest digits that round-trip, as RapidJSON's ``Prettify`` (dtoa.h)."""
     if not math.isfinite(number):
         return decimals(np.array([number]))[0]
     written = repr(abs(number))

@@ -1,7 +1,7 @@
-"""The JSON bodies of ``:classify`` and ``:regress``, to tf.Examples (tensorflow_serving/util/json_tensor.cc).
+"""Convert the JSON bodies of ``:classify`` and ``:regress`` to tf.Examples.
 
-A body holds ``examples``, a list of objects with a value or a list of values for each feature, and maybe a ``context``,
-an object of features that all the examples share.
+A body has ``examples``, a list of objects with a value or a list of values for each feature, and optionally a
+``context``, an object of features that all examples share. Follows tensorflow_serving/util/json_tensor.cc.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ def read_examples(document: dict[str, Any]) -> Input:
     """Return the examples of a request.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, they are missing or are not examples.
+        ServingError: INVALID_ARGUMENT, the examples are missing or malformed.
     """
     context = _example(document["context"]) if "context" in document else None
     if "examples" not in document:
@@ -44,7 +44,7 @@ def _example(value: Any) -> bytes:
         raise invalid(msg)
     example = Example()
     features = example.features.feature
-    for name, content in members(value):  # of a name that occurs twice, the last value counts
+    for name, content in members(value):  # the last value of a duplicate name counts
         try:
             feature = features[name]
             feature.Clear()
@@ -57,7 +57,7 @@ def _example(value: Any) -> bytes:
 
 
 def _add(value: Any, name: str, feature: Feature) -> None:
-    """Append a JSON value to the list of its kind; all values of a feature are of one kind."""
+    """Append a JSON value to a feature, whose values are all of one kind."""
     kind = _kind(value)
     if kind is None:
         msg = f"Feature: {name} has element with unexpected JSON type: {type_name(value)}"
@@ -81,7 +81,7 @@ def _add(value: Any, name: str, feature: Feature) -> None:
 def _kind(value: Any) -> str | None:
     if isinstance(value, str) or is_base64(value):
         return "bytes_list"
-    if isinstance(value, int):  # true and false among them
+    if isinstance(value, int):  # includes true and false
         return "int64_list"
     return "float_list" if isinstance(value, float) else None
 

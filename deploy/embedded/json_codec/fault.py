@@ -1,7 +1,7 @@
-"""Find the first fault of a JSON document, as RapidJSON 1.1.0 names it.
+"""Find the first syntax error of a JSON document, as RapidJSON 1.1.0 reports it.
 
-TensorFlow Serving answers with RapidJSON's text and byte offset. Python's parser is fast but stops at other places with
-other reasons, so a document that it does not take is read again here, by the rules of RapidJSON's ``reader.h``.
+TensorFlow Serving answers with RapidJSON's text and byte offset. Python's parser is fast but has other texts and
+offsets, so a document that it rejects is parsed again here, by the rules of RapidJSON's ``reader.h``.
 """
 
 import re
@@ -11,13 +11,13 @@ _SPACE = re.compile(rb"[ \t\n\r]*")
 _NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 _EXPONENT = re.compile(rb"[eE][+-]?")
 _HEX = re.compile(rb"[0-9a-fA-F]{4}")
-# The longest valid beginning of a string. A low surrogate may stand alone, a high one needs its partner.
+# The longest valid prefix of a string. A lone low surrogate is valid, a lone high one is not.
 _CHARACTERS = (
     r'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u(?![dD][89abAB])[0-9a-fA-F]{4}'
     r"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+"
 )
 _STRING = re.compile(f'"{_CHARACTERS}'.encode())
-# Elements and members that are obviously right, each with its comma: large documents are read in such runs.
+# Runs of valid elements and members with their commas, which skip most of a large document.
 _S = r"[ \t\n\r]*+"
 _NAME = rf'"{_CHARACTERS}"{_S}:{_S}'
 _SCALAR = (
@@ -32,14 +32,17 @@ for _ in range(3):  # levels of brackets
 _ELEMENTS = re.compile(rf"(?:{_PLAIN}{_S},{_S})*+".encode())
 _MEMBERS = re.compile(rf"(?:{_NAME}{_PLAIN}{_S},{_S})*+".encode())
 _MAX_STEPS = 500_000
-"""Values read one by one, which only those with more than three levels of brackets are; about a second's work."""
+"""The maximum of values parsed one by one (those nested more than three levels), which take about a second."""
 _MAX_EXPONENT = 308
 _SIGNIFICANT_DIGITS = 17
 _MAX_TENTH = 1.7976931348623157e307  # one more digit would overflow a double
 
 
 def find_fault(body: bytes) -> str | None:
-    """Return the first fault of the top-level value with its offset in bytes; None if RapidJSON takes it."""
+    """Return the first syntax error with its byte offset.
+
+    None if RapidJSON accepts the document.
+    """
     try:
         _scan(body)
     except _Fault as fault:
@@ -55,7 +58,7 @@ class _Fault(Exception):  # noqa: N818 - the document's fault, not the program's
 
 
 def _scan(body: bytes) -> None:
-    """Read one value; an explicit stack of closing brackets allows any depth."""
+    """Parse one value; the explicit stack allows any depth."""
     position = _skip_space(body, len(_BOM) if body.startswith(_BOM) else 0)
     if body[position : position + 1] in {b"", b"\0"}:
         reason = "The document is empty."
@@ -94,14 +97,17 @@ def _skip_space(body: bytes, position: int) -> int:
 
 
 def _next_value(body: bytes, position: int, closing: bytes) -> int:
-    """Return where the next value begins that is worth a look, behind its name in an object."""
+    """Skip a run of valid values.
+
+    Return the start of the next value, after its name in an object.
+    """
     if closing == b"]":
         return _end(_ELEMENTS, body, position)
     return _member_name(body, _end(_MEMBERS, body, position))
 
 
 def _member_name(body: bytes, position: int) -> int:
-    """Read a member's name and colon; return where its value begins."""
+    """Parse a member's name and colon; return the start of its value."""
     if body[position : position + 1] != b'"':
         reason = "Missing a name for object member."
         raise _Fault(reason, position)
@@ -134,13 +140,13 @@ def _string(body: bytes, position: int) -> int:
                 reason = "Incorrect hex digit after \\u escape in string."
             else:
                 reason = "The surrogate pair in string is invalid."
-        case _:  # an unknown escape, or a control character as it is
+        case _:  # an unknown escape or an unescaped control character
             reason = "Invalid escape character in string."
     raise _Fault(reason, position)
 
 
 def _number(body: bytes, match: "re.Match[bytes]") -> int:
-    """Check the size of a number, and that it is whole."""
+    """Check that a number is complete and fits a double."""
     digits, fraction, exponent = match.groups()
     if float(digits[:-1] or 0) >= _MAX_TENTH or _is_too_large(digits, fraction or b"", exponent or b"0"):
         reason = "Number too big to be stored in double."
@@ -160,13 +166,13 @@ def _check_is_whole(body: bytes, position: int, *, may_have_fraction: bool = Tru
 
 
 def _is_too_large(digits: bytes, fraction: bytes, exponent: bytes) -> bool:
-    """Compare the exponent alone, as RapidJSON does: 0e309 is too big, and 9e308 is infinite.
+    """Compare only the exponent, as RapidJSON does: 0e309 is too big, and 9e308 is infinite.
 
-    RapidJSON moves the point behind the 17 significant digits that it keeps, which lowers the exponent.
+    RapidJSON moves the decimal point behind the 17 significant digits that it keeps, which lowers the exponent.
     """
     integer, zeros = digits.lstrip(b"0"), len(fraction) - len(fraction.lstrip(b"0"))
     moved = min(len(fraction), max(0, _SIGNIFICANT_DIGITS - len(integer)) + (0 if integer else zeros))
-    return float(exponent) > _MAX_EXPONENT + moved  # int() takes no more than 4,300 digits
+    return float(exponent) > _MAX_EXPONENT + moved  # int() rejects more than 4,300 digits
 
 
 def _literal(body: bytes, position: int) -> int:
@@ -178,7 +184,7 @@ def _literal(body: bytes, position: int) -> int:
     length = _common_length(body, position, b"NaN")
     position += length
     if length < len(b"NaN"):
-        position = _word(body, position, b"Inf")  # RapidJSON goes on from where NaN ended, and takes NaInf
+        position = _word(body, position, b"Inf")  # RapidJSON continues where the match of NaN ended: it accepts NaInf
         if body[position : position + 1] == b"i":
             position = _word(body, position, b"inity")
     _check_is_whole(body, position)
@@ -201,6 +207,6 @@ def _common_length(body: bytes, position: int, word: bytes) -> int:
 
 
 def _end(pattern: "re.Pattern[bytes]", body: bytes, position: int) -> int:
-    """Return where a pattern ends that also matches nothing."""
+    """Return the end of a match, which may be empty."""
     match = pattern.match(body, position)
     return match.end() if match else position

@@ -1,10 +1,10 @@
-"""Read JSON as TensorFlow Serving's parser does.
+"""Parse JSON as TensorFlow Serving does.
 
-That is RapidJSON 1.1.0 with NaN and Infinity allowed. It ignores what follows the top-level value, takes bytes that are
-not UTF-8 and low surrogates without a partner, reads integers beyond 64 bits as floats, and keeps every member of an
-object whose name occurs twice. Faults are reported with their byte offset (see ``json_fault``).
+It uses RapidJSON 1.1.0 with NaN and Infinity allowed, which ignores text after the top-level value, accepts invalid
+UTF-8 and lone low surrogates, reads integers beyond 64 bits as floats, and keeps all members with a duplicate name.
+Syntax errors are reported with their byte offset (see ``fault``).
 
-python-rapidjson is no substitute: it bundles a later RapidJSON, which refuses such surrogates, bytes and trailing text,
+python-rapidjson is no substitute: it bundles a later RapidJSON, which rejects such surrogates, bytes and trailing text,
 has other texts for control characters, and is as fast as the standard library.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from deploy.embedded.errors import invalid
 from deploy.embedded.json_codec.fault import find_fault
 
-# Bytes that are not UTF-8 survive the way through str and back.
+# Invalid UTF-8 round-trips through str.
 UNDECODABLE = "surrogateescape"
 
 _START = re.compile("\ufeff?[ \t\n\r]*")
@@ -29,7 +29,9 @@ _STRING_OR_NAME = re.compile(r'"(?:[^"\\]|\\.)*+"|-?(NaN)|(-?)(?:Na?)?(Inf)(?:in
 
 
 class RepeatedNames(dict[str, Any]):
-    """An object in which a name occurs twice: its first value counts, as in RapidJSON's FindMember.
+    """An object with duplicate names.
+
+    The first value counts, as in RapidJSON's FindMember.
 
     Attributes:
         pairs: all members, in order.
@@ -41,15 +43,15 @@ class RepeatedNames(dict[str, Any]):
 
 
 def members(value: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Return all members of an object in order, also those whose name occurs twice."""
+    """Return all members of an object in order, including duplicates."""
     return value.pairs if isinstance(value, RepeatedNames) else value.items()
 
 
 def parse(body: bytes) -> Any:
-    """Return the top-level JSON value of a request body.
+    """Parse the top-level JSON value of a request body.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, the text and the offset of the fault.
+        ServingError: INVALID_ARGUMENT, with RapidJSON's text and offset.
     """
     if not body:
         msg = "JSON Parse error: The document is empty"
@@ -59,7 +61,7 @@ def parse(body: bytes) -> Any:
         if not _has_lone_surrogate(text):
             value = _decode(_STRICT, text)
             if isinstance(value, (dict, list)):
-                return value  # of a bare number, Python leaves a broken end as trailing text
+                return value  # for a bare number, Python treats a malformed end as trailing text
     except RecursionError:
         raise _too_deep() from None
     except (json.JSONDecodeError, OverflowError):
@@ -71,7 +73,7 @@ def parse(body: bytes) -> Any:
         return _decode(_LENIENT, _STRING_OR_NAME.sub(_as_python_reads, text))
     except RecursionError:
         raise _too_deep() from None
-    except json.JSONDecodeError as error:  # oddities such as NaN.5, of which RapidJSON makes a number
+    except json.JSONDecodeError as error:  # for example NaN.5, which RapidJSON accepts
         offset = len(error.doc[: error.pos].encode("utf-8", UNDECODABLE))
         msg = f"JSON Parse error: Invalid value. at offset: {offset}"
         raise invalid(msg) from None
@@ -87,7 +89,7 @@ def _has_lone_surrogate(text: str) -> bool:
 
 
 def _as_python_reads(match: re.Match[str]) -> str:
-    """Rewrite what RapidJSON reads and Python does not."""
+    """Rewrite literals that only RapidJSON accepts."""
     if match[1]:
         return "NaN"
     if match[3]:
@@ -96,7 +98,7 @@ def _as_python_reads(match: re.Match[str]) -> str:
 
 
 def _surrogate_bytes(escape: re.Match[str]) -> str:
-    """Write a surrogate without a partner as the three bytes that RapidJSON makes of it."""
+    """Replace a lone surrogate by the three bytes that RapidJSON decodes it to."""
     if not escape[1]:
         return escape[0]
     return chr(int(escape[1], 16)).encode("utf-8", "surrogatepass").decode("utf-8", UNDECODABLE)
@@ -112,7 +114,7 @@ def _decoder(read_float: Callable[[str], float]) -> json.JSONDecoder:
         if len(text) < 19:
             return int(text)
         number = read_float(text)
-        if abs(number) > 2**65:  # and int() takes no more than 4,300 digits
+        if abs(number) > 2**65:  # int() rejects more than 4,300 digits
             return number
         whole = int(text)
         return whole if -(2**63) <= whole < 2**64 else number
@@ -121,7 +123,10 @@ def _decoder(read_float: Callable[[str], float]) -> json.JSONDecoder:
 
 
 def _checked_float(text: str) -> float:
-    """Read a number, unless only ``find_fault`` can tell whether it is too big."""
+    """Parse a number.
+
+    Raise OverflowError if ``find_fault`` must decide whether it is too big.
+    """
     number = float(text)
     if math.isinf(number) or (number == 0 and "e" in text.lower()):
         raise OverflowError

@@ -1,7 +1,7 @@
-"""The JSON bodies of ``:predict``, to arrays and back (tensorflow_serving/util/json_tensor.cc).
+"""Convert between the JSON bodies of ``:predict`` and arrays.
 
-A body holds either ``instances``, a list with one value (or one object of named values) for each row, or ``inputs``, a
-whole tensor (or an object of named ones).
+A body has either ``instances``, a list with one value (or one object of named values) for each row, or ``inputs``, a
+whole tensor (or an object of named ones). Follows tensorflow_serving/util/json_tensor.cc.
 """
 
 import math
@@ -21,10 +21,10 @@ Inputs = Mapping[str, messages.TensorInfo]
 
 
 def read_document(body: bytes) -> dict[str, Any]:
-    """Return a request's top-level object.
+    """Parse a request's top-level object.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, the body is no JSON or no object.
+        ServingError: INVALID_ARGUMENT, the body is not a JSON object.
     """
     document = parse(body)
     if not isinstance(document, dict):
@@ -33,10 +33,10 @@ def read_document(body: bytes) -> dict[str, Any]:
 
 
 def read_signature_name(document: dict[str, Any]) -> str:
-    """Return the signature that a request names, or an empty string.
+    """Return a request's signature name or an empty string.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, the name is no string.
+        ServingError: INVALID_ARGUMENT, the name is not a string.
     """
     name = document.get("signature_name", "")
     if not isinstance(name, str):
@@ -67,11 +67,11 @@ def read_inputs(document: dict[str, Any], inputs: Inputs) -> dict[str, Array]:
     raise invalid(msg)
 
 
-def write_outputs(outputs: Mapping[str, Array], by_row: bool) -> bytes:  # noqa: FBT001 - a format, as the callers say
-    """Return the body of an answer, in the format that the request had.
+def write_outputs(outputs: Mapping[str, Array], by_row: bool) -> bytes:  # noqa: FBT001 - the format of the request
+    """Format outputs in the request's format.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, the outputs have no rows in common, or a type that JSON has not.
+        ServingError: INVALID_ARGUMENT, the outputs differ in rows, or JSON cannot represent a type.
     """
     return json_write.rows(outputs) if by_row else json_write.columns(outputs)
 
@@ -115,7 +115,7 @@ def _from_rows(rows: list[Any], inputs: Inputs) -> dict[str, Array]:
 
 
 def _explain(rows: list[Any], inputs: Inputs) -> ServingError:
-    """Find the first row that does not fit, as TensorFlow Serving does, which reads row by row."""
+    """Create the error of the first invalid row, as TensorFlow Serving, which reads row by row."""
     named = _is_named(rows[0])
     shapes: dict[str, tuple[int, ...]] = {}
     for number, row in enumerate(rows):
@@ -147,7 +147,7 @@ def _check_row_value(name: str, value: Any, inputs: Inputs, shapes: dict[str, tu
         msg = f"Expecting tensor size: {math.prod(shape)} but got: {array.size}"
         raise invalid(msg)
     if array.shape != shape:
-        msg = f"Expecting shape {_written(shape)} but got: {_written(array.shape)}"
+        msg = f"Expecting shape {_format_shape(shape)} but got: {_format_shape(array.shape)}"
         raise invalid(msg)
 
 
@@ -155,7 +155,7 @@ def _is_named(value: Any) -> bool:
     return isinstance(value, dict) and not is_base64(value)
 
 
-def _written(shape: tuple[int, ...]) -> str:
+def _format_shape(shape: tuple[int, ...]) -> str:
     return f"[{','.join(map(str, shape))}]"
 
 

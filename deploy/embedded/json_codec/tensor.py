@@ -1,7 +1,7 @@
-"""Turn a JSON value, a scalar or nested lists, into an array of a TensorFlow type.
+"""Convert a JSON value, a scalar or nested lists, to an array.
 
-The rules are strict and TensorFlow Serving's own: integers are whole JSON numbers within range, booleans are true or
-false, floats take any number, strings are JSON strings or ``{"b64": "..."}``, and lists of one level have one length.
+The rules are those of TensorFlow Serving: integers are JSON integers within range, booleans are true or false, floats
+are any number, strings are JSON strings or ``{"b64": "..."}``, and all lists of a level have the same length.
 """
 
 import base64
@@ -17,7 +17,7 @@ from deploy.embedded.errors import Code, ServingError, invalid
 from deploy.embedded.json_codec.describe import describe
 from deploy.embedded.json_codec.parse import UNDECODABLE, RepeatedNames
 
-_MAX_RANK = 64  # numpy's own limit
+_MAX_RANK = 64  # numpy's limit
 _JSON_TYPES = {
     bool: "True",
     float: "Number",
@@ -30,7 +30,7 @@ _JSON_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What one TensorFlow type accepts: JSON's types, the numpy type that checks the range and the final one."""
+    """The JSON types, the checked and the final numpy type of a TensorFlow type."""
 
     name: str
     accepted: frozenset[type]
@@ -38,7 +38,7 @@ class _Kind:
     final: np.dtype[np.generic]
 
     def type_error(self, value: Any) -> ServingError:
-        """Return the error for a value of another JSON type or out of range."""
+        """Create the error for a value of another type or out of range."""
         if not self.accepted and not isinstance(value, dict):
             msg = f"Conversion of JSON Value: {describe(value)} to type: {self.name}"
             return ServingError(Code.UNIMPLEMENTED, msg)
@@ -67,11 +67,11 @@ _KINDS = {
 
 
 def to_array(value: Any, data_type: messages.DataType) -> Array:
-    """Return the array that a JSON value spells.
+    """Convert a JSON value to an array.
 
     Raises:
         ServingError: INVALID_ARGUMENT, an element has the wrong type or the lists are ragged; UNIMPLEMENTED, JSON
-            cannot spell this TensorFlow type.
+            cannot represent this TensorFlow type.
     """
     kind = _KINDS.get(data_type) or _unsupported(data_type)
     shape = _dense_shape(value)
@@ -92,7 +92,7 @@ def to_array(value: Any, data_type: messages.DataType) -> Array:
 
 
 def type_name(value: Any) -> str:
-    """Return the name of a JSON value's type, by which errors call it."""
+    """Return the type name of a JSON value for errors."""
     if isinstance(value, dict):
         return "Object"
     return "False" if value is False else _JSON_TYPES[type(value)]
@@ -102,14 +102,14 @@ def to_bytes(value: Any) -> bytes:
     """Return the bytes of a JSON string or of ``{"b64": "..."}``.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, the value is neither.
+        ServingError: INVALID_ARGUMENT, the value is neither, or is not valid base64.
     """
     if isinstance(value, str):
         return value.encode("utf-8", UNDECODABLE)
     if not is_base64(value):
         msg = f"JSON Value: {describe(value)} not formatted correctly for base64 data"
         raise invalid(msg)
-    packed = "".join(value["b64"].split()).replace(".", "=")  # both pad; padding may be left out
+    packed = "".join(value["b64"].split()).replace(".", "=")  # both are padding characters; padding is optional
     try:
         return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -118,13 +118,13 @@ def to_bytes(value: Any) -> bytes:
 
 
 def is_base64(value: Any) -> bool:
-    """Return whether a JSON value is bytes in disguise: an object with nothing but a string under ``b64``."""
+    """Return whether a value is an object with only a string ``b64``."""
     is_plain = isinstance(value, dict) and not isinstance(value, RepeatedNames)
     return is_plain and value.keys() == {"b64"} and isinstance(value["b64"], str)
 
 
 def _unsupported(data_type: messages.DataType) -> _Kind:
-    """Return the rules of a type that JSON has no values for; only an empty list makes a tensor of it."""
+    """Return the rules of a type without JSON values, which accepts only empty lists."""
     try:
         dtype = decode_tensor(messages.TensorProto(dtype=data_type, tensor_shape={"dim": [{"size": 0}]})).dtype
     except ValueError as error:  # quantized numbers, resources and variants
@@ -134,7 +134,7 @@ def _unsupported(data_type: messages.DataType) -> _Kind:
 
 
 def _dense_shape(value: Any) -> tuple[int, ...]:
-    """Return the shape that the first element of each level promises for all."""
+    """Return the shape given by the first element of each level."""
     shape = []
     while isinstance(value, list):
         shape.append(len(value))
@@ -145,7 +145,7 @@ def _dense_shape(value: Any) -> tuple[int, ...]:
 
 
 def _collect(value: Any, level: int, shape: tuple[int, ...], kind: _Kind, elements: list[Any]) -> None:
-    """Append the elements in order, and check on the way that they have the right depth, number and type."""
+    """Append the elements in order, and check their depth, number and type."""
     if not isinstance(value, list):
         if level != len(shape):
             msg = (
@@ -172,7 +172,7 @@ def _collect(value: Any, level: int, shape: tuple[int, ...], kind: _Kind, elemen
 
 
 def _out_of_range(elements: list[Any], kind: _Kind) -> ServingError:
-    """Name the first number that the type cannot hold."""
+    """Create the error of the first number out of range."""
     for element in elements:
         try:
             np.array(element, kind.checked)

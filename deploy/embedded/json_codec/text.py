@@ -1,4 +1,4 @@
-"""JSON's strings and numbers, as RapidJSON's writer and TensorFlow Serving's WriteDecimal write them."""
+"""Format strings and numbers as RapidJSON's writer and TensorFlow Serving's WriteDecimal."""
 
 import json
 import re
@@ -11,20 +11,20 @@ INDENT = " " * 4
 
 _CONTROL = re.compile(r"\\(?:u00([01][0-9a-f])|.)")
 _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
-# Digits that bring every number of the type back (max_digits10).
+# Digits with which every number of the type round-trips (max_digits10).
 FULL_PRECISION = {np.dtype(np.float32): "%.9g", np.dtype(np.float64): "%.17g"}
 
 
 def quote(text: str) -> str:
-    """Return a string in quotation marks."""
+    """Quote a string."""
     quoted = json.dumps(text, ensure_ascii=False)
     return _CONTROL.sub(_upper, quoted) if "\\u" in quoted else quoted
 
 
 def decimals(array: Array) -> list[str]:
-    """Write floating-point numbers: %.6g, or as many digits as bring the number back; ``.0`` after whole ones."""
+    """Format floats as %.6g, or with full precision if that does not round-trip."""
     values = array.ravel().tolist()
-    texts = ["%.6g" % value for value in values]  # noqa: UP031 - the fastest of Python's formattings
+    texts = ["%.6g" % value for value in values]  # noqa: UP031 - Python's fastest formatting
     with np.errstate(over="ignore"):
         exact = np.array([float(text) for text in texts]).astype(array.dtype) == array.ravel()
     full = FULL_PRECISION[array.dtype]
@@ -34,5 +34,5 @@ def decimals(array: Array) -> list[str]:
 
 
 def _upper(escape: re.Match[str]) -> str:
-    """Write hexadecimal digits in capitals."""
+    """Convert the hexadecimal digits of an escape to upper case."""
     return f"\\u00{escape[1].upper()}" if escape[1] else escape[0]

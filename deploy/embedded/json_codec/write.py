@@ -1,4 +1,4 @@
-"""Write arrays and values as JSON the way TensorFlow Serving does: its number formats and its layout."""
+"""Write arrays as JSON in TensorFlow Serving's format."""
 
 import base64
 import math
@@ -17,7 +17,7 @@ def rows(outputs: Mapping[str, Array]) -> bytes:
     """Write ``{"predictions": [...]}``, one element for each entry of the first dimension.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, an output has no first dimension or not the others' size.
+        ServingError: INVALID_ARGUMENT, an output is a scalar or has another number of rows.
     """
     batch = -1
     for name, array in outputs.items():
@@ -49,7 +49,7 @@ def rows(outputs: Mapping[str, Array]) -> bytes:
 
 
 def columns(outputs: Mapping[str, Array]) -> bytes:
-    """Write ``{"outputs": ...}``: a bare tensor, or an object of several.
+    """Write ``{"outputs": ...}`` with a tensor or an object of several.
 
     Raises:
         ServingError: INVALID_ARGUMENT, there is no output.
@@ -88,10 +88,10 @@ def error_body(message: str) -> bytes:
 
 
 def _elements(name: str, array: Array) -> list[str]:
-    """Write every element of an array, flat.
+    """Format every element of an array, flattened.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, JSON has no values for the type.
+        ServingError: INVALID_ARGUMENT, JSON cannot represent the type.
     """
     if not array.size:
         return []
@@ -101,7 +101,7 @@ def _elements(name: str, array: Array) -> list[str]:
             return decimals(wide)
         case "b":
             return ["true" if value else "false" for value in array.ravel().tolist()]
-        case "i" | "u" if array.dtype != np.uint16:  # which TensorFlow Serving does not write either
+        case "i" | "u" if array.dtype != np.uint16:  # TensorFlow Serving does not write uint16 either
             return [str(value) for value in array.ravel().tolist()]
         case "O":
             values = array.ravel().tolist()
@@ -123,7 +123,7 @@ def _empty() -> ServingError:
 def _nested(texts: list[str], shape: Sequence[int], first: int, depth: int | None = None) -> list[str]:
     """Group flat elements into lists, from the last dimension up to ``first``.
 
-    With a depth the lists are written as RapidJSON's pretty writer does, an element a line; without one on one line.
+    With a depth, each element is on its own line, as in RapidJSON's pretty writer; without one, all are on one line.
     """
     for axis in reversed(range(first, len(shape))):
         opening, separator, closing = "[", ", ", "]"

@@ -1,1 +1,1 @@
-"""Versions of models: found on disk, loaded, warmed up, served, replaced and unloaded."""
+"""Find, load, warm up, serve, replace and unload versions."""

@@ -1,4 +1,4 @@
-"""Which models to serve: from ``--model_name`` and ``--model_base_path``, or from a ModelServerConfig.
+"""Read the list of models to serve from flags or a ModelServerConfig.
 
 Checks, their order and their texts are those of tensorflow_serving/model_servers/server_core.cc.
 """
@@ -19,66 +19,66 @@ _URI = re.compile(r"[a-zA-Z][0-9a-zA-Z.]*://")
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """Serve the versions with the highest numbers."""
+    """The policy that serves the highest version numbers."""
 
     count: int = 1
 
     def choose(self, numbers: Collection[int]) -> set[int]:
-        """Return the version numbers to serve, among those that are there."""
+        """Return the version numbers to serve."""
         return set(sorted(numbers)[-self.count :])
 
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """Serve every version."""
+    """The policy that serves every version."""
 
     def choose(self, numbers: Collection[int]) -> set[int]:
-        """Return the version numbers to serve, among those that are there."""
+        """Return the version numbers to serve."""
         return set(numbers)
 
 
 @dataclass(frozen=True, slots=True)
 class Specific:
-    """Serve the versions listed."""
+    """The policy that serves the listed versions."""
 
     numbers: frozenset[int]
 
     def choose(self, numbers: Collection[int]) -> set[int]:
-        """Return the version numbers to serve, among those that are there."""
+        """Return the version numbers to serve."""
         return set(numbers) & self.numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model by its name, and the folder whose numbered subfolders are its versions."""
+    """A model's name and the folder with its numbered versions."""
 
     name: str
     base_path: Path
     policy: Latest | All | Specific = Latest()
     labels: Mapping[str, int] = field(default_factory=dict)
-    """Names for versions, which a request may give instead of a number."""
+    """Version numbers by label, which a request may use instead of a number."""
     logs_requests: bool = False
 
 
 def models(settings: Settings) -> tuple[Model, ...]:
-    """Return the models that the command line asks for.
+    """Return the models that the settings name.
 
     Raises:
-        StartError: there is none, or the file cannot be read or says something impossible.
+        StartError: no model is given, or the file cannot be read or is invalid.
     """
     if settings.model_config_file is not None:
         return read_models(settings.model_config_file)
     if not settings.model_base_path:
-        msg = "There is no model to serve; give --model_base_path (and --model_name) or --model_config_file."
+        msg = "No model to serve; give --model_base_path (and --model_name) or --model_config_file."
         raise StartError(msg)
     return (Model(settings.model_name, Path(settings.model_base_path).absolute()),)
 
 
 def read_models(path: Path) -> tuple[Model, ...]:
-    """Read a ModelServerConfig in text format; one that says nothing lists no models.
+    """Read a ModelServerConfig in text format; an empty one lists no models.
 
     Raises:
-        StartError: the file is missing or malformed, or lists what cannot be served (see ``listed_models``).
+        StartError: the file is missing, malformed or invalid (see ``listed_models``).
     """
     config = text_proto.read(path, ModelServerConfig())
     if config.WhichOneof("config") is None:
@@ -93,12 +93,12 @@ def listed_models(config: ModelServerConfig, served: Collection[str] = ()) -> tu
     """Return the models of a configuration.
 
     Args:
-        config: what is to be served from now on.
-        served: the names of the models that are served at present; their platform cannot change.
+        config: the new configuration.
+        served: the names of the models served now, whose platform cannot change.
 
     Raises:
-        ServingError: FAILED_PRECONDITION if it is no list; INVALID_ARGUMENT if a model is listed twice, or has no name,
-            a relative base path or a platform other than TensorFlow.
+        ServingError: FAILED_PRECONDITION if it is not a list; INVALID_ARGUMENT if a model is listed twice, or has no
+            name, a relative base path or a platform other than TensorFlow.
     """
     if config.WhichOneof("config") != "model_config_list":
         msg = (

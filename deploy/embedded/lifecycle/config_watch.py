@@ -1,4 +1,4 @@
-"""Read the model config file again and again (``--model_config_file_poll_wait_seconds``)."""
+"""Poll the model config file (``--model_config_file_poll_wait_seconds``)."""
 
 import asyncio
 import logging
@@ -14,11 +14,13 @@ logger = logging.getLogger(__name__)
 
 
 async def watch(path: Path | None, poll_s: float, lifecycle: Lifecycle) -> None:
-    """Put the file's models in force every ``poll_s`` seconds, for ever; without a file or a time, do nothing.
+    """Apply the file every ``poll_s`` seconds.
 
-    A file that cannot be read or served is logged, once for each fault, and leaves everything as it is.
+    Return at once without a file or an interval.
+
+    An invalid file changes nothing and is logged, once for each fault.
     """
-    said = ""
+    last_fault = ""
     while path is not None and poll_s > 0:
         await asyncio.sleep(poll_s)
         fault = ""
@@ -29,6 +31,6 @@ async def watch(path: Path | None, poll_s: float, lifecycle: Lifecycle) -> None:
             fault = f"Failed to read ModelServerConfig file: {error}"
         except ServingError as error:
             fault = f"PollFilesystemAndReloadConfig failed to ReloadConfig: {error.message}"
-        if fault and fault != said:
+        if fault and fault != last_fault:
             logger.error(fault)
-        said = fault
+        last_fault = fault

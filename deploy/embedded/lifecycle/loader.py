@@ -1,4 +1,4 @@
-"""Load a version and unload it, in threads, so that the other versions go on answering.
+"""Load and unload versions in threads, while other versions answer.
 
 Retries, states and texts follow tensorflow_serving/core/loader_harness.cc and basic_manager.cc.
 """
@@ -25,14 +25,14 @@ logger = logging.getLogger(__name__)
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 CreateRunner = Callable[[Engine, Path], Runner]
-"""Makes what runs requests on the engine of the version in this folder."""
+"""Creates the runner of the engine of the version in a folder."""
 
-# How often to look for reference cycles that keep a servable alive after its last request.
-_CYCLES_EVERY_S = 5
+# Interval of the collections that break reference cycles which keep a servable alive after its last request.
+_GC_INTERVAL_S = 5
 
 
 class Loader:
-    """Loads and unloads versions, so many at a time."""
+    """Loads and unloads versions with limited concurrency."""
 
     def __init__(
         self,
@@ -44,16 +44,16 @@ class Loader:
         num_load_threads: int = 0,
         num_unload_threads: int = 0,
     ) -> None:
-        """Load with ``load``, and again after a failure.
+        """Create the thread pools.
 
         Args:
             load: loads and warms up the version in a folder; called in a thread.
             create_runner: makes the version's runner; called in a thread.
-            max_num_load_retries: how often to try again after a load has failed.
-            retry_interval_s: how long to wait before that, in seconds.
-            num_load_threads: how many versions load at a time, also at the start: side by side they need more memory,
-                and Python's part of a load is no faster. 0 is one.
-            num_unload_threads: how many versions unload at a time; 0 is one. If both are 0, one loads or unloads.
+            max_num_load_retries: retries after a failed load.
+            retry_interval_s: the delay before a retry, in seconds.
+            num_load_threads: concurrent loads, also at the start; 0 is one. Concurrent loads need more memory, and
+                Python's part of a load is no faster.
+            num_unload_threads: concurrent unloads; 0 is one. If both are 0, one version loads or unloads at a time.
         """
         self._load = load
         self._create_runner = create_runner
@@ -66,20 +66,23 @@ class Loader:
         self._unloading = self._loading if one_in_all else asyncio.Semaphore(unloads)
 
     async def load(self, name: str, version: Version) -> None:
-        """Load a version and make it AVAILABLE, or END it with its error after the last retry."""
+        """Load a version with retries.
+
+        Its state becomes AVAILABLE, or END with an error.
+        """
         error = ServingError(Code.CANCELLED, "Load cancelled before we could try to load.")
         for attempt in range(1 + max(0, self._max_retries)):
             if attempt:
-                await self._pause(version)
+                await self._wait_for_retry(version)
             async with self._loading:
                 if not version.wanted:
                     break
                 if attempt:
-                    logger.info("Trying again to load model %s version %d, retry %d.", name, version.number, attempt)
+                    logger.info("Loading model %s version %d again, retry %d.", name, version.number, attempt)
                 version.state = State.LOADING
                 try:
                     version.servable = await self._load_once(name, version)
-                except Exception as failure:  # noqa: BLE001 - a loader raises anything, and all of it means: not now
+                except Exception as failure:  # noqa: BLE001 - a loader may raise any exception
                     error = _status(failure)
                 else:
                     version.state = State.AVAILABLE
@@ -95,7 +98,7 @@ class Loader:
         await self._in_thread(free_memory)
 
     async def unload(self, version: Version) -> None:
-        """Take a version out of service, wait until its last request is answered, and free what it holds."""
+        """Withdraw a version, wait for its last request, and free its resources."""
         servable = version.servable
         if servable is None:
             return
@@ -118,7 +121,7 @@ class Loader:
     async def _load_once(self, name: str, version: Version) -> Servable:
         started = time.perf_counter()
         engine, runner = await self._in_thread(self._open, version.folder)
-        await self._in_thread(free_memory)  # what only the load needed
+        await self._in_thread(free_memory)  # memory that only the load needed
         took_ms = (time.perf_counter() - started) * 1000
         logger.info("Loaded model %s version %d from %s in %.0f ms.", name, version.number, version.folder, took_ms)
         return Servable(name, version.number, engine, runner)
@@ -132,8 +135,8 @@ class Loader:
             engine.close()
             raise
 
-    async def _pause(self, version: Version) -> None:
-        """Wait for the next try, or until nobody wants the version."""
+    async def _wait_for_retry(self, version: Version) -> None:
+        """Wait for the retry interval, or until the version is dropped."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._retry_interval_s):
                 await version.dropped.wait()
@@ -143,7 +146,7 @@ class Loader:
 
 
 def _released(servable: Servable) -> asyncio.Event:
-    """Return an event that is set when nothing refers to the servable any more, from whatever thread."""
+    """Return an event that is set when the servable has no references."""
     released = asyncio.Event()
     weakref.finalize(servable, _set, released, asyncio.get_running_loop()).atexit = False
     return released
@@ -157,14 +160,17 @@ def _set(event: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
 async def _wait_for_last_request(released: asyncio.Event) -> None:
     while not released.is_set():
         try:
-            async with asyncio.timeout(_CYCLES_EVERY_S):
+            async with asyncio.timeout(_GC_INTERVAL_S):
                 await released.wait()
         except TimeoutError:
-            await asyncio.to_thread(gc.collect)  # a cycle, of an exception for instance, may hold the servable
+            await asyncio.to_thread(gc.collect)  # a cycle, for example of an exception, may refer to the servable
 
 
 def _status(error: Exception) -> ServingError:
-    """Return what went wrong, without the stack, whose frames hold what was loaded; TensorFlow's errors have a code."""
+    """Convert an exception, dropping the traceback whose frames refer to the model.
+
+    TensorFlow's have a code.
+    """
     if isinstance(error, ServingError):
         return ServingError(error.code, error.message)
     code, message = getattr(error, "error_code", None), getattr(error, "message", None)

@@ -1,8 +1,8 @@
-"""The life of models: which versions are to be served, and how they follow one another without a gap.
+"""Serve the configured versions, and replace them without a gap.
 
-What TensorFlow Serving does in server_core.cc (configurations, labels), file_system_storage_path_source.cc (polling),
-aspired_versions_manager.cc and availability_preserving_policy.cc (the order of loads and unloads). Everything here runs
-on the event loop, so between two awaits nothing changes; disks and engines are waited for in threads.
+Follows TensorFlow Serving's server_core.cc (configurations, labels), file_system_storage_path_source.cc (polling),
+aspired_versions_manager.cc and availability_preserving_policy.cc (the order of loads and unloads). All state is changed
+on the event loop, so it is constant between two awaits; disk access and engines run in threads.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Keeps a repository's versions as the configuration and the base paths ask for."""
+    """Keeps a repository in line with the configuration and the base paths."""
 
     def __init__(
         self,
@@ -31,13 +31,14 @@ class Lifecycle:
         poll_s: float = 1,
         labels_for_unavailable: bool = False,
     ) -> None:
-        """Keep a repository.
+        """Create the lifecycle of a repository.
 
         Args:
-            repository: where the versions go.
-            loader: what loads and unloads them.
-            poll_s: seconds between two looks at the base paths; 0 looks once for each configuration, less never.
-            labels_for_unavailable: let new labels name versions that are not available.
+            repository: holds the versions.
+            loader: loads and unloads them.
+            poll_s: seconds between two scans of the base paths; 0 scans once for each configuration, a negative value
+                never.
+            labels_for_unavailable: allow new labels for versions that are not available.
         """
         self._repository = repository
         self._loader = loader
@@ -49,7 +50,7 @@ class Lifecycle:
         self._updating = asyncio.Lock()
         self._changed = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
-        self._complaints: dict[str, str] = {}
+        self._warnings: dict[str, str] = {}
 
     @property
     def names(self) -> Sequence[str]:
@@ -57,23 +58,23 @@ class Lifecycle:
         return tuple(self._models)
 
     async def start(self, models: Sequence[Model]) -> None:
-        """Load the first models, and look after all of them from then on.
+        """Load the initial models and start polling.
 
         Raises:
-            StartError: a model cannot be loaded, or there is none and no prospect of one.
+            StartError: a model cannot be loaded, or has no version and is not polled.
         """
         if self._poll_s > 0:
             self._polling = asyncio.create_task(self._poll())
         try:
             await self.update(models)
             if self._poll_s == 0 and (missing := [name for name in self._models if not self._folders.get(name)]):
-                raise StartError(self._complaints[missing[0]])
+                raise StartError(self._warnings[missing[0]])
             await self._wait_until_available([model.name for model in models], "servable")
         except ServingError as error:
             raise StartError(" ".join(error.text.split())) from error
 
     async def stop(self) -> None:
-        """Look, load and unload no more; what is loaded stays."""
+        """Stop polling, loading and unloading; loaded versions stay."""
         held = self._repository.versions.values()
         tasks = [version.job for versions in held for version in versions.values() if version.job is not None]
         if self._polling is not None:
@@ -83,7 +84,7 @@ class Lifecycle:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def reload(self, models: Sequence[Model]) -> None:
-        """Serve these models and no others, and return when each new one is available.
+        """Replace the served models, and return when each new one is available.
 
         Raises:
             ServingError: the list cannot be served (see ``update``), or UNKNOWN, a new model could not be loaded.
@@ -91,14 +92,14 @@ class Lifecycle:
         await self._wait_until_available(await self.update(models), "model")
 
     async def update(self, models: Sequence[Model]) -> list[str]:
-        """Serve these models and no others, and return the names of the new ones when what there is of them is loaded.
+        """Replace the served models, and return the names of new ones once they have loaded.
 
-        A model without a version on disk is not waited for, so that a mistyped path does not hold up the next update.
+        A model without a version on disk is not waited for, so that a mistyped path does not block the next update.
 
         Raises:
             ServingError: FAILED_PRECONDITION, a label is for a version that is not available; nothing changes then.
-                INVALID_ARGUMENT, a model wants its requests logged, which the stock server refuses, too, after the rest
-                of the list is in force.
+                INVALID_ARGUMENT, a model has request logging, which the stock server also rejects after it has applied
+                the list.
         """
         async with self._updating:
             self._repository.labels = self._labels(models)
@@ -106,13 +107,13 @@ class Lifecycle:
             gone = self._models.keys() - {model.name for model in models}
             self._models = {model.name: model for model in models}
             for name in gone:
-                self._complaints.pop(name, None)
+                self._warnings.pop(name, None)
                 self._serve(name, {})
             if self._poll_s >= 0:
-                await self._look()
+                await self._scan_models()
             else:
-                logger.warning("--file_system_poll_wait_seconds is negative, so nothing looks for versions.")
-            await self._until(lambda: all(self._first_reached(name) or not self._folders.get(name) for name in new))
+                logger.warning("--file_system_poll_wait_seconds is negative, so versions are not searched for.")
+            await self._until(lambda: all(self._newest_finished(name) or not self._folders.get(name) for name in new))
             if any(model.logs_requests for model in models):
                 msg = "No request-logger-creator provided."
                 raise invalid(msg)
@@ -141,40 +142,43 @@ class Lifecycle:
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(self._poll_s)
-            await self._look()
+            await self._scan_models()
 
-    async def _look(self) -> None:
-        """Look at every base path, and load and unload what has changed there."""
+    async def _scan_models(self) -> None:
+        """Scan every base path and apply the changes."""
         models = tuple(self._models.values())
         for model, found in zip(models, await asyncio.to_thread(_scan_all, models), strict=True):
-            if self._models.get(model.name) is model:  # or else another configuration came meanwhile
-                self._follow(model, found)
+            if self._models.get(model.name) is model:  # otherwise the configuration has changed during the scan
+                self._apply_scan(model, found)
 
-    def _follow(self, model: Model, found: Mapping[int, Path] | ServingError) -> None:
-        """Serve what there is of a model; a path that is away for a moment does not unload what came from it."""
-        complaint = ""
+    def _apply_scan(self, model: Model, found: Mapping[int, Path] | ServingError) -> None:
+        """Serve the versions found.
+
+        An unreadable base path does not unload its versions.
+        """
+        warning = ""
         if isinstance(found, ServingError):
-            complaint = f"FileSystemStoragePathSource encountered a filesystem access error: {found.message}"
+            warning = f"FileSystemStoragePathSource encountered a filesystem access error: {found.message}"
         else:
             chosen = model.policy.choose(found)
             if not chosen:
-                complaint = (
+                warning = (
                     f"No versions of servable {model.name} found under base path {model.base_path}. "
                     "Did you forget to name your leaf directory as a number (eg. '/1/')?"
                 )
             elif isinstance(model.policy, Specific) and (missing := model.policy.numbers - chosen):
                 numbers = ", ".join(map(str, sorted(missing)))
-                complaint = (
+                warning = (
                     f"Version {numbers} of servable {model.name}, which was requested to be served as a 'specific' "
                     "version in the servable's version policy, was not found in the file system"
                 )
             self._serve(model.name, {number: found[number] for number in chosen})
-        if complaint and complaint != self._complaints.get(model.name):
-            logger.warning(complaint)
-        self._complaints[model.name] = complaint
+        if warning and warning != self._warnings.get(model.name):
+            logger.warning(warning)
+        self._warnings[model.name] = warning
 
     def _serve(self, name: str, folders: Mapping[int, Path]) -> None:
-        """Make these the versions to serve of a model."""
+        """Set the versions of a model to serve."""
         self._folders[name] = folders
         versions = self._repository.versions.setdefault(name, {})
         for number in versions.keys() - folders.keys():
@@ -183,14 +187,17 @@ class Lifecycle:
             version = versions.get(number)
             if version is None or (version.state is State.END and not version.wanted):
                 versions[number] = Version(number, folder)
-            elif version.state is not State.UNLOADING:  # one that is on its way out comes back when it is gone
+            elif version.state is not State.UNLOADING:  # an unloading version is loaded again once it is gone
                 version.dropped.clear()
         self._advance(name)
         self._changed.set()
         self._changed = asyncio.Event()
 
     def _advance(self, name: str) -> None:
-        """Begin what can be done now: load what is wanted and unload the rest, all but one until another serves."""
+        """Start loads and unloads.
+
+        Keep one old version until a wanted one serves.
+        """
         versions = self._repository.newest_first(name)
         wanted = [version for version in versions if version.wanted]
         serving = any(version.state is State.AVAILABLE for version in wanted)
@@ -205,7 +212,7 @@ class Lifecycle:
     def _begin(self, name: str, version: Version, work: Coroutine[Any, Any, None]) -> None:
         async def job() -> None:
             await work
-            self._serve(name, self._folders[name])  # the next step, from where things stand now
+            self._serve(name, self._folders[name])  # starts the next step
 
         version.job = asyncio.create_task(job())
 
@@ -213,12 +220,12 @@ class Lifecycle:
         """Wait until one version of each model is available.
 
         Raises:
-            ServingError: UNKNOWN, the newest version that got anywhere has failed.
+            ServingError: UNKNOWN, the newest finished version of a model has failed.
         """
-        await self._until(lambda: all(self._first_reached(name) or name not in self._models for name in names))
+        await self._until(lambda: all(self._newest_finished(name) or name not in self._models for name in names))
         failed = []
         for name in sorted(names):
-            version = self._first_reached(name)
+            version = self._newest_finished(name)
             if version is None:
                 failed.append(f"{{name: {name}}} due to error: ABORTED: a later configuration does without it")
             elif version.error is not None:
@@ -228,8 +235,8 @@ class Lifecycle:
             msg = f"{len(failed)} {noun}(s) did not become available: {{{listed}}}"
             raise ServingError(Code.UNKNOWN, msg)
 
-    def _first_reached(self, name: str) -> Version | None:
-        """Return the newest version that is available or has failed, if any has come so far."""
+    def _newest_finished(self, name: str) -> Version | None:
+        """Return the newest version that is available or has failed, if any."""
         for version in self._repository.newest_first(name):
             if version.wanted and version.state in (State.AVAILABLE, State.END):
                 return version
@@ -241,9 +248,9 @@ class Lifecycle:
 
 
 def _scan_all(models: Sequence[Model]) -> list[Mapping[int, Path] | ServingError]:
-    """Return the version folders of each model, or why they cannot be told.
+    """Scan the base path of each model.
 
-    One after the other, as upstream: with hundreds of models, a thread for each look would hold up the event loop.
+    They are scanned one by one, as upstream: with hundreds of models, a thread for each would block the event loop.
     """
     return [_scan(model) for model in models]
 

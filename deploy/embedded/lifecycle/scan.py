@@ -1,4 +1,4 @@
-"""The versions of a model on disk: the numbered subfolders of its base path.
+"""Find the versions of a model on disk.
 
 Follows tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc.
 """
@@ -12,14 +12,14 @@ from deploy.embedded.errors import Code, ServingError, invalid
 
 logger = logging.getLogger(__name__)
 
-# What absl::SimpleAtoi reads, so "00000123" is version 123; Python's int() would take "1_0" and other scripts' digits.
+# As absl::SimpleAtoi, so "00000123" is version 123; Python's int() also accepts "1_0" and other scripts' digits.
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 
 
 def scan(base_path: Path, name: str) -> dict[int, Path]:
-    """Return the version folders under a base path: those whose names are 64-bit numbers.
+    """Return the version folders by number.
 
-    Names that are none, such as those of folders not yet complete, are passed over.
+    Subfolders whose names are not 64-bit numbers are ignored, for example temporary ones.
 
     Raises:
         ServingError: the base path is missing or cannot be read.
@@ -30,7 +30,7 @@ def scan(base_path: Path, name: str) -> dict[int, Path]:
                 f"Could not find base path {base_path} for servable {name} with error NOT_FOUND: {base_path} not found"
             )
             raise invalid(msg)
-        # The listing says what is a folder; to ask again by name would find none where the base path is just renamed.
+        # Use the entry's type from the listing: a stat by name fails if the base path is renamed meanwhile.
         with os.scandir(base_path) as entries:
             folders = sorted(entry.name for entry in entries if _number(entry.name) is not None and entry.is_dir())
     except OSError as error:

@@ -1,7 +1,7 @@
 """Read TFRecord files (tensorflow/core/lib/io/record_reader.cc).
 
 A record is its length (8 bytes), a checksum of the length (4), the bytes, and a checksum of the bytes (4), all
-little-endian. The checksum is a CRC-32C, rotated and shifted so that it may itself be part of what is checked.
+little-endian. The checksum is a masked CRC-32C (rotated, plus a constant), so that data may contain checksums.
 """
 
 import struct
@@ -18,7 +18,7 @@ _MASK_DELTA = 0xA282EAD8
 
 
 def read_records(data: bytes) -> Iterator[bytes]:
-    """Yield the records of a file in order.
+    """Yield the records of a file.
 
     Raises:
         ServingError: DATA_LOSS, a checksum is wrong or the file ends within a record.
@@ -42,7 +42,7 @@ def read_records(data: bytes) -> Iterator[bytes]:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """Return the checksum of bytes as a TFRecord stores it, at some 10 MB/s."""
+    """Return the masked CRC-32C of bytes (about 10 MB/s)."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)

@@ -1,4 +1,4 @@
-"""Warmup records: requests that a version answers before it serves, so that no client pays for first-run work.
+"""Run a version's warmup records before it serves.
 
 The file is ``assets.extra/tf_serving_warmup_requests`` in the version folder, a TFRecord of PredictionLog
 (tensorflow_serving/servables/tensorflow/saved_model_warmup.cc and saved_model_warmup_util.cc).
@@ -26,19 +26,19 @@ def warm_up(
     iterations: int,
     *,
     check_method_names: bool = False,
-    leave_out: Collection[str] = (),
+    skip_signatures: Collection[str] = (),
 ) -> int:
-    """Run the version's warmup records, if it has any, and return their number.
+    """Run a version's warmup records and return their number.
 
     Args:
         engine: the version.
-        folder: where it lies.
-        iterations: how often each record runs.
-        check_method_names: hold a signature to the method that it was exported for.
-        leave_out: signatures of the version that this engine does not have; their records are passed over.
+        folder: the version's folder.
+        iterations: runs of each record.
+        check_method_names: require the method that a signature was exported for.
+        skip_signatures: signatures that this engine lacks; their records are skipped.
 
     Raises:
-        ServingError: a record cannot be read or fails, or there are too many; the version must not serve.
+        ServingError: a record is unreadable or fails, or there are too many; the version must not serve.
     """
     path = folder / WARMUP_FILE
     if not path.is_file():
@@ -50,7 +50,7 @@ def warm_up(
                 msg = f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {path}"
                 raise invalid(msg)
             log = _parse(record, count, path)
-            if log.predict_log.request.model_spec.signature_name not in leave_out:
+            if log.predict_log.request.model_spec.signature_name not in skip_signatures:
                 _answer(engine, log, iterations, count, path, check_method_names=check_method_names)
     except ServingError as error:
         if error.code is not Code.DATA_LOSS:
@@ -80,7 +80,7 @@ def _answer(
 
 
 def _run(engine: Engine, log: PredictionLog, *, check_method_names: bool) -> None:
-    """Answer a record's request as the API would, without its model's name and version, and drop the answer."""
+    """Run a record's request, ignoring its model name and version."""
     signatures = engine.signatures
     match log.WhichOneof("log_type"):
         case "predict_log":

@@ -1,6 +1,6 @@
-"""Alerts, evaluated in the gateway from its own events: ``table.ALERTS`` says which there are.
+"""Evaluate alerts in the gateway.
 
-``rules`` decide over windows of time when one is to fire, ``evaluator`` tells each once when it begins and once when it
-ends, to the log and as a ``notice`` that ``webhook`` delivers. What is firing when the process ends, ends with it: no
-end is told, and the next process begins anew.
+``table.ALERTS`` defines them, ``rules`` decide over windows of time when one fires, and ``evaluator`` reports the begin
+and the end of each once, in the log and as a ``notice`` that ``webhook`` delivers. The state is not kept: an alert that
+fires when the process stops has no end notice, and the next process starts without it.
 """

@@ -1,4 +1,4 @@
-"""Evaluate the alerts: at every line about a request, and once a second."""
+"""Evaluate the alerts at every request line and once a second."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ from deploy.gateway.log.writer import LogWriter
 from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.settings import Settings
 
-LOOK_INTERVAL_S = 1.0
+INTERVAL_S = 1.0
 
 _DESCRIBED = {one.name: one for one in ALERTS}
 
@@ -32,13 +32,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The parts of the gateway that are looked at once a second.
+    """The parts of the gateway that are polled once a second.
 
     Attributes:
-        watch: knows the model's problem.
+        watch: knows why the model is not ready.
         writer: knows the request log's status.
-        resources: returns what is used, None before the first reading.
-        consistency: knows the drift of the golden prompts' answers.
+        resources: returns the resource use, None before the first reading.
+        consistency: knows the latest drift.
     """
 
     watch: ModelWatch
@@ -48,13 +48,13 @@ class Sources:
 
 
 class Alerts:
-    """Tell each alert once when it begins and once when it ends: a line in the log, a metric, a webhook.
+    """Reports the begin and the end of each alert to log, metrics and webhook.
 
-    All of it happens in the event loop's thread.
+    Use it only in the event loop's thread.
 
     Attributes:
-        firing: when each alert that fires began, in seconds since 1970.
-        begun: how often each has begun.
+        firing: the begin of each firing alert as Unix time.
+        begun: the number of times each alert has begun.
     """
 
     def __init__(
@@ -62,26 +62,26 @@ class Alerts:
         settings: Settings,
         sources: Sources,
         *,
-        tell: Callable[[Alert], object],
+        emit: Callable[[Alert], object],
         webhook: Webhook | None = None,
         clock: Callable[[], float] = monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """Make the rules.
+        """Create the rules.
 
         Args:
             settings: the limits.
-            sources: what is looked at.
-            tell: takes the log's lines.
-            webhook: takes notices; None if there is none.
-            clock: tells the seconds by which windows go.
-            wall_clock: tells the seconds since 1970.
+            sources: the functions to poll.
+            emit: takes the log's lines.
+            webhook: takes notices; None sends none.
+            clock: a monotonic clock in seconds.
+            wall_clock: returns the Unix time.
         """
         self.firing: dict[AlertName, float] = {}
         self.begun: Counter[AlertName] = Counter()
         self._model_name = settings.model_name
         self._sources = sources
-        self._tell = tell
+        self._emit = emit
         self._webhook = webhook
         self._clock = clock
         self._wall_clock = wall_clock
@@ -92,87 +92,87 @@ class Alerts:
         self._not_ready = Lasting(settings.alert_not_ready_s)
         self._losses = Losses(window_s)
         self._gpu = Missing()
-        self._blind: set[AlertName] = set()
+        self._failing: set[AlertName] = set()
 
-    def see(self, line: Inference | UnhandledException) -> None:
-        """Take note of a line about a request, before the sample of the log is taken."""
+    def observe(self, line: Inference | UnhandledException) -> None:
+        """Observe a line about a request, before sampling."""
         if level_of(line) == "ERROR":
             self._errors.fail()
-            self._judge("consecutive_errors", self._errors.read())
+            self._update("consecutive_errors", self._errors.read())
         elif isinstance(line, Inference) and line.status != "failed":
             self._errors.succeed()
             if "consecutive_errors" in self.firing:
-                self._judge("consecutive_errors", self._errors.read())
+                self._update("consecutive_errors", self._errors.read())
             now = self._clock()
             self._latency.add(now, line.total_time_ms or 0.0)
             if line.task == "mask_prediction":
                 self._low_confidence.add(now, line.status == "low_confidence")
 
-    def look(self) -> None:
-        """Look at the windows and at what other parts know."""
+    def evaluate(self) -> None:
+        """Evaluate the windows and poll the sources."""
         now = self._clock()
-        self._judge("mean_latency", self._latency.read(now))
-        self._judge("low_confidence_share", self._low_confidence.read(now))
-        with self._going_on("output_drift"):
+        self._update("mean_latency", self._latency.read(now))
+        self._update("low_confidence_share", self._low_confidence.read(now))
+        with self._isolated("output_drift"):
             drift = self._sources.consistency.drift
             if drift is not None:
                 distance, limit = drift
-                self._judge("output_drift", Reading(distance > limit, distance, limit))
-        with self._going_on("model_not_ready"):
+                self._update("output_drift", Reading(distance > limit, distance, limit))
+        with self._isolated("model_not_ready"):
             problem = self._sources.watch.problem
-            self._judge("model_not_ready", self._not_ready.read(now, is_trouble=problem is not None))
-        with self._going_on("lost_log_lines"):
+            self._update("model_not_ready", self._not_ready.read(now, is_trouble=problem is not None))
+        with self._isolated("lost_log_lines"):
             log = self._sources.writer.status
             lost = sum(log.lines_lost.values())
-            self._judge("lost_log_lines", self._losses.read(now, lost=lost, is_blocked=log.problem is not None))
-        with self._going_on("gpu_lost"):
+            self._update("lost_log_lines", self._losses.read(now, lost=lost, is_blocked=log.problem is not None))
+        with self._isolated("gpu_lost"):
             resources = self._sources.resources()
             if resources is not None:
-                self._judge("gpu_lost", self._gpu.read(is_there=resources.gpu is not None))
+                self._update("gpu_lost", self._gpu.read(is_there=resources.gpu is not None))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look at once and each second from then on, and deliver what there is to tell, within the block."""
+        """Evaluate every second and deliver notices within the block."""
         async with self._webhook.delivering() if self._webhook else nullcontext():
-            looking = asyncio.create_task(self._look_regularly())
+            evaluating = asyncio.create_task(self._run())
             try:
                 yield
             finally:
-                looking.cancel()
+                evaluating.cancel()
                 with suppress(asyncio.CancelledError):
-                    await looking
+                    await evaluating
 
-    async def _look_regularly(self) -> None:
+    async def _run(self) -> None:
         while True:
-            self.look()
-            await asyncio.sleep(LOOK_INTERVAL_S)
+            self.evaluate()
+            await asyncio.sleep(INTERVAL_S)
 
     @contextmanager
-    def _going_on(self, name: AlertName) -> Iterator[None]:
-        """Let no error of one alert's source end the others' evaluation; say it once, until the source tells again."""
+    def _isolated(self, name: AlertName) -> Iterator[None]:
+        """Log an exception of an alert's source once, and continue with the other alerts."""
         try:
             yield
         except Exception:
-            if name not in self._blind:
+            if name not in self._failing:
                 logger.exception("The alert %s cannot be evaluated.", name)
-            self._blind.add(name)
+            self._failing.add(name)
         else:
-            self._blind.discard(name)
+            self._failing.discard(name)
 
-    def _judge(self, name: AlertName, reading: Reading) -> None:
+    def _update(self, name: AlertName, reading: Reading) -> None:
         started_at = self.firing.get(name)
         if reading.firing and started_at is None:
             self.firing[name] = started_at = self._wall_clock()
             self.begun[name] += 1
-            self._announce(name, reading, started_at, None)
+            self._report(name, reading, started_at, None)
         elif not reading.firing and started_at is not None:
             del self.firing[name]
-            self._announce(name, reading, started_at, self._wall_clock())
+            self._report(name, reading, started_at, self._wall_clock())
 
-    def _announce(self, name: AlertName, reading: Reading, started_at: float, ended_at: float | None) -> None:
+    def _report(self, name: AlertName, reading: Reading, started_at: float, ended_at: float | None) -> None:
         value, threshold = reading.value, reading.threshold
         status: AlertStatus = "firing" if ended_at is None else "resolved"
-        self._tell(Alert(task=name, status=status, value=value, threshold=threshold))
+        self._emit(Alert(task=name, status=status, value=value, threshold=threshold))
         if self._webhook is None:
             return
         template = _DESCRIBED[name].begun if ended_at is None else _DESCRIBED[name].ended

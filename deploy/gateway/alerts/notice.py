@@ -1,4 +1,4 @@
-"""What a webhook is told of an alert, in the form that its receiver takes."""
+"""Format alert notices for webhooks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,19 +12,19 @@ from deploy.gateway.settings import WebhookFormat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """An alert began or ended.
+    """The begin or the end of an alert.
 
     Attributes:
-        id: the same each time that this notice is sent, so that a receiver can drop what it has already.
-        alert: its name.
+        id: the id, the same in all retries, so that a receiver can drop duplicates.
+        alert: the alert's name.
         status: ``firing`` or ``resolved``.
-        value: what was measured, None if there is nothing to measure any more.
+        value: the measured value; None without data.
         threshold: the limit.
         model_name: the model.
-        gateway: the host that tells it.
-        started_at: when it began, in seconds since 1970.
-        ended_at: when it ended, None as long as it has not.
-        message: one sentence for people.
+        gateway: the gateway's host name.
+        started_at: the begin as Unix time.
+        ended_at: the end as Unix time; None while it fires.
+        message: a readable sentence.
     """
 
     id: str
@@ -39,12 +39,12 @@ class Notice:
     message: str
 
     def body(self, form: WebhookFormat) -> Mapping[str, Any]:
-        """Return the JSON document in a receiver's form."""
+        """Return the JSON document in a receiver's format."""
         return _BODIES[form](self)
 
 
 def _json(notice: Notice) -> Mapping[str, Any]:
-    """Return every field, as the documentation has them; times as ISO 8601 writes them."""
+    """Return all fields, with times in ISO 8601."""
     document = asdict(notice) | {"started_at": iso_8601(notice.started_at)}
     del document["ended_at"]
     return document if notice.ended_at is None else document | {"ended_at": iso_8601(notice.ended_at)}
@@ -54,7 +54,7 @@ def _text(notice: Notice) -> str:
     return f"[{notice.status.upper()}] {notice.alert} ({notice.model_name} on {notice.gateway}): {notice.message}"
 
 
-# As the receivers' own documentation of incoming webhooks (group robots) has them.
+# The formats of the receivers' documentation of incoming webhooks (chat bots).
 _BODIES: Mapping[WebhookFormat, Callable[[Notice], Mapping[str, Any]]] = {
     "json": _json,
     "slack": lambda notice: {"text": _text(notice)},

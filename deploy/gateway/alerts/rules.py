@@ -1,6 +1,6 @@
-"""When an alert is to fire: rules that are told what happened and when, and know no clock.
+"""Decide when an alert fires.
 
-Times are in seconds by any clock that does not go backwards.
+Rules have no clock; times are arguments, in seconds of any monotonic clock.
 """
 
 import math
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a rule finds.
+    """The result of a rule.
 
     Attributes:
-        firing: whether the alert is to fire.
-        value: what was measured; None if there is nothing to measure.
-        threshold: what it is compared with.
+        firing: whether the alert fires.
+        value: the measured value; None without data.
+        threshold: the limit.
     """
 
     firing: bool
@@ -25,7 +25,7 @@ class Reading:
 
 @dataclass(slots=True)
 class ErrorsInARow:
-    """Fire at so many errors without a success between them, until there is one."""
+    """Fires after a number of consecutive errors, until a success."""
 
     threshold: int
     _row: int = 0
@@ -35,11 +35,11 @@ class ErrorsInARow:
         self._row += 1
 
     def succeed(self) -> None:
-        """End the row."""
+        """Reset the count."""
         self._row = 0
 
     def read(self) -> Reading:
-        """Return how long the row is."""
+        """Return the number of consecutive errors."""
         return Reading(self._row >= self.threshold, float(self._row), float(self.threshold))
 
 
@@ -51,10 +51,10 @@ class _Bucket:
 
 
 class SlidingWindow:
-    """Count and sum of the latest values, kept by the second, so that memory does not grow with their number.
+    """Count and sum of a sliding window, aggregated by second to bound the memory.
 
     Args:
-        length_s: how many seconds it covers, the present one included.
+        length_s: the length in seconds, including the current one.
     """
 
     def __init__(self, length_s: int) -> None:
@@ -62,7 +62,7 @@ class SlidingWindow:
         self._buckets: deque[_Bucket] = deque(maxlen=length_s)
 
     def add(self, now: float, value: float) -> None:
-        """Take a value."""
+        """Add a value."""
         second = int(now)
         if not self._buckets or self._buckets[-1].second != second:
             self._buckets.append(_Bucket(second))
@@ -71,7 +71,7 @@ class SlidingWindow:
         bucket.total += value
 
     def sums(self, now: float) -> tuple[int, float]:
-        """Return how many values there are, and their sum."""
+        """Return count and sum of the values."""
         while self._buckets and self._buckets[0].second <= int(now) - self._length_s:
             self._buckets.popleft()
         return sum(bucket.count for bucket in self._buckets), math.fsum(bucket.total for bucket in self._buckets)
@@ -79,28 +79,28 @@ class SlidingWindow:
 
 @dataclass(slots=True)
 class _Hold:
-    """Keep an alert firing for some time after its cause has gone, so that a value at its limit does not flap."""
+    """Keeps an alert firing for some time after its cause, to prevent flapping."""
 
     seconds: float
     _latest_cause: float = -math.inf
 
     def extend(self, now: float, *, is_cause: bool) -> bool:
-        """Return whether there is a cause, or was one just now."""
+        """Return whether there is a cause now or was one within the hold time."""
         if is_cause:
             self._latest_cause = now
         return now - self._latest_cause < self.seconds
 
 
 class MeanAbove:
-    """Fire while the mean of a window is above a limit.
+    """Fires while the mean of a window is above a limit.
 
-    It begins when the window has enough values, since a few say little. It ends when the mean has not been above the
-    limit for a sixth of the window; an empty window has no mean, and so it ends, too, where nobody asks any more.
+    It begins only if the window has enough values. It ends when the mean has not been above the limit for a sixth of
+    the window; an empty window has no mean, so the alert also ends without requests.
 
     Args:
         threshold: the limit.
         window_s: the window's length.
-        at_least: how many values are enough.
+        at_least: the minimum of values to begin.
     """
 
     def __init__(self, threshold: float, *, window_s: int, at_least: int) -> None:
@@ -111,7 +111,7 @@ class MeanAbove:
         self._firing = False
 
     def add(self, now: float, value: float) -> None:
-        """Take a value."""
+        """Add a value."""
         self._window.add(now, value)
 
     def read(self, now: float) -> Reading:
@@ -126,13 +126,13 @@ class MeanAbove:
 
 @dataclass(slots=True)
 class Lasting:
-    """Fire when a trouble has lasted for so long, until it is over."""
+    """Fires when a problem has lasted for some time, until it is solved."""
 
     threshold: float
     _since: float | None = None
 
     def read(self, now: float, *, is_trouble: bool) -> Reading:
-        """Return how long it has lasted, in seconds."""
+        """Return the duration in seconds."""
         if not is_trouble:
             self._since = None
         elif self._since is None:
@@ -142,10 +142,10 @@ class Lasting:
 
 
 class Losses:
-    """Fire while something is lost or blocked, and for some time after.
+    """Fires while losses occur or writing is blocked, and for some time after.
 
     Args:
-        hold_s: for how long after.
+        hold_s: the time after.
     """
 
     def __init__(self, hold_s: float) -> None:
@@ -153,7 +153,7 @@ class Losses:
         self._lost = 0
 
     def read(self, now: float, *, lost: int, is_blocked: bool) -> Reading:
-        """Return how many were lost since the start."""
+        """Return the losses since the start."""
         firing = self._hold.extend(now, is_cause=is_blocked or lost > self._lost)
         self._lost = lost
         return Reading(firing, float(lost), 0.0)
@@ -161,11 +161,11 @@ class Losses:
 
 @dataclass(slots=True)
 class Missing:
-    """Fire while something that was there is not."""
+    """Fires while something that was present is missing."""
 
     _was_there: bool = False
 
     def read(self, *, is_there: bool) -> Reading:
-        """Return 1 if it is there, else 0."""
+        """Return 1 if it is present, else 0."""
         self._was_there = self._was_there or is_there
         return Reading(self._was_there and not is_there, float(is_there), 1.0)

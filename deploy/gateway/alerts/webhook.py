@@ -1,4 +1,4 @@
-"""Deliver notices to a webhook: in order, again where that can help, and never in the way of a request."""
+"""Deliver notices to a webhook in order, with retries."""
 
 import asyncio
 import itertools
@@ -19,21 +19,21 @@ from deploy.gateway.alerts.notice import Notice
 from deploy.gateway.settings import WebhookFormat
 
 CAPACITY = 100
-"""How many notices may wait; one more drops the oldest, since the latest state of an alert is what counts."""
+"""The capacity of the queue; a further notice drops the oldest, as the latest state of an alert matters most."""
 
 TIMEOUT_S = 10.0
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 LONGEST_RETRY_AFTER_S = 300.0
 EXPIRES_S = 3600.0
-"""How old a notice may become before it is no longer tried again."""
+"""The age at which a notice is not retried any more."""
 
 CLOSE_S = 3.0
 
 Outcome = Literal["delivered", "retried", "refused", "expired", "dropped"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
-# Group robots answer 200 whatever happens, with a number in the body: 0, or what was wrong, such as too many messages.
+# Chat bots always answer 200, with an error code in the body: 0, or for example the code of a rate limit.
 _CODES: Mapping[WebhookFormat, str] = {"feishu": "code", "dingtalk": "errcode", "wecom": "errcode"}
 _TOO_MANY = frozenset({11232, 130101, 45009})
 
@@ -48,26 +48,25 @@ class _Answer:
 
 
 class Webhook:
-    """Send notices to an address, one after the other.
+    """Sends notices to a URL one by one.
 
-    What could not be sent is sent again after a random time up to 1, 2, 4 … 60 s ("full jitter",
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), at least as late as Retry-After asks:
-    where there was no connection or no answer in time, and after 429 and 5xx. Other answers will not change. Repeated
-    notices have the same ``id`` and the same Idempotency-Key.
+    Connection errors, timeouts, 429 and 5xx are retried after a random time up to 1, 2, 4 … 60 s ("full jitter",
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/) plus Retry-After. Other errors are
+    permanent. Retries have the same ``id`` and the same Idempotency-Key.
 
-    Nothing of the address but its host is ever told, since many have a secret in their path.
+    Only the host of the URL is logged, since many have a secret in their path.
 
     Attributes:
-        deliveries: how many notices, or for ``retried`` attempts, ended how.
+        deliveries: the number of notices by outcome; ``retried`` counts attempts.
     """
 
     def __init__(self, url: str, *, token: str = "", form: WebhookFormat = "json") -> None:
-        """Connect to nothing yet.
+        """Create the webhook without connecting.
 
         Args:
-            url: the address, http or https, whose certificate is verified.
-            token: sent as a bearer token, if there is one.
-            form: what the receiver takes.
+            url: the URL, http or https with a verified certificate.
+            token: the bearer token; empty sends none.
+            form: the receiver's format.
         """
         self.deliveries: Counter[Outcome] = Counter(dict.fromkeys(OUTCOMES, 0))
         self._url = httpx2.URL(url)
@@ -81,19 +80,22 @@ class Webhook:
         self._is_failing = False
 
     def send(self, notice: Notice) -> None:
-        """Accept a notice; return at once."""
+        """Queue a notice without waiting."""
         if self._queue.full():
             _, oldest = self._queue.get_nowait()
             self._finish("dropped")
             logger.error(
-                "Too many alerts wait for the webhook at %s; the oldest (%s) is lost.", self._host, oldest.alert
+                "Too many notices wait for the webhook at %s; the oldest (%s) is lost.", self._host, oldest.alert
             )
         self._queue.put_nowait((monotonic() + EXPIRES_S, notice))
         self._undelivered += 1
 
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[None]:
-        """Deliver within the block; at its end, try what is left once more, for a short time."""
+        """Deliver within the block.
+
+        At its end, retry the rest once for a short time.
+        """
         async with httpx2.AsyncClient(headers=self._headers, timeout=TIMEOUT_S) as client:
             task = asyncio.create_task(self._run(client))
             try:
@@ -108,7 +110,7 @@ class Webhook:
                     await task
         if self._undelivered:
             self.deliveries["dropped"] += self._undelivered
-            logger.error("%d alerts were not delivered to %s before the end.", self._undelivered, self._host)
+            logger.error("%d notices were not delivered to %s before the stop.", self._undelivered, self._host)
 
     @property
     def _host(self) -> str:
@@ -130,11 +132,11 @@ class Webhook:
             if answer.outcome != "retried":
                 break
             if self._closing.is_set() or monotonic() > expires:
-                logger.error("%s did not take the alert %s: %s.", self._host, notice.alert, answer.details)
+                logger.error("%s did not accept the alert %s: %s.", self._host, notice.alert, answer.details)
                 return "dropped" if self._closing.is_set() else "expired"
             self.deliveries["retried"] += 1
             if not self._is_failing:
-                logger.warning("The webhook at %s takes no alerts (%s); it is tried again.", self._host, answer.details)
+                logger.warning("The webhook at %s failed (%s); retrying.", self._host, answer.details)
             self._is_failing = True
             await self._wait(attempt, answer.retry_after_s)
         if answer.outcome == "refused":
@@ -143,7 +145,7 @@ class Webhook:
             )
             logger.error(words, self._host, notice.alert, answer.details)
         elif self._is_failing:
-            logger.info("The webhook at %s takes alerts again.", self._host)
+            logger.info("The webhook at %s accepts alerts again.", self._host)
         self._is_failing = False
         return answer.outcome
 
@@ -153,16 +155,16 @@ class Webhook:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 response = await client.post(self._url, json=notice.body(self._form), headers=headers)
-        except httpx2.ConnectError as error:  # in the words of system and TLS, which know only the host
+        except httpx2.ConnectError as error:  # the message contains only the host
             return _Answer("retried", f"no connection: {error}")
         except (httpx2.RequestError, TimeoutError) as error:
             return _Answer("retried", type(error).__name__)
         return _read(response, self._form)
 
     async def _wait(self, attempt: int, at_least_s: float) -> None:
-        """Wait until the next attempt, or the end."""
+        """Wait for the next attempt or the stop."""
         longest_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(attempt, 10))
-        jitter_s = random.uniform(0, longest_s)  # noqa: S311  spreads attempts, and hides nothing
+        jitter_s = random.uniform(0, longest_s)  # noqa: S311  jitter is not security-relevant
         with suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), min(at_least_s, LONGEST_RETRY_AFTER_S) + jitter_s)
 
@@ -180,7 +182,10 @@ def _read(response: httpx2.Response, form: WebhookFormat) -> _Answer:
 
 
 def _code(response: httpx2.Response, form: WebhookFormat) -> int:
-    """Return a robot's own number for how it went; 0 is well, and so is an answer without one."""
+    """Return a chat bot's error code.
+
+    0 is success, or an answer without a code.
+    """
     if form not in _CODES:
         return 0
     try:
@@ -191,7 +196,10 @@ def _code(response: httpx2.Response, form: WebhookFormat) -> int:
 
 
 def _retry_after_s(value: str) -> float:
-    """Return the seconds of a Retry-After header, a number or a date (RFC 9110, section 10.2.3); 0 for neither."""
+    """Parse a Retry-After header, seconds or a date (RFC 9110, section 10.2.3).
+
+    0 if invalid.
+    """
     if value.isdecimal():
         return float(value)
     try:

@@ -1,1 +1,1 @@
-"""The JSON API: requests, responses, limits of one request, and its documentation."""
+"""The JSON API and its documentation."""

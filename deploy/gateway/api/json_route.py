@@ -1,7 +1,7 @@
-"""Routes whose body is JSON of one type, read by pydantic from the bytes in one step.
+"""Validate JSON bodies with pydantic in one step.
 
-FastAPI would parse the JSON in Python, solve the dependencies of an endpoint that has none, and validate afterwards;
-the declaration, and with it the OpenAPI document, stays FastAPI's.
+FastAPI would parse the JSON in Python, resolve the dependencies of an endpoint without any, and validate afterwards.
+Routes are still declared to FastAPI, which generates the OpenAPI document.
 https://fastapi.tiangolo.com/how-to/custom-request-and-route/
 """
 
@@ -18,10 +18,10 @@ from deploy.gateway.errors import ApiError
 
 
 class JsonRoute(APIRoute):
-    """A route to an endpoint with one argument, its body."""
+    """A route whose endpoint has one argument, the body."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
+        """Return the function that answers a request."""
         endpoint = self.endpoint
         [argument] = inspect.signature(endpoint).parameters.values()
         model: type[BaseModel] = argument.annotation
@@ -40,10 +40,12 @@ class JsonRoute(APIRoute):
 
 
 def _check_media_type(content_type: str, content: bytes) -> None:
-    """Insist on JSON by name: a form of another site cannot send that without asking the browser first.
+    """Require a JSON media type.
+
+    A form of another site cannot send it without a CORS preflight.
 
     Raises:
-        ApiError: the body is of another type, or there is none.
+        ApiError: the body is empty or has another media type.
     """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "application/json" or media_type.endswith("+json"):

@@ -1,4 +1,4 @@
-"""The questions: JSON in, the client asked, JSON out, and every sentence recorded."""
+"""Answer the API's questions through the client."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,21 +17,21 @@ from deploy.gateway.telemetry.recorder import Best, Recorder
 
 Answer = TypeVar("Answer")
 
-AT_ONCE = 8
-"""How many texts of one request are asked about at a time, where the client asks about one in a call."""
+CONCURRENCY = 8
+"""Concurrent client calls for one request, if a call takes a single text."""
 
 _PROBLEMS = {
-    400: "The body is no JSON, or a text cannot be asked: no [MASK], too long, a control character.",
-    401: "No API key, or a wrong one, where the gateway asks for one.",
-    408: "The body came too slowly.",
+    400: "The body is not JSON, or a text is invalid: no [MASK], too long, a control character.",
+    401: "The API key is missing or wrong, if the gateway requires one.",
+    408: "The body arrived too slowly.",
     413: "The body or its answer is too large, or there are too many sentences.",
-    415: "The body is not said to be JSON.",
+    415: "The Content-Type is not JSON.",
     422: "A field is missing, unknown or of another type.",
-    429: "Too many requests at a time; Retry-After says when to come again.",
-    500: "A fault of the gateway.",
+    429: "Too many concurrent requests; retry after Retry-After.",
+    500: "An internal error of the gateway.",
     501: "The served version of the model cannot answer this kind of question.",
     502: "The model server answered with an error.",
-    503: "The model server is not there, loads the model, or is overloaded.",
+    503: "The model server is unreachable, loads the model, or is overloaded.",
     504: "The model server did not answer in time.",
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -40,12 +40,12 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 class Questions:
-    """What the questions need.
+    """The endpoints of the questions.
 
     Args:
-        client: asks the model.
-        recorder: writes down what was asked.
-        limits: how much one request may ask for.
+        client: the client of the model server.
+        recorder: records the questions.
+        limits: the limits of one request.
     """
 
     def __init__(self, client: AsyncFillMask, recorder: Recorder, limits: RequestLimits) -> None:
@@ -54,7 +54,7 @@ class Questions:
         self._limits = limits
 
     def add_to(self, app: FastAPI) -> None:
-        """Add the addresses."""
+        """Add the routes."""
         for path, endpoint, answer, tag in (
             (paths.PREDICT, self.predict, responses.PredictAnswer, "fill"),
             (paths.FILL_MASK, self.fill_mask, responses.FillMaskAnswer, "fill"),
@@ -75,7 +75,7 @@ class Questions:
             )
 
     async def predict(self, body: requests.PredictRequest) -> JSONResponse:
-        """Fill the [MASK]s of one sentence, answered in the fewest fields."""
+        """Fill the [MASK]s of one sentence, with a minimal answer."""
         self._limits.check([body.text], top_k=body.top_k)
         self._limits.check_answer([masks_size(body.text, body.top_k)])
         with self._recorder.question("mask_prediction", [body.text]) as question:
@@ -85,10 +85,10 @@ class Questions:
             return responses.response({"results": _unwrapped(results)})
 
     async def fill_mask(self, body: requests.FillMaskRequest) -> JSONResponse:
-        """Fill the [MASK]s of a sentence or of several, as Hugging Face's fill-mask task does.
+        """Fill the [MASK]s of one or several sentences, as Hugging Face's fill-mask task.
 
-        One sentence is answered with its candidates, best first, or with several [MASK]s with a list of them for each;
-        with `targets` or `joint` with whole words. Several sentences are answered with a list of that, in their order.
+        The answer to one sentence is its candidates, best first, or a list of them for each of several [MASK]s; with
+        `targets` or `joint`, whole words. The answer to several sentences is a list of these, in order.
         """
         texts, how = _listed(body.inputs), body.parameters
         is_whole = how.joint or how.targets is not None
@@ -123,7 +123,7 @@ class Questions:
         return await self._client.choose(texts, how.targets, how.top_k, truncate=how.truncate)
 
     async def score(self, body: requests.ScoreRequest) -> JSONResponse:
-        """Score words for the gap of a sentence or of several, in the order given."""
+        """Score words for the gap of one or several sentences, in the order given."""
         texts, how = _listed(body.inputs), body.parameters
         self._limits.check(texts, candidates=len(how.candidates))
         self._limits.check_answer(candidates_size(text, len(how.candidates)) for text in texts)
@@ -135,10 +135,10 @@ class Questions:
             return _answered(body.inputs, [[responses.filled_words(filling) for filling in one] for one in found])
 
     async def similarity(self, body: requests.SimilarityRequest) -> JSONResponse:
-        """Tell how close in meaning sentences are.
+        """Compare the meaning of sentences.
 
-        Hugging Face's form, one source sentence and others, is answered with a number for each of the others; pairs are
-        answered with score, measure and plain cosine for each.
+        For Hugging Face's format, one source sentence and others, the answer is a number for each of the others; for
+        pairs it is score, measure and plain cosine for each.
         """
         inputs = body.inputs
         if isinstance(inputs, requests.Pairs):
@@ -156,7 +156,7 @@ class Questions:
             return responses.response([similarity.score for similarity in found])
 
     async def features(self, body: requests.FeaturesRequest) -> JSONResponse:
-        """Return the vectors of a text or of several."""
+        """Return the vectors of one or several texts."""
         texts = _listed(body.inputs)
         self._limits.check(texts)
         with self._recorder.question("feature_extraction", texts) as question:
@@ -165,7 +165,7 @@ class Questions:
             return _answered(body.inputs, [responses.vectors(features) for features in found])
 
     async def explain(self, body: requests.ExplainRequest) -> JSONResponse:
-        """Tell which parts of a sentence, or of several, an answer leans on: the best, or the one in `target`.
+        """Explain an answer, the best or `target`, by the tokens of its sentence.
 
         A sentence with several [MASK]s has an explanation for each; with `joint`, or words as `target`, one for each
         run of adjacent [MASK]s.
@@ -187,12 +187,14 @@ class Questions:
 
 
 async def _each(texts: Sequence[str], ask: Callable[[str], Awaitable[Answer]]) -> list[Answer]:
-    """Ask about each text, several at a time; the first error ends them all and says which text it was.
+    """Call ``ask`` for each text concurrently.
+
+    The first error cancels the others and names its text.
 
     Raises:
         BertMlmError: see the client.
     """
-    places = asyncio.Semaphore(AT_ONCE)
+    places = asyncio.Semaphore(CONCURRENCY)
 
     async def numbered(number: int, text: str) -> Answer:
         try:
@@ -217,7 +219,7 @@ def _listed(inputs: str | list[str]) -> list[str]:
 
 
 def _answered(inputs: str | list[str], each: Sequence[Any]) -> JSONResponse:
-    """Return one text's answer, or the list of several."""
+    """Return the answer to one text or the list of several."""
     return responses.response(each[0] if isinstance(inputs, str) else each)
 
 
@@ -231,7 +233,7 @@ def _filled_masks(masks: Sequence[Sequence[Prediction]]) -> Any:
 
 
 def _best_of_masks(masks: Sequence[Sequence[Prediction]]) -> Best:
-    """Return the best candidate of each mask, and the score of the least certain."""
+    """Return the best candidate of each mask, and the lowest of their scores."""
     best = [mask[0] for mask in masks if mask]
     if not best:
         return Best()
@@ -239,7 +241,7 @@ def _best_of_masks(masks: Sequence[Sequence[Prediction]]) -> Best:
 
 
 def _best_of_words(fillings: Sequence[Filling], *, are_given: bool) -> Best:
-    """Return the best words, and whether they are the caller's own."""
+    """Return the best words, marked if the caller gave them."""
     best = max(fillings, key=lambda filling: filling.score, default=None)
     if best is None:
         return Best()
@@ -247,7 +249,7 @@ def _best_of_words(fillings: Sequence[Filling], *, are_given: bool) -> Best:
 
 
 def _best_of_explanations(explanations: Sequence[Explanation], *, are_given: bool) -> Best:
-    """Return the answers that were explained, and the score of the least certain."""
+    """Return the explained answers, and the lowest of their scores."""
     words = " ".join(one.prediction.token_str for one in explanations)
     return Best(CallersWord(words) if are_given else words, min(one.prediction.score for one in explanations))
 

@@ -1,7 +1,6 @@
-"""What requests look like; the OpenAPI document is made from this, and from `answers`.
+"""The schemas of requests, from which the OpenAPI document is generated.
 
-Names are Hugging Face's where it has them. Requests are checked to the letter: a field that does not exist is an error,
-and so is "5" for 5.
+Names are Hugging Face's where it has them. Validation is strict: an unknown field is an error, and so is "5" for 5.
 """
 
 from typing import Annotated, Any, Literal
@@ -19,9 +18,9 @@ def _pairs_or_source(value: Any) -> str:
     return "pairs of" if isinstance(value, Pairs) or (isinstance(value, dict) and "pairs" in value) else "source and"
 
 
-# A discriminator, so that an error tells of the form that was meant and not of both.
+# A discriminator, so that an error is about the branch that was meant and not about both.
 _ONE_OR_SEVERAL = Discriminator(_one_or_several)
-# Said to readers of the schema alone: the client tells better what is wrong with a text.
+# Only documented in the schema: the client's error messages about a text are better.
 Masked = Annotated[str, Field(json_schema_extra={"pattern": r"\[MASK\]"})]
 Texts = Annotated[
     Annotated[Masked, Tag("one")] | Annotated[list[Masked], Field(min_length=1, fail_fast=True), Tag("several")],
@@ -33,7 +32,7 @@ AnyTexts = Annotated[
     _ONE_OR_SEVERAL,
     Field(description="A text, with or without [MASK], or several texts.", examples=["今天天气真好。"]),
 ]
-# JSON Schema takes 5.0 for an integer: https://json-schema.org/draft/2020-12/json-schema-core#section-4.2.2.
+# In JSON Schema 5.0 is an integer: https://json-schema.org/draft/2020-12/json-schema-core#section-4.2.2.
 _Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
 TopK = Annotated[int, Field(ge=1, description="How many candidates for each [MASK]."), _Whole]
 Words = Annotated[list[str], Field(fail_fast=True, min_length=1, examples=[["北京", "上海"]])]
@@ -47,24 +46,24 @@ Target = Annotated[
     ),
 ]
 Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
-Truncate = Annotated[bool, Field(description="Shorten a text that is too long to what is around its [MASK].")]
+Truncate = Annotated[bool, Field(description="Truncate a text that is too long to the part around its [MASK].")]
 
 
 class Body(BaseModel):
-    """A JSON object without surprises."""
+    """A strictly validated JSON object."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class PredictRequest(Body):
-    """A sentence and how many candidates are wanted."""
+    """A sentence and the number of candidates."""
 
     text: Annotated[Masked, Field(description="A sentence with one [MASK] or more.", examples=[SENTENCE])]
     top_k: TopK = 5
 
 
 class FillMaskParameters(Body):
-    """How to fill."""
+    """Options of fill-mask."""
 
     top_k: TopK = 5
     targets: Annotated[
@@ -83,21 +82,21 @@ class FillMaskRequest(Body):
 
 
 class ScoreParameters(Body):
-    """What to compare."""
+    """Options of score."""
 
     candidates: Annotated[Words, Field(description="Words of any length for the one gap of each sentence.")]
     truncate: Truncate = False
 
 
 class ScoreRequest(Body):
-    """Sentences and the words that may stand in their gap."""
+    """Sentences and the candidate words for their gap."""
 
     inputs: Texts
     parameters: ScoreParameters
 
 
 class SourceAndSentences(Body):
-    """One sentence and those to compare it with, as Hugging Face's sentence-similarity task has them."""
+    """One sentence and others to compare it with, as in Hugging Face's sentence-similarity task."""
 
     source_sentence: Annotated[str, Field(examples=["今天天气真好。"])]
     sentences: Annotated[
@@ -112,7 +111,7 @@ class Pairs(Body):
 
 
 class NoParameters(Body):
-    """Nothing: Hugging Face's client sends an empty object."""
+    """An empty object, which Hugging Face's client sends."""
 
 
 class SimilarityRequest(Body):
@@ -126,20 +125,20 @@ class SimilarityRequest(Body):
 
 
 class FeaturesParameters(Body):
-    """How to read."""
+    """Options of features."""
 
-    truncate: Annotated[bool, Field(description="Let the model read the beginning of a text that is too long.")] = False
+    truncate: Annotated[bool, Field(description="Truncate a text that is too long to its beginning.")] = False
 
 
 class FeaturesRequest(Body):
-    """Texts whose vectors are wanted."""
+    """Texts to convert to vectors."""
 
     inputs: AnyTexts
     parameters: FeaturesParameters = FeaturesParameters()
 
 
 class ExplainParameters(Body):
-    """What to explain, and how."""
+    """Options of explain."""
 
     target: Target | None = None
     joint: Annotated[
@@ -147,13 +146,13 @@ class ExplainParameters(Body):
     ] = False
     method: Annotated[
         Literal["occlusion", "attention"],
-        Field(description="occlusion: by how much the answer suffers without a token; attention: the last layer's."),
+        Field(description="occlusion: how much the answer's score drops without a token; attention: the last layer's."),
     ] = "occlusion"
     truncate: Truncate = False
 
 
 class ExplainRequest(Body):
-    """Sentences whose answers are to be explained."""
+    """Sentences with answers to explain."""
 
     inputs: Texts
     parameters: ExplainParameters = ExplainParameters()
@@ -173,4 +172,4 @@ FIELD_NAMES = frozenset(
     )
     for name in body.model_fields
 )
-"""Every field that a caller may write."""
+"""All field names of requests."""

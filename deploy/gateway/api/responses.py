@@ -1,6 +1,7 @@
-"""What answers look like: plain dictionaries, which pydantic describes in the OpenAPI document and never sees.
+"""The schemas of answers.
 
-Names are Hugging Face's where it has them.
+Answers are plain dictionaries; pydantic describes them in the OpenAPI document and does not validate them. Names are
+Hugging Face's where it has them.
 """
 
 from typing import Annotated, Any
@@ -21,7 +22,10 @@ class TokenScore(TypedDict):
 
 
 class PredictAnswer(TypedDict):
-    """The candidates, best first; with several [MASK]s a list of them for each."""
+    """The candidates, best first.
+
+    With several [MASK]s a list of them for each.
+    """
 
     results: list[TokenScore] | list[list[TokenScore]]
 
@@ -31,7 +35,7 @@ class FilledMask(TypedDict):
 
     score: Score
     token: Annotated[int, Field(description="The candidate's id in the vocabulary.")]
-    token_str: Annotated[str, Field(description="Its text, with ## where it continues a word.")]
+    token_str: Annotated[str, Field(description="Its text, with ## if it continues a word.")]
     sequence: Annotated[str, Field(description="The sentence with it in place of this [MASK].")]
 
 
@@ -47,7 +51,7 @@ class FilledWords(TypedDict):
             )
         ),
     ]
-    token: Annotated[int | None, Field(description="The token's id where there is one token, else null.")]
+    token: Annotated[int | None, Field(description="The token's id if there is only one token, else null.")]
     token_str: Annotated[str, Field(description="The words, with a space between them.")]
     sequence: Annotated[str, Field(description="The sentence with the words in place.")]
     tokens: Annotated[list[int], Field(description="The tokens' ids.")]
@@ -56,11 +60,11 @@ class FilledWords(TypedDict):
 
 
 class SimilarityScore(TypedDict):
-    """How close in meaning two sentences are."""
+    """The similarity of two sentences."""
 
     score: Annotated[float, Field(description="Cosine of the two vectors, by measure.")]
-    measure: Annotated[str, Field(description="whitened cosine where the served version has a whitening, else cosine.")]
-    cosine: Annotated[float, Field(description="Cosine of the mean vectors as the model has them.")]
+    measure: Annotated[str, Field(description="whitened cosine if the served version has a whitening, else cosine.")]
+    cosine: Annotated[float, Field(description="Cosine of the unwhitened mean vectors.")]
 
 
 class Vectors(TypedDict):
@@ -68,11 +72,14 @@ class Vectors(TypedDict):
 
     cls: Annotated[list[float], Field(description="The vector of [CLS].")]
     mean: Annotated[list[float], Field(description="The mean of the tokens' vectors.")]
-    whitened: Annotated[list[float] | None, Field(description="The mean vector whitened; null where there is none.")]
+    whitened: Annotated[list[float] | None, Field(description="The whitened mean vector; null without a whitening.")]
 
 
 class Weight(TypedDict):
-    """How much an answer leans on one token, with joint also on the word for other [MASK]s."""
+    """The weight of one token for an answer.
+
+    With joint also of the words for other [MASK]s.
+    """
 
     token_str: str
     weight: float
@@ -80,25 +87,26 @@ class Weight(TypedDict):
 
 
 class ExplainedAnswer(TypedDict):
-    """What the answer for one [MASK], or the word for a run of them, leans on."""
+    """The explanation of the answer for one [MASK] or run of them."""
 
     text: str
     method: str
     prediction: Annotated[
         FilledMask | FilledWords,
-        Field(description="The answer that is explained: words with joint or a word as target."),
+        Field(description="The explained answer: words with joint or a word as target."),
     ]
     weights: Annotated[list[Weight], Field(description="One for each token of the text, in its order.")]
     note: Annotated[
-        str | None, Field(description="What to know about the weights, such as that they say nothing; usually null.")
+        str | None,
+        Field(description="A remark on the weights, for example that they are not meaningful; usually null."),
     ]
 
 
 class Problem(TypedDict):
-    """Every answer that is no success."""
+    """An error."""
 
     error: Annotated[str, Field(description="What is wrong and what to do.")]
-    error_type: Annotated[str, Field(description="What kind of error, for programs.", examples=["InputError"])]
+    error_type: Annotated[str, Field(description="The class of the error, for programs.", examples=["InputError"])]
 
 
 FillMaskAnswer = (
@@ -115,25 +123,25 @@ ExplainAnswer = ExplainedAnswer | list[ExplainedAnswer] | list[ExplainedAnswer |
 
 
 def response(answer: Any) -> JSONResponse:
-    """Return an answer as JSON, which has no other numbers than finite ones.
+    """Return an answer as JSON, which allows only finite numbers.
 
     Raises:
-        ProtocolError: one is infinite or not a number, as those of a damaged model are.
+        ProtocolError: a number is infinite or NaN, which only a damaged model returns.
     """
     try:
         return JSONResponse(answer)
     except ValueError as error:
-        msg = "the model answered with numbers that are infinite or none at all; check the served version"
+        msg = "the model answered with infinite numbers or NaN; check the served version"
         raise ProtocolError(msg) from error
 
 
 def token_score(prediction: Prediction) -> TokenScore:
-    """Return a candidate as /predict has it."""
+    """Convert a candidate for /predict."""
     return {"token": prediction.token_str, "score": prediction.score}
 
 
 def filled_mask(prediction: Prediction) -> FilledMask:
-    """Return a candidate for one [MASK]."""
+    """Convert a candidate for one [MASK]."""
     return {
         "score": prediction.score,
         "token": prediction.token,
@@ -143,7 +151,7 @@ def filled_mask(prediction: Prediction) -> FilledMask:
 
 
 def filled_words(filling: Filling) -> FilledWords:
-    """Return whole words."""
+    """Convert whole words."""
     return {
         "score": filling.score,
         "token": filling.tokens[0] if len(filling.tokens) == 1 else None,
@@ -156,12 +164,12 @@ def filled_words(filling: Filling) -> FilledWords:
 
 
 def similarity_score(similarity: Similarity) -> SimilarityScore:
-    """Return the similarity of a pair."""
+    """Convert the similarity of a pair."""
     return {"score": similarity.score, "measure": similarity.measure, "cosine": similarity.cosine}
 
 
 def vectors(features: Features) -> Vectors:
-    """Return the vectors of a text."""
+    """Convert the vectors of a text."""
     return {
         "cls": features.cls.tolist(),
         "mean": features.mean.tolist(),
@@ -170,7 +178,7 @@ def vectors(features: Features) -> Vectors:
 
 
 def explained_answer(explanation: Explanation) -> ExplainedAnswer:
-    """Return what an answer leans on."""
+    """Convert an explanation."""
     prediction = explanation.prediction
     return {
         "text": explanation.text,

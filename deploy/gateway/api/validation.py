@@ -1,4 +1,4 @@
-"""Describe what is wrong with a body, field by field, with a hint."""
+"""Convert validation errors of a body to messages with hints."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -12,33 +12,33 @@ from deploy.gateway.errors import ApiError
 
 
 def invalid_body(error: ValidationError) -> ApiError:
-    """Return the error of a body that is not JSON or does not match the schema."""
+    """Create the error for a body that is not JSON or does not match the schema."""
     problems = error.errors(include_url=False, include_input=False)
     if problems[0]["type"] == "json_invalid":
-        return ApiError(400, "MalformedBodyError", f"the body is no JSON: {problems[0]['ctx']['error']}")
+        return ApiError(400, "MalformedBodyError", f"the body is not JSON: {problems[0]['ctx']['error']}")
     body = next(one for one in Body.__subclasses__() if one.__name__ == error.title)
     sentences = dict.fromkeys(_sentence(problem, body) for problem in problems)
     return ApiError(422, "ValidationError", "; ".join(list(sentences)[:3]))
 
 
 def _sentence(problem: ErrorDetails, body: type[Body]) -> str:
-    """Return what is wrong with one field, with a hint."""
+    """Return the message about one field."""
     if problem["type"] == "extra_forbidden":
         *place, name = problem["loc"]
         close = difflib.get_close_matches(str(name), _fields(body, place), 1)
         where = ".".join([*_written(place), str(name)])[:200]
-        return f"{where}: there is no such field" + (f"; did you mean {close[0]}?" if close else "; /docs lists them")
+        return f"{where}: unknown field" + (f"; did you mean {close[0]}?" if close else "; /docs lists them")
     where = ".".join(_written(problem["loc"])) or "the body"
     return f"{where}: {_lower(problem['msg'])}"
 
 
 def _written(place: Iterable[int | str]) -> list[str]:
-    """Return a place without the branches of unions (``inputs.several.0``), which no caller has written."""
+    """Return a location without the tags of unions (``inputs.several.0``), which are not in the body."""
     return [str(part) for part in place if isinstance(part, int) or part in FIELD_NAMES]
 
 
 def _fields(body: type[Body], place: Iterable[int | str]) -> Collection[str]:
-    """Return the fields of the object at a place of a body; a union is followed along its tags."""
+    """Return the fields of the object at a location of a body."""
     found: Any = body
     for part in place:
         if part in FIELD_NAMES:

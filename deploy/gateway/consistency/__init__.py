@@ -1,1 +1,1 @@
-"""Compare what the model answers today with the version's baseline."""
+"""Compare the model's answers with the version's baseline."""

@@ -1,4 +1,7 @@
-"""How a version answered the golden prompts when it was exported, from its manifest.json."""
+"""Read the baseline of a version from its manifest.json.
+
+The baseline is the answers to the golden prompts at export.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,21 +13,21 @@ from deploy.gateway.consistency.drift import Distribution
 
 MASK = "[MASK]"
 ENGINES = ("tensorflow", "onnx")
-"""What a version may be served by: its SavedModel, or its light file, whose integers answer a little otherwise."""
+"""The engines with a baseline; 8-bit ONNX answers differ slightly from the SavedModel's."""
 
 
 class BaselineError(Exception):
-    """A version's answers cannot be checked. The message is shown to the user as it is."""
+    """A version cannot be checked. The message is shown to the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a manifest says about the golden prompts.
+    """The golden prompts and the recorded answers.
 
     Attributes:
         prompts: texts with one or more [MASK].
         answers: for each engine the distributions at all masks, in the prompts' order.
-        top_k: how many candidates the version can be asked for.
+        top_k: the maximum of candidates that the version returns.
     """
 
     prompts: Sequence[str]
@@ -32,7 +35,7 @@ class Baseline:
     top_k: int
 
     def prompt_of(self, mask: int) -> str:
-        """Return the prompt that a mask, counted over all prompts, is in."""
+        """Return the prompt of a mask, which is counted over all prompts."""
         return [prompt for prompt in self.prompts for _ in range(prompt.count(MASK))][mask]
 
 
@@ -46,14 +49,14 @@ def read_baseline(version: Path) -> Baseline:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror}); let GATEWAY_MODEL_FOLDER be the folder of the served versions"
+        msg = f"{path} cannot be read ({error.strerror}); set GATEWAY_MODEL_FOLDER to the folder of the served versions"
         raise BaselineError(msg) from error
     except ValueError as error:
         msg = f"{path} is damaged ({error}); export the version again"
         raise BaselineError(msg) from error
     try:
         if not (recorded := manifest.get("baseline")):
-            msg = f"{path} has no baseline, since it is of an older export; export the version again"
+            msg = f"{path} has no baseline, as it is from an older export; export the version again"
             raise BaselineError(msg)
         prompts = [str(prompt) for prompt in recorded["prompts"]]
         masks = sum(prompt.count(MASK) for prompt in prompts)
@@ -69,7 +72,7 @@ def _distributions(recorded: Sequence[Mapping[str, Any]], masks: int) -> list[Di
     """Return the distributions of all masks.
 
     Raises:
-        ValueError: there are not as many as masks, or a probability is none.
+        ValueError: their number differs from the number of masks, or a score is not from 0 to 1.
     """
     if not len(recorded) == masks > 0:
         msg = f"it has answers for {len(recorded)} masks, its prompts have {masks}"

@@ -1,7 +1,7 @@
-"""Whether the model still answers as it did when it was exported: the failure that no error shows.
+"""Check that the model still answers as at export.
 
-The golden prompts of the served version's manifest are asked now and then, and the answers are compared with those that
-stand there. A version may be served by either engine; what counts is how far its answers are from the nearer one's.
+At intervals, the golden prompts of the served version's manifest are sent to the model, and the answers are compared
+with the recorded ones. The engine that serves is unknown, so the drift is the distance to the nearer baseline.
 """
 
 import asyncio
@@ -34,37 +34,36 @@ from deploy.gateway.telemetry.recorder import Log
 
 Status = Literal["success", "drift", "failed"]
 
-LOOK_S = 1.0
-"""How often it is seen whether a check is due."""
+POLL_S = 1.0
+"""The interval at which the due time is polled."""
 JITTER = 0.1
-"""The share of the interval that a check may come earlier or later, so that many gateways do not ask together."""
+"""The jitter of the interval as a share, so that many gateways do not check at the same time."""
 
-# Nothing is known of the answers then, and whoever watches readiness tells what is wrong.
+# There are no answers to compare then, and the readiness watch reports the problem.
 _NOT_CHECKED = (BaselineError, UnreachableError, ServerTimeoutError, OverloadedError, DeadlineError)
 
 _MOVED = (
-    "{drift.mean:.1%} of the answers' probability is not where it was at export, at one mask of {prompt} "
+    "{drift.mean:.1%} of the answers' probability has moved since the export, at one mask of {prompt} "
     "{drift.largest:.1%}; compare the served files with the digests in the version's manifest.json, and export again"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How one check went.
+    """The result of a check.
 
     Attributes:
-        status: ``success``; ``drift`` if the answers have moved by more than the threshold; ``failed`` if there is no
-            answer to compare.
-        threshold: the largest drift that is none to speak of.
-        checked_at: UTC with milliseconds, ISO 8601.
-        address: the model server that was asked.
-        version: the version that answered, None if it is not known.
-        drift: the mean of `total_variation` over all masks, None if it failed.
-        largest: the same of the mask where most has moved.
-        prompt: the prompt which that mask is in.
-        engine: whose recorded answers are the nearer ones.
-        error_type: the class of the error, if it failed.
-        error: what is wrong, unless nothing is.
+        status: ``success``; ``drift`` if the drift exceeds the threshold; ``failed`` without an answer to compare.
+        threshold: drift above this is reported.
+        checked_at: the time in UTC with milliseconds, ISO 8601.
+        address: the model server that was checked.
+        version: the version that answered; None if unknown.
+        drift: the mean of `total_variation` over all masks; None if the check failed.
+        largest: the largest `total_variation` of a mask.
+        prompt: the prompt of that mask.
+        engine: the engine with the nearer baseline.
+        error_type: the class of the error, if the check failed.
+        error: the message of the drift or the error.
     """
 
     status: Status
@@ -81,22 +80,22 @@ class Check:
 
 
 class Consistency:
-    """Checks the answers of every model server, one after the other, and tells log and metrics.
+    """Checks the model servers one by one, and records the results.
 
     Args:
-        clients: who asks, by the address of one server each.
+        clients: a client for each server, by address.
         watch: knows the version that answers.
-        folder: has the folders of the versions with their manifests; None: nothing is checked.
-        log: where the lines go.
-        metrics: where the checks are counted.
+        folder: the folder of the versions with their manifests; None disables the checks.
+        log: takes the lines.
+        metrics: counts the checks.
         model_name: the model's name.
-        interval_s: how long to wait between two checks of a version.
-        threshold: the drift above which a check is a WARNING.
-        clock: returns seconds that never go back.
+        interval_s: the interval of the checks.
+        threshold: drift above this is a WARNING.
+        clock: a monotonic clock in seconds.
         uniform: returns a random number between two.
 
     Attributes:
-        latest: how the latest check went, of several servers that of the one which fares worst; None before the first.
+        latest: the latest check; of several servers, the worst result. None before the first.
     """
 
     def __init__(
@@ -125,18 +124,18 @@ class Consistency:
         self._uniform = uniform
         self._seen: int | None = None
         self._due = 0.0
-        self._told: dict[str, str | None] = {}
+        self._logged: dict[str, str | None] = {}
         self.latest: Check | None = None
 
     @property
     def drift(self) -> tuple[float, float] | None:
-        """The latest drift with its threshold, None while nobody knows it."""
+        """The latest drift with its threshold; None if unknown."""
         latest = self.latest
         return None if latest is None or latest.drift is None else (latest.drift, latest.threshold)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Check as soon as questions can be answered, whenever another version answers, and then at intervals."""
+        """Check when the model is ready, when the version changes, and at intervals."""
         running = asyncio.create_task(self._run()) if self._folder else None
         try:
             yield
@@ -148,11 +147,11 @@ class Consistency:
 
     async def _run(self) -> None:
         while True:
-            await self.look()
-            await asyncio.sleep(LOOK_S)
+            await self.poll()
+            await asyncio.sleep(POLL_S)
 
-    async def look(self) -> None:
-        """Check all servers if it is time to."""
+    async def poll(self) -> None:
+        """Check all servers if a check is due."""
         if self._folder is None:
             return
         version = self._watch.version if self._watch.ready else None
@@ -163,10 +162,13 @@ class Consistency:
         self._due = self._clock() + self._interval_s * self._uniform(1 - JITTER, 1 + JITTER)
         found = [await self._check(self._folder, address, client) for address, client in self._clients.items()]
         checks = [check for check in found if check]
-        self.latest = max(checks, key=_gravity, default=self.latest)
+        self.latest = max(checks, key=_severity, default=self.latest)
 
     async def _check(self, folder: Path, address: str, client: AsyncFillMask) -> Check | None:
-        """Ask one server; return None if another version came meanwhile, which is then checked by itself."""
+        """Check one server.
+
+        Return None if its version changed meanwhile, as the new one is checked next.
+        """
         check = partial(Check, threshold=self._threshold, checked_at=iso_8601(time()), address=address)
         began, version = perf_counter(), None
         level: Level | None = None
@@ -177,10 +179,10 @@ class Consistency:
             if await _newest(client) != version:
                 return None
             found = self._compare(partial(check, version=version), baseline, answers)
-        except Exception as error:  # noqa: BLE001 - a damaged model may lead to any, and none may end the checks
+        except Exception as error:  # noqa: BLE001 - a damaged model may cause any exception, and none may end the checks
             level = "WARNING" if isinstance(error, _NOT_CHECKED) else None
             found = check(status="failed", version=version, error_type=type(error).__name__, error=str(error))
-        self._tell(found, level, (perf_counter() - began) * 1000)
+        self._record(found, level, (perf_counter() - began) * 1000)
         return found
 
     def _compare(self, check: Callable[..., Check], baseline: Baseline, answers: Sequence[Distribution]) -> Check:
@@ -197,13 +199,16 @@ class Consistency:
             error=_MOVED.format(drift=drift, prompt=prompt) if has_moved else None,
         )
 
-    def _tell(self, check: Check, level: Level | None, total_time_ms: float) -> None:
-        """Count a check and write its line; what cannot be checked at all is said once, until something changes."""
+    def _record(self, check: Check, level: Level | None, total_time_ms: float) -> None:
+        """Count a check and write its line.
+
+        A missing baseline is logged only once.
+        """
         self._metrics.consistency_checks(check.status).inc()
         reason = check.error if check.error_type == BaselineError.__name__ else None
-        was_told = reason is not None and self._told.get(check.address) == reason
-        self._told[check.address] = reason
-        if was_told:
+        was_logged = reason is not None and self._logged.get(check.address) == reason
+        self._logged[check.address] = reason
+        if was_logged:
             return
         self._log.write(
             Canary(
@@ -220,15 +225,15 @@ class Consistency:
         )
 
 
-def _gravity(check: Check) -> tuple[bool, bool, float]:
+def _severity(check: Check) -> tuple[bool, bool, float]:
     return check.status == "drift", check.status == "failed", check.drift or 0.0
 
 
 async def _newest(client: AsyncFillMask) -> int:
-    """Return the version that answers.
+    """Return the newest available version.
 
     Raises:
-        BaselineError: there is none.
+        BaselineError: no version is available.
     """
     status = await client.model_status()
     if not status.available:
@@ -238,10 +243,12 @@ async def _newest(client: AsyncFillMask) -> int:
 
 
 async def _ask(client: AsyncFillMask, baseline: Baseline) -> list[Distribution]:
-    """Return the answers for all masks; one prompt is asked at a time, so that no user waits for more than one.
+    """Return the answers at all masks.
+
+    Prompts are sent one by one, so that users wait for at most one.
 
     Raises:
-        BertMlmError: a prompt was not answered, or with numbers that are none.
+        BertMlmError: a prompt was not answered, or a score is infinite or NaN.
     """
     answers: list[Distribution] = []
     for prompt in baseline.prompts:

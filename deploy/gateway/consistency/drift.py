@@ -1,20 +1,20 @@
-"""How far a model's answers have moved from those that it gave when it was exported."""
+"""Measure the drift of a model's answers since the export."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Distribution = Mapping[int, float]
-"""The probabilities of a mask's best candidates by their token ids; what they leave of 1 is the other tokens'."""
+"""The probabilities of a mask's best candidates by token id; the rest to 1 belongs to the other tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How far the answers have moved.
+    """The drift of the answers.
 
     Attributes:
-        mean: the share of probability that moved, over all masks, from 0 to 1.
-        largest: the same of the mask where most of it moved.
-        mask: which mask that is.
+        mean: the mean share of moved probability over all masks, from 0 to 1.
+        largest: the largest share at one mask.
+        mask: the index of that mask.
     """
 
     mean: float
@@ -23,16 +23,15 @@ class Drift:
 
 
 def total_variation(baseline: Distribution, now: Distribution) -> float:
-    """Return the total variation distance between two distributions over the baseline's tokens and one for the rest.
+    """Return the total variation distance over the baseline's tokens and the rest.
 
-    It is half the sum of the differences, and the share of probability that would have to be moved to turn one into the
-    other: 0 for equal ones, 1 for those with nothing in common (Levin, Peres and Wilmer, "Markov Chains and Mixing
-    Times", 2nd edition, section 4.1 and proposition 4.2). Joining the other tokens can only make it smaller.
+    It is half the sum of the absolute differences, which is the share of probability to move to turn one distribution
+    into the other: 0 for equal ones, 1 for disjoint ones (Levin, Peres and Wilmer, "Markov Chains and Mixing Times",
+    2nd edition, section 4.1 and proposition 4.2). Merging the other tokens can only make it smaller.
 
     Args:
-        baseline: the best candidates as they were.
-        now: the best candidates as they are, more of them, so that one that has lost ranks is still among them; a
-            token that is not counts as 0.
+        baseline: the best candidates at export.
+        now: the best candidates now, more of them, to include those that have lost ranks; a missing token counts as 0.
     """
     moved = sum(abs(before - now.get(token, 0.0)) for token, before in baseline.items())
     rest = sum(baseline.values()) - sum(now.get(token, 0.0) for token in baseline)
@@ -40,10 +39,10 @@ def total_variation(baseline: Distribution, now: Distribution) -> float:
 
 
 def measure(baseline: Sequence[Distribution], now: Sequence[Distribution]) -> Drift:
-    """Return how far the answers for the same masks have moved.
+    """Return the drift between answers at the same masks.
 
     Raises:
-        ValueError: there are not as many now.
+        ValueError: the numbers of masks differ.
     """
     moved = [total_variation(*mask) for mask in zip(baseline, now, strict=True)]
     mask = max(range(len(moved)), key=moved.__getitem__)

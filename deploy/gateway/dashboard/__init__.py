@@ -1,6 +1,5 @@
-"""The report as a page of the gateway: /dashboard.
+"""Serve the report as a page, /dashboard.
 
-``routes`` answers, ``reports`` has one report computed at a time and keeps it for some seconds, ``computing`` computes
-one in a process of its own, ``page`` and ``words`` put it into the page, whose style and script are beside the
-workbench's in ``page/``.
+``routes`` answers requests, ``reports`` computes one report at a time and caches it for some seconds, ``computing``
+runs a report in a separate process, ``page`` and ``words`` render the page. Its style and script are in ``page/``.
 """

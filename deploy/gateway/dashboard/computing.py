@@ -1,7 +1,8 @@
-"""One report in a process of its own: DuckDB's memory goes when it ends, and no question waits for its interpreter.
+"""Compute a report in a separate process.
 
-The process, ``python -m deploy.gateway.dashboard.computing``, reads a line of JSON with what is asked from its standard
-input, which stays open as long as somebody wants the report, and writes a line with the report or the error.
+DuckDB's memory is freed when it ends, and it does not hold the gateway's GIL. The process,
+``python -m deploy.gateway.dashboard.computing``, reads the query as a line of JSON from its standard input, whose
+closing cancels the report, and writes a line with the report or the error.
 """
 
 import asyncio
@@ -27,8 +28,8 @@ _KINDS = (errors.ReportError, errors.NoLogError, errors.TimeLimitError, errors.U
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A range as it was written, and a language: what tells one report from another."""
+class ReportQuery:
+    """The query of a report, the key of its cache."""
 
     since: str
     until: str | None
@@ -36,21 +37,21 @@ class Asked:
     language: Language
 
 
-async def compute(log: Path, asked: Asked, time_limit_s: float) -> str:
-    """Return a report as an element of HTML; who cancels this ends the process.
+async def compute(log: Path, query: ReportQuery, time_limit_s: float) -> str:
+    """Return a report as an HTML element; cancelling ends the process.
 
     Raises:
-        UsageError: the range cannot be read.
-        NoLogError: there is no log.
-        TimeLimitError: it took too long.
+        UsageError: the range is invalid.
+        NoLogError: no log exists.
+        TimeLimitError: the report timed out.
         ReportError: the log cannot be read, or the process ended without an answer.
     """
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, stdin=PIPE, stdout=PIPE)
-    assert process.stdin is not None  # noqa: S101  asked for above
-    assert process.stdout is not None  # noqa: S101  likewise
+    assert process.stdin is not None  # noqa: S101  stdin=PIPE
+    assert process.stdout is not None  # noqa: S101  stdout=PIPE
     try:
         process.stdin.write(
-            json.dumps({"log": str(log), "time_limit_s": time_limit_s, **asdict(asked)}).encode() + b"\n"
+            json.dumps({"log": str(log), "time_limit_s": time_limit_s, **asdict(query)}).encode() + b"\n"
         )
         answer = await process.stdout.read()
     finally:
@@ -59,8 +60,11 @@ async def compute(log: Path, asked: Asked, time_limit_s: float) -> str:
 
 
 async def _end(process: Process) -> None:
-    """Let the process end by itself, as it does when its input is closed, and see that it does."""
-    assert process.stdin is not None  # noqa: S101  see above
+    """Close the process's input, which ends it.
+
+    Kill it if it does not end.
+    """
+    assert process.stdin is not None  # noqa: S101  stdin=PIPE
     process.stdin.close()
     try:
         await asyncio.wait_for(process.communicate(), _END_S)  # reads to the end, which closes the pipe
@@ -74,7 +78,7 @@ def _read(answer: bytes, status: int | None) -> str:
     try:
         outcome = json.loads(answer)
     except ValueError as error:
-        msg = f"the report's process ended with status {status}; the gateway's standard error says why"
+        msg = f"the report's process ended with status {status}; see the gateway's standard error"
         raise errors.ReportError(msg) from error
     if "error" in outcome:
         kinds = {kind.__name__: kind for kind in _KINDS}
@@ -84,31 +88,34 @@ def _read(answer: bytes, status: int | None) -> str:
 
 
 def main() -> None:
-    """Answer the one question on standard input."""
+    """Answer the query on standard input."""
     with suppress(OSError):
-        os.nice(_NICENESS)  # questions go first
+        os.nice(_NICENESS)  # questions have priority
     question = json.loads(sys.stdin.readline())
-    unwanted = threading.Event()
-    threading.Thread(target=_watch, args=(unwanted,), daemon=True).start()
+    cancelled = threading.Event()
+    threading.Thread(target=_watch, args=(cancelled,), daemon=True).start()
     try:
-        outcome = {"html": _write(question, unwanted)}
+        outcome = {"html": _write(question, cancelled)}
     except errors.ReportError as error:
         outcome = {"error": type(error).__name__, "message": str(error)}
     with suppress(BrokenPipeError):
         print(json.dumps(outcome), flush=True)
-    os._exit(0)  # the watching thread holds standard input, which Python's own end would wait for
+    os._exit(0)  # a normal exit would wait for the thread that reads standard input
 
 
-def _watch(unwanted: threading.Event) -> None:
+def _watch(cancelled: threading.Event) -> None:
     sys.stdin.read()
-    unwanted.set()
+    cancelled.set()
 
 
-def _write(question: dict[str, Any], unwanted: threading.Event) -> str:
-    from deploy.gateway.report.query import Limits, read_report  # loads DuckDB, which the gateway itself does not need
+def _write(question: dict[str, Any], cancelled: threading.Event) -> str:
+    from deploy.gateway.report.query import (
+        Limits,
+        read_report,
+    )  # imports DuckDB, which the gateway process does not need
 
     chosen = time_range(question["since"], question["until"], question["timezone"])
-    limits = Limits(threads=1, time_s=question["time_limit_s"], cancelled=unwanted)
+    limits = Limits(threads=1, time_s=question["time_limit_s"], cancelled=cancelled)
     return html_fragment(read_report(Path(question["log"]), chosen, limits), WORDS[question["language"]])
 
 

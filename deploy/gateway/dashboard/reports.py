@@ -1,30 +1,33 @@
-"""Reports for the page: one at a time, kept for some seconds, and computed once for all who ask for the same."""
+"""Compute reports one at a time, and cache them.
+
+Concurrent requests for the same report share one computation, which prevents a cache stampede.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from deploy.gateway.dashboard.computing import Asked, compute
+from deploy.gateway.dashboard.computing import ReportQuery, compute
 from deploy.gateway.report.errors import TimeLimitError
 
-KEEP_S = 10.0
-"""How long a report is shown to others before it is computed anew."""
+CACHE_S = 10.0
+"""How long a report is cached."""
 
 TIME_LIMIT_S = 30.0
-"""How long one report may be computed."""
+"""The timeout of a report."""
 
-MOST_WAITING = 4
-"""How many different reports are computed or wait at most."""
+MAX_PENDING = 4
+"""The maximum of different reports that are computed or wait."""
 
 
 class Reports:
-    """Reports over one log, as elements of HTML.
+    """The reports of a log as HTML elements.
 
     Args:
         log: the gateway's log file.
-        time_limit_s: how long one may be computed.
-        keep_s: how long it is kept.
-        compute: computes one, see `computing.compute`.
+        time_limit_s: the timeout of a report.
+        keep_s: how long a report is cached.
+        compute: computes a report (see `computing.compute`).
     """
 
     def __init__(
@@ -32,44 +35,44 @@ class Reports:
         log: Path,
         *,
         time_limit_s: float = TIME_LIMIT_S,
-        keep_s: float = KEEP_S,
-        compute: Callable[[Path, Asked, float], Awaitable[str]] = compute,
+        keep_s: float = CACHE_S,
+        compute: Callable[[Path, ReportQuery, float], Awaitable[str]] = compute,
     ) -> None:
         self._log = log
         self._time_limit_s = time_limit_s
         self._keep_s = keep_s
         self._compute = compute
-        self._turn = asyncio.Lock()
-        self._tasks: dict[Asked, asyncio.Task[str]] = {}
+        self._computing = asyncio.Lock()
+        self._tasks: dict[ReportQuery, asyncio.Task[str]] = {}
 
-    async def read(self, asked: Asked) -> str:
-        """Return a report's element.
+    async def read(self, query: ReportQuery) -> str:
+        """Return a report's HTML element.
 
         Raises:
-            TimeLimitError: it took too long, or too many others wait.
+            TimeLimitError: the report timed out, or too many others are pending.
             ReportError: see `computing.compute`.
         """
-        task = self._tasks.get(asked)
+        task = self._tasks.get(query)
         if task is None:
-            if len([one for one in self._tasks.values() if not one.done()]) >= MOST_WAITING:
-                msg = "too many reports are asked for at a time; try again in some seconds"
+            if len([one for one in self._tasks.values() if not one.done()]) >= MAX_PENDING:
+                msg = "too many reports are pending; retry in a few seconds"
                 raise TimeLimitError(msg)
-            task = self._tasks[asked] = asyncio.create_task(self._in_turn(asked))
-            task.add_done_callback(lambda done: self._keep(asked, done))
-        return await asyncio.shield(task)  # who goes away does not take the report from the others
+            task = self._tasks[query] = asyncio.create_task(self._compute_next(query))
+            task.add_done_callback(lambda done: self._keep(query, done))
+        return await asyncio.shield(task)  # a disconnected client must not cancel the report for others
 
     async def close(self) -> None:
-        """Give up what is being computed."""
+        """Cancel pending reports."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _in_turn(self, asked: Asked) -> str:
-        async with self._turn:
-            return await self._compute(self._log, asked, self._time_limit_s)
+    async def _compute_next(self, query: ReportQuery) -> str:
+        async with self._computing:
+            return await self._compute(self._log, query, self._time_limit_s)
 
-    def _keep(self, asked: Asked, done: asyncio.Task[str]) -> None:
-        """Forget a report after a while, and a failure at once."""
+    def _keep(self, query: ReportQuery, done: asyncio.Task[str]) -> None:
+        """Remove a report from the cache after its time, a failure at once."""
         failed = done.cancelled() or done.exception() is not None
-        done.get_loop().call_later(0 if failed else self._keep_s, self._tasks.pop, asked, None)
+        done.get_loop().call_later(0 if failed else self._keep_s, self._tasks.pop, query, None)

@@ -1,4 +1,4 @@
-"""The dashboard's addresses."""
+"""The dashboard's routes."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 
 from deploy.gateway import paths
-from deploy.gateway.dashboard.computing import Asked
+from deploy.gateway.dashboard.computing import ReportQuery
 from deploy.gateway.dashboard.page import Message, write_page
 from deploy.gateway.dashboard.reports import Reports
 from deploy.gateway.dashboard.words import PAGE_WORDS, Language
@@ -17,14 +17,14 @@ from deploy.gateway.report.time_range import time_range
 DEFAULT_RANGE = "24h"
 
 _LONGEST = 100
-# A report holds what users wrote, and the language may be the browser's.
+# A report contains users' texts, and its language may depend on the browser.
 _HEADERS = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
 
 
 class Dashboard:
-    """The page, and the report's stylesheet.
+    """The page and the report's stylesheet.
 
-    ``/dashboard?since=24h&until=…&timezone=Asia/Shanghai&lang=zh`` takes what the report's command takes.
+    ``/dashboard?since=24h&until=…&timezone=Asia/Shanghai&lang=zh`` has the parameters of the report's command.
 
     Args:
         log: the gateway's log file.
@@ -34,26 +34,26 @@ class Dashboard:
         self._reports = Reports(log)
 
     def add_to(self, app: FastAPI) -> None:
-        """Add the addresses."""
+        """Add the routes."""
         app.add_route(paths.DASHBOARD, self.page, ["GET"], include_in_schema=False)
         app.add_route(f"{paths.DASHBOARD}/report.css", self.style, ["GET"], include_in_schema=False)
 
     async def close(self) -> None:
-        """Give up what is being computed."""
+        """Cancel pending reports."""
         await self._reports.close()
 
     async def page(self, request: Request) -> HTMLResponse:
-        """Answer with the report, or with a page that says why there is none."""
-        asked = _asked(request)
-        words = PAGE_WORDS[asked.language]
+        """Return the report, or a page with the error."""
+        query = _query(request)
+        words = PAGE_WORDS[query.language]
         try:
-            chosen = time_range(asked.since, asked.until, asked.timezone)
+            chosen = time_range(query.since, query.until, query.timezone)
         except UsageError as error:
             message = Message(words.wrong_range, words.wrong_range_help, str(error))
-            return HTMLResponse(write_page(asked, None, message.html()), 400, _HEADERS)
+            return HTMLResponse(write_page(query, None, message.html()), 400, _HEADERS)
         status, headers = 200, _HEADERS
         try:
-            content = await self._reports.read(asked)
+            content = await self._reports.read(query)
         except NoLogError:
             content = Message(words.no_log, words.no_log_help).html()
         except TimeLimitError as error:
@@ -62,21 +62,23 @@ class Dashboard:
         except ReportError as error:
             status = 500
             content = Message(words.unreadable, words.unreadable_help, str(error)).html()
-        return HTMLResponse(write_page(asked, chosen, content), status, headers)
+        return HTMLResponse(write_page(query, chosen, content), status, headers)
 
     async def style(self, _request: Request) -> Response:
-        """Answer with the report's rules."""
+        """Return the report's stylesheet."""
         return Response(stylesheet(), media_type="text/css", headers={"Cache-Control": "no-cache"})
 
 
-def _asked(request: Request) -> Asked:
-    """Read the page's address; what is left empty in the form counts as not given."""
+def _query(request: Request) -> ReportQuery:
+    """Parse the page's URL; empty form fields are ignored."""
     given = {name: request.query_params.get(name, "").strip()[:_LONGEST] for name in ("since", "until", "timezone")}
-    return Asked(given["since"] or DEFAULT_RANGE, given["until"] or None, given["timezone"] or None, _language(request))
+    return ReportQuery(
+        given["since"] or DEFAULT_RANGE, given["until"] or None, given["timezone"] or None, _language(request)
+    )
 
 
 def _language(request: Request) -> Language:
-    """Return the address's language, or the first of the browser's that the page speaks."""
+    """Return the URL's language, or the first supported one of the browser."""
     wishes = [request.query_params.get("lang", ""), *request.headers.get("accept-language", "").split(",")]
     for wish in wishes:
         match wish.strip()[:2].lower():

@@ -1,4 +1,4 @@
-"""What the dashboard's page says around the report, in English and in Chinese."""
+"""The dashboard's texts in English and Chinese."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Language = Literal["en", "zh"]
 
 @dataclass(frozen=True, slots=True)
 class PageWords:
-    """The page's words in one language; braces are filled in."""
+    """The page's texts in one language, with placeholders in braces."""
 
     lang: str
     skip: str
@@ -74,11 +74,11 @@ ENGLISH = PageWords(
     wrong_range="This range cannot be shown",
     wrong_range_help="Choose one above, or write both times so that the first lies before the second.",
     no_log="There is no request log yet",
-    no_log_help="Ask the model something, and what happened appears here within seconds.",
+    no_log_help="Send the model a request; the report appears here within seconds.",
     unready="The report is not ready",
     unready_help="It took too long, or too many others are asked for. Try again soon, or choose a shorter range.",
     unreadable="The request log cannot be read",
-    unreadable_help="Whoever runs the gateway can mend this:",
+    unreadable_help="The gateway's operator can fix this:",
 )
 
 CHINESE = PageWords(

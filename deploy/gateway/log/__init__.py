@@ -1,4 +1,4 @@
-"""The log of the gateway: kinds of lines, what is hidden in them, the file, and the resources told at intervals.
+"""The gateway's log of JSON lines.
 
 ::
 

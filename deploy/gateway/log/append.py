@@ -1,8 +1,8 @@
-"""Append whole lines to a file that others may append to, rename and remove at any moment.
+"""Append lines to a file that other processes may rotate or remove.
 
-The file is opened anew for each batch of lines, so rotation by rename needs no signal, a folder that has vanished is
-made again, and a full disk or a lack of descriptors ends when it ends. Processes that append to one file take turns by
-a lock on the file itself: who has the lock and finds the file still at its path is alone with it.
+The file is opened for each batch of lines, so that rotation by rename needs no signal, a removed folder is created
+again, and writing recovers after a full disk or a lack of descriptors. A lock on the file serializes processes that
+append to it: a process that has the lock and still finds the file at its path has exclusive access.
 """
 
 import contextlib
@@ -16,21 +16,21 @@ from pathlib import Path
 
 from deploy.gateway.log.rotation import Rotation, rotate
 
-_MODE = 0o640  # what users wrote is not for everybody on the machine
+_MODE = 0o640  # users' texts must not be readable by all users of the machine
 
 logger = logging.getLogger(__name__)
 
 
 def append(path: Path, lines: bytes, rotation: Rotation | None = None) -> int:
-    """Append lines, after rotating the file if that is due.
+    """Append lines, after a rotation if one is due.
 
     Args:
-        path: the file, made with its folder if it is not there.
+        path: the file; created with its folder if missing.
         lines: whole lines, each with its newline.
-        rotation: when the file is rotated; None leaves that to others.
+        rotation: when the file is rotated; None leaves that to other programs.
 
     Returns:
-        How many bytes were written: all, or fewer whole lines if the disk was full after them.
+        The number of bytes written; less than all, in whole lines, if the disk is full.
 
     Raises:
         OSError: not even one line could be written.
@@ -47,18 +47,18 @@ def _rotate_if_due(path: Path, added_bytes: int, rotation: Rotation) -> None:
         if stat.S_ISREG(status.st_mode) and rotation.is_due(status, added_bytes):
             try:
                 rotate(path, rotation)
-            except OSError as error:  # a file that is too large is better than lines that are lost
-                _say_once(f"{path} cannot be rotated: {error.strerror}")
+            except OSError as error:  # a file that is too large is better than lost lines
+                _log_once(f"{path} cannot be rotated: {error.strerror}")
 
 
 @functools.cache
-def _say_once(message: str) -> None:
+def _log_once(message: str) -> None:
     logger.error(message)
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """Yield the file that is at the path, open and locked."""
+    """Open and lock the file at the path."""
     while True:
         file = _open(path)
         try:
@@ -67,14 +67,14 @@ def _locked(path: Path) -> Iterator[int]:
                 yield file
                 return
         finally:
-            os.close(file)  # which ends the lock, too
+            os.close(file)  # releases the lock, too
 
 
 def _lock(path: Path, file: int) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
     except OSError as error:  # some network file systems have no locks
-        _say_once(f"{path} cannot be locked: {error.strerror}; let one process alone write it")
+        _log_once(f"{path} cannot be locked: {error.strerror}; let only one process write it")
 
 
 def _open(path: Path) -> int:
@@ -103,7 +103,7 @@ def _write(file: int, lines: bytes) -> int:
     except OSError:
         whole = lines.rfind(b"\n", 0, done) + 1
         if whole < done:
-            with contextlib.suppress(OSError):  # where it cannot be cut, the next batch ends the torn line
+            with contextlib.suppress(OSError):  # if this fails, the next batch ends the torn line
                 os.ftruncate(file, os.fstat(file).st_size - (done - whole))
         if not whole:
             raise
@@ -112,9 +112,9 @@ def _write(file: int, lines: bytes) -> int:
 
 
 def _is_torn(file: int) -> bool:
-    """Tell whether a process was killed in the middle of a line.
+    """Return whether a process was killed in the middle of a line.
 
-    The line is ended, not cut off: a program that follows the file may have read it already.
+    The line is ended, not removed: a program that follows the file may have read it already.
     """
     status = os.fstat(file)
     return stat.S_ISREG(status.st_mode) and status.st_size > 0 and os.pread(file, 1, status.st_size - 1) != b"\n"

@@ -1,4 +1,4 @@
-"""What NVIDIA's management library (NVML) says about the GPUs of this machine."""
+"""Read GPU usage from NVIDIA's management library (NVML)."""
 
 import contextlib
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from types import ModuleType
 
 
 class NoGpuError(Exception):
-    """There is no GPU to be seen. The message says why."""
+    """No GPU is available. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class GpuUsage:
-    """All GPUs together.
+    """The usage of all GPUs.
 
     Attributes:
-        name: the first GPU's name, with how many there are if several.
+        name: the first GPU's name, with the number of GPUs if several.
         memory_mb: memory in use by all processes, in units of 2^20 bytes.
-        utilization_percent: how much of the time the busiest was computing; None where that is not told (MIG).
+        utilization_percent: the utilization of the busiest GPU; None if it is not reported (MIG).
     """
 
     name: str
@@ -26,16 +26,16 @@ class GpuUsage:
 
 
 class Gpu:
-    """NVML's session, opened anew after each failure, so that a GPU that comes back is seen again."""
+    """An NVML session, reopened after a failure to detect a GPU that has recovered."""
 
     def __init__(self) -> None:
         self._nvml: ModuleType | None = None
 
     def read(self) -> GpuUsage:
-        """Ask how much of the GPUs is in use.
+        """Return the GPU usage.
 
         Raises:
-            NoGpuError: no nvidia-ml-py (an optional dependency), no driver, no GPU, or one that answers no more.
+            NoGpuError: nvidia-ml-py (an optional dependency), the driver or the GPU is missing, or the GPU has failed.
         """
         try:
             nvml = import_module("pynvml")
@@ -52,7 +52,7 @@ class Gpu:
             raise NoGpuError(str(error)) from error
 
     def close(self) -> None:
-        """End the session, if there is one."""
+        """Close the session if it is open."""
         nvml, self._nvml = self._nvml, None
         if nvml is not None:
             with contextlib.suppress(nvml.NVMLError):

@@ -1,4 +1,4 @@
-"""Write a line of the log as JSON, in one line by everybody's rules."""
+"""Encode a log line as a single line of JSON."""
 
 import json
 import math
@@ -25,14 +25,13 @@ _LEVELS: dict[str, Level] = {
 
 
 def encode(line: Line, changes: Mapping[str, Value | None] = MappingProxyType({})) -> bytes:
-    """Return a line's bytes: JSON in UTF-8 with a newline at its end, and none in it by anybody's rules.
+    """Encode a line as UTF-8 JSON with a newline at its end.
 
-    Numbers with a fraction have six significant digits, which is finer than any of them is measured; one that is not
-    finite is left out.
+    Floats have six significant digits, more than any measurement here; non-finite ones are omitted.
 
     Args:
-        line: what to write.
-        changes: other values for some of its fields; None leaves one out.
+        line: the line.
+        changes: values that replace some of its fields; None omits a field.
     """
     kind = type(line)
     parts = [f'{{"timestamp":"{iso_8601(line.timestamp)}","level":"{level_of(line)}"']
@@ -49,11 +48,11 @@ def encode(line: Line, changes: Mapping[str, Value | None] = MappingProxyType({}
 
 
 def level_of(line: Line) -> Level:
-    """Return how grave a line is: what it says itself, or what its status says."""
+    """Return a line's level, or the default of its status."""
     return line.level or _LEVELS.get(line.status, "INFO")
 
 
-# Of each kind: the names of its fields after timestamp and level, each with its JSON, and what reads them all at once.
+# For each kind: the names of its fields after timestamp and level, their JSON keys, and a function that reads them.
 _NAMES = {kind: tuple(one.name for one in fields(kind))[2:] for kind in KINDS}
 _KEYS = {kind: tuple(f',"{name}":' for name in names) for kind, names in _NAMES.items()}
 _READERS: dict[type[Line], Callable[[Line], tuple[Any, ...]]] = {
@@ -65,11 +64,11 @@ _UNSAFE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def _quote(text: str) -> str:
-    """Return a text as JSON.
+    """Encode a text as JSON.
 
-    JSON's own rules escape the control characters below U+0020. Escaped here are the others, and U+2028 and U+2029, at
-    which Python, JavaScript and some viewers begin a new line. Half a surrogate pair, which UTF-8 cannot write and
-    strict parsers refuse, becomes U+FFFD.
+    JSON escapes control characters below U+0020. Here the other ones are escaped, too, and U+2028 and U+2029, which
+    Python, JavaScript and some viewers treat as line breaks. A lone surrogate, which UTF-8 cannot encode and strict
+    parsers reject, becomes U+FFFD.
     """
     written = _to_json(text)
     return written if text.isprintable() else _UNSAFE.sub(_escape, written)
@@ -81,13 +80,13 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a number that a reader takes for one with a fraction, even if it has none."""
+    """Format a float with a decimal point or exponent, so that readers infer a float type."""
     written = f"{value:.6g}"
     return written if "." in written or "e" in written else f"{written}.0"
 
 
 def iso_8601(seconds: float) -> str:
-    """Return a time since 1970 in UTC with milliseconds."""
+    """Format a Unix time in UTC with milliseconds."""
     whole = int(seconds)
     return f"{_date_and_time(whole)}.{int((seconds - whole) * 1000):03}Z"
 

@@ -1,7 +1,7 @@
-"""The lines of the log: what each kind says.
+"""Define the kinds of log lines.
 
-A line's fields are written in the order of its class, a field that is None is left out, and ``MEANINGS`` says once
-what each field means, whatever line it is in.
+Fields are written in the order of the class, a field that is None is omitted, and ``MEANINGS`` describes each field,
+which has the same meaning in all lines.
 """
 
 import time
@@ -23,55 +23,55 @@ Process = Literal["gateway", "server"]
 AlertStatus = Literal["firing", "resolved"]
 
 MEANINGS = {
-    "timestamp": "When it happened: UTC with milliseconds, as ISO 8601 writes it.",
-    "level": "How grave it is: INFO, WARNING or ERROR.",
-    "module": "The part that tells it.",
-    "task": "What the part was doing; for an alert, the alert's name.",
-    "status": "How it went.",
-    "request_id": "The request's X-Request-Id, the caller's or one of ours: the same in all of its lines.",
+    "timestamp": "Time of the event: ISO 8601, UTC, with milliseconds.",
+    "level": "INFO, WARNING or ERROR.",
+    "module": "The component that wrote the line.",
+    "task": "The component's task; for an alert, its name.",
+    "status": "The outcome.",
+    "request_id": "The request's X-Request-Id, the caller's or a generated one; the same in all of its lines.",
     "trace_id": "The trace's id from the caller's W3C traceparent.",
     "model_name": "The model that was asked or loaded.",
     "model_version": "The version that answered or was loaded.",
-    "batch_size": "How many sentences the request had; each has a line.",
+    "batch_size": "The number of sentences in the request; each has a line.",
     "input_text": "The sentence without personal data, or its digest.",
-    "predicted_token": "The best answer; one of the words that the caller gave is written as the sentence is.",
-    "score": "How probable the best answer is, from 0 to 1; of given words, per token; for similarity, the cosine.",
-    "inference_time_ms": "The model server's share of the request, from sending to the answer.",
-    "tokenize_time_ms": "The tokenizer's share of the request.",
-    "total_time_ms": "The whole request in the gateway, or the whole of another task.",
-    "load_time_ms": "How long the model took to load.",
-    "device": "What computes: the GPU's name, or cpu.",
-    "process": "Whose resources: gateway or server.",
-    "pid": "The process's number.",
-    "cpu_percent": "Share of one core since the line before; two busy cores are 200.",
+    "predicted_token": "The best answer; a word that the caller gave is masked or digested like the sentence.",
+    "score": "The probability of the best answer, from 0 to 1; of given words, per token; for similarity, the cosine.",
+    "inference_time_ms": "Time spent in the model server.",
+    "tokenize_time_ms": "Time spent in the tokenizer.",
+    "total_time_ms": "Total time of the request in the gateway, or of another task.",
+    "load_time_ms": "The load time of the model.",
+    "device": "The GPU's name, or cpu.",
+    "process": "The process measured: gateway or server.",
+    "pid": "The process id.",
+    "cpu_percent": "CPU use since the previous line in percent of one core; two busy cores are 200.",
     "memory_mb": "Resident memory of the process, in units of 2^20 bytes.",
-    "gpu_memory_mb": "GPU memory in use by all processes, in units of 2^20 bytes; 0 where the CPU computes.",
-    "gpu_utilization_percent": "How much of the time the busiest GPU was computing.",
-    "value": "What was measured, in the unit of the alert's or check's threshold.",
-    "threshold": "The limit that it is compared with.",
-    "sample_rate": "The share of such lines that is written, if not all are (a sample of the successes, the first of a "
-    "second's requests refused with 429): the line stands for 1 / sample_rate.",
-    "lost_lines": "How many lines were lost since the log last said so.",
+    "gpu_memory_mb": "GPU memory in use by all processes, in units of 2^20 bytes; 0 without a GPU.",
+    "gpu_utilization_percent": "Utilization of the busiest GPU.",
+    "value": "The measured value, in the unit of the threshold.",
+    "threshold": "The limit of the value.",
+    "sample_rate": "The share of such lines that is written, if not all are (a sample of the successes; one line a "
+    "second for requests rejected with 429): the line stands for 1 / sample_rate.",
+    "lost_lines": "The number of lines lost since the previous such line.",
     "error_type": "The class of the error.",
     "error": "The error's message, without personal data.",
-    "traceback": "Where an unhandled exception came from, without personal data.",
+    "traceback": "The traceback of an unhandled exception, without personal data.",
 }
-"""What each field means, in the order of the documentation's table."""
+"""The description of each field, in the order of the documentation's table."""
 
 
 class CallersWord(str):
-    """An answer that is one of the words the caller gave: to the log, it is as private as the sentence."""
+    """An answer that the caller gave, which the log treats as private, like the sentence."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What every line says.
+    """The fields of every line.
 
     Attributes:
-        timestamp: in seconds since 1970.
-        level: by default what the status says: ERROR for failures, WARNING for what needs attention, else INFO.
+        timestamp: the Unix time.
+        level: None is the default of the status.
     """
 
     timestamp: float = field(default_factory=time.time)
@@ -107,7 +107,10 @@ class Inference(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLoad(Line):
-    """A model version begins to load, is loaded or could not be loaded; a slow load is a WARNING."""
+    """A load of a model version has begun, succeeded or failed.
+
+    A slow load is a WARNING.
+    """
 
     module: Literal["loading"] = "loading"
     task: Literal["model_load"] = "model_load"
@@ -122,7 +125,7 @@ class ModelLoad(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device(Line):
-    """A GPU was found, or there is none (any more) and the CPU computes."""
+    """A GPU was found, or the CPU is used instead."""
 
     module: Literal["device"] = "device"
     task: Literal["gpu_status"] = "gpu_status"
@@ -134,7 +137,7 @@ class Device(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceUsage(Line):
-    """What a process uses, told at regular intervals."""
+    """The resource use of a process, at regular intervals."""
 
     module: Literal["resource"] = "resource"
     task: Literal["resource_usage"] = "resource_usage"
@@ -151,7 +154,7 @@ class ResourceUsage(Line):
 class Alert(Line):
     """An alert began (WARNING) or ended (INFO); its name is the task.
 
-    It is no ERROR: what went wrong has ERRORs of its own, and who counts those does not count it twice.
+    It is not an ERROR, since the failures have their own ERROR lines and must not be counted twice.
     """
 
     module: Literal["alert"] = "alert"
@@ -162,7 +165,7 @@ class Alert(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canary(Line):
-    """The golden prompts were asked, and how far the answers are from the version's own baseline."""
+    """A check of the answers to the golden prompts against the version's baseline."""
 
     module: Literal["canary"] = "canary"
     task: Literal["output_consistency"] = "output_consistency"
@@ -178,7 +181,7 @@ class Canary(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnhandledException(Line):
-    """An exception that nothing expected."""
+    """An unhandled exception."""
 
     module: Literal["system"] = "system"
     task: Literal["unhandled_exception"] = "unhandled_exception"
@@ -192,7 +195,7 @@ class UnhandledException(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostLines(Line):
-    """Lines could not be written and are gone; told once, when the log works again."""
+    """Lines were lost; written once, when the log works again."""
 
     module: Literal["system"] = "system"
     task: Literal["lost_lines"] = "lost_lines"
@@ -214,7 +217,7 @@ KINDS: tuple[type[Line], ...] = (
 
 
 class Field(NamedTuple):
-    """One row of the documentation's table: the name, JSON's type, the meaning, and the classes of lines it is in."""
+    """A field in the documentation's table."""
 
     name: str
     type: str
@@ -223,7 +226,7 @@ class Field(NamedTuple):
 
 
 def fields() -> Sequence[Field]:
-    """Return every field of every kind of line, for the documentation."""
+    """Return all fields of all kinds of lines."""
     annotations = {
         name: {kind.__name__: one.type for kind in KINDS for one in dataclass_fields(kind) if one.name == name}
         for name in MEANINGS

@@ -1,4 +1,4 @@
-"""Tell what a number is: identity card, bank card, phone, or nothing personal.
+"""Classify numbers as identity card, bank card or phone numbers.
 
 Sources: GB 11643-1999 (identity cards), ISO/IEC 7812-1 (cards and Luhn's check digit), and the numbering plan of
 China's Ministry of Industry and Information Technology (mobile 1[3-9], area codes 010, 02x and 03xx to 09xx).
@@ -12,9 +12,9 @@ from typing import Literal
 Kind = Literal["ID_CARD", "BANK_CARD", "PHONE"]
 
 ID_CARD_DIGITS = 18
-"""How many an identity card has, a final X included."""
+"""The digits of an identity card, including a final X."""
 
-# How people group the digits: the lengths of the groups.
+# Common groupings of the digits, as lengths of the groups.
 _ID_CARD_SHAPES = {(18,), (6, 8, 4), (6, 4, 4, 4), (6, 4, 2, 2, 4), (3, 3, 4, 4, 4), (6, 12), (14, 4)}
 _OLD_ID_CARD_SHAPES = {(15,), (6, 6, 3)}
 _BANK_CARD_SHAPES = {
@@ -39,7 +39,7 @@ _PHONE_SHAPES = {
     *((code, *rest) for code in (2, 4) for rest in {(11,), *_MOBILE_SHAPES, *_FIXED_SHAPES, *_FIXED_ABROAD_SHAPES}),
 }
 SHAPES = frozenset(_ID_CARD_SHAPES | _OLD_ID_CARD_SHAPES | _BANK_CARD_SHAPES | _PHONE_SHAPES)
-"""All of them: a number with another shape is nothing personal, but for an identity card with its check digit."""
+"""All groupings. A number with another one is not personal, except an identity card with a valid check digit."""
 
 # GB/T 2260: the first two digits are the province; 81 to 83 stand for residence permits, 91 for abroad.
 _PLACE = r"(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|91)\d{4}"
@@ -48,7 +48,7 @@ _OLD_ID_CARD = re.compile(rf"{_PLACE}(\d\d)(\d\d)(\d\d)\d{{3}}")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_DIGITS = "10X98765432"
 
-# First digits that issuers of payment cards have, by the number's length: Visa 13; Diners 14; American Express 15.
+# The first digits of payment card issuers by the number's length: Visa 13; Diners 14; American Express 15.
 _ISSUERS = {13: ("4",), 14: ("30", "36", "38", "39"), 15: ("34", "37")}
 _LONGER_ISSUERS = ("2", "3", "4", "5", "6", "8", "9")
 _BEGINS_WITH_DATE = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
@@ -56,16 +56,16 @@ _DOUBLED = str.maketrans("0123456789", "0246813579")
 
 _MOBILE = r"1[3-9]\d{9}"
 _AREA = r"(?:10|2\d|[3-9]\d\d)"
-# Codes of two digits have local numbers of eight; ten digits in a row may be a book's number.
+# Codes of two digits have local numbers of eight; ten digits in a row may be an ISBN.
 _UNBROKEN_PHONE = re.compile(rf"(?:(?:00)?86)?{_MOBILE}|0(?:10|2\d)\d{{8}}|0[3-9]\d{{9,10}}")
 _GROUPED_PHONE = re.compile(rf"{_MOBILE}|0{_AREA}\d{{7,8}}|(?:00)?86(?:{_MOBILE}|0?{_AREA}\d{{7,8}})")
 
 
 def classify(groups: Sequence[str]) -> Kind | None:
-    """Return what a number is, or None if it is nothing personal.
+    """Return the kind of a number, or None if it is not personal.
 
     Args:
-        groups: its digits as they are grouped; the last group may end in X.
+        groups: the groups of its digits; the last may end in X.
     """
     shape, digits = tuple(map(len, groups)), "".join(groups)
     if len(digits) == ID_CARD_DIGITS and (match := _ID_CARD.fullmatch(digits)) and _is_date(*match.groups()):
@@ -99,7 +99,10 @@ def _has_check_digit(digits: str) -> bool:
 
 
 def _is_bank_card(digits: str) -> bool:
-    """Tell whether an issuer could have given the number; orders' numbers often begin with a date."""
+    """Check prefix and Luhn digit.
+
+    Exclude order numbers, which often begin with a date.
+    """
     if not digits.startswith(_ISSUERS.get(len(digits), _LONGER_ISSUERS)) or _BEGINS_WITH_DATE.match(digits):
         return False
     return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(_DOUBLED))) % 10 == 0

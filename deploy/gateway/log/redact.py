@@ -1,12 +1,10 @@
-"""Mask personal data in text: what is found is replaced by what it is, such as ``[PHONE]``.
+"""Mask personal data in texts by its kind, such as ``[PHONE]``.
 
-Found are e-mail addresses, identity cards, bank cards and phone numbers (``personal_numbers``), and the numbers of
-addresses. Digits may be full-width, and spaces, hyphens, dots and brackets may stand between them where people write
-them. A number that only looks like one of these, with a wrong check digit, say, stays as it is; names and streets stay,
-too.
+Masked are e-mail addresses, identity cards, bank cards and phone numbers (``personal_numbers``), and the house numbers
+of addresses. Digits may be full-width, with the usual spaces, hyphens, dots and brackets between them. A number that
+only looks similar, for example with a wrong check digit, is not masked, nor are names and streets.
 
-The time is linear in the text's length: no pattern begins twice in one run of characters, and none goes back further
-than a fixed number of characters.
+The time is linear in the text's length: no pattern starts twice in a run of characters, and backtracking is bounded.
 """
 
 import re
@@ -16,7 +14,7 @@ from typing import NamedTuple
 
 from deploy.gateway.log.personal_numbers import ID_CARD_DIGITS, SHAPES, Kind, classify
 
-# One character for one, so that what is found stands at the same place in the text.
+# Each replacement is one character, so that positions stay the same.
 _PLAIN = {
     **{
         chr(full): chr(full - 0xFEE0)
@@ -29,10 +27,10 @@ _PLAIN = {
 _NOT_PLAIN = re.compile(f"[{''.join(_PLAIN)}]")
 _HIDDEN = "\0"
 
-_WORTH_A_LOOK = re.compile(r"[0-9@０-９＠]")
+_MAY_BE_PERSONAL = re.compile(r"[0-9@０-９＠]")
 
-# RFC 5321: 64 characters before the @; a domain that ends in letters, so that name@1.2.3 is a package and its version.
-# A part of a domain is ASCII or not: a word that follows an address is none of it.
+# RFC 5321: 64 characters before the @; the domain ends in letters, as name@1.2.3 is a package and its version.
+# A label of a domain is either ASCII or not, so that a Chinese word after an address is not part of it.
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@"
     r"(?:(?:[A-Za-z0-9-]{1,63}|[^\W\x00-\x7f]{1,63})\.){1,8}(?:[A-Za-z]{2,24}|中国|公司|网络)"
@@ -43,12 +41,12 @@ _BETWEEN = re.compile(r"[ \t()-]{1,3}|\.")
 _MOST_GROUPS = max(map(len, SHAPES))
 _DECIMALS_BEFORE = re.compile(r"[0-9]\.$")
 _NOUGHT_BEFORE = re.compile(r"(?<![0-9])0\.$")
-_DECIMALS_AFTER = re.compile(r"\.[0-9]{2,10}(?:(?!\w)| ?[万亿]?元)")  # but 13812345678.3点
+_DECIMALS_AFTER = re.compile(r"\.[0-9]{2,10}(?:(?!\w)| ?[万亿]?元)")  # but not 13812345678.3点
 _LIST_NUMBER = re.compile(r"(?<![0-9.])([1-9][0-9]?)\.")
 _CURRENCY = re.compile(r"[¥￥$€£]\s?$")
-_AMOUNT = re.compile(r"\s?[万亿]?元(?:[整钱]|(?!\w))")  # not 元旦, and no surname
+_AMOUNT = re.compile(r"\s?[万亿]?元(?:[整钱]|(?!\w))")  # not 元旦, not a surname
 
-# 中关村大街27号, 人民路5弄3号楼2单元1202室, and without a street 3栋2单元502; but 北京路2号线 is an underground line.
+# 中关村大街27号, 人民路5弄3号楼2单元1202室, and without a street 3栋2单元502; but 北京路2号线 is a metro line.
 _HOUSE = r"[A-Z]?[0-9]{1,5}[A-Z]?(?:-[0-9]{1,4}){0,3} ?"
 _PART = rf"(?:{_HOUSE}|[A-Z](?=[座栋幢]))(?:号[楼院]?|弄|栋|幢|座|单元|楼|层|室|户|组) ?"
 _STREET = r"(?:(?<=[^0-9公铁线电道思]路)|(?<=[街巷弄村苑])|(?<=胡同)|(?<=大道)|(?<=小区)|(?<=花园)|(?<=公寓)|(?<=大厦))"
@@ -67,8 +65,8 @@ class _Span(NamedTuple):
 
 
 def redact(text: str) -> str:
-    """Return the text with personal data masked; ``[MASK]`` and all that is not found stays, character by character."""
-    if not _WORTH_A_LOOK.search(text):
+    """Mask personal data; all other characters, including ``[MASK]``, are unchanged."""
+    if not _MAY_BE_PERSONAL.search(text):
         return text
     normal = _NOT_PLAIN.sub(lambda match: _PLAIN[match[0]], text)
     found: list[_Span] = []
@@ -97,7 +95,10 @@ def _addresses(text: str) -> Iterator[_Span]:
 
 
 def _numbers(text: str) -> Iterator[_Span]:
-    """Yield the numbers, the longest possible first: groups of digits with little between them may be one number."""
+    """Yield the numbers.
+
+    Adjacent groups of digits may form one, and the longest match is tried first.
+    """
     groups = [match.span() for match in _DIGITS.finditer(text)]
     lengths = tuple(end - start for start, end in groups)
     linked = [bool(_BETWEEN.fullmatch(text, left[1], right[0])) for left, right in pairwise(groups)] + [False]
@@ -114,8 +115,11 @@ def _numbers(text: str) -> Iterator[_Span]:
 
 
 def _ends(lengths: Sequence[int], linked: Sequence[bool], first: int) -> Sequence[int]:
-    """Return where a number that begins with this group may end: identity cards are grouped in any way."""
-    if not linked[first]:  # as most are
+    """Return the possible ends of a number that starts with this group.
+
+    Identity cards may have any grouping.
+    """
+    if not linked[first]:  # the most frequent case
         return (first + 1,) if (lengths[first],) in SHAPES else ()
     last, digits = first, lengths[first]
     while linked[last] and digits < ID_CARD_DIGITS:
@@ -126,7 +130,10 @@ def _ends(lengths: Sequence[int], linked: Sequence[bool], first: int) -> Sequenc
 
 
 def _ends_of_list_numbers(text: str) -> frozenset[int]:
-    """Return where the numbers of a list end: 1. and those that go on from it, since any other may have a fraction."""
+    """Return the ends of list numbers, 1. and its successors.
+
+    Any other dot may be a decimal point.
+    """
     ends, following = [], 1
     for match in _LIST_NUMBER.finditer(text):
         number = int(match[1])
@@ -137,7 +144,7 @@ def _ends_of_list_numbers(text: str) -> frozenset[int]:
 
 
 def _number(text: str, groups: Sequence[tuple[int, int]], listed: frozenset[int]) -> _Span | None:
-    """Return what these groups are together, with the plus or bracket before them."""
+    """Return the span of a personal number, including a plus sign or bracket before it."""
     start, end = groups[0][0], groups[-1][1]
     kind = classify([text[left:right].upper() for left, right in groups])
     if kind is None or _is_quantity(text, groups, kind, listed):
@@ -150,7 +157,10 @@ def _number(text: str, groups: Sequence[tuple[int, int]], listed: frozenset[int]
 
 
 def _is_quantity(text: str, groups: Sequence[tuple[int, int]], kind: Kind, listed: frozenset[int]) -> bool:
-    """Tell whether a number has a fraction or is an amount of money; what has check digits seldom is."""
+    """Return whether a number is a decimal or an amount of money.
+
+    Numbers with check digits rarely are.
+    """
     start, end = groups[0][0], groups[-1][1]
     if kind == "ID_CARD" and sum(right - left for left, right in groups) == ID_CARD_DIGITS:
         return False

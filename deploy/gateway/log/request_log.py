@@ -1,4 +1,4 @@
-"""The log as the gateway uses it: what may be written of a text, and which lines are."""
+"""Redact and sample log lines before they are written."""
 
 import hmac
 import re
@@ -13,11 +13,11 @@ from deploy.gateway.log.writer import LogWriter
 TextMode = Literal["masked", "digest", "none"]
 
 MAX_TEXT = 4096
-"""Characters of a text that are read for the log; what is longer ends with an ellipsis."""
+"""The maximum length of a logged text; a longer one is truncated with an ellipsis."""
 
 SHORTEST_KEY = 16
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
-# What repr() makes of characters that are not printable, U+00A0 between two digits, say.
+# repr()'s escapes of characters that are not printable, for example U+00A0 between two digits.
 _ESCAPED = re.compile(r"\\(?:\\|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4}|t)")
 _LONGEST_NUMBER = 64
 _IN_NUMBERS = f"{string.ascii_letters}{string.digits}０１２３４５６７８９@＠._%+-()（） \t"
@@ -26,14 +26,14 @@ _TEXTS = ("input_text", "predicted_token", "error", "traceback")
 
 
 class RequestLog:
-    """Write lines without what must not be in them.
+    """Writes lines without private data.
 
-    Personal data is masked in every text, messages of errors included. In the modes ``digest`` and ``none`` no line has
-    the sentence, or an answer that is the caller's own word: of errors' messages, which may quote them, the quotations
-    are left out, and of unhandled exceptions, of whose messages nothing is known, the class and the frames stay.
+    Personal data is masked in every text, including error messages. In the modes ``digest`` and ``none`` no line has
+    the sentence or an answer that the caller gave: quotations are removed from error messages, and of unhandled
+    exceptions, whose messages may contain anything, only the class and the frames are written.
 
-    A digest is HMAC-SHA-256 with a key of the installation, so that equal sentences can be counted, and nobody without
-    the key can find out a short sentence or a phone number by trying all of them.
+    A digest is HMAC-SHA-256 with a key of the installation: equal sentences can be counted, but short sentences or
+    phone numbers cannot be found by brute force without the key.
     """
 
     def __init__(
@@ -44,17 +44,17 @@ class RequestLog:
         digest_key: bytes = b"",
         sample_rate: float = 1.0,
     ) -> None:
-        """Write by a writer, whose end stays its owner's.
+        """Create the log on a writer, which the caller closes.
 
         Args:
-            writer: what takes the lines.
+            writer: writes the lines.
             text_mode: how sentences are written: ``masked``, ``digest`` or ``none``.
             digest_key: the installation's secret, for ``digest`` only.
-            sample_rate: the share of requests whose successes are written, above 0 and up to 1. All lines of a request
-                are or are not; what failed or was answered with low confidence always is.
+            sample_rate: the share of requests whose successes are written, above 0 and up to 1. A request is sampled
+                as a whole; failures and answers with low confidence are always written.
 
         Raises:
-            ValueError: the key is too short, or an argument is not as said.
+            ValueError: the key is too short, or an argument is out of range.
         """
         if text_mode not in get_args(TextMode):
             msg = f"the text mode is {text_mode!r}; give one of {', '.join(get_args(TextMode))}"
@@ -71,7 +71,7 @@ class RequestLog:
         self._sample_rate = sample_rate
 
     def write(self, line: Line) -> None:
-        """Write a line, or leave it out if the sample does not have it; return at once from any thread."""
+        """Write a line unless sampling drops it; thread-safe, without waiting."""
         is_sampled = False
         if self._sample_rate < 1 and isinstance(line, Inference) and line.status == "success":
             if not self._is_in_sample(line.request_id):
@@ -81,15 +81,15 @@ class RequestLog:
         for name in _TEXTS:
             text = getattr(line, name, None)
             if text is not None:
-                changes[name] = self._written(name, text, line)
+                changes[name] = self._redacted(name, text, line)
         self._writer.write(encode(line, changes))
 
     def _is_in_sample(self, request_id: str) -> bool:
-        """Decide for a request as a whole, by a hash with a seed of this process, so that no caller can choose."""
+        """Sample a request by a seeded hash, so that callers cannot choose."""
         return hash(request_id) % 2**32 < self._sample_rate * 2**32
 
-    def _written(self, name: str, text: str, line: Line) -> str | None:
-        """Return what is written of a text."""
+    def _redacted(self, name: str, text: str, line: Line) -> str | None:
+        """Return the redacted text of a field."""
         if name == "traceback":
             text = text[-MAX_TEXT:].partition("\n")[2] if len(text) > MAX_TEXT else text
         if self._text_mode != "masked":
@@ -118,6 +118,6 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def _shorten(text: str) -> str:
-    """Cut a text off, not within an address or a number, of which the first half alone would not be masked."""
+    """Truncate a text, but not inside an address or number (half of it would not be masked)."""
     end = MAX_TEXT - _LONGEST_NUMBER
     return f"{text[:end]}{text[end:MAX_TEXT].rstrip(_IN_NUMBERS)}…"

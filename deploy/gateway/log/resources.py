@@ -1,4 +1,4 @@
-"""What the gateway, the model server and the GPU use: lines at intervals, and the latest values for metrics."""
+"""Measure the resource use of gateway, model server and GPU."""
 
 import contextlib
 import threading
@@ -18,11 +18,11 @@ INTERVAL_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ProcessUsage:
-    """What a process uses.
+    """The resource use of a process.
 
     Attributes:
-        pid: its number.
-        cpu_percent: share of one core since the reading before; the first time, since it began.
+        pid: the process id.
+        cpu_percent: percent of one core since the previous reading, or since the process's start.
         memory_mb: resident memory, in units of 2^20 bytes.
     """
 
@@ -33,7 +33,10 @@ class ProcessUsage:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """One reading; there is no server where it is down, on another machine or in another container."""
+    """A reading.
+
+    The server is None if it is down, on another machine or in another container.
+    """
 
     gateway: ProcessUsage
     server: ProcessUsage | None
@@ -41,14 +44,14 @@ class Resources:
 
     @property
     def gpu_memory_mb(self) -> float:
-        """GPU memory in use, 0 where the CPU computes."""
+        """GPU memory in use, 0 without a GPU."""
         return self.gpu.memory_mb if self.gpu else 0.0
 
 
 class ResourceMonitor:
-    """Read what is used at intervals, in a thread of its own, and tell it in lines.
+    """Measures resource use at intervals in a thread, and emits lines.
 
-    Whether there is a GPU is told at the start and when it changes.
+    A device line is emitted at the start and when the device changes.
 
     Attributes:
         latest: the last reading.
@@ -56,27 +59,27 @@ class ResourceMonitor:
 
     def __init__(
         self,
-        tell: Callable[[Line], object],
+        emit: Callable[[Line], object],
         *,
         server_pid: int | None = None,
         server_port: int | None = None,
         interval_s: float = INTERVAL_S,
     ) -> None:
-        """Take the first reading and start the thread.
+        """Measure once and start the thread.
 
         Args:
-            tell: takes the lines, in the monitor's thread.
+            emit: takes the lines, in the monitor's thread.
             server_pid: the model server's process, if it is known.
-            server_port: else a port that it listens on at this machine; a server that was started anew is found again.
+            server_port: otherwise its port on this machine, by which a restarted server is found again.
             interval_s: seconds between readings.
         """
-        self._tell = tell
+        self._emit = emit
         self._server_port = server_port
         self._interval_s = interval_s
         self._gateway = _Process(psutil.Process())
         self._server = _by_pid(server_pid) if server_pid is not None else None
         self._gpu = Gpu()
-        self._told_device: str | None = None
+        self._emitted_device: str | None = None
         self.latest = self._read()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resources", daemon=True)
@@ -91,7 +94,7 @@ class ResourceMonitor:
         self.close()
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._closing.set()
         self._thread.join()
         self._gpu.close()
@@ -100,7 +103,7 @@ class ResourceMonitor:
         while not self._closing.wait(self._interval_s):
             self.latest = self._read()
             for line in _lines(self.latest):
-                self._tell(line)
+                self._emit(line)
 
     def _read(self) -> Resources:
         return Resources(gateway=self._gateway.read(), server=self._read_server(), gpu=self._read_gpu())
@@ -118,19 +121,22 @@ class ResourceMonitor:
         try:
             gpu = self._gpu.read()
         except NoGpuError as error:
-            self._tell_device(Device(status="cpu_fallback", device="cpu", error=str(error)))
+            self._emit_device(Device(status="cpu_fallback", device="cpu", error=str(error)))
             return None
-        self._tell_device(Device(status="active", device=gpu.name, gpu_memory_mb=gpu.memory_mb))
+        self._emit_device(Device(status="active", device=gpu.name, gpu_memory_mb=gpu.memory_mb))
         return gpu
 
-    def _tell_device(self, line: Device) -> None:
-        if line.device != self._told_device:
-            self._told_device = line.device
-            self._tell(line)
+    def _emit_device(self, line: Device) -> None:
+        if line.device != self._emitted_device:
+            self._emitted_device = line.device
+            self._emit(line)
 
 
 def _lines(resources: Resources) -> list[ResourceUsage]:
-    """Return a line for each process; what the GPU does stands in the server's, or in the only one."""
+    """Return a line for each process.
+
+    The GPU is in the server's line, or in the only one.
+    """
     lines: list[ResourceUsage] = []
     usages: dict[Process, ProcessUsage | None] = {"server": resources.server, "gateway": resources.gateway}
     for process, usage in usages.items():
@@ -150,7 +156,7 @@ def _lines(resources: Resources) -> list[ResourceUsage]:
 
 
 class _Process:
-    """A process, and what it had used when it was read before."""
+    """A process with its previous reading."""
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
@@ -158,10 +164,10 @@ class _Process:
         self._read_at: float = process.create_time()
 
     def read(self) -> ProcessUsage:
-        """Return what it uses.
+        """Measure the process.
 
         Raises:
-            psutil.Error: it is gone, or may not be read.
+            psutil.Error: the process has ended or access is denied.
         """
         pid = self._process.pid
         with self._process.oneshot():
@@ -182,7 +188,10 @@ def _by_pid(pid: int) -> _Process | None:
 
 
 def _by_port(port: int) -> _Process | None:
-    """Find who listens on a port; other users' processes are seen by root alone."""
+    """Find the process that listens on a port.
+
+    Only root can see those of other users.
+    """
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:

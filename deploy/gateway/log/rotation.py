@@ -1,4 +1,4 @@
-"""Rotate a log file by rename: by size and by time, a number of files kept, older ones compressed if wanted."""
+"""Rotate a log file by size and time."""
 
 import contextlib
 import fcntl
@@ -20,12 +20,12 @@ _DATE = "%Y%m%dT%H%M%S.%fZ"
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """When a file is rotated, and what becomes of the rotated ones.
+    """The settings of rotation.
 
     Attributes:
-        max_bytes: a file that would be larger is rotated first; None is without limit.
-        interval_s: a file holds lines of one such interval, counted from midnight UTC; None is without limit.
-        keep: how many rotated files stay.
+        max_bytes: the maximum size of a file; None is no limit.
+        interval_s: the time span of a file, counted from midnight UTC; None is no limit.
+        keep: the number of rotated files to keep.
         compress: whether rotated files are compressed with gzip.
     """
 
@@ -35,9 +35,11 @@ class Rotation:
     compress: bool = False
 
     def is_due(self, file: os.stat_result, added_bytes: int) -> bool:
-        """Tell whether a file is to be rotated before so many bytes are added; an empty one never is.
+        """Return whether to rotate a file before adding bytes.
 
-        When a file was last written is the same for every process and survives restarts.
+        An empty one never is.
+
+        The modification time is the same for all processes and survives restarts.
         """
         if not file.st_size:
             return False
@@ -59,9 +61,9 @@ def rotate(path: Path, rotation: Rotation) -> None:
 
 
 def rotated(path: Path) -> list[Path]:
-    """Return the files that ``rotate`` made of this one, oldest first.
+    """Return the rotated files, oldest first.
 
-    While a file is there both plain and compressed, the plain one counts: compressing it was not finished.
+    If a file exists both plain and compressed, the plain one counts, as its compression did not finish.
     """
     pattern = re.compile(rf"{re.escape(path.name)}-\d{{8}}T\d{{6}}\.\d{{6}}Z(?:\.gz)?")
     names = {file.name for file in path.parent.iterdir() if pattern.fullmatch(file.name)}
@@ -69,7 +71,10 @@ def rotated(path: Path) -> list[Path]:
 
 
 def tidy(path: Path, rotation: Rotation) -> None:
-    """Remove the rotated files that are too many and compress the others; what is interrupted is done the next time."""
+    """Remove surplus rotated files and compress the others.
+
+    Interrupted work is repeated next time.
+    """
     try:
         files = rotated(path)
         surplus = max(0, len(files) - rotation.keep)
@@ -77,16 +82,16 @@ def tidy(path: Path, rotation: Rotation) -> None:
             file.unlink(missing_ok=True)
         for file in files[surplus:]:
             if rotation.compress and file.suffix != ".gz":
-                with contextlib.suppress(FileNotFoundError):  # another has compressed it since
+                with contextlib.suppress(FileNotFoundError):  # another process has compressed it
                     _compress(file)
     except FileNotFoundError:
-        pass  # the folder is gone
+        pass  # the folder was removed
     except OSError as error:
         logger.warning("%s cannot be tidied up: %s", error.filename or path, error.strerror)
 
 
 def _new_name(path: Path) -> Path:
-    """Return a name that no file has; microseconds keep the files' names in the order of their lines."""
+    """Return an unused name; microseconds keep the names in chronological order."""
     while True:
         name = path.with_name(f"{path.name}-{datetime.now(UTC).strftime(_DATE)}")
         if not name.exists():
@@ -94,7 +99,7 @@ def _new_name(path: Path) -> Path:
 
 
 def _compress(file: Path) -> None:
-    """Replace a file by its compressed form, unless another thread or process does so."""
+    """Compress a file in place, unless another thread or process does."""
     unfinished = file.with_name(f".{file.name}.gz")
     with file.open("rb") as lines:
         try:
@@ -102,7 +107,7 @@ def _compress(file: Path) -> None:
         except BlockingIOError:
             return
         if not os.fstat(lines.fileno()).st_nlink:
-            return  # it was done between opening and locking
+            return  # compressed between opening and locking
         try:
             with gzip.open(unfinished, "wb", compresslevel=6) as compressed:
                 shutil.copyfileobj(lines, compressed, 2**20)

@@ -1,4 +1,4 @@
-"""Write lines to the log file from a thread of its own, so that no request waits for a disk."""
+"""Write log lines in a thread, so that requests do not wait for the disk."""
 
 import atexit
 import logging
@@ -16,7 +16,7 @@ from deploy.gateway.log.lines import LostLines
 from deploy.gateway.log.rotation import Rotation
 
 CAPACITY_BYTES = 32 * 2**20
-"""What waits for the disk at most: some 80,000 lines, a minute of the busiest gateway."""
+"""The capacity of the queue, about 80,000 lines or a minute of the busiest gateway."""
 
 FLUSH_S = 0.1
 RETRY_S = 1.0
@@ -29,14 +29,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WriterStatus:
-    """How the log does.
+    """The state of the log.
 
     Attributes:
         lines_written: lines in the file.
-        lines_lost: lines that never will be, by reason: the queue was full, the writer was closed, or the file could
-            not be written until the end.
-        bytes_waiting: what is accepted and not yet written.
-        problem: why the file cannot be written at present, or None.
+        lines_lost: lost lines by reason: the queue was full, the writer was closed, or the file could not be written
+            until the end.
+        bytes_waiting: the size of the queue.
+        problem: why the file cannot be written now, or None.
     """
 
     lines_written: int
@@ -46,14 +46,13 @@ class WriterStatus:
 
 
 class LogWriter:
-    """Append lines to a file, in order, a batch every tenth of a second.
+    """Appends lines to a file in order, a batch every tenth of a second.
 
-    An accepted line is written: when the file cannot be (a full disk, a missing right), lines wait and writing is tried
-    again each second. Once ``capacity_bytes`` wait, further lines are refused, since the request that a line tells of
-    must not wait for a disk; how many were is written as a line of its own when the log works again. What no care helps
-    against is SIGKILL and power failure: they cost what waits.
+    If the file cannot be written (disk full, permission denied), lines stay queued and writing is retried every second.
+    When ``capacity_bytes`` are queued, further lines are dropped, since requests must not wait for the disk; their
+    number is logged when the log works again. SIGKILL and power failure lose the queue.
 
-    The first failure and the first loss go to Python's logging at once, and so to stderr.
+    The first failure and the first loss are logged to Python's logging at once, and so to stderr.
     """
 
     def __init__(
@@ -63,26 +62,26 @@ class LogWriter:
         rotation: Rotation | None = None,
         capacity_bytes: int = CAPACITY_BYTES,
     ) -> None:
-        """Start the thread; nothing is opened before there is a line.
+        """Start the thread; the file is opened with the first line.
 
         Args:
-            path: the file; its folder is made if need be.
+            path: the file; its folder is created if missing.
             rotation: when the file is rotated; None leaves that to logrotate.
-            capacity_bytes: how many bytes of lines may wait.
+            capacity_bytes: the capacity of the queue.
         """
         self._path = path
         self._rotation = rotation
         self._capacity_bytes = capacity_bytes
-        self._lock = threading.Lock()  # guards what follows, up to the blank line
+        self._lock = threading.Lock()  # guards the fields up to the blank line
         self._waiting: list[bytes] = []
         self._bytes_waiting = 0
         self._lines_written = 0
         self._lines_lost: Counter[LossReason] = Counter()
-        self._lost_untold = 0
+        self._lost_unreported = 0
         self._problem: str | None = None
         self._closed = False
 
-        self._unwritten = b""  # taken out of the queue; the thread's own
+        self._unwritten = b""  # taken from the queue; used only by the thread
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
@@ -98,15 +97,15 @@ class LogWriter:
 
     @property
     def status(self) -> WriterStatus:
-        """What was written, what was lost, and what is wrong."""
+        """The current state of the log."""
         with self._lock:
             return WriterStatus(self._lines_written, dict(self._lines_lost), self._bytes_waiting, self._problem)
 
     def write(self, line: bytes) -> bool:
-        """Accept a line, newline included, for writing; return at once from any thread.
+        """Queue a line with its newline; thread-safe, without waiting.
 
         Returns:
-            Whether it was accepted.
+            False if the line is lost.
         """
         with self._lock:
             if self._closed:
@@ -117,19 +116,19 @@ class LogWriter:
                 self._bytes_waiting += len(line)
                 return True
             self._lines_lost["queue_full"] += 1
-            self._lost_untold += 1
-            is_first = self._lost_untold == 1
+            self._lost_unreported += 1
+            is_first = self._lost_unreported == 1
         if is_first:
             logger.error("%s: lines are lost, since too many wait for the disk", self._path)
         return False
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Write what was accepted and end the thread; lines that come later are refused.
+        """Write the queue and stop the thread; later lines are lost.
 
-        Not for use inside a signal handler, which may have interrupted ``write``.
+        Do not call this in a signal handler, which may have interrupted ``write``.
 
         Args:
-            timeout_s: how long a file that does not answer (a network's, say) is waited for.
+            timeout_s: the timeout for a file that blocks, for example on a network.
         """
         with self._lock:
             self._closed = True
@@ -143,9 +142,9 @@ class LogWriter:
         while not self._closing.wait(RETRY_S if self._problem else FLUSH_S):
             self._write_waiting()
         self._write_waiting()
-        while self._waiting:  # the line about lost ones
+        while self._waiting:  # the line about lost lines
             self._write_waiting()
-        self._give_up()
+        self._count_unwritten()
 
     def _write_waiting(self) -> None:
         with self._lock:
@@ -177,7 +176,7 @@ class LogWriter:
     def _recover(self) -> None:
         with self._lock:
             problem, self._problem = self._problem, None
-            lost, self._lost_untold = self._lost_untold, 0
+            lost, self._lost_unreported = self._lost_unreported, 0
             if lost:
                 reason = problem or "the disk was slower than the requests"
                 line = encode(LostLines(lost_lines=lost, error=reason))
@@ -186,7 +185,7 @@ class LogWriter:
         if problem or lost:
             logger.warning("%s is written again; %d lines were lost", self._path, lost)
 
-    def _give_up(self) -> None:
+    def _count_unwritten(self) -> None:
         lost = self._unwritten.count(b"\n")
         if lost:
             with self._lock:

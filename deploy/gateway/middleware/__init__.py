@@ -1,1 +1,1 @@
-"""What every request passes before it is answered: limits, API keys, errors in one form."""
+"""Apply context, API keys and limits to every request."""

@@ -1,4 +1,4 @@
-"""API keys: who may ask."""
+"""Check API keys."""
 
 import base64
 import binascii
@@ -16,23 +16,23 @@ _HEALTH = frozenset((paths.HEALTHZ, paths.READYZ))
 
 
 def is_anonymous(request: Request) -> bool:
-    """Return whether a request for health brought no key where keys are set."""
+    """Return whether a health request lacks a required key."""
     return getattr(request.state, "is_anonymous", False)
 
 
 class ApiKeys:
-    """Let questions through that bring a key, as ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
+    """Require a key for questions, as ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
 
-    The dashboard shows what errors say, and so asks for a key, too. A browser that opens it can send one only as a
-    password: there alone, HTTP Basic (RFC 7617) counts as well, with any user name.
+    The dashboard shows error messages, so it requires a key, too. A browser can send one only as a password: for the
+    dashboard alone, HTTP Basic (RFC 7617) with any user name is accepted as well.
 
-    Health is open to everybody, since probes have no keys, but tells more to who brings one (`is_anonymous`). Page and
-    documentation are open, too; they ask with a key.
+    Health is open, since probes have no keys, but has more details with a key (`is_anonymous`). Page and documentation
+    are open, too; their requests to the API send a key.
 
     Args:
-        app: what answers.
+        app: the next application.
         keys: the keys.
-        metrics: whether /metrics asks for one, too.
+        metrics: whether /metrics requires one, too.
     """
 
     def __init__(self, app: ASGIApp, *, keys: Sequence[str], metrics: bool) -> None:
@@ -56,19 +56,19 @@ class ApiKeys:
             scope.setdefault("state", {})["is_anonymous"] = True
             await self._app(scope, receive, send)
             return
-        words = "this gateway asks for an API key; send it as Authorization: Bearer KEY, or as X-API-Key: KEY"
+        words = "this gateway requires an API key; send it as Authorization: Bearer KEY, or as X-API-Key: KEY"
         challenge = "Bearer"
         if takes_password:
             words += ", or give it to the browser as the password of any user"
             challenge = 'Basic realm="dashboard", charset="UTF-8"'
-        refusal = ApiError(401, "UnauthorizedError", words, {"WWW-Authenticate": challenge})
-        await refusal.response()(scope, receive, send)
+        rejection = ApiError(401, "UnauthorizedError", words, {"WWW-Authenticate": challenge})
+        await rejection.response()(scope, receive, send)
 
     def _is_closed(self, path: str) -> bool:
         return paths.is_question(path) or path == paths.DASHBOARD or (self._metrics and path == paths.METRICS)
 
     def _is_known(self, headers: Iterable[tuple[bytes, bytes]], *, takes_password: bool) -> bool:
-        """Compare in constant time, by digests of one length, so that no timing tells how much of a key is right."""
+        """Compare digests in constant time, so that the timing reveals nothing about a key."""
         given = b""
         for name, value in headers:
             if name == b"x-api-key":
@@ -82,7 +82,7 @@ class ApiKeys:
 
 
 def _password(credentials: bytes) -> bytes:
-    """Return the password of ``user:password`` in base64, nothing if it is not that."""
+    """Return the password of base64 ``user:password``, or nothing if it is invalid."""
     try:
         return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
     except binascii.Error:

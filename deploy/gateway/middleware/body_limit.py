@@ -1,6 +1,6 @@
-"""Limit the size of a body and the time that it may take.
+"""Limit the size and the read time of bodies.
 
-Plain ASGI: a body is read once, here, before the request takes a slot, so that a slow client holds a socket only.
+The body is read before the request takes a slot, so that a slow client occupies only a socket.
 """
 
 import asyncio
@@ -12,16 +12,16 @@ from deploy.gateway.middleware.disconnect import run_while_connected
 from deploy.http import Bodies, BodyTooLargeError, TooManyBodiesError
 
 BODIES = 64
-"""How many bodies of the largest size there is room for."""
+"""The number of bodies of the largest size that fit into memory."""
 
 
 class BodyLimit:
-    """Read a request's body, refuse it while it comes if it is too large or too slow, and pass it on whole.
+    """Read a request's body, and reject it if it is too large or too slow.
 
     Args:
-        app: what answers.
-        max_bytes: the largest body; all that are held at a time may take as much as `BODIES` of that size.
-        timeout_s: how long it may take to come.
+        app: the next application.
+        max_bytes: the largest body; all bodies in memory may have `BODIES` times that size.
+        timeout_s: the timeout for reading it.
     """
 
     def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_s: float) -> None:
@@ -39,12 +39,12 @@ class BodyLimit:
                 async with asyncio.timeout(self._timeout_s):
                     body = await reader.read(dict(scope["headers"]), receive)
             except (BodyTooLargeError, TooManyBodiesError, TimeoutError) as error:
-                await self._refusal(error).response()(scope, receive, send)
+                await self._rejection(error).response()(scope, receive, send)
                 return
             if body is not None:
                 await run_while_connected(self._app(scope, _Replay(body, receive), send), receive)
 
-    def _refusal(self, error: BodyTooLargeError | TooManyBodiesError | TimeoutError) -> ApiError:
+    def _rejection(self, error: BodyTooLargeError | TooManyBodiesError | TimeoutError) -> ApiError:
         closing = {"Connection": "close"}
         match error:
             case BodyTooLargeError():
@@ -52,17 +52,17 @@ class BodyLimit:
                 return ApiError(413, "BodyTooLargeError", words, closing if error.close else None)
             case TooManyBodiesError():
                 words = (
-                    f"the bodies of other requests fill the {self._bodies.max_held_bytes} bytes that there are; "
-                    f"come again in {RETRY_AFTER_S} s"
+                    f"the bodies of other requests fill all {self._bodies.max_held_bytes} bytes; "
+                    f"retry in {RETRY_AFTER_S} s"
                 )
                 return ApiError(503, "TooManyBodiesError", words, {"Retry-After": str(RETRY_AFTER_S)})
             case TimeoutError():
-                words = f"the body did not come within {self._timeout_s:g} s; send it at once"
+                words = f"the body did not arrive within {self._timeout_s:g} s; send it without delay"
                 return ApiError(408, "BodyTimeoutError", words, closing)
 
 
 class _Replay:
-    """A body that has been read, as the application expects to receive it."""
+    """An ASGI ``receive`` that returns a body which has already been read."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self._message: Message | None = {"type": "http.request", "body": body, "more_body": False}

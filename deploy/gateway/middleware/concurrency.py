@@ -1,4 +1,4 @@
-"""Limit how many questions are answered at a time, and how many wait."""
+"""Limit concurrent and queued questions."""
 
 import asyncio
 from time import perf_counter
@@ -11,32 +11,35 @@ from deploy.gateway.errors import RETRY_AFTER_S, ApiError
 
 
 class ConcurrencySlots:
-    """Slots for the requests that are answered, and a bounded queue for those that wait.
+    """Concurrency slots with a bounded queue.
 
     Args:
-        at_once: how many are answered at a time.
-        queue: how many may wait.
-        wait_s: how long they may wait.
+        limit: the number of slots.
+        queue: the maximum of waiting requests.
+        wait_s: the timeout of the queue.
     """
 
-    def __init__(self, *, at_once: int, queue: int, wait_s: float) -> None:
-        self._free = asyncio.Semaphore(at_once)
+    def __init__(self, *, limit: int, queue: int, wait_s: float) -> None:
+        self._free = asyncio.Semaphore(limit)
         self._queue = queue
         self._wait_s = wait_s
         self.in_flight = 0
         self.waiting = 0
 
     async def acquire(self) -> bool:
-        """Wait for a slot and return whether there is one; the caller must `release` it."""
+        """Wait for a slot.
+
+        Return False on timeout or a full queue. The caller must `release` it.
+        """
         if not self._free.locked():
-            await self._free.acquire()  # comes back at once
+            await self._free.acquire()  # returns at once
         elif self.waiting >= self._queue or not await self._wait():
             return False
         self.in_flight += 1
         return True
 
     def release(self) -> None:
-        """Give a slot back."""
+        """Release a slot."""
         self.in_flight -= 1
         self._free.release()
 
@@ -55,11 +58,11 @@ class ConcurrencySlots:
 
 
 class ConcurrencyLimit:
-    """Answer as many questions at a time as there are slots, and reject those for which the queue is full.
+    """Run a question in a slot, or reject it if the queue is full.
 
     Args:
-        app: what answers.
-        slots: how many there are.
+        app: the next application.
+        slots: the slots.
     """
 
     def __init__(self, app: ASGIApp, *, slots: ConcurrencySlots) -> None:
@@ -73,13 +76,13 @@ class ConcurrencyLimit:
             return
         if not await self._slots.acquire():
             words = (
-                f"too many requests at a time: {self._slots.in_flight} are being answered and {self._slots.waiting} "
-                f"wait; come again in {RETRY_AFTER_S} s, or send several sentences in one request"
+                f"too many concurrent requests: {self._slots.in_flight} in flight, {self._slots.waiting} waiting; "
+                f"retry in {RETRY_AFTER_S} s, or send several sentences in one request"
             )
-            refusal = ApiError(429, "ConcurrencyLimitError", words, {"Retry-After": str(RETRY_AFTER_S)})
+            rejection = ApiError(429, "ConcurrencyLimitError", words, {"Retry-After": str(RETRY_AFTER_S)})
             if context := current.get():
-                context.on_rejected(refusal)
-            await refusal.response()(scope, receive, send)
+                context.on_rejected(rejection)
+            await rejection.response()(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)

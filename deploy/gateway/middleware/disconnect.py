@@ -1,4 +1,7 @@
-"""Stop working on an answer when nobody waits for it any more: who types asks anew with every key."""
+"""Cancel the work for a disconnected client.
+
+The workbench sends a request with every key and drops the previous one.
+"""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,11 +10,11 @@ from starlette.types import Receive
 
 
 async def run_while_connected(work: Awaitable[None], receive: Receive) -> None:
-    """Do the work, or what of it there is time for until the client goes away.
+    """Run the work; cancel it if the client disconnects.
 
     Args:
-        work: answers the request; with it the call to the model server is cancelled, which then need not compute.
-        receive: where the client's going is told; its body has been read before.
+        work: answers the request; cancelling it also cancels the call to the model server.
+        receive: the ASGI channel that reports the disconnect; the body must have been read.
     """
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  a coroutine runs in one

@@ -1,4 +1,4 @@
-"""What goes around every request: its context, headers of its answer, its count, and an end to unknown errors."""
+"""Set context and headers of every request, and handle unexpected exceptions."""
 
 import asyncio
 from contextlib import ExitStack
@@ -14,7 +14,7 @@ from deploy.gateway.telemetry.metrics import Metrics
 from deploy.gateway.telemetry.recorder import Recorder
 
 CLIENT_CLOSED_REQUEST = "499"
-"""What is counted where the client went away before its answer; the name and number are nginx's."""
+"""The status counted if the client disconnects before its answer, as in nginx."""
 
 _POLICY = b"content-security-policy"
 SECURITY_HEADERS = (
@@ -31,12 +31,12 @@ CONTENT_SECURITY_POLICY = (
 
 
 class Envelope:
-    """The outermost layer.
+    """The outermost middleware.
 
     Args:
-        app: what answers.
-        metrics: where answers are counted.
-        recorder: where faults of the gateway are written down.
+        app: the next application.
+        metrics: counts the answers.
+        recorder: records unexpected exceptions.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, recorder: Recorder) -> None:
@@ -47,10 +47,10 @@ class Envelope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await self._app(scope, self._telling_at_the_end(receive), send)
+            await self._app(scope, self._flushing_at_shutdown(receive), send)
             return
         context = RequestContext.of(scope["headers"])
-        context.on_rejected = partial(self._recorder.refused, scope["path"])
+        context.on_rejected = partial(self._recorder.rejected, scope["path"])
         token = current.set(context)
         status = 0
 
@@ -66,8 +66,8 @@ class Envelope:
             with ExitStack() as stack:
                 _enter_trace(stack, context)
                 await self._app(scope, receive, send_with_headers)
-            for act in context.afterwards:
-                act()
+            for callback in context.after_response:
+                callback()
         except asyncio.CancelledError:
             if status:
                 raise
@@ -77,23 +77,23 @@ class Envelope:
         except Exception as error:
             self._recorder.unhandled(error)
             if status:
-                raise  # the answer has begun: uvicorn cuts the connection, and nobody takes half for all
+                raise  # the answer has begun: uvicorn closes the connection, which marks it as incomplete
             await internal_error().response()(scope, receive, send_with_headers)
         finally:
             current.reset(token)
             if not status:
                 self._metrics.requests(paths.label(scope["path"]), CLIENT_CLOSED_REQUEST).inc()
 
-    def _telling_at_the_end(self, receive: Receive) -> Receive:
-        """Return what also writes down, before the log closes, the requests that were refused and are not yet told."""
+    def _flushing_at_shutdown(self, receive: Receive) -> Receive:
+        """Wrap ``receive`` to log pending rejections before the log closes."""
 
-        async def receive_and_tell() -> Message:
+        async def receive_and_flush() -> Message:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
-                self._recorder.tell_refused()
+                self._recorder.write_rejected()
             return message
 
-        return receive_and_tell
+        return receive_and_flush
 
 
 def _headers(message: Message, context: RequestContext) -> list[tuple[bytes, bytes]]:
@@ -106,7 +106,7 @@ def _headers(message: Message, context: RequestContext) -> list[tuple[bytes, byt
 
 
 def _enter_trace(stack: ExitStack, context: RequestContext) -> None:
-    """Let the client send the caller's trace on; a tracestate that cannot be read is dropped, as W3C has it."""
+    """Forward the caller's trace context; drop an invalid tracestate, as W3C requires."""
     if context.traceparent is None:
         return
     try:

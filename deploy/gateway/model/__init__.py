@@ -1,1 +1,1 @@
-"""The model that is served: its versions, how it loads, and how long it takes."""
+"""Watch the served model's versions, loads and latency."""

@@ -1,4 +1,4 @@
-"""Lines about versions of the model that begin to load, are loaded, or cannot be loaded."""
+"""Log the loads of model versions."""
 
 from collections.abc import Callable
 from time import monotonic
@@ -11,33 +11,35 @@ _LOADING = {"START", "LOADING"}
 
 
 class LoadLines:
-    """Tells what is new in a model's status; a slow load is a WARNING.
+    """Writes a line for each change of a version's load state.
+
+    A slow load is a WARNING.
 
     Args:
-        tell: takes the lines.
-        slow_s: how long a load may take.
-        clock: returns seconds that never go back.
+        emit: takes the lines.
+        slow_s: the load time above which a load is slow.
+        clock: a monotonic clock in seconds.
     """
 
     def __init__(
-        self, tell: Callable[[Line], object], *, slow_s: float, clock: Callable[[], float] = monotonic
+        self, emit: Callable[[Line], object], *, slow_s: float, clock: Callable[[], float] = monotonic
     ) -> None:
-        self._tell = tell
+        self._emit = emit
         self._slow_s = slow_s
         self._clock = clock
         self._began: dict[int, float] = {}
-        self._told: dict[int, str] = {}
+        self._emitted: dict[int, str] = {}
 
-    def see(self, status: ModelStatus) -> None:
-        """Tell what has changed since the status before; what happens between two looks is not seen."""
+    def observe(self, status: ModelStatus) -> None:
+        """Emit lines for the changes since the previous status."""
         for version in status.versions:
             line = self._line(status.model, version)
-            if line and self._told.get(version.version) != line.status:
-                self._told[version.version] = line.status
-                self._tell(line)
+            if line and self._emitted.get(version.version) != line.status:
+                self._emitted[version.version] = line.status
+                self._emit(line)
         present = {version.version for version in status.versions}
-        for gone in set(self._told) - present:
-            del self._told[gone]
+        for gone in set(self._emitted) - present:
+            del self._emitted[gone]
 
     def _line(self, model: str, version: VersionStatus) -> ModelLoad | None:
         number = version.version

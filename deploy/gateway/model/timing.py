@@ -1,5 +1,5 @@
-"""A transport of the client that notes when a request goes to the model server, when it is answered, and by whom."""
-# ruff: noqa: ASYNC109  a deadline travels with the call
+"""Measure requests to the model server in the client's transport."""
+# ruff: noqa: ASYNC109  the deadline is an argument of the transport
 
 from bert_mlm_client import ModelStatus
 from bert_mlm_client.transport import Answer, AsyncTransport, Request
@@ -8,13 +8,16 @@ from deploy.gateway.context import current
 
 
 class TimedTransport:
-    """Asks through another transport; what it notes is in the request's context, where there is one."""
+    """Wraps a transport.
+
+    Times and version go to the current request's context, if any.
+    """
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:
-        """Ask; see `AsyncTransport.predict`."""
+        """Send a request (see `AsyncTransport.predict`)."""
         context = current.get()
         if context is None:
             return await self._transport.predict(request, timeout=timeout)
@@ -27,9 +30,9 @@ class TimedTransport:
         return answer
 
     async def status(self, *, timeout: float) -> ModelStatus:
-        """Ask how the model's versions fare; see `AsyncTransport.status`."""
+        """Return the model's status (see `AsyncTransport.status`)."""
         return await self._transport.status(timeout=timeout)
 
     async def close(self) -> None:
-        """Close the other transport."""
+        """Close the wrapped transport."""
         await self._transport.close()

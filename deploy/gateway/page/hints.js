@@ -1,4 +1,4 @@
-/** Hints about a text, each with a button that mends it. */
+/** Hints about a text, each with a button that fixes it. */
 
 import { h, type } from "./dom.js";
 import { CHANGED, say } from "./language.js";
@@ -9,19 +9,19 @@ const SHOWN = 5;
 
 /**
  * @typedef {import("./validation.js").Hint & {values?: Record<string, string | number>, act?: () => void, words?: string}} Hint
- *   act mends what no edit of the text can; words are the server's own
+ *   act fixes what no edit of the text can; words are the server's own
  */
 
 /**
  * @param {HTMLUListElement} list
- * @param {HTMLTextAreaElement} area whose text is mended
+ * @param {HTMLTextAreaElement} area whose text is fixed
  * @returns {{show: (hints: Hint[], isBatch?: boolean) => void}}
  */
 export function makeHints(list, area) {
   let shown = "";
   let last = [[], false];
 
-  const mend = (edits) => {
+  const fix = (edits) => {
     const { start, end, text } = together(area.value, edits);
     type(area, start, end, text);
   };
@@ -31,12 +31,12 @@ export function makeHints(list, area) {
     const state = JSON.stringify([hints, isBatch, document.documentElement.lang]);
     if (state === shown) return; // what stays the same is not read out again
     shown = state;
-    const mendable = hints.filter(({ edits, kind }) => edits.length && kind !== "too-many");
-    const items = hints.slice(0, SHOWN).map((hint) => item(hint, isBatch, area, mend));
-    if (hints.length > SHOWN || mendable.length > 1) {
-      const all = h("button", { type: "button", click: () => mend(mendable.flatMap(({ edits }) => edits)) }, say("mend.all"));
+    const fixable = hints.filter(({ edits, kind }) => edits.length && kind !== "too-many");
+    const items = hints.slice(0, SHOWN).map((hint) => item(hint, isBatch, area, fix));
+    if (hints.length > SHOWN || fixable.length > 1) {
+      const all = h("button", { type: "button", click: () => fix(fixable.flatMap(({ edits }) => edits)) }, say("fix.all"));
       const more = hints.length > SHOWN ? say("hint.more", { count: hints.length - SHOWN }) : "";
-      items.push(h("li.all", {}, h("span", {}, more), mendable.length > 1 && all));
+      items.push(h("li.all", {}, h("span", {}, more), fixable.length > 1 && all));
     }
     list.replaceChildren(...items);
     list.hidden = !items.length;
@@ -45,23 +45,23 @@ export function makeHints(list, area) {
   return { show };
 }
 
-function item(hint, isBatch, area, mend) {
+function item(hint, isBatch, area, fix) {
   const line = isBatch && hint.line ? say("hint.line", { number: hint.line }) : "";
   const about = say(`hint.${hint.kind}`, { found: hint.found, ...hint.values });
   const words = h("span", {}, line + about, hint.words ? h("span", { lang: "en" }, ` ${hint.words}`) : "");
-  return h("li", { "data-kind": hint.kind, "data-line": hint.line || null }, words, h("span.offers", {}, ...offers(hint, isBatch, area, mend)));
+  return h("li", { "data-kind": hint.kind, "data-line": hint.line || null }, words, h("span.offers", {}, ...offers(hint, isBatch, area, fix)));
 }
 
-function offers(hint, isBatch, area, mend) {
+function offers(hint, isBatch, area, fix) {
   const button = (label, click) => h("button", { type: "button", click }, label);
   if (hint.kind === "no-mask") {
-    const atEnd = button(say("mend.end"), () => mend(hint.edits));
-    return isBatch ? [atEnd] : [button(say("mend.caret"), () => insertMask(area)), atEnd];
+    const atEnd = button(say("fix.end"), () => fix(hint.edits));
+    return isBatch ? [atEnd] : [button(say("fix.caret"), () => insertMask(area)), atEnd];
   }
-  if (hint.kind === "too-many") return [button(say("mend.keep", hint.values), () => mend(hint.edits))];
-  if (hint.kind === "too-long") return [button(say("mend.truncate"), hint.act ?? (() => mend(hint.edits)))];
-  if (hint.act) return [button(say("mend"), hint.act)];
-  return hint.edits.length ? [button(say("mend"), () => mend(hint.edits))] : [];
+  if (hint.kind === "too-many") return [button(say("fix.keep", hint.values), () => fix(hint.edits))];
+  if (hint.kind === "too-long") return [button(say("fix.truncate"), hint.act ?? (() => fix(hint.edits)))];
+  if (hint.act) return [button(say("fix"), hint.act)];
+  return hint.edits.length ? [button(say("fix"), () => fix(hint.edits))] : [];
 }
 
 /**

@@ -1,8 +1,8 @@
 /**
- * What keeps a text from being asked, and how to mend it; as the client checks texts (bert_mlm_client.tokens). Pure functions.
+ * What keeps a text from being asked, and how to fix it; as the client checks texts (bert_mlm_client.tokens). Pure functions.
  *
  * @typedef {{start: number, end: number, text: string}} Edit places in the whole text, as JavaScript counts them
- * @typedef {{kind: string, line: number, found: string, edits: Edit[]}} Hint line counts from 1; edits mend it
+ * @typedef {{kind: string, line: number, found: string, edits: Edit[]}} Hint line counts from 1; edits fix it
  * @typedef {{number: number, start: number, text: string}} Line number counts from 1, start is its place in the text
  */
 
@@ -77,12 +77,12 @@ export function together(text, edits) {
   const sorted = edits.toSorted((one, other) => one.start - other.start || one.end - other.end);
   const start = sorted[0].start;
   let end = start;
-  let mended = "";
+  let fixed = "";
   for (const edit of sorted) {
-    mended += text.slice(end, edit.start) + edit.text;
+    fixed += text.slice(end, edit.start) + edit.text;
     end = edit.end;
   }
-  return { start, end, text: mended };
+  return { start, end, text: fixed };
 }
 
 /** Write full-width letters, as an input method leaves them, as ASCII; every character stays in its place. */

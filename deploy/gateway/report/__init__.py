@@ -1,5 +1,5 @@
-"""What the request log says about a time range, computed by DuckDB over the log files themselves.
+"""Report on a time range of the request log with DuckDB.
 
-``query.read_report`` computes the figures of a ``time_range``; they are shown as text, JSON, HTML and PNG by
-``python -m deploy.gateway.report --since 24h`` and as a part of a page by ``html_report.html_fragment``.
+``query.read_report`` computes the figures of a ``time_range``. ``python -m deploy.gateway.report --since 24h`` writes
+them as text, JSON, HTML or PNG; ``html_report.html_fragment`` returns them as a part of a page.
 """

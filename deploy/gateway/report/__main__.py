@@ -1,4 +1,4 @@
-"""Report what the request log says: ``python -m deploy.gateway.report --help``."""
+"""Run the report command (``python -m deploy.gateway.report --help``)."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ def main() -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m deploy.gateway.report",
-        description="Say what the gateway's request log says about a time range.",
+        description="Report on a time range of the gateway's request log.",
     )
     add_arguments(parser)
     return run(parser.parse_args())

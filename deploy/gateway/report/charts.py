@@ -1,8 +1,7 @@
-"""Charts as SVG: lines with gaps, stacked bars and horizontal bars.
+"""Draw line charts and bar charts as SVG.
 
-Every shape has a class and no colour of its own, so that one picture serves light and dark pages under a strict
-content security policy; ``style`` has the colours. A picture names and describes itself for screen readers, and its
-shapes carry their values as tooltips.
+Shapes have classes instead of colours, so that one chart fits light and dark pages under a strict content security
+policy; ``style`` has the colours. A chart has a title and a description for screen readers, and tooltips with values.
 """
 
 import math
@@ -16,7 +15,7 @@ from deploy.gateway.report.plain_text import width as columns
 
 WIDTH = 760
 NARROW = 340
-"""The width for a phone: shrunk to one, the other's letters could not be read."""
+"""The width for phones, on which the letters of a scaled-down wide chart would be unreadable."""
 HEIGHT = 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 16, 52, 28
 _ROW = 30
@@ -34,7 +33,10 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One value for each bucket, None where there is none; ``style`` is its class: 1 to 4, or an outcome."""
+    """A value or None for each bucket.
+
+    ``style`` is a class, 1 to 4 or an outcome.
+    """
 
     name: str
     values: Sequence[float | None]
@@ -43,7 +45,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A horizontal bar, and what is written at its end."""
+    """A horizontal bar with a note at its end."""
 
     label: str
     value: float
@@ -52,22 +54,22 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The horizontal axis: buckets from ``starts`` on, the last of which ends at ``end``, in a picture's width."""
+    """The time axis; ``end`` is the end of the last bucket."""
 
     starts: Sequence[datetime]
     end: datetime
     width: int = WIDTH
 
     def left(self, index: int) -> float:
-        """Return where a bucket begins, in pixels."""
+        """Return the x coordinate of a bucket's start."""
         return self.x(self.starts[index] if index < len(self.starts) else self.end)
 
     def middle(self, index: int) -> float:
-        """Return where a bucket's middle is, in pixels."""
+        """Return the x coordinate of a bucket's middle."""
         return (self.left(index) + self.left(index + 1)) / 2
 
     def x(self, moment: datetime) -> float:
-        """Return where a time is, in pixels."""
+        """Return the x coordinate of a time."""
         share = (moment - self.starts[0]) / (self.end - self.starts[0])
         return _LEFT + share * (self.width - _LEFT - _RIGHT)
 
@@ -75,15 +77,15 @@ class Times:
 def line_chart(
     key: str, title: str, description: str, times: Times, series: Sequence[Series], *, most: float | None = None
 ) -> str:
-    """Draw one line a series, broken where values are missing.
+    """Draw a line for each series, with gaps for missing values.
 
     Args:
-        key: what makes the ids of this picture unique on its page.
+        key: the prefix that makes the chart's ids unique on the page.
         title: the heading, with the unit.
-        description: what a screen reader says after the title.
+        description: the description for screen readers.
         times: the horizontal axis.
         series: at most four.
-        most: what the vertical axis reaches at least.
+        most: the minimum of the vertical axis's upper end.
     """
     axis = _Axis(max([most or 0, *(value for one in series for value in one.values if value is not None)]))
     shapes = [_line(one, times, axis) for one in series]
@@ -92,7 +94,7 @@ def line_chart(
 
 
 def stacked_bars(key: str, title: str, description: str, times: Times, series: Sequence[Series]) -> str:
-    """Draw one bar a bucket, the first series at its foot."""
+    """Draw a bar for each bucket, the first series at the bottom."""
     heights = [sum(values) for values in zip(*([value or 0.0 for value in one.values] for one in series), strict=True)]
     axis = _Axis(max(heights, default=0))
     bars = [_stack(index, times, series, axis) for index in range(len(times.starts))]
@@ -103,7 +105,7 @@ def stacked_bars(key: str, title: str, description: str, times: Times, series: S
 def horizontal_bars(
     key: str, title: str, description: str, bars: Sequence[Bar], style: str, *, width: int = WIDTH
 ) -> str:
-    """Draw one bar a row, with its label before and its note behind it."""
+    """Draw a bar in each row, between its label and its note."""
     most = max((bar.value for bar in bars), default=0) or 1
     letters = _LABEL_LETTERS[width]
     before, behind = letters * _LETTER + 8, 15 * _LETTER
@@ -123,7 +125,7 @@ def horizontal_bars(
 
 
 class _Axis:
-    """The vertical axis: from 0 to a round number at or above ``most``."""
+    """The vertical axis from 0 to a round number at or above ``most``."""
 
     def __init__(self, most: float) -> None:
         self.step = _round_step((most or 1) / 4)
@@ -137,13 +139,13 @@ class _Axis:
 
 
 def _round_step(least: float) -> float:
-    """Return the smallest of 1, 2 and 5 times a power of ten at or above ``least``."""
+    """Round ``least`` up to 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least - 1e-9 * power)
 
 
 def short_number(value: float) -> str:
-    """Write a number in few characters: 0.25, 12, 1,234, 56k, 7.8M."""
+    """Format a number briefly, for example 0.25, 12, 1,234, 56k or 7.8M."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             unit = 1e3 if letter == "k" else size
@@ -154,7 +156,7 @@ def short_number(value: float) -> str:
 def _picture(key: str, title: str, description: str, size: tuple[int, int], parts: Iterable[str]) -> str:
     wide, high = size
     if wide != WIDTH:
-        key = f"{key}-{wide}"  # a page may have both
+        key = f"{key}-{wide}"  # a page may have both widths
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {wide} {high}" role="img" '
         f'aria-labelledby="{key}-title {key}-description">'
@@ -189,7 +191,7 @@ def _axes(times: Times, axis: _Axis) -> str:
 
 
 def _time_labels(times: Times) -> list[tuple[float, str]]:
-    """Return where to write which time: at round ones where buckets begin; a day, below its middle."""
+    """Return the time labels with their positions."""
     length = times.end - times.starts[0]
     bucket = length / len(times.starts)
     if bucket >= 0.9 * _DAY:
@@ -206,7 +208,7 @@ def _time_labels(times: Times) -> list[tuple[float, str]]:
 
 
 def _line(series: Series, times: Times, axis: _Axis) -> str:
-    """Draw a line's pieces, a dot for a value alone, and what the pointer finds."""
+    """Draw a line's segments, dots for isolated values, and tooltips."""
     points = [
         None if value is None else (times.middle(index), axis.y(value)) for index, value in enumerate(series.values)
     ]

@@ -1,4 +1,4 @@
-"""The command's arguments and what it does: ``python -m deploy.gateway.report --since 24h``."""
+"""Implement the report command (``python -m deploy.gateway.report --since 24h``)."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ FORMATS = ("text", "json", "html", "png")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what ``run`` takes."""
+    """Declare the arguments of ``run``."""
     parser.add_argument(
         "--since",
         default="24h",
@@ -36,13 +36,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="the gateway's log folder, or its file; rotated ones are read as well (GATEWAY_LOG_FOLDER, default: logs)",
     )
-    parser.add_argument("--format", choices=FORMATS, help="default: what the output file's name ends in, else text")
-    parser.add_argument("--language", choices=tuple(WORDS), default="en", help="of the words (default: %(default)s)")
+    parser.add_argument("--format", choices=FORMATS, help="default: the output file's suffix, else text")
+    parser.add_argument(
+        "--language", choices=tuple(WORDS), default="en", help="language of the report (default: %(default)s)"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Report, and return the exit status: 0, 1 for an error, 2 for wrong usage."""
+    """Write the report.
+
+    Return the exit status, 0, 1 for an error or 2 for wrong usage.
+    """
     try:
         from deploy.gateway.report.query import read_report
     except ImportError:
@@ -95,7 +100,7 @@ def _write(content: bytes, output: Path | None) -> None:
             sys.stdout.buffer.write(content)
             sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has gone; what is left in the buffer must not fail again at exit.
+        # The reader has closed the pipe; flushing the buffer at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         msg = f"the report cannot be written to {output or 'standard output'} ({error.strerror})"

@@ -1,4 +1,4 @@
-"""DuckDB in memory, small and shut in: it reads the files it is given, and nothing else."""
+"""Open an in-memory DuckDB that can read only the given files."""
 
 import os
 import threading
@@ -11,17 +11,19 @@ from time import monotonic
 import duckdb
 
 MEMORY_LIMIT = "256MiB"
-"""What DuckDB may hold before it spills to disk."""
+"""DuckDB's memory limit; beyond it, data spills to disk."""
 
 THREADS = 2
-"""How many are used; each takes 50 MB for what it reads."""
+"""The number of threads, each with a read buffer of 50 MB."""
 
-_LOOK_S = 0.05
+_POLL_S = 0.05
 
 
 @contextmanager
 def open_database(files: Sequence[Path], threads: int = THREADS) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an empty database that may read ``files``, and remove what it spilled when it is closed.
+    """Open an empty database that may read ``files``.
+
+    Delete spilled data on close.
 
     https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
 
@@ -49,13 +51,12 @@ def open_database(files: Sequence[Path], threads: int = THREADS) -> Iterator[duc
 def interrupted(
     connection: duckdb.DuckDBPyConnection, after_s: float, cancelled: threading.Event | None = None
 ) -> Iterator[Callable[[], None]]:
-    """Interrupt what the connection runs in this block when the time is up, or somebody cancels it.
+    """Interrupt the connection's statements in this block on timeout or cancellation.
 
-    DuckDB then raises InterruptException. It is told again and again, since between two statements it has nothing to
-    interrupt.
+    DuckDB then raises InterruptException. The interrupt is repeated, as it has no effect between two statements.
 
     Yields:
-        What is to be called before each statement, so that none begins too late; it raises InterruptException, too.
+        A function to call before each statement; it raises InterruptException after the timeout or cancellation.
     """
     done, deadline = threading.Event(), monotonic() + after_s
 
@@ -64,11 +65,11 @@ def interrupted(
 
     def check() -> None:
         if is_over():
-            msg = "nobody waits for the next statement"
+            msg = "the report was cancelled or timed out"
             raise duckdb.InterruptException(msg)
 
     def watch() -> None:
-        while not done.wait(_LOOK_S):
+        while not done.wait(_POLL_S):
             if is_over():
                 connection.interrupt()
 

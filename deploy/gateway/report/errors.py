@@ -1,21 +1,21 @@
-"""What the report raises."""
+"""The report's exceptions."""
 
 
 class ReportError(Exception):
-    """There is nothing to report, or it cannot be read or drawn. The message is shown to the user as it is."""
+    """The report cannot be created. The message is shown to the user."""
 
     exit_status = 1
 
 
 class NoLogError(ReportError):
-    """There is no log file, perhaps because nothing was logged so far."""
+    """The log file does not exist, perhaps because nothing was logged yet."""
 
 
 class TimeLimitError(ReportError):
-    """It took longer than it may, or is not wanted any more."""
+    """The report timed out or was cancelled."""
 
 
 class UsageError(ReportError):
-    """An argument cannot be understood."""
+    """An argument is invalid."""
 
     exit_status = 2

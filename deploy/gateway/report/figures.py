@@ -1,4 +1,4 @@
-"""What a report says, as plain values."""
+"""Define the figures of a report."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What was read.
+    """The lines and files read.
 
     Attributes:
-        files: files that can hold lines of the range.
+        files: files that may contain lines of the range.
         lines: lines of the range.
-        unreadable_lines: lines of these files, whatever their time, that are no JSON object with a timestamp.
-        lost_lines: lines that the gateway could not write, as it says itself afterwards; they are in no figure.
+        unreadable_lines: lines of these files, in or out of the range, that are not JSON objects with a timestamp.
+        lost_lines: lines that the gateway has reported as lost; they are not in the figures.
     """
 
     files: int
@@ -25,16 +25,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The range as a whole. Sampled lines count as the requests that they stand for.
+    """The totals of the range, with sampled lines scaled up.
 
     Attributes:
-        requests: a line counts as one part in ``batch_size`` of its request.
+        requests: the requests; a line counts as 1 / ``batch_size``.
         sentences: inference lines.
-        success_share: of all sentences, those answered with confidence; the three shares add up to 1.
-        low_confidence_share: those answered below the threshold.
-        failed_share: those not answered.
-        busiest_minute: when most requests came, and
-        busiest_minute_requests: how many.
+        success_share: the share of sentences answered with confidence; the three shares add up to 1.
+        low_confidence_share: the share answered below the threshold.
+        failed_share: the share not answered.
+        busiest_minute: the minute with most requests.
+        busiest_minute_requests: their number.
         drift_events: lines of the consistency check with status ``drift``.
         alert_events: alerts that began to fire.
     """
@@ -52,7 +52,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class ResourceUsage:
-    """What a process used in a bucket: means, and maxima where a peak matters."""
+    """The mean and maximum resource use of a process in a bucket."""
 
     start: datetime
     process: str
@@ -66,16 +66,16 @@ class ResourceUsage:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long answered sentences took from request to answer, in a bucket or over the whole range.
+    """The latency of answered sentences in a bucket or the whole range.
 
-    Percentiles interpolate linearly between the two nearest values (DuckDB's quantile_cont, NumPy's default). A sampled
-    line counts as the sentences that it stands for. Failed sentences are left out.
+    Percentiles interpolate linearly between the two nearest values (DuckDB's quantile_cont, NumPy's default). Sampled
+    lines are scaled up. Failed sentences are excluded.
 
     Attributes:
         start: the bucket; None is the whole range.
-        task: None is all tasks together.
-        lines: how many were counted.
-        inference_mean_ms: the model server's share of the mean.
+        task: the task; None is all tasks.
+        lines: the number of lines.
+        inference_mean_ms: the mean time in the model server.
     """
 
     start: datetime | None
@@ -90,7 +90,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class ErrorType:
-    """One type of error; a batch that fails as a whole counts once."""
+    """An error type; a failed batch counts once."""
 
     error_type: str
     count: float
@@ -101,7 +101,7 @@ class ErrorType:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What was asked in a bucket, or on a day of the report's zone, by task and outcome.
+    """The requests of a bucket or day by task and outcome.
 
     Attributes:
         outcome: success, low_confidence or failed.
@@ -116,7 +116,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """How often an alert fired and was resolved, and the last of it."""
+    """The number of times an alert fired, and its latest state."""
 
     name: str
     fired: int
@@ -129,14 +129,14 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Consistency:
-    """How the golden prompts of one version were answered.
+    """The consistency checks of a version.
 
     Attributes:
-        model_version: the version, None if no line said it.
-        checks: how often they were asked,
-        drifted: how often the answers were too far from the baseline, and
-        failed: how often there was none.
-        last_value: how far the latest answers were, in the unit of the threshold.
+        model_version: the version; None if unknown.
+        checks: the number of checks.
+        drifted: those with drift above the threshold.
+        failed: those without an answer.
+        last_value: the latest drift.
     """
 
     model_version: int | None
@@ -152,7 +152,7 @@ class Consistency:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The greatest distance from the baseline in a bucket, and the threshold that it was compared with."""
+    """The largest drift in a bucket and its threshold."""
 
     start: datetime
     value: float
@@ -161,7 +161,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to the gateway or the model: its line's fields, None where it has not got one."""
+    """An event of the gateway or the model with its line's fields."""
 
     time: datetime
     module: str
@@ -181,16 +181,16 @@ class Report:
     """The figures of a time range.
 
     Attributes:
-        timezone: what times are shown in and days begin by.
+        timezone: the zone of times and days.
         bucket_minutes: the length of a bucket.
-        starts: every bucket's start, also of those without a line.
-        days: every day's start.
-        latency: the range as a whole, all tasks first, then each.
+        starts: the start of every bucket, including empty ones.
+        days: the start of every day.
+        latency: the whole range, first all tasks together, then each.
         latency_over_time: the same by bucket.
-        calls_over_time: by bucket, of which the first and the last may lie partly in the range.
+        calls_over_time: by bucket; the first and the last may be partly in the range.
         consistency: the checks of each version, the latest first.
-        drift_over_time: by bucket, those with a check alone.
-        events: the latest alerts, loads, devices, lost lines and turns of the consistency check, the latest first.
+        drift_over_time: by bucket, only those with a check.
+        events: the latest alerts, loads, devices, lost lines and changes of the consistency check, newest first.
     """
 
     since: datetime
@@ -214,7 +214,7 @@ class Report:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Return the report as JSON's own types, with times in ISO 8601."""
+    """Convert the report to JSON types, with times in ISO 8601."""
     return {field.name: _plain(getattr(report, field.name)) for field in dataclasses.fields(report)}
 
 

@@ -1,4 +1,4 @@
-"""The files that can hold lines of a time range, held open while they are read."""
+"""Open the log files that may contain lines of a time range."""
 
 import os
 import re
@@ -12,49 +12,49 @@ from deploy.gateway.report.errors import NoLogError, ReportError
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _TRIES = 20
-# What rotation adds to a name: .1, -20260405, -20260405T102345.123456Z, and .gz
+# The suffixes of rotated files: .1, -20260405, -20260405T102345.123456Z, and .gz
 _ROTATED = r"([-._]\d[-\dTZ:._]*)?"
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """An open file, and what it was called when it was opened."""
+    """An open file and its name when it was opened."""
 
     path: Path
     descriptor: int
 
     @property
     def source(self) -> Path:
-        """Where the file can be read, even when it has been renamed or removed."""
+        """The path of the open file, valid even after a rename or removal."""
         return Path(f"/dev/fd/{self.descriptor}")
 
     @property
     def is_gzip(self) -> bool:
-        """Whether it is to be read through gzip."""
+        """Whether the file is compressed with gzip."""
         return self.path.suffix == ".gz"
 
 
 @contextmanager
 def open_logs(log: Path, since: datetime) -> Iterator[tuple[LogFile, ...]]:
-    """Open the log file and what it was rotated to, without those last written to before the range begins.
+    """Open the log file and its rotated files, except those last modified before the range.
 
-    What rotation renames, compresses and removes from then on is read as it was.
+    Files that are renamed, compressed or removed later can still be read.
 
     Args:
-        log: the file that the gateway writes, which may be missing just now, or the folder of logs.
-        since: the range's begin, an aware time.
+        log: the gateway's log file, which may be missing during a rotation, or its folder.
+        since: the start of the range, an aware time.
 
     Yields:
-        The files, each of which has lines of its own.
+        The files, without duplicates.
 
     Raises:
-        NoLogError: there is no log file at all.
-        ReportError: one cannot be read.
+        NoLogError: no log file exists.
+        ReportError: a file cannot be read.
     """
     for _ in range(_TRIES):
         with ExitStack() as stack:
             files = tuple(file for path in _listed(log) if (file := _open(path, stack)))
-            # The same names for the same files after opening as before: nothing was rotated in between.
+            # If the names still refer to the same files after opening, no rotation happened in between.
             opened = [(file.path, _identity(file.descriptor)) for file in files]
             if opened == [(path, _identity(path)) for path in _listed(log)]:
                 yield tuple(file for file in files if _can_hold(file, since))
@@ -68,15 +68,15 @@ def _listed(log: Path) -> list[Path]:
         folder, pattern = (log, _names(None)) if log.is_dir() else (log.parent, _names(log.name))
         found = {path.name: path for path in folder.iterdir() if pattern.fullmatch(path.name) and path.is_file()}
     except FileNotFoundError as error:
-        msg = f"there is no log file at {log}; name the gateway's log file or its folder with --log"
+        msg = f"no log file at {log}; give the gateway's log file or its folder with --log"
         raise NoLogError(msg) from error
     except OSError as error:
-        msg = f"the log at {error.filename} cannot be read ({error.strerror}); name a log file or folder with --log"
+        msg = f"the log at {error.filename} cannot be read ({error.strerror}); give a log file or folder with --log"
         raise ReportError(msg) from error
     if not found:
-        msg = f"there is no log file at {log}; name the gateway's log file or its folder with --log"
+        msg = f"no log file at {log}; give the gateway's log file or its folder with --log"
         raise NoLogError(msg)
-    # While a file is compressed, both may be there: the plain one is complete.
+    # During compression both files exist, and only the plain one is complete.
     return [path for name, path in sorted(found.items()) if name.removesuffix(".gz") not in found.keys() - {name}]
 
 
@@ -98,7 +98,7 @@ def _open(path: Path, stack: ExitStack) -> LogFile | None:
 
 
 def _identity(file: Path | int) -> tuple[int, int] | None:
-    """Return what stays of a file when it is renamed, or None if there is none of this name any more."""
+    """Return a file's device and inode, or None if it does not exist."""
     try:
         status = file.stat() if isinstance(file, Path) else os.fstat(file)
     except FileNotFoundError:
@@ -107,6 +107,6 @@ def _identity(file: Path | int) -> tuple[int, int] | None:
 
 
 def _can_hold(file: LogFile, since: datetime) -> bool:
-    """Return whether a file can hold lines of the range."""
+    """Return whether a file may contain lines of the range."""
     status = os.fstat(file.descriptor)
     return status.st_size > 0 and status.st_mtime >= (since - _CLOCKS_DIFFER).timestamp()

@@ -1,4 +1,4 @@
-"""The report as one HTML file that asks for nothing from outside, and as the part of a page."""
+"""Write the report as a self-contained HTML file or as a part of a page."""
 
 from html import escape
 
@@ -10,7 +10,7 @@ from deploy.gateway.report.tables import Table
 from deploy.gateway.report.views import charts
 from deploy.gateway.report.words import Words
 
-# Even if a text got past the escaping, a browser would run and fetch nothing.
+# Even if a text were not escaped, a browser would not run scripts or load anything.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 _LAYOUT = """\
@@ -34,7 +34,7 @@ _LAYOUT = """\
 
 
 def html_report(report: Report, words: Words) -> str:
-    """Write the report as a document of its own."""
+    """Write the report as a complete document."""
     return (
         f'<!DOCTYPE html>\n<html lang="{words.language}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
@@ -48,7 +48,7 @@ def html_report(report: Report, words: Words) -> str:
 
 
 def html_fragment(report: Report, words: Words) -> str:
-    """Write the figures as an element for a page that has a heading, and ``stylesheet`` as well."""
+    """Write the report as an element for a page with a heading and ``stylesheet``."""
     span, read = (escape(plain(text)) for text in tables.heading(report, words))
     head = f"<p>{span}<br>{read}</p>"
     if not report.source.lines:
@@ -76,9 +76,9 @@ def html_fragment(report: Report, words: Words) -> str:
 
 
 def stylesheet() -> str:
-    """Return the rules of the report's element, light or dark as the page's ``color-scheme`` says.
+    """Return the stylesheet of the report, light or dark by the page's ``color-scheme``.
 
-    Browsers that do not know ``light-dark()`` keep to the light rules.
+    Browsers without ``light-dark()`` use the light rules.
     """
     return _LAYOUT + style.SHAPES + _appearance(style.LIGHT) + _appearance(style.BOTH)
 
@@ -96,9 +96,11 @@ def _ground(palette: style.Palette) -> str:
 
 
 def _section(drawn: str, table: Table, note: str = "") -> str:
-    """Return pictures with their figures as a table, with a heading that is seen where no picture has one.
+    """Return charts with their figures as a table.
 
-    Too wide for a phone, a section scrolls by itself, and takes the focus so that the arrow keys can do it.
+    The heading is visible only without a chart.
+
+    A section that is too wide for a phone scrolls, and is focusable so that the arrow keys can scroll it.
     """
     if not table.rows:
         return ""

@@ -1,4 +1,4 @@
-"""The report as a PNG: its charts and latest events one below the other, drawn by resvg (https://github.com/linebender/resvg)."""
+"""Draw the report as a PNG with resvg (https://github.com/linebender/resvg)."""
 
 import re
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ _MARGIN = 28
 _HEAD = 150
 _SCALE = 2
 _ROW = 22
-_EVENT_COLUMNS = ((0, 16), (120, 22), (290, 24), (460, 42))  # where each begins, and how many letters it has room for
+_EVENT_COLUMNS = ((0, 16), (120, 22), (290, 24), (460, 42))  # the x coordinate and the maximum of letters of each
 _HEIGHT = re.compile(r'viewBox="0 0 \d+ (\d+)"')
 
 
 def png_report(report: Report, words: Words) -> bytes:
-    """Draw the report as a picture.
+    """Draw the charts and the latest events as one picture.
 
     Raises:
-        ReportError: resvg is not installed, or this machine has no font for the words.
+        ReportError: resvg is not installed, or this machine has no font for the language.
     """
     if not _can_write(words):
         package = "fonts-noto-cjk" if words.language == "zh" else "fonts-dejavu-core"
-        msg = f"a PNG needs a font for {words.title!r}, and this machine has none; install one, such as {package}"
+        msg = f"a PNG needs a font for {words.title!r}, which is not installed; install one, such as {package}"
         raise ReportError(msg)
     return _render(_poster(report, words))
 
@@ -64,7 +64,10 @@ def _row(cells: Sequence[str], y: int) -> str:
 
 
 def _can_write(words: Words) -> bool:
-    """Return whether two letters of the language look different: without a font both are the same gap or box."""
+    """Return whether two letters of the language look different.
+
+    Without a font both are the same box.
+    """
     letters = "中国" if words.language == "zh" else "AB"
     return len({_render(_picture(20, 20, f'<text y="16">{letter}</text>')) for letter in letters}) == len(letters)
 

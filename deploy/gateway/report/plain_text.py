@@ -1,4 +1,7 @@
-"""Text out of the log, made safe to show: what users wrote may hold control characters and change directions."""
+"""Make texts of the log safe to show.
+
+Users' texts may contain control characters and change the text direction.
+"""
 
 import unicodedata
 
@@ -7,12 +10,12 @@ _REPLACEMENT = "\ufffd"
 
 
 def plain(text: str) -> str:
-    """Replace what a terminal or a browser would obey or hide instead of showing: one character for one."""
+    """Replace control and invisible characters, one by one."""
     return "".join(_REPLACEMENT if unicodedata.category(character) in _INVISIBLE else character for character in text)
 
 
 def width(text: str) -> int:
-    """Return how many columns a terminal takes for it: two for a Chinese character (Unicode Standard Annex 11)."""
+    """Return a text's width in terminal columns, two for a Chinese character (Unicode Standard Annex 11)."""
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text
@@ -20,7 +23,7 @@ def width(text: str) -> int:
 
 
 def shorten(text: str, columns: int) -> str:
-    """Cut a text that is wider than this many columns, and say so with an ellipsis."""
+    """Truncate a text to a number of columns with an ellipsis."""
     if width(text) <= columns:
         return text
     while width(text) > columns - 1:

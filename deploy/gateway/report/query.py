@@ -1,4 +1,4 @@
-"""The log's lines into figures."""
+"""Compute the figures of a report from log lines."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -29,20 +29,20 @@ from deploy.gateway.report.figures import (
 from deploy.gateway.report.files import LogFile, open_logs
 from deploy.gateway.report.time_range import TimeRange, local, zone_name
 
-MOST_EVENTS = 20
-"""Events that are shown: the latest."""
+MAX_EVENTS = 20
+"""The number of latest events to show."""
 
 _EMPTY = Path(os.devnull)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a report may take.
+    """The limits of a report.
 
     Attributes:
-        threads: how many cores.
-        time_s: how many seconds.
-        cancelled: set by who does not want it any more.
+        threads: the number of threads.
+        time_s: the timeout in seconds.
+        cancelled: set to cancel the report.
     """
 
     threads: int = THREADS
@@ -51,17 +51,17 @@ class Limits:
 
 
 def read_report(log: Path, time_range: TimeRange, limits: Limits = Limits()) -> Report:
-    """Compute a range's figures from the gateway's log files.
+    """Compute the figures of a range from the log files.
 
     Args:
-        log: the file that the gateway writes, or the folder; rotated and gzipped ones beside it are read as well.
-        time_range: from when to when, and the zone of days and times.
-        limits: what it may take.
+        log: the gateway's log file or its folder; rotated and gzipped files are read as well.
+        time_range: the range, with the zone of days and times.
+        limits: the limits of the report.
 
     Raises:
-        NoLogError: there is no log file.
-        TimeLimitError: it took too long, or was cancelled.
-        ReportError: a file cannot be read, or there is not enough memory and disk.
+        NoLogError: no log file exists.
+        TimeLimitError: the report timed out or was cancelled.
+        ReportError: a file cannot be read, or memory and disk are exhausted.
     """
     with open_logs(log, time_range.since) as files:
         try:
@@ -85,7 +85,7 @@ def read_report(log: Path, time_range: TimeRange, limits: Limits = Limits()) -> 
 
 
 class _Reader:
-    """The views over one range, in one connection."""
+    """Reads the figures of a range through a connection."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class _Reader:
             ),
             drift_over_time=tuple(Drift(self._starts[row[0]], *row[1:]) for row in self._rows(sql.DRIFT)),
             events=tuple(
-                Event(self._time(row[0]), *row[1:]) for row in self._rows(sql.LATEST_EVENTS, {"most": MOST_EVENTS})
+                Event(self._time(row[0]), *row[1:]) for row in self._rows(sql.LATEST_EVENTS, {"most": MAX_EVENTS})
             ),
         )
 
@@ -193,7 +193,7 @@ class _Reader:
 
 
 def _naive(moment: datetime) -> datetime:
-    """Return a time as DuckDB's TIMESTAMP holds it: UTC, without saying so."""
+    """Convert a time to DuckDB's TIMESTAMP, naive UTC."""
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 

@@ -1,6 +1,6 @@
-"""The statements: one pass over the files, then the views over what is needed of them.
+"""The SQL statements of the report.
 
-https://duckdb.org/docs/stable/data/json/loading_json
+The files are read once, into a table of the needed fields (https://duckdb.org/docs/stable/data/json/loading_json).
 """
 
 COLUMNS = {
@@ -26,10 +26,10 @@ COLUMNS = {
     "load_time_ms": "DOUBLE",
     "device": "VARCHAR",
 }
-"""The fields of the log that the report asks for; others are passed over."""
+"""The log fields that the report reads."""
 
-# What stays of a line. One that is torn, or no JSON object, is all NULL. What only few lines have is in a list, because
-# a column of NULLs takes as much memory as one of values.
+# The needed fields of a line; a torn line or one that is not a JSON object is all NULL. Fields that only few lines have
+# are in a list, as a column of NULLs takes as much memory as one of values.
 _KEPT = """
 SELECT
     CAST(epoch_ms(timestamp) // 60000 AS INTEGER) AS minute,
@@ -75,7 +75,7 @@ CREATE TEMP TABLE event AS
 SELECT minute, task, requests, unnest(event, max_depth := 2) FROM line WHERE event IS NOT NULL
 """
 
-# Buckets and days are of the report's zone, whose rules Python knows: each minute that occurs is put into its own.
+# Buckets and days are in the report's zone and computed in Python; each minute with a line is assigned to them.
 PLACE = """
 CREATE TEMP TABLE place AS
 WITH
@@ -130,7 +130,7 @@ FROM line JOIN place USING (minute)
 WHERE outcome IN ('success', 'low_confidence') AND total IS NOT NULL
 """
 
-# Four times, by bucket and task or neither: all at once would hold every value four times.
+# Run four times, by bucket and task or neither: GROUPING SETS would hold every value four times.
 LATENCY = """
 SELECT
     CASE WHEN $by_bucket THEN bucket END AS bucket,
@@ -144,8 +144,8 @@ GROUP BY ALL
 ORDER BY 1, 2
 """
 
-# Successes are sampled and the rest is not: without weights, a sampled log would show the latency of what went wrong.
-# So each line is taken as often as the sentences it stands for; where that is once, this is quantile_cont.
+# Only successes are sampled, so without weights a sampled log would overstate the latency of other outcomes. Each line
+# has the weight of the sentences it stands for; if all weights are 1, this is quantile_cont.
 WEIGHTED_QUANTILE = """
 CREATE TEMP MACRO weighted_quantile(value, up_to, sum_of_weights, p) AS
     min(value) FILTER (up_to > floor((sum_of_weights - 1) * p))
@@ -236,15 +236,15 @@ FROM event JOIN place USING (minute)
 WHERE module = 'canary' AND value IS NOT NULL GROUP BY bucket ORDER BY bucket
 """
 
-# The consistency check speaks every few minutes: only what turns is an event. The other modules speak when it does.
+# The consistency check writes a line every few minutes, of which only changes are events. Other lines are all events.
 LATEST_EVENTS = """
-WITH told AS (
+WITH candidate AS (
     SELECT *, lag(status, 1, 'success') OVER (PARTITION BY module, model_version ORDER BY time) AS before
     FROM event
     WHERE module IN ('alert', 'canary', 'device', 'loading') OR task = 'lost_lines'
 )
 SELECT time, module, task, status, model_version, device, load_time_ms, value, threshold, lost_lines, error
-FROM told
+FROM candidate
 WHERE status <> 'start' AND (module <> 'canary' OR status <> before)
 ORDER BY time DESC, module, task
 LIMIT $most

@@ -1,11 +1,17 @@
-"""The charts' colours, for light and dark: distinguishable for colour-blind eyes, 3:1 and more against the ground."""
+"""The charts' light and dark colours.
+
+They are distinguishable for colour-blind people, with a contrast of at least 3:1 to the background.
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Colours of one appearance; ``shapes`` are those of the series and of the outcomes, by class."""
+    """A colour scheme.
+
+    ``shapes`` are the colours of series and outcomes by class.
+    """
 
     ground: str
     raised: str
@@ -61,7 +67,7 @@ BOTH = Palette(
     grid=_either(LIGHT.grid, DARK.grid),
     shapes={name: _either(colour, DARK.shapes[name]) for name, colour in LIGHT.shapes.items()},
 )
-"""Each colour for whichever appearance the page's ``color-scheme`` chooses: https://www.w3.org/TR/css-color-5/#light-dark."""
+"""The colours by the page's ``color-scheme`` (https://www.w3.org/TR/css-color-5/#light-dark)."""
 
 _DASHES = {"2": "7 3", "3": "2 3", "4": "9 3 2 3"}
 
@@ -77,7 +83,7 @@ SHAPES = """\
 
 
 def colours(palette: Palette) -> str:
-    """Return the rules that give the charts' shapes their colours."""
+    """Return the CSS rules for the colours of charts."""
     rules = [
         f".chart-title{{fill:{palette.text}}}",
         f".chart-label{{fill:{palette.muted}}}",

@@ -1,4 +1,4 @@
-"""The figures as rows of text: what the terminal and the page both show."""
+"""Format the figures as tables for terminal and page."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,16 @@ from datetime import datetime
 
 from deploy.gateway.report.charts import short_number
 from deploy.gateway.report.figures import Event, Report, ResourceUsage
-from deploy.gateway.report.views import MOST_ERROR_TYPES, OUTCOMES, has_gpu, requests_by_outcome
+from deploy.gateway.report.views import MAX_ERROR_TYPES, OUTCOMES, has_gpu, requests_by_outcome
 from deploy.gateway.report.words import Words
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells of text below a heading for each column; the columns ``words`` hold words, the others numbers."""
+    """A table of text cells.
+
+    The columns ``words`` are left-aligned words, the others numbers.
+    """
 
     title: str
     header: tuple[str, ...]
@@ -21,7 +24,7 @@ class Table:
 
 
 def totals(report: Report, words: Words) -> list[tuple[str, str]]:
-    """Return the range's figures with their names."""
+    """Return the totals with their names."""
     figures = report.totals
     busiest = words.none
     if figures.busiest_minute:
@@ -39,7 +42,7 @@ def totals(report: Report, words: Words) -> list[tuple[str, str]]:
 
 
 def heading(report: Report, words: Words) -> tuple[str, str]:
-    """Return the range, and what was read."""
+    """Return the range, and the numbers of lines and files read."""
     span = words.span.format(since=_minute(report.since), until=_minute(report.until), timezone=report.timezone)
     source = report.source
     read = [words.read.format(lines=_number(source.lines), files=_number(source.files))]
@@ -95,17 +98,17 @@ def calls_by_day(report: Report, words: Words) -> Table:
 
 
 def errors(report: Report, words: Words) -> Table:
-    """Return the types of errors, the most frequent first."""
+    """Return the error types, the most frequent first."""
     header = (words.error_type, words.count, words.share, words.last_seen, words.example)
     rows = tuple(
         (error.error_type, _number(error.count), f"{error.share:.1%}", _second(error.last_seen), error.example or "")
-        for error in report.errors[:MOST_ERROR_TYPES]
+        for error in report.errors[:MAX_ERROR_TYPES]
     )
     return Table(words.errors, header, rows, frozenset({0, 3, 4}))
 
 
 def resources(report: Report, words: Words) -> Table:
-    """Return each process's mean and greatest use over the range."""
+    """Return the mean and maximum resource use of each process."""
     by_process: dict[str, list[ResourceUsage]] = {}
     for usage in report.resources:
         by_process.setdefault(usage.process, []).append(usage)
@@ -148,7 +151,7 @@ def alerts(report: Report, words: Words) -> Table:
 
 
 def consistency(report: Report, words: Words) -> Table:
-    """Return the checks of each version's answers, the latest first."""
+    """Return the consistency checks of each version, the latest first."""
     header = (
         words.model_version,
         words.checks,
@@ -178,7 +181,7 @@ def consistency(report: Report, words: Words) -> Table:
 
 
 def events(report: Report, words: Words) -> Table:
-    """Return what happened, the latest first."""
+    """Return the events, the latest first."""
     header = (words.time, words.event, words.status, words.detail)
     rows = tuple(
         (

@@ -1,4 +1,4 @@
-"""The report for a terminal: tables whose Chinese is aligned, and a line of blocks for each curve."""
+"""Write the report for a terminal."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,7 +15,7 @@ _MOST_COLUMNS = 60
 
 
 def text_report(report: Report, words: Words) -> str:
-    """Write the figures as lines of plain text, which hold nothing that a terminal would obey."""
+    """Write the figures as plain text without control characters."""
     span, read = tables.heading(report, words)
     lines = [words.title, span, read, ""]
     totals = tables.totals(report, words)

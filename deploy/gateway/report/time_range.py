@@ -1,4 +1,4 @@
-"""From when to when, in which time zone, and in steps of what length."""
+"""Parse time ranges and divide them into buckets."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from deploy.gateway.report.errors import UsageError
 
 MAX_DAYS = 400
-"""Longer ranges cannot be drawn day by day."""
+"""The longest range that can be drawn by day."""
 
 _BUCKETS = 120
 _MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
@@ -23,7 +23,7 @@ _MIDNIGHT = time()
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """The half-open range [since, until) of aware times, shown in ``zone``."""
+    """The half-open range [since, until) of aware times in ``zone``."""
 
     since: datetime
     until: datetime
@@ -31,13 +31,16 @@ class TimeRange:
 
     @property
     def bucket(self) -> timedelta:
-        """The shortest of the usual steps that cuts the range into at most 120 buckets."""
+        """The shortest step that divides the range into at most 120 buckets."""
         length = self.until - self.since
         steps = [timedelta(minutes=number) for number in _MINUTES] + [timedelta(days=number) for number in _DAYS]
         return next((step for step in steps if length <= _BUCKETS * step), steps[-1])
 
     def bucket_starts(self) -> tuple[datetime, ...]:
-        """Return the buckets' starts: on whole steps since midnight in ``zone``; the first may lie before ``since``."""
+        """Return the starts of the buckets, aligned to midnight in ``zone``.
+
+        The first may be before ``since``.
+        """
         days = self.bucket // timedelta(days=1)
         if days:
             return self._midnights(days)
@@ -47,7 +50,10 @@ class TimeRange:
         return tuple(local(start + number * self.bucket, self.zone) for number in range(count))
 
     def day_starts(self) -> tuple[datetime, ...]:
-        """Return the starts of the days of ``zone``, which last 23 or 25 hours where clocks change."""
+        """Return the starts of the days in ``zone``.
+
+        Days may have 23 or 25 hours.
+        """
         return self._midnights(1)
 
     def _midnights(self, days: int) -> tuple[datetime, ...]:
@@ -56,17 +62,17 @@ class TimeRange:
 
 
 def time_range(since: str, until: str | None = None, zone: str | None = None, now: datetime | None = None) -> TimeRange:
-    """Read a range as a person writes it.
+    """Parse a time range.
 
     Args:
-        since: how long ago, as ``90m``, ``24h``, ``7d`` or ``2w``, or a time in ISO 8601; one without an offset, or a
-            date alone, is of ``zone``.
-        until: the same; now if absent.
-        zone: a name of the IANA time zone database, such as ``Asia/Shanghai``; this machine's zone if absent.
-        now: an aware time to count back from; the clock's if absent.
+        since: a time before now, as ``90m``, ``24h``, ``7d`` or ``2w``, or a time in ISO 8601; without an offset, it is
+            in ``zone``.
+        until: the same; by default now.
+        zone: a name of the IANA time zone database, such as ``Asia/Shanghai``; by default this machine's zone.
+        now: the current time; by default the clock's.
 
     Raises:
-        UsageError: one of them cannot be read, or the range is empty or longer than 400 days.
+        UsageError: an argument is invalid, or the range is empty or longer than 400 days.
     """
     now = now or datetime.now(UTC)
     place = read_zone(zone)
@@ -82,32 +88,32 @@ def time_range(since: str, until: str | None = None, zone: str | None = None, no
 
 
 def local(moment: datetime, zone: tzinfo) -> datetime:
-    """Return a time as clocks of ``zone`` show it, with the offset that they have then.
+    """Convert a time to a zone, as a fixed offset.
 
-    Python compares and subtracts times of one zone by their clocks, and so confuses the two hours in autumn that clocks
-    show twice; times with offsets it takes as they are.
+    Python compares and subtracts times of the same zone by wall clock, which is wrong in the hour that occurs twice in
+    autumn; with fixed offsets it is right.
     """
     shown = moment.astimezone(zone)
     return shown.replace(tzinfo=timezone(shown.utcoffset() or timedelta()))
 
 
 def read_zone(name: str | None) -> tzinfo:
-    """Return the time zone of this name, or this machine's.
+    """Return a time zone by name, by default this machine's.
 
     Raises:
-        UsageError: there is no such zone.
+        UsageError: the zone does not exist.
     """
     if name is None:
         return _local_zone()
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:  # a folder, a path, and ZoneInfoNotFoundError
-        msg = f"there is no time zone {name!r}; write a name such as Asia/Shanghai or UTC"
+        msg = f"unknown time zone {name!r}; write a name such as Asia/Shanghai or UTC"
         raise UsageError(msg) from error
 
 
 def zone_name(zone: tzinfo, at: datetime) -> str:
-    """Return what to call a zone: its name in the database, or its offset."""
+    """Return a zone's name in the database, or its offset."""
     return getattr(zone, "key", None) or f"UTC{at.astimezone(zone).isoformat()[-6:]}"
 
 
@@ -118,23 +124,23 @@ def _moment(name: str, text: str, now: datetime, zone: tzinfo) -> datetime:
         moment = datetime.fromisoformat(text.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        msg = f"{name} {text!r} is no time: write 90m, 24h, 7d, 2w or a time such as 2026-04-05T10:00:00+08:00"
+        msg = f"{name} {text!r} is not a time; write 90m, 24h, 7d, 2w or a time such as 2026-04-05T10:00:00+08:00"
         raise UsageError(msg) from error
 
 
 def _local_zone() -> tzinfo:
-    """Return this machine's zone with its rules, so that days of other seasons are right; else its offset of now."""
+    """Return this machine's zone with its daylight-saving rules, or else its current offset."""
     try:
         if name := os.environ.get("TZ", "").removeprefix(":"):
             return ZoneInfo(name)
-        with open("/etc/localtime", "rb") as rules:  # noqa: PTH123 - a plain file, read by ZoneInfo itself
+        with open("/etc/localtime", "rb") as rules:  # noqa: PTH123 - ZoneInfo needs a file object
             return ZoneInfo.from_file(rules, key=_localtime_name())
     except (OSError, ValueError, KeyError):
         return datetime.now(UTC).astimezone().tzinfo or UTC
 
 
 def _localtime_name() -> str | None:
-    """Return the name that the link /etc/localtime leads to."""
+    """Return the zone name that /etc/localtime links to."""
     target = os.path.realpath("/etc/localtime")
     return target.partition("zoneinfo/")[2] or None
 

@@ -1,4 +1,4 @@
-"""The views as charts: latency, calls, errors, resources, drift."""
+"""Draw the report's charts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,14 +17,14 @@ from deploy.gateway.report.figures import Calls, Report, ResourceUsage
 from deploy.gateway.report.words import Words
 
 OUTCOMES = ("success", "low_confidence", "failed")
-MOST_ERROR_TYPES = 12
-"""Types of errors that are shown; the rest are rare."""
+MAX_ERROR_TYPES = 12
+"""The number of error types to show."""
 
 _PROCESS_STYLES = {"gateway": "1", "server": "2"}
 
 
 def charts(report: Report, words: Words, width: int = WIDTH) -> dict[str, str]:
-    """Draw the views that have something to show.
+    """Draw the charts that have data.
 
     Args:
         report: the figures.
@@ -32,8 +32,8 @@ def charts(report: Report, words: Words, width: int = WIDTH) -> dict[str, str]:
         width: ``WIDTH``, or ``NARROW`` for a phone; both may be on one page.
 
     Returns:
-        SVG by what it shows: latency, calls_per_minute, calls_per_day, errors, cpu, memory, gpu_memory,
-        gpu_utilization, drift.
+        SVG by chart name: latency, calls_per_minute, calls_per_day, errors, cpu, memory, gpu_memory, gpu_utilization,
+        drift.
     """
     if not report.source.lines:
         return {}
@@ -61,12 +61,15 @@ def charts(report: Report, words: Words, width: int = WIDTH) -> dict[str, str]:
 
 
 def has_gpu(report: Report) -> bool:
-    """Return whether a GPU computed: where there is none, lines say that it holds 0 MB."""
+    """Return whether a GPU was used.
+
+    Without one, lines have 0 MB of GPU memory.
+    """
     return any(usage.gpu_memory_mb or usage.gpu_utilization_percent is not None for usage in report.resources)
 
 
 def requests_by_outcome(calls: Sequence[Calls], starts: Sequence[datetime]) -> dict[str, list[float]]:
-    """Return the requests of every outcome, tasks together, one value for each start."""
+    """Return the requests of all tasks by outcome, a value for each start."""
     place = {start: index for index, start in enumerate(starts)}
     sums = {outcome: [0.0] * len(starts) for outcome in OUTCOMES}
     for one in calls:
@@ -75,7 +78,10 @@ def requests_by_outcome(calls: Sequence[Calls], starts: Sequence[datetime]) -> d
 
 
 def requests_per_minute(report: Report) -> dict[str, list[float]]:
-    """Return each bucket's requests a minute by outcome; the first and the last bucket may lie partly in the range."""
+    """Return the requests per minute of each bucket by outcome.
+
+    Only time in the range counts.
+    """
     step = timedelta(minutes=report.bucket_minutes)
     covered = [min(start + step, report.until) - max(start, report.since) for start in report.starts]
     minutes = [max(length / timedelta(minutes=1), 1) for length in covered]
@@ -87,7 +93,10 @@ def requests_per_minute(report: Report) -> dict[str, list[float]]:
 
 
 def drift_held(report: Report) -> list[float | None]:
-    """Return each bucket's drift: a check counts until the next, unless the gateway is down between."""
+    """Return the drift of each bucket.
+
+    A check is valid until the next one or until the gateway is down.
+    """
     return _held(report, {one.start: one.value for one in report.drift_over_time})
 
 
@@ -140,7 +149,7 @@ def _errors(report: Report, words: Words, width: int) -> str:
         return ""
     bars = [
         Bar(error.error_type, error.count, f"{short_number(error.count)} ({error.share:.1%})")
-        for error in report.errors[:MOST_ERROR_TYPES]
+        for error in report.errors[:MAX_ERROR_TYPES]
     ]
     description = " ".join(words.highest.format(name=bar.label, value=bar.note) for bar in bars)
     return horizontal_bars("errors", words.errors, description, bars, "failed", width=width)
@@ -159,7 +168,7 @@ def _by_process(report: Report, words: Words, figure: Callable[[ResourceUsage], 
 
 
 def _of_gpu(report: Report, figure: Callable[[ResourceUsage], float | None]) -> list[Series]:
-    """Return one line: a GPU's figures are of all processes together, whoever's line they are in."""
+    """Return one series, as GPU figures are for all processes together."""
     found: dict[datetime, float] = {}
     for usage in report.resources:
         if (value := figure(usage)) is not None:
@@ -168,7 +177,7 @@ def _of_gpu(report: Report, figure: Callable[[ResourceUsage], float | None]) -> 
 
 
 def _peaks(series: Sequence[Series], times: Times, words: Words) -> str:
-    """Say where each series was highest."""
+    """Describe the peak of each series."""
     sentences = []
     for one in series:
         values = [(value, start) for value, start in zip(one.values, times.starts, strict=True) if value]

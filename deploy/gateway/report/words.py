@@ -1,11 +1,11 @@
-"""What the report says in English and in Chinese."""
+"""The report's texts in English and Chinese."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The report's words in one language; braces are filled in with figures."""
+    """The report's texts in one language, with placeholders in braces."""
 
     language: str
     title: str
@@ -81,20 +81,20 @@ class Words:
     lines_detail: str
 
     def outcome(self, status: str) -> str:
-        """Return the word for an inference line's status."""
+        """Translate the status of an inference line."""
         return {"success": self.success, "low_confidence": self.low_confidence, "failed": self.failed}[status]
 
     def process_name(self, process: str) -> str:
-        """Return the word for a resource line's process."""
+        """Translate the process of a resource line."""
         return {"gateway": self.gateway, "server": self.server}.get(process, process)
 
     def state(self, status: str) -> str:
-        """Return the word for the status of an alert, a check, a load or a device."""
+        """Translate the status of an alert, a check, a load or a device."""
         names = ("firing", "resolved", "success", "failed", "drift", "active", "cpu_fallback")
         return str(getattr(self, status)) if status in names else status
 
     def event_name(self, module: str, task: str) -> str:
-        """Return what an event is about: an alert is called by its name."""
+        """Translate the kind of an event; an alert has its own name."""
         names = {"loading": self.model_load, "device": self.device, "canary": self.consistency_check}
         return self.lost_lines if task == "lost_lines" else names.get(module, task)
 
@@ -129,7 +129,7 @@ ENGLISH = Words(
     alerts="Alerts",
     resources="Resources",
     peak="{name}: highest {value} at {time}.",
-    highest="{name}: {value} in all.",
+    highest="{name}: {value} in total.",
     task="Task",
     all_tasks="all tasks",
     lines="Lines",
@@ -154,7 +154,7 @@ ENGLISH = Words(
     server="server",
     drift="Drift",
     consistency="Drift of the answers",
-    consistency_note="Share of probability that has moved since the export, in the answers to the golden prompts.",
+    consistency_note="Share of probability moved since the export in the answers to the golden prompts.",
     consistency_check="Consistency check",
     checks="Checks",
     model_version="Version",

@@ -1,1 +1,1 @@
-"""What the gateway reports of itself: /healthz, gauges and the monitoring page."""
+"""Health, gauges and the monitoring page."""

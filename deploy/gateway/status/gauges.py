@@ -1,4 +1,4 @@
-"""The metrics that are read where they are kept, when Prometheus comes."""
+"""Register the metrics that are read from other components."""
 
 from collections.abc import Callable
 
@@ -23,11 +23,11 @@ def read_into(
     writer: LogWriter,
     resources: Callable[[], Resources | None],
 ) -> None:
-    """Let the metrics read what these parts know."""
+    """Register the metrics of these components."""
     metrics.read("gateway_in_flight", lambda: {(): slots.in_flight})
     metrics.read("gateway_queue", lambda: {(): slots.waiting})
     metrics.read("gateway_model_ready", lambda: {(): float(watch.ready)})
-    metrics.read("gateway_model_version", lambda: _known(watch.version))
+    metrics.read("gateway_model_version", lambda: _reading(watch.version))
     metrics.read("gateway_log_lines", lambda: _log_lines(writer))
     metrics.read("gateway_log_waiting_bytes", lambda: {(): writer.status.bytes_waiting})
     metrics.read("gateway_cpu_percent", lambda: _of_processes(resources(), lambda usage: usage.cpu_percent))
@@ -37,7 +37,7 @@ def read_into(
 
 
 def read_alerts_into(metrics: Metrics, alerts: Alerts, webhook: Webhook | None) -> None:
-    """Let the metrics read which alerts fire, how often each began, and what became of those sent."""
+    """Register the metrics of alerts and their deliveries."""
     names = [one.name for one in ALERTS]
     metrics.read("gateway_alert_firing", lambda: {(name,): float(name in alerts.firing) for name in names})
     metrics.read("gateway_alerts", lambda: {(name,): alerts.begun[name] for name in names})
@@ -46,11 +46,11 @@ def read_alerts_into(metrics: Metrics, alerts: Alerts, webhook: Webhook | None) 
 
 
 def read_consistency_into(metrics: Metrics, consistency: Consistency) -> None:
-    """Let the metrics read how far the answers are from those at export."""
-    metrics.read("gateway_output_drift", lambda: _known(consistency.drift and consistency.drift[0]))
+    """Register the drift metric."""
+    metrics.read("gateway_output_drift", lambda: _reading(consistency.drift and consistency.drift[0]))
 
 
-def _known(value: float | None) -> Reading:
+def _reading(value: float | None) -> Reading:
     return {} if value is None else {(): value}
 
 
@@ -65,4 +65,4 @@ def _of_processes(resources: Resources | None, value: Callable[[ProcessUsage], f
 
 
 def _of_gpu(resources: Resources | None, value: Callable[[GpuUsage], float | None]) -> Reading:
-    return _known(value(resources.gpu)) if resources and resources.gpu else {}
+    return _reading(value(resources.gpu)) if resources and resources.gpu else {}

@@ -1,4 +1,4 @@
-"""Whether the gateway can answer: /healthz says it in full, /readyz in a word."""
+"""Answer /healthz (full state) and /readyz (ready or not)."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,16 +21,16 @@ from deploy.gateway.settings import Settings
 
 
 class Health:
-    """What is told about the gateway's state.
+    """The endpoints of health and readiness.
 
     Args:
-        settings: where the model is served, and its name.
-        watch: knows how the model fares.
-        slots: knows how much there is to do.
-        writer: knows how the log fares.
-        resources: tells what is used, None before the start.
-        alerts: knows which alerts fire.
-        consistency: knows whether the model answers as it did at export.
+        settings: the model's name and addresses.
+        watch: the model's status.
+        slots: the requests in flight and waiting.
+        writer: the log's status.
+        resources: returns the latest resource use; None before the start.
+        alerts: the firing alerts.
+        consistency: the latest check of the answers.
     """
 
     def __init__(
@@ -54,32 +54,32 @@ class Health:
         self._began = monotonic()
 
     def add_to(self, app: FastAPI) -> None:
-        """Add the addresses."""
+        """Add the routes."""
         app.add_route(paths.HEALTHZ, self.healthz, ["GET"], include_in_schema=False)
         app.add_route(paths.READYZ, self.readyz, ["GET"], include_in_schema=False)
 
     async def healthz(self, request: Request) -> JSONResponse:
-        """Tell the state of model and gateway: 200 if questions can be answered, else 503 with the reason.
+        """Return the state of model and gateway, 200 if the model is ready, else 503.
 
-        Addresses and files are for who brings a key, where keys are set.
+        If keys are set, addresses and paths are only in answers to requests with a key.
         """
-        await self._watch.look()
+        await self._watch.poll()
         status = 200 if self._watch.ready else 503
-        state = self._in_short() if is_anonymous(request) else self._in_full()
+        state = self._summary() if is_anonymous(request) else self._details()
         return JSONResponse(state, status)
 
     async def readyz(self, request: Request) -> JSONResponse:
-        """Tell whether questions can be answered, from what was last seen of the model."""
+        """Return whether the model is ready, by the latest poll."""
         if self._watch.ready:
             return JSONResponse({"status": "ready"})
         reason = self._watch.reason if is_anonymous(request) else self._watch.problem
         return JSONResponse({"status": "not ready", "reason": reason}, 503)
 
-    def _in_short(self) -> dict[str, Any]:
+    def _summary(self) -> dict[str, Any]:
         reason = {"reason": self._watch.reason} if self._watch.reason else {}
         return {"status": self._status(), **reason, "model": {"version": self._watch.version}}
 
-    def _in_full(self) -> dict[str, Any]:
+    def _details(self) -> dict[str, Any]:
         log = self._writer.status
         used = self._resources()
         reason = {"reason": self._watch.problem} if self._watch.problem else {}

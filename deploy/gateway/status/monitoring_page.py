@@ -1,4 +1,4 @@
-"""The page MONITORING.md: hand-written paragraphs around tables that are made of the code."""
+"""Generate MONITORING.md from a template and tables of the code."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING
@@ -10,7 +10,7 @@ from bert_mlm_client import VersionStatus
 
 from deploy.gateway.alerts import table as alerts
 from deploy.gateway.consistency.check import Check
-from deploy.gateway.dashboard.reports import KEEP_S
+from deploy.gateway.dashboard.reports import CACHE_S
 from deploy.gateway.log import lines
 from deploy.gateway.log.gpu import GpuUsage
 from deploy.gateway.log.json_lines import encode
@@ -33,7 +33,7 @@ _EXAMPLES: tuple[lines.Line, ...] = (
         model_version=1,
         batch_size=1,
         input_text=redact("中国的首[MASK]是北京，电话13812345678。"),
-        predicted_token="都",  # noqa: S106  a word, no secret
+        predicted_token="都",  # noqa: S106  a word, not a secret
         score=0.98,
         inference_time_ms=12.7,
         tokenize_time_ms=0.2,
@@ -87,21 +87,21 @@ def _names(kind: type) -> str:
 
 HEALTH = {
     "status": "ok, or unavailable, which is also the HTTP status: 200 or 503",
-    "reason": "why no question can be answered; absent if one can",
+    "reason": "why questions cannot be answered; absent if they can",
     "uptime_s": "seconds since the start",
     "in_flight": "questions being answered",
-    "queue": "questions waiting for their turn",
-    "model.name": "the model that is asked",
-    "model.addresses": "where",
-    "model.version": "the newest version that can be asked, null without one",
+    "queue": "questions waiting in the queue",
+    "model.name": "the model's name",
+    "model.addresses": "the addresses of the model servers",
+    "model.version": "the newest available version, null without one",
     "model.versions": f"every version with {_names(VersionStatus)}",
     "log.lines_written": "lines in the log since the start",
-    "log.lines_lost": "lines that never will be",
-    "log.problem": "why the log cannot be written at present, else null",
+    "log.lines_lost": "lines lost since the start",
+    "log.problem": "why the log cannot be written now, else null",
     "resources.gateway": f"the gateway's {_names(ProcessUsage)}",
-    "resources.server": "the same of the model server, null if it is not on this machine",
+    "resources.server": "the same for the model server, null if it is not on this machine",
     "resources.gpu": f"{_names(GpuUsage)}, null without a GPU",
-    "alerts": "the alerts that fire: `alert` and `since`",
+    "alerts": "the firing alerts: `alert` and `since`",
     "consistency": f"the latest check of the answers, null without one: {_names(Check)}",
 }
 """The fields of /healthz."""
@@ -110,25 +110,25 @@ HEALTH = {
 def page() -> str:
     """Return MONITORING.md."""
     return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
-        keep_s=f"{KEEP_S:g}",
+        keep_s=f"{CACHE_S:g}",
         fields=_table(
-            ("field", "type", "says", "in lines"),
+            ("field", "type", "meaning", "in lines"),
             ((f"`{one.name}`", one.type, one.meaning, _of_lines(one.lines)) for one in lines.fields()),
         ),
         examples="\n".join(f"    {encode(line).decode().rstrip()}" for line in _EXAMPLES),
         metrics=metrics_table(),
         alerts=alerts.table(),
-        health=_table(("field", "says"), ((f"`{name}`", meaning) for name, meaning in HEALTH.items())),
+        health=_table(("field", "meaning"), ((f"`{name}`", meaning) for name, meaning in HEALTH.items())),
         secrets=", ".join(f"`{name}`" for name in SECRETS),
         settings=_table(
-            ("variable", "default", "says"),
+            ("variable", "default", "meaning"),
             ((f"`{name}`", f"`{default}`" if default else "", about) for name, default, about in describe()),
         ),
     )
 
 
 def _of_lines(names: Sequence[str]) -> str:
-    """Return the lines' modules, with their tasks where each has one of its own."""
+    """Return the lines' modules, with the task if it is fixed."""
     if len(names) == len(lines.KINDS):
         return "all"
     kinds = [kind for kind in lines.KINDS if kind.__name__ in names]
@@ -141,6 +141,6 @@ def _line_name(kind: type[lines.Line]) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
+    """Return a Markdown table."""
     cells = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)

@@ -1,1 +1,1 @@
-"""Record each request: a log line and metrics."""
+"""Record each request in log and metrics."""

@@ -1,4 +1,4 @@
-"""The one place that every answered or failed sentence comes by, on its way to log and metrics."""
+"""Record every sentence in log and metrics."""
 
 import asyncio
 import logging
@@ -21,8 +21,8 @@ from deploy.gateway.log.resources import Resources
 from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics
 
-REFUSALS_TOLD_S = 1.0
-"""How long requests that were refused are gathered for one line, so that no overload becomes one of the log."""
+REJECTIONS_INTERVAL_S = 1.0
+"""The interval over which rejected requests are aggregated in one line, so that an overload does not flood the log."""
 
 _TASKS: Mapping[str, InferenceTask] = {
     paths.PREDICT: "mask_prediction",
@@ -37,15 +37,15 @@ logger = logging.getLogger(__name__)
 
 
 class Log(Protocol):
-    """Where lines are written."""
+    """A log that takes lines."""
 
     def write(self, line: Line) -> None:
-        """Write a line soon, without waiting for the disk."""
+        """Queue a line, without waiting for the disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best answer to one sentence: the word, where there is one, and how good it is."""
+    """The best answer to a sentence and its score, if it has them."""
 
     token: str | None = None
     score: float | None = None
@@ -53,12 +53,12 @@ class Best:
 
 @dataclass(slots=True)
 class Question:
-    """What is asked in one request.
+    """The question of a request.
 
     Attributes:
-        task: what is done with the sentences.
+        task: the inference task.
         texts: the sentences.
-        answers: the best answer to each, set by who asks.
+        answers: the best answer to each, set by the endpoint.
     """
 
     task: InferenceTask
@@ -67,17 +67,16 @@ class Question:
 
 
 class Recorder:
-    """Writes down what was asked and how it went.
+    """Records questions and their outcomes.
 
     Args:
-        log: where the lines go.
-        metrics: where it is counted.
+        log: takes the lines.
+        metrics: counts the sentences.
         model_name: the model's name.
-        watch: knows the newest version, None as long as it is not known; for questions without an answer, and
-            where the answer does not tell which version gave it.
-        low_confidence: the score below which a filled mask is not to be trusted.
-        resources: returns what is used, for the GPU memory; None before the first reading.
-        see: is shown every line, for alerts.
+        watch: knows the newest version, for questions without an answer and for answers that do not report theirs.
+        low_confidence: the score below which a filled mask has low confidence.
+        resources: returns the resource use, for the GPU memory; None before the first reading.
+        observe: receives every line, for alerts.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Recorder:
         watch: ModelWatch,
         low_confidence: float,
         resources: Callable[[], Resources | None] = lambda: None,
-        see: Callable[[Inference | UnhandledException], object] = lambda _line: None,
+        observe: Callable[[Inference | UnhandledException], object] = lambda _line: None,
     ) -> None:
         self._log = log
         self._metrics = metrics
@@ -97,14 +96,14 @@ class Recorder:
         self._watch = watch
         self._low_confidence = low_confidence
         self._resources = resources
-        self._see = see
-        self._refused: dict[tuple[InferenceTask, str], tuple[Inference, int]] = {}
+        self._observe = observe
+        self._rejected: dict[tuple[InferenceTask, str], tuple[Inference, int]] = {}
 
     @contextmanager
     def question(self, task: InferenceTask, texts: Sequence[str]) -> Iterator[Question]:
-        """Record a question with the answers that the block gives it, or with the error that ends the block.
+        """Record a question with the answers that the block sets, or with its error.
 
-        Answers are recorded after the request's own answer is sent.
+        Answers are recorded after the response is sent.
         """
         context = current.get() or RequestContext.of(())
         context.ask()
@@ -119,34 +118,36 @@ class Recorder:
         except Exception as error:
             self._failed(question, context, error)
             raise
-        context.afterwards.append(partial(self._answered, question, context, perf_counter() - context.began))
+        context.after_response.append(partial(self._answered, question, context, perf_counter() - context.began))
 
-    def refused(self, path: str, error: Exception) -> None:
-        """Record a request that was sent away before anybody read its question: it counts as one sentence.
+    def rejected(self, path: str, error: Exception) -> None:
+        """Record a request rejected before its body was parsed.
 
-        One line stands for all of a second: it is the first one's, and its sample rate says how many they were.
+        It counts as one sentence.
+
+        One line a second is written for all of them: the first one's, with their number in its sample rate.
         """
         task = _TASKS.get(path)
-        if task is None:  # nothing is asked there
+        if task is None:  # not a question
             return
         error_type = _error_type(error)
         self._metrics.sentences(task, "failed").inc()
         self._metrics.errors(task, error_type).inc()
-        if not self._refused:
-            asyncio.get_running_loop().call_later(REFUSALS_TOLD_S, self.tell_refused)
-        line, count = self._refused.get((task, error_type)) or (self._refusal(task, error), 0)
-        self._refused[task, error_type] = line, count + 1
+        if not self._rejected:
+            asyncio.get_running_loop().call_later(REJECTIONS_INTERVAL_S, self.write_rejected)
+        line, count = self._rejected.get((task, error_type)) or (self._rejection(task, error), 0)
+        self._rejected[task, error_type] = line, count + 1
 
-    def tell_refused(self) -> None:
-        """Write down the requests that were refused since the last time."""
-        for line, count in self._refused.values():
+    def write_rejected(self) -> None:
+        """Write lines for the requests rejected since the last call."""
+        for line, count in self._rejected.values():
             self._log.write(replace(line, sample_rate=1 / count if count > 1 else None))
-        self._refused.clear()
+        self._rejected.clear()
 
     def unhandled(self, error: Exception) -> None:
-        """Record a fault of the gateway itself."""
+        """Record an unhandled exception of the gateway."""
         context = current.get()
-        logger.error("A request failed for a reason that the gateway does not know.", exc_info=error)
+        logger.error("A request failed with an unhandled exception.", exc_info=error)
         line = UnhandledException(
             request_id=context.request_id if context else None,
             trace_id=context.trace_id if context else None,
@@ -155,9 +156,9 @@ class Recorder:
             traceback="".join(traceback.format_exception(error)),
         )
         self._log.write(line)
-        self._see(line)
+        self._observe(line)
 
-    def _refusal(self, task: InferenceTask, error: Exception) -> Inference:
+    def _rejection(self, task: InferenceTask, error: Exception) -> Inference:
         context = current.get() or RequestContext.of(())
         return Inference(
             level=_level(error),
@@ -188,7 +189,7 @@ class Recorder:
             self._write(question, context, text, total_s, status=status, best=best)
 
     def _failed(self, question: Question, context: RequestContext, error: Exception) -> None:
-        context.give_up()
+        context.abandon()
         total_s = perf_counter() - context.began
         count = len(question.texts)
         self._metrics.sentences(question.task, "failed").inc(count)
@@ -234,14 +235,14 @@ class Recorder:
             error=str(error) if error else None,
         )
         self._log.write(line)
-        self._see(line)
+        self._observe(line)
 
 
 def _check_answers(question: Question) -> None:
-    """Refuse what no model means: a damaged one answers with numbers that are none.
+    """Reject NaN and infinite scores, which only a damaged model returns.
 
     Raises:
-        ProtocolError: a score is infinite or not a number.
+        ProtocolError: a score is infinite or NaN.
     """
     for _, best in zip(question.texts, question.answers, strict=True):
         if best.score is not None and not math.isfinite(best.score):
@@ -250,7 +251,10 @@ def _check_answers(question: Question) -> None:
 
 
 def _level(error: Exception | None) -> Level | None:
-    """Return WARNING for what the caller did wrong or an end cut off: only our own failures are to wake somebody up."""
+    """Return WARNING for callers' errors and cancelled requests.
+
+    Only our own failures are ERRORs, which alert.
+    """
     return "WARNING" if isinstance(error, InputError | ApiError) else None
 
 

@@ -24,7 +24,7 @@ LINES = 6 * WINDOW
 
 @dataclass(slots=True)
 class GatedModel(ScriptedModel):
-    """A model that answers some rows, then blocks until its gate opens."""
+    """A model that blocks after some rows until its gate opens."""
 
     rows: int = 3 * WINDOW
     gate: threading.Event = field(default_factory=threading.Event)
@@ -53,7 +53,7 @@ def output(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kill(start: Start, arguments: list[str], output: Path, model: GatedModel) -> Callable[[], bytes]:
-    """Kill a run that waits for the server; return its written lines."""
+    """Kill a waiting run and return its written lines."""
 
     def start_and_kill() -> bytes:
         process = start(*arguments)
@@ -73,7 +73,7 @@ def arguments(texts_file: Texts, output: Path, grpc_url: str) -> list[str]:
 
 
 def check_complete(output: Path, count: int = LINES) -> None:
-    """Check that every line is complete, once and in order, without temporary files."""
+    """Check that all lines are complete, once and in order."""
     found = [json.loads(line) for line in output.read_bytes().split(b"\n")[:-1]]
     assert [(each["line"], each["text"]) for each in found] == list(enumerate(sentences(count), 1))
     assert all(len(each["answer"]) == 5 for each in found)

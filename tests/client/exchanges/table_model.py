@@ -19,7 +19,7 @@ MAX_LENGTH = 40
 
 @dataclass
 class TableModel:
-    """Logits at a mask are a sum over tokens and distances, by a table.
+    """A model whose logits are table sums over tokens and distances.
 
     Attributes:
         seed: seed of the table.
@@ -102,7 +102,7 @@ class TableModel:
 
 @dataclass
 class LookingModel(TableModel):
-    """A model with a given total attention to the text, the rest to [CLS]."""
+    """A model with a given total attention to the text."""
 
     on_text: float = 0.0
 

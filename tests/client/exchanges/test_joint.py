@@ -22,7 +22,7 @@ SPECIAL = range(5)
 
 
 def likelihood(table: TableModel, row: tuple[int, ...], tokens: tuple[int, ...]) -> float:
-    """By the definition: the chain rule, the mean of the two orders of the gaps."""
+    """Compute the chain rule's mean over both orders of the gaps."""
     masks = [place for place, one in enumerate(row) if one == MASK]
     gaps: list[list[int]] = []
     for number, place in enumerate(masks):

@@ -1,4 +1,4 @@
-"""Answers for k are the first k of the answers for a larger k."""
+"""Answers for a smaller top_k are a prefix of those for a larger one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_joint_words_have_the_log_likelihood_that_score_gives(client: FillMask, 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("一个篱笆三个[MASK]，一个[MASK][MASK]三个帮。", ("桩", "好汉")),
+        ("满招[MASK]，谦受[MASK]。", ("损", "益")),
         ("千里之行，始于[MASK][MASK]。", ("足下",)),
     ],
 )

@@ -17,7 +17,7 @@ def cut(text: str) -> list[str]:
 
 
 def chain(table: TableModel, before: str, word: tuple[str, ...], after: str) -> list[float]:
-    """The chain rule, each token given those before it, the rest masked."""
+    """Compute the chain rule, with later tokens masked."""
     found = []
     for place, token in enumerate(word):
         left = [*cut(before), *word[:place]]

@@ -19,7 +19,7 @@ SLACK_S = 0.3  # tolerance for a busy machine, shorter than a restarted timeout
 
 @contextmanager
 def dripping(head: bytes) -> Iterator[str]:
-    """Send the head of an answer, then single bytes until the caller disconnects."""
+    """Send an answer byte by byte until the caller disconnects."""
     listener = socket.create_server(("127.0.0.1", 0))
     is_over = threading.Event()
 

@@ -29,7 +29,7 @@ from tests.client.transport.conftest import FILL, Client
 
 
 class Fake:
-    """A ten-line backend that answers 都 for every mask, as in a user's test."""
+    """A user's ten-line backend that answers 都 for every mask."""
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         if signature != "fill_mask":

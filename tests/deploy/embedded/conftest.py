@@ -1,4 +1,4 @@
-"""Small SavedModels, and real server processes that serve them."""
+"""Fixtures of small SavedModels and server processes."""
 
 import contextlib
 import json
@@ -112,7 +112,7 @@ def free_port() -> int:
 
 
 def run(*flags: str) -> subprocess.CompletedProcess[str]:
-    """Run a server that is expected to end by itself."""
+    """Run a server that is expected to exit."""
     return subprocess.run(
         [sys.executable, "-m", "deploy.embedded", f"--port={free_port()}", f"--rest_api_port={free_port()}", *flags],
         cwd=ROOT,
@@ -145,7 +145,7 @@ def _end(server: Server) -> None:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start servers that the test stops, or this fixture does."""
+    """Return a function that starts servers; those still running are stopped."""
     started: list[Server] = []
 
     def starter(*flags: str, env: dict[str, str] | None = None) -> Server:
@@ -280,7 +280,7 @@ def kinds() -> Signatures:
 
 
 def slow() -> Signatures:
-    """Multiply matrices as often as the request says: a run that lasts."""
+    """Write a model whose run takes a time given by the request."""
     steps = v1.placeholder(tf.int32, [None], "steps")
     matrix = tf.fill([300, 300], 1e-6) * tf.cast(steps[0], tf.float32)
     end = tf.while_loop(

@@ -1,4 +1,4 @@
-"""SavedModels as people export them: the classic one of TensorFlow 1, and what TensorFlow 2 writes."""
+"""Write typical SavedModels of TensorFlow 1 and 2."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def save_half_plus_two(folder: Path) -> None:
             "classify_x2_to_y3": _signature({"inputs": x2}, {"scores": y3}, CLASSIFY),
             "classify_word": _signature({"inputs": examples}, {"classes": parsed["word"]}, CLASSIFY),
             "classify_both": _signature({"inputs": examples}, {"classes": parsed["word"], "scores": y}, CLASSIFY),
-            # what the server must refuse
+            # signatures that the server must reject
             "two_inputs": _signature({"inputs": examples, "x": x}, {"outputs": y}, REGRESS),
             "three_outputs": _signature({"inputs": examples}, {"outputs": y, "scores": y2, "b": y}, CLASSIFY),
             "other_input": _signature({"x": examples}, {"outputs": y}, REGRESS),

@@ -1,4 +1,4 @@
-"""What clients and operators do to a server: each of them once, and the server goes on answering the others."""
+"""Test that the server survives faults of clients and operators."""
 
 import concurrent.futures
 import contextlib
@@ -27,7 +27,7 @@ FOREVER = 10_000_000
 
 @pytest.fixture(scope="module")
 def faulty(models: Path, tmp_path_factory: pytest.TempPathFactory, serve: Callable[..., Any]) -> Iterator[Any]:
-    """A server with a fast, a slow and a wide model, whose log must be free of stack traces at the end."""
+    """Start a server with a fast, a slow and a wide model, and check its log for tracebacks."""
     base = tmp_path_factory.mktemp("faulty")
     entries = "\n".join(
         f'config {{ name: "{name}" base_path: "{models / name}" model_platform: "tensorflow" }}'
@@ -122,7 +122,7 @@ def test_a_client_that_leaves_is_not_waited_for(faulty: Any) -> None:
     before = count(faulty, "slow", "CANCELLED")
     with connect(faulty.rest_port) as connection:
         connection.sendall(post("slow", b'{"instances": [1500]}'))
-        assert faulty.ask("GET", "/v1/models/slow").status == 200  # asked later, so the first request is in flight
+        assert faulty.ask("GET", "/v1/models/slow").status == 200  # sent later, so the first request is in flight
     until(lambda: count(faulty, "slow", "CANCELLED") == before + 1)
     with faulty.channel() as channel:
 
@@ -132,7 +132,7 @@ def test_a_client_that_leaves_is_not_waited_for(faulty: Any) -> None:
             call.cancel()
             return count(faulty, "slow", "CANCELLED") > before + 1
 
-        until(leave)  # a call that is cancelled before the server has begun with it is not counted
+        until(leave)  # a call that is cancelled before the server has started it is not counted
 
 
 def test_time_that_has_run_out_is_told(faulty: Any) -> None:
@@ -205,7 +205,7 @@ def test_a_body_that_finds_no_room_beside_the_others_is_refused(faulty: Any) -> 
     with contextlib.ExitStack() as stack:
         connections = [stack.enter_context(connect(faulty.rest_port)) for _ in range(5)]
         for connection in connections:
-            connection.sendall(head + b" " * (size - 1))  # none is complete, and there is room for four
+            connection.sendall(head + b" " * (size - 1))  # all are incomplete, and only four fit
         [refused], _, _ = select.select(connections, [], [], 30)
         status, body = read_answer(refused)
         assert status == 503
@@ -297,7 +297,7 @@ def test_a_second_signal_ends_the_server_at_once(start: Callable[..., Any], mode
     server.wait_for("slow")
     with connect(server.rest_port) as connection:
         connection.sendall(post("slow", b'{"instances": [%d]}' % FOREVER))
-        assert server.ask("GET", "/v1/models/slow").status == 200  # asked later, so the first request is in flight
+        assert server.ask("GET", "/v1/models/slow").status == 200  # sent later, so the first request is in flight
         server.process.send_signal(signal.SIGTERM)
         while "Stopping; requests in flight" not in server.process.stderr.readline():
             pass
@@ -325,7 +325,7 @@ def test_clients_that_try_again_do_not_notice_a_killed_server(start: Callable[..
                 connection.close()
                 answered[client] += 1
                 continue
-            time.sleep(0.05)  # a client's pause before it tries again
+            time.sleep(0.05)  # the client's delay before a retry
 
     with concurrent.futures.ThreadPoolExecutor() as threads:
         clients = [threads.submit(ask_until_over, number) for number in range(3)]

@@ -1,4 +1,4 @@
-"""Command lines and configuration files."""
+"""Test command lines and configuration files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Metrics, as Prometheus's own client library parses them."""
+"""Parse the metrics with Prometheus's client library."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the metrics that a test makes to that test."""
+    """Isolate the metrics of a test."""
     monkeypatch.setattr(metrics, "_metrics", dict(metrics._metrics))
 
 
@@ -49,7 +49,7 @@ def parse(text: str) -> tuple[dict[str, str], Samples]:
     for family in text_string_to_metric_families(text):
         types[family.name] = family.type
         for sample in family.samples:
-            # The parser gives every counter the suffix that OpenMetrics wants.
+            # The parser adds OpenMetrics' suffix to every counter.
             name = sample.name if sample.name in text else sample.name.removesuffix("_total")
             samples[name, frozenset(sample.labels.items())] = sample.value
     return types, samples

@@ -1,4 +1,4 @@
-"""The process as its user meets it: starting, failing to start, serving and stopping."""
+"""Test the server process from start to stop."""
 
 import os
 import signal
@@ -87,7 +87,7 @@ def test_deadlines_end_requests_and_stopping_waits_for_short_ones(start: Callabl
 
     with socket.create_connection(("127.0.0.1", server.rest_port), timeout=10) as connection:
         connection.sendall(slow_request())
-        assert server.ask("GET", "/v1/models/slow").status == 200  # asked later, so the first request is in flight
+        assert server.ask("GET", "/v1/models/slow").status == 200  # sent later, so the first request is in flight
         status, log = server.stop(signal.SIGTERM)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert (status, "Traceback" in log) == (0, False)
@@ -100,7 +100,7 @@ def test_a_run_that_outlives_its_grace_does_not_hold_the_exit(start: Callable[..
     server.wait_for("slow")
     with socket.create_connection(("127.0.0.1", server.rest_port), timeout=10) as connection:
         connection.sendall(slow_request())
-        assert server.ask("GET", "/v1/models/slow").status == 200  # asked later, so the first request is in flight
+        assert server.ask("GET", "/v1/models/slow").status == 200  # sent later, so the first request is in flight
         began = time.monotonic()
         status, log = server.stop(signal.SIGTERM)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -207,7 +207,7 @@ def test_a_version_that_does_not_load_ends_the_server(
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        ([], "There is no model to serve; give --model_base_path (and --model_name) or --model_config_file."),
+        ([], "No model to serve; give --model_base_path (and --model_name) or --model_config_file."),
         (
             ["--model_base_path=/no/such", "--file_system_poll_wait_seconds=0"],
             "Could not find base path /no/such for servable default with error NOT_FOUND: /no/such not found",

@@ -1,4 +1,4 @@
-"""Tensors of every rank and type come back as they went, over REST and gRPC."""
+"""Test the round trip of tensors of every rank and type over REST and gRPC."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +20,7 @@ OTHER_TYPES = {"float16": "half", "bfloat16": "bfloat16", "complex64": "complex6
 
 
 def identities() -> Signatures:
-    """Return a signature for each type that answers with its input, and one that answers with its first value."""
+    """Return for each type an identity signature and one that returns the first value."""
     signatures: Signatures = {}
     for name in (*JSON_TYPES, *OTHER_TYPES):
         x = v1.placeholder(tf.dtypes.as_dtype(name), None, name)
@@ -67,7 +67,7 @@ def values(name: str, shape: tuple[int, ...]) -> Any:
 
 
 def written(array: Any) -> Any:
-    """Return what JSON has for an array."""
+    """Convert an array to its JSON value."""
     if array.dtype != object:
         return array.tolist()
     return np.vectorize(bytes.decode, otypes=[object])(array).tolist() if array.size else array.tolist()

@@ -1,4 +1,4 @@
-"""Finding the version that a request asks for."""
+"""Test the lookup of a request's version."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from deploy.embedded.repository import Repository, Servable, State, Version
 
 
 class Nothing:
-    """Engine and runner of a version that nobody runs."""
+    """A dummy engine and runner."""
 
     runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {}

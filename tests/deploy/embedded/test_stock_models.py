@@ -1,4 +1,4 @@
-"""SavedModels as people export them, of TensorFlow 1 and 2, behind a real server."""
+"""Test typical SavedModels of TensorFlow 1 and 2 in a server process."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ class Words(tf.Module):
 
 
 class Counter(tf.Module):
-    """Keeps a number between calls; its signatures have no inputs, or scalar ones."""
+    """A model with state, whose signatures have scalar inputs or none."""
 
     def __init__(self) -> None:
         super().__init__()

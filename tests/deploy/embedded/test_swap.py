@@ -1,4 +1,4 @@
-"""Versions that come and go under a real server that is being asked all the while."""
+"""Test version swaps in a server process under load."""
 
 import shutil
 import threading
@@ -18,7 +18,7 @@ from tensorflow_serving.apis import (
 
 
 class Load:
-    """Asks over both APIs, one request after the other, and keeps what it gets."""
+    """Sends requests over both APIs one by one, and records the answers."""
 
     def __init__(self, server: Any) -> None:
         self.versions: list[int] = []
@@ -56,7 +56,7 @@ class Load:
 
 
 def put(source: Path, target: Path) -> Path:
-    """Put a version in place as a careful writer does: under another name first."""
+    """Create a version folder under a temporary name and rename it."""
     unfinished = target.with_name(f".tmp-{target.name}")
     shutil.copytree(source, unfinished)
     return unfinished.rename(target)

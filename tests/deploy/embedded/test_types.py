@@ -1,4 +1,4 @@
-"""Arrays are held to the types of the graph's tensors, in a session's words."""
+"""Test the type check of inputs with a session's texts."""
 
 from types import SimpleNamespace
 from typing import Any

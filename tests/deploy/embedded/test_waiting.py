@@ -1,4 +1,4 @@
-"""Requests that wait for others: those that find no room, that are given up, and those whose time runs out."""
+"""Test requests that wait for room, are cancelled or time out."""
 
 import concurrent.futures
 import contextlib
@@ -30,7 +30,7 @@ FULL = (
 
 
 def gate() -> Signatures:
-    """Wait until the file that the request names is there: a run that lasts for as long as its test wants."""
+    """Wait for the file that the request names, so that the test controls the run's duration."""
     path = v1.placeholder(tf.string, [None], "path")
     (turns,) = tf.while_loop(
         lambda _: tf.equal(tf.size(tf.io.matching_files(path)), 0), lambda turn: (turn + 1,), [tf.constant(0)]
@@ -48,7 +48,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(model: Path, serve: Callable[..., Any]) -> Iterator[Server]:
-    """A server that runs one request at a time, and lets one wait."""
+    """Start a server with one thread and a queue of one request."""
     batching = model.with_name("batching.config")
     batching.write_text("max_batch_size { value: 1 } num_batch_threads { value: 1 } max_enqueued_batches { value: 1 }")
     monitoring = model.with_name("monitoring.config")
@@ -68,7 +68,7 @@ def server(model: Path, serve: Callable[..., Any]) -> Iterator[Server]:
 
 
 class Watched:
-    """A server whose only thread is in a run, and what its metrics have counted since the run began."""
+    """A server whose only thread is busy, and its metrics since then."""
 
     def __init__(self, server: Server, stub: PredictionServiceStub, eventually: Callable[..., None], go: Path) -> None:
         self.server = server
@@ -91,7 +91,7 @@ class Watched:
         self.eventually(lambda: self.count(line) == 1)
 
     def let_go(self) -> None:
-        """Let the run end, and see that it is answered."""
+        """Let the run end, and check its answer."""
         self._go.touch()
         assert self._running.result(timeout=30).outputs["opened"].string_val == [os.fsencode(self._go)]
 
@@ -104,7 +104,7 @@ def request(go: Path) -> Any:
 
 @pytest.fixture
 def busy(server: Server, eventually: Callable[..., None], tmp_path: Path) -> Iterator[Watched]:
-    """The server in a run; when the test is over, it must answer a new request at once."""
+    """Return a busy server; after the test it must answer a new request at once."""
     with server.channel() as channel:
         stub = PredictionServiceStub(channel)
         try:
@@ -116,7 +116,7 @@ def busy(server: Server, eventually: Callable[..., None], tmp_path: Path) -> Ite
 
 @contextlib.contextmanager
 def sent(server: Server, go: Path) -> Iterator[socket.socket]:
-    """Send a request over REST, whose answer nobody reads."""
+    """Send a request over REST without reading the answer."""
     body = json.dumps({"instances": [str(go)]}).encode()
     with socket.create_connection(("127.0.0.1", server.rest_port), timeout=30) as connection:
         connection.sendall(
@@ -207,9 +207,7 @@ def test_a_request_whose_time_has_run_out_leaves_the_queue_and_does_not_run(
     assert busy.count(RUNS) == 1
 
 
-def test_runs_that_nobody_waits_for_any_more_do_not_hold_up_everybody(
-    model: Path, start: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_abandoned_runs_do_not_block_other_requests(model: Path, start: Callable[..., Any], tmp_path: Path) -> None:
     server = start("--model_name=gate", f"--model_base_path={model}", "--rest_api_timeout_in_ms=500")
     server.wait_for("gate")
     more_than_cores = max(2, os.cpu_count() or 1) + 1

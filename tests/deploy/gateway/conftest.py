@@ -1,4 +1,4 @@
-"""Real gateways in processes of their own, before a real embedded server or a scripted one."""
+"""Fixtures of gateway processes with an embedded or a scripted server."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ SENTENCE = "中国的首[MASK]是北京。"
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Variables for a process that imports from the source tree, without this machine's proxies and settings."""
+    """Return variables for a process that imports from the source tree, without proxies and settings."""
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     kept = {name: value for name, value in kept.items() if not name.startswith(("GATEWAY_", "SERVING_", "MODEL_"))}
     return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT / "client"), str(ROOT)]), **variables}
@@ -55,7 +55,7 @@ class Gateway:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        """Ask once, over a connection of its own."""
+        """Send a request over a new connection."""
         with httpx2.Client(base_url=self.url, timeout=30, trust_env=False) as client:
             return client.request(method, path, **options)
 
@@ -63,13 +63,13 @@ class Gateway:
         return self.ask("POST", path, json=document, **options)
 
     def answer(self, path: str, document: Any) -> Any:
-        """Ask what is expected to succeed."""
+        """Send a request that must succeed."""
         response = self.post(path, document)
         assert response.status_code == 200, response.text
         return response.json()
 
     def exchange(self, raw: bytes) -> bytes:
-        """Send bytes as they are and read what comes until the gateway closes the connection."""
+        """Send raw bytes and read until the gateway closes the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             connection.sendall(raw)
             return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -96,7 +96,7 @@ class Gateway:
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Send a signal; return the exit status and what was said on standard error."""
+        """Send a signal; return the exit status and the standard error."""
         self.process.send_signal(number)
         status = self.process.wait(30)
         return status, (self.folder.parent / "stderr").read_text()
@@ -161,7 +161,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start gateways that the test stops, or this fixture does."""
+    """Return a function that starts gateways; those still running are stopped."""
     running: list[Gateway] = []
 
     def starter(serving: str | Sequence[str], *flags: str, **variables: str) -> Gateway:
@@ -189,7 +189,7 @@ def serving_url(demo_server: Server) -> str:
 
 @pytest.fixture(scope="session")
 def gateway(serving_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway with its defaults before the demonstration checkpoint, for tests that change nothing."""
+    """Return a shared gateway with defaults and the demonstration checkpoint."""
     running = _start(tmp_path_factory.mktemp("gateway"), serving_url)
     try:
         running.wait_until_ready()
@@ -214,7 +214,7 @@ def run_in_thread(app: Any) -> Iterator[str]:
 
 @pytest.fixture
 def refusing_port() -> Iterator[int]:
-    """A port that is taken and that nobody listens on."""
+    """Return a bound port without a listener."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -222,7 +222,7 @@ def refusing_port() -> Iterator[int]:
 
 @dataclass(slots=True)
 class Model(ScriptedModel):
-    """A scripted model that can be made to keep its answers back."""
+    """A scripted model that can hold its answers."""
 
     gate: threading.Event = field(default_factory=threading.Event)
     waiting: int = 0
@@ -256,7 +256,7 @@ def scripted_server() -> Iterator[tuple[Model, str]]:
 
 @pytest.fixture
 def model(scripted_server: tuple[Model, str]) -> Iterator[Model]:
-    """What the scripted server answers with; clear its gate to keep answers back."""
+    """Return the scripted server's model; clear its gate to hold answers."""
     model, _ = scripted_server
     model.reset()
     yield model
@@ -265,14 +265,14 @@ def model(scripted_server: tuple[Model, str]) -> Iterator[Model]:
 
 @pytest.fixture
 def scripted_url(scripted_server: tuple[Model, str], model: Model) -> str:
-    """The address of a model server that answers as the test says."""
+    """Return the address of the scripted model server."""
     del model  # it is to be as at the beginning
     return scripted_server[1]
 
 
 @pytest.fixture(scope="session")
 def shared(scripted_server: tuple[Model, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway before the scripted model, for tests that do not count."""
+    """Return a shared gateway with the scripted model."""
     scripted_server[0].reset()
     running = _start(tmp_path_factory.mktemp("shared"), scripted_server[1])
     try:
@@ -284,7 +284,7 @@ def shared(scripted_server: tuple[Model, str], tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def scripted(start: Start, scripted_url: str) -> Gateway:
-    """A gateway of the test's own before the scripted model."""
+    """Return a new gateway with the scripted model."""
     gateway = start(scripted_url)
     gateway.wait_until_ready()
     return gateway

@@ -1,4 +1,4 @@
-"""Whose request it is, which trace it belongs to, and where its time goes."""
+"""Test ids, traces and timings of requests."""
 
 import pytest
 
@@ -69,7 +69,7 @@ def test_a_question_that_fails_counts_what_its_other_requests_have_taken_until_t
     context.send()  # 2
     context.send()  # 3
     context.receive()  # which has failed, while the other is still open
-    context.give_up()  # 7
+    context.abandon()  # 7
     context.receive()
     assert context.inference_s == 5
 

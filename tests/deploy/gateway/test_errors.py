@@ -1,4 +1,4 @@
-"""Every way of saying no, provoked over real sockets: one form, the status that fits, and what to do."""
+"""Provoke every error over sockets, and check status and message."""
 
 import json
 from pathlib import Path
@@ -70,28 +70,28 @@ def test_what_is_no_json_is_400(gateway: Gateway, body: bytes) -> None:
         ("/predict", {"text": SENTENCE, "top_k": 0}, "top_k: input should be greater than or equal to 1"),
         ("/predict", {"text": SENTENCE, "top_k": "5"}, "top_k: input should be a valid integer"),
         ("/predict", {"text": SENTENCE, "top_k": True}, "top_k: input should be a valid integer"),
-        ("/predict", {"text": SENTENCE, "topk": 5}, "topk: there is no such field; did you mean top_k?"),
+        ("/predict", {"text": SENTENCE, "topk": 5}, "topk: unknown field; did you mean top_k?"),
         ("/predict", [], "the body: "),
-        ("/predict", {"inputs": SENTENCE}, "inputs: there is no such field; /docs lists them"),
+        ("/predict", {"inputs": SENTENCE}, "inputs: unknown field; /docs lists them"),
         ("/v1/score", {"inputs": SENTENCE, "parameters": {"candidate": ["都"]}}, "did you mean candidates?"),
         (
             "/v1/score",
             {"inputs": SENTENCE, "parameters": {"inputs": 1}},
-            "parameters.inputs: there is no such field; /",
+            "parameters.inputs: unknown field; /",
         ),
         (
             "/v1/similarity",
             {"inputs": {"pairs": [["一", "二"]], "sentences": []}},
-            "inputs.sentences: there is no such field; /",
+            "inputs.sentences: unknown field; /",
         ),
         (
             "/v1/similarity",
             {"inputs": {"pairs": [["一", "二"]], "pair": 1}},
-            "inputs.pair: there is no such field; did you mean pairs?",
+            "inputs.pair: unknown field; did you mean pairs?",
         ),
         ("/v1/fill-mask", {"inputs": []}, "inputs: "),
         ("/v1/fill-mask", {"inputs": [SENTENCE, 5]}, "inputs.1: input should be a valid string"),
-        ("/v1/fill-mask", {"inputs": SENTENCE, "parameters": {"topK": 5}}, "parameters.topK: there is no such field"),
+        ("/v1/fill-mask", {"inputs": SENTENCE, "parameters": {"topK": 5}}, "parameters.topK: unknown field"),
         ("/v1/score", {"inputs": SENTENCE}, "parameters: field required"),
         ("/v1/similarity", {"inputs": {"pairs": [["一"]]}}, "inputs.pairs.0: list should have at least 2 items"),
         ("/v1/explain", {"inputs": SENTENCE, "parameters": {"method": "magic"}}, "'occlusion' or 'attention'"),
@@ -162,7 +162,7 @@ def test_an_answer_that_would_be_too_large_is_413_and_not_asked_for(
     asked = len(model.asked)
     kind, error = problem(small.post(path, document), 413)
     assert kind == "AnswerTooLargeError"
-    assert "this gateway gives 2000 at most; ask for fewer candidates" in error
+    assert "the limit is 2000; ask for fewer candidates" in error
     assert len(model.asked) == asked
     assert small.post("/predict", {"text": SENTENCE, "top_k": 5}).status_code == 200
 
@@ -176,7 +176,7 @@ def test_an_answer_that_takes_too_long_in_all_is_504_with_its_line(
     kind, error = problem(hasty.post("/v1/fill-mask", {"inputs": SENTENCE}), 504)
     model.gate.set()
     assert kind == "AnswerTimeoutError"
-    assert "within 0.5 s" in error
+    assert "longer than 0.5 s" in error
     [line] = hasty.wait_for_lines(1, error_type="AnswerTimeoutError")
     assert (line["status"], line["level"]) == ("failed", "WARNING")
 
@@ -251,7 +251,7 @@ def test_no_model_server_is_503_and_its_address_is_not_told(start: Start, refusi
 
 
 class Broken:
-    """A client with a fault that nobody has thought of."""
+    """A client with an unexpected exception."""
 
     async def fill_masks(self, *_arguments: object, **_options: object) -> None:
         msg = "/home/secret/file.py is broken"
@@ -265,7 +265,7 @@ class Broken:
 
 
 class Damaged(Broken):
-    """A client of a model whose vectors and weights are no numbers."""
+    """A client of a model whose vectors and weights are NaN."""
 
     async def features(self, texts: list[str], **_options: object) -> list[Features]:
         vector = np.array([0.1, np.nan], np.float32)

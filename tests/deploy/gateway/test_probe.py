@@ -1,4 +1,4 @@
-"""The container's health check succeeds only if the gateway can answer."""
+"""Test the container's health check of the gateway."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ def test_it_fails_without_a_model_and_says_why(start: Start, refusing_port: int)
 def test_it_fails_where_nothing_listens(refusing_port: int) -> None:
     done = probe(refusing_port)
     assert done.returncode == 1
-    assert f"nothing answers on port {refusing_port}" in done.stdout
+    assert f"no answer on port {refusing_port}" in done.stdout
     assert done.stderr == ""
 
 

@@ -1,4 +1,4 @@
-"""The process as its user meets it: its first line, its end, and a port that is taken."""
+"""Test start, stop and a port in use of the gateway process."""
 
 import signal
 import socket

@@ -1,4 +1,4 @@
-"""The whole way as a newcomer goes it, on the small checkpoint: real processes, real sockets, real signals."""
+"""Test ``python -m deploy.local`` on the small checkpoint."""
 
 import json
 import os
@@ -175,7 +175,7 @@ def test_a_second_run_on_a_taken_port_is_one_clear_sentence(local: Local, place:
     assert done.stderr.count("\n") == 1
 
 
-# A shell lets what it starts in the background ignore Ctrl-C.
+# Shells start background jobs with SIGINT ignored.
 IGNORING_CTRL_C = ["sh", "-c", 'trap "" INT; exec "$0" "$@"']
 
 
@@ -199,7 +199,7 @@ def test_if_one_dies_the_other_ends_and_the_log_to_read_is_named(local: Local, m
     (victim,) = running.children(module)
     os.kill(victim, signal.SIGKILL)
     said = running.process.communicate(timeout=30)[0]
-    assert f"run: the {name} ended with status -9; its lines are in {local.models / name}.log" in said
+    assert f"run: the {name} ended with status -9; its output is in {local.models / name}.log" in said
     assert running.process.returncode == 1
     assert_nothing_is_left(children, running.ports)
 

@@ -1,4 +1,4 @@
-"""Child processes: ready before they are used, and gone afterwards whatever happens."""
+"""Test that child processes are ready before use and always ended."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.process import Running, StartError, ask, run_module, wait_for_the_first_to_end
+from deploy.local.process import Running, StartError, ask, run_module, wait_for_first_exit
 
 STUBBORN = """
 import pathlib, signal, sys
@@ -34,7 +34,7 @@ def web_server(tmp_path: Path, port: int) -> AbstractContextManager[Running]:
 
 @contextmanager
 def stubborn(tmp_path: Path, stop_s: float) -> Iterator[Running]:
-    """Run what ignores SIGTERM."""
+    """Run a process that ignores SIGTERM."""
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     started = tmp_path / "started"
     with run_module(
@@ -57,7 +57,7 @@ def free_port() -> int:
 
 
 def is_gone(running: Running) -> bool:
-    """Tell whether the process has ended and was waited for."""
+    """Return whether the process has ended and was waited for."""
     return running.process.returncode is not None
 
 
@@ -115,5 +115,5 @@ def test_a_second_ctrl_c_does_not_leave_it_behind(tmp_path: Path) -> None:
 def test_the_first_to_end_is_the_one_that_is_told(tmp_path: Path) -> None:
     with web_server(tmp_path, free_port()) as one, web_server(tmp_path, free_port()) as other:
         other.process.kill()
-        assert wait_for_the_first_to_end(one, other) is other
+        assert wait_for_first_exit(one, other) is other
         assert not is_gone(one)

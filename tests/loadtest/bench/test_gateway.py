@@ -1,4 +1,4 @@
-"""Tests of the gateway as a system of the benchmark, beside its own server."""
+"""Tests of the gateway as a system of the benchmark."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -48,5 +48,5 @@ def test_a_proxy_comes_after_its_backend() -> None:
     assert _in_order(["gateway", "onnx", "flask-1"]) == ["flask-1", "onnx", "gateway"]
     with pytest.raises(BenchError, match="gateway is a proxy for onnx; choose both"):
         _in_order(["gateway", "tensorflow"])
-    with pytest.raises(BenchError, match="there is no system nix"):
+    with pytest.raises(BenchError, match="unknown system nix"):
         _in_order(["nix"])

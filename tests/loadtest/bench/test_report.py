@@ -21,7 +21,7 @@ def row(target: str, workload: str, connections: int, rate: float) -> Row:
 
 @pytest.fixture
 def results() -> Results:
-    """A run in which onnx is ten times as fast as the rival, and the rest equal."""
+    """A run with onnx ten times as fast as the rest."""
     machine = {
         "cores": 2,
         "processor": "a processor",

@@ -12,7 +12,7 @@ from loadtest.bench.files import prepare_rival
 from loadtest.bench.measure import Measurement, run_rounds
 from loadtest.bench.systems import SYSTEMS, TARGETS, Files, start
 from loadtest.bench.workloads import mixed, of_count
-from loadtest.processes import cpu_s, family, memory_mb
+from loadtest.processes import cpu_s, memory_mb, process_tree
 from loadtest.sentences import masked_sentences
 from tests.torch_environment import needs_torch
 
@@ -37,7 +37,7 @@ def test_all_systems_agree_and_are_measured(demo_servable: Path, tmp_path: Path)
         shares = agreement(targets, running, rows, ids)
         assert shares == dict.fromkeys((target.label for target in targets), 1.0)
 
-        assert len(family(running["flask-1"].process)) == 3, "Gunicorn's own process and two workers"
+        assert len(process_tree(running["flask-1"].process)) == 3, "Gunicorn's own process and two workers"
         for one in running.values():
             assert memory_mb(one.process)["rss_mb"] > 50
             assert cpu_s(one.process) > 0.1

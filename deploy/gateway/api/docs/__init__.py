@@ -1,7 +1,7 @@
-"""The API's documentation in a browser, without a request to anywhere else.
+"""Serve the API's documentation without external requests.
 
-FastAPI's own /docs loads Swagger UI from a CDN and starts it by a script inside the page; the gateway's policy allows
-neither. Here its files are those of the installed package fastapi-offline, and page and script are our own.
+FastAPI's own /docs loads Swagger UI from a CDN and starts it by an inline script; the gateway's content security policy
+allows neither. The files come from the installed package fastapi-offline; page and script are in this folder.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from deploy.gateway import paths
 
 _HERE = Path(__file__).parent
 _FILES = frozenset(("start.js", "swagger-ui-bundle.js", "swagger-ui.css"))
-# Swagger UI writes styles into its elements and has its pictures as data.
+# Swagger UI uses inline styles and data: images.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -22,7 +22,7 @@ _POLICY = (
 
 
 def describe_keys(app: FastAPI) -> None:
-    """Say in the OpenAPI document how a key is sent where a gateway asks for one; the page then has a field for it."""
+    """Add the API keys to the OpenAPI document and its page."""
     document = app.openapi()
     document["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
@@ -32,13 +32,13 @@ def describe_keys(app: FastAPI) -> None:
 
 
 def add_to(app: FastAPI) -> None:
-    """Add the addresses of the page and its files."""
-    # The package is found and not imported: it would bring an application of its own.
+    """Add the routes of the page and its files."""
+    # StaticFiles locates the package without importing it, which would create another application.
     files = StaticFiles(directory=_HERE, packages=[("fastapi_offline", "static")])
 
     async def answer(name: str, request: Request) -> Response:
         response = await files.get_response(name, request.scope)
-        response.headers["Cache-Control"] = "no-cache"  # files of two versions do not go together
+        response.headers["Cache-Control"] = "no-cache"  # files of two versions must not mix
         return response
 
     async def page(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The gRPC API, asked with the official stubs and messages and with our own."""
+"""Test the gRPC API with the official stubs and with our own."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -72,7 +72,7 @@ def test_every_type_travels(predictions: Any) -> None:
 
 def test_bytes_that_are_no_request_are_said_to_be_none(channel: grpc.Channel) -> None:
     call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict", bytes, bytes)
-    assert failure(call, b"\xff", timeout=10) == (grpc.StatusCode.INTERNAL, "The request is no PredictRequest.")
+    assert failure(call, b"\xff", timeout=10) == (grpc.StatusCode.INTERNAL, "Could not parse PredictRequest.")
 
 
 def test_a_scalar_has_the_shape_of_a_scalar(predictions: Any) -> None:
@@ -124,7 +124,7 @@ def test_types_are_checked_by_tensorflow(predictions: Any) -> None:
     assert text == "Expects arg[0] to be float but int32 is provided"
 
 
-def test_a_tensor_that_is_none_is_told(predictions: Any) -> None:
+def test_a_malformed_tensor_is_reported(predictions: Any) -> None:
     message = request("half", x=[[1.0]])
     message.inputs["x"].tensor_content = b"123"
     assert failure(predictions.Predict, message) == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")

@@ -1,4 +1,4 @@
-"""grpc.health.v1, asked with the official stubs; and the Unix socket."""
+"""Test grpc.health.v1 with the official stubs, and the Unix socket."""
 
 import signal
 import socket
@@ -67,7 +67,7 @@ def test_a_unix_socket_serves_beside_the_port_and_without_it(
     server.process.kill()
     server.process.communicate()
 
-    server = start(*flags, "--port=0")  # over the socket that the killed one has left
+    server = start(*flags, "--port=0")  # over the socket file of the killed server
     server.wait_for("half")
     assert status_of_half(f"unix:{tmp_path / 's'}") == 123
     status, log = server.stop()

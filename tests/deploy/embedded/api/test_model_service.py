@@ -1,4 +1,4 @@
-"""ModelService of a real server, asked with the official stubs and messages."""
+"""Test ModelService with the official stubs and messages."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ def service(channel: grpc.Channel) -> Any:
 
 @pytest.fixture(scope="module")
 def reloaded(serve: Callable[..., Any]) -> Iterator[Any]:
-    """A server that starts without models; every test brings its own list."""
+    """Start a server without models; every test sends its own list."""
     with serve("--model_config_file=/dev/null", "--max_num_load_retries=0") as server:
         with server.channel() as channel:
             grpc.channel_ready_future(channel).result(timeout=60)

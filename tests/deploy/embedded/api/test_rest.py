@@ -1,4 +1,4 @@
-"""REST routes: status, metadata, and everything that is no request at all."""
+"""Test the REST routes for status, metadata and malformed requests."""
 
 import gzip
 import socket

@@ -1,4 +1,4 @@
-"""Clients that take their time, against a server with little patience."""
+"""Test slow clients against a server with short timeouts."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ ANSWER = b"x" * 20_000_000
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer /large with much and everything else with ``ok``."""
+    """Answer /large with a large body, and other paths with ``ok``."""
     event = await receive()
     while event.get("more_body"):
         event = await receive()
@@ -39,7 +39,7 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
 
 
 async def closed(reader: asyncio.StreamReader) -> bytes:
-    """Return what comes until the server closes."""
+    """Read until the server closes the connection."""
     try:
         return await asyncio.wait_for(reader.read(), 10)
     except ConnectionResetError:
@@ -72,7 +72,7 @@ async def test_an_answer_that_is_not_read_is_dropped(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**16)
     writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
     await reader.readexactly(100)
-    await asyncio.sleep(4)  # what is too slow is a matter of time
+    await asyncio.sleep(4)  # the test waits for the timeout
     assert len(await closed(reader)) < len(ANSWER)
     writer.close()
 

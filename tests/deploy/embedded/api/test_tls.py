@@ -1,4 +1,4 @@
-"""TLS on the gRPC port, with keys and certificates that OpenSSL makes for the tests."""
+"""Test TLS on the gRPC port with keys and certificates from OpenSSL."""
 
 import shutil
 import subprocess
@@ -29,7 +29,7 @@ def openssl(*arguments: str) -> None:
 
 
 def signed(folder: Path, name: str, authority: str = "") -> Pair:
-    """Make a key and a certificate for localhost, signed by the authority of that name or by itself."""
+    """Create a key and a certificate for localhost, signed by a named authority or self-signed."""
     key, certificate = folder / f"{name}.key", folder / f"{name}.crt"
     arguments = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     arguments += ["-keyout", str(key), "-out", str(certificate), "-subj", f"/CN={name}"]
@@ -103,7 +103,7 @@ def test_clients_that_trust_the_authority_are_answered(tls_server: Callable[...,
     with grpc.secure_channel(target, grpc.ssl_channel_credentials(trust)) as channel:
         assert ask(channel) == 123
     assert refusal(grpc.secure_channel(target, grpc.ssl_channel_credentials(b""))) is grpc.StatusCode.UNAVAILABLE
-    assert refusal(server.channel()) is grpc.StatusCode.UNAVAILABLE  # it speaks no TLS
+    assert refusal(server.channel()) is grpc.StatusCode.UNAVAILABLE  # it does not use TLS
     status, log = server.stop()
     assert status == 0
     assert f"Serving gRPC with TLS on 127.0.0.1:{server.grpc_port} and REST on http://" in log

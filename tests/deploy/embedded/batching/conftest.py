@@ -1,4 +1,4 @@
-"""A scripted engine, and a runner that is busy with it."""
+"""Fixtures of a scripted engine and a busy runner."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -17,7 +17,7 @@ def engine() -> Iterator[Scripted]:
 
 @pytest.fixture
 async def busy(engine: Scripted) -> AsyncIterator[Busy]:
-    """A runner whose one thread is in a run of one sentence of one token."""
+    """Return a runner whose only thread runs a sentence of one token."""
     runner = ContractRunner(engine, parameters())
     running = ask(runner, sentences(1))
     await engine.wait_for_run()

@@ -1,4 +1,4 @@
-"""An engine that does what its test says, and the requests that go to it."""
+"""A scripted engine and requests to it."""
 
 import asyncio
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from bert_mlm_client.wire import messages
 
-from deploy.embedded.batching import Way
+from deploy.embedded.batching import SignatureRunner
 from deploy.embedded.batching.concat import ConcatRunner
 from deploy.embedded.batching.contract import ContractRunner
 from deploy.embedded.engines import Array, declared_types
@@ -30,7 +30,7 @@ PLAIN = messages.SignatureDef(inputs=int32("x", "y"), outputs=int32("sum"))
 
 
 class Scripted:
-    """An engine that stops before every run until the test lets it go on, and remembers what it ran.
+    """An engine that waits before every run for the test, and records its runs.
 
     ``features`` answers with each row's first token (and fails for the token 666), ``plain`` with x, ``scalar`` and
     ``short`` with outputs that cannot be split.
@@ -70,17 +70,17 @@ class Scripted:
         assert await asyncio.to_thread(self.begun.acquire, timeout=30)
 
     def free(self) -> None:
-        """Never stop again."""
+        """Stop waiting before runs."""
         self.go.release(10_000)
 
     @property
     def widths(self) -> list[tuple[int, int]]:
-        """Rows and tokens of every run."""
+        """Return the shape of every run."""
         return [tuple(inputs["input_ids"].shape) for inputs in self.runs]
 
 
 def parameters(**values: Any) -> BatchingParameters:
-    """Return parameters; one batch runs at a time unless they say otherwise, so that a test knows who waits."""
+    """Return parameters with one batch thread by default, so that the order is deterministic."""
     found = BatchingParameters()
     for name, value in {"num_batch_threads": 1, **values}.items():
         if name == "allowed_batch_sizes":
@@ -93,7 +93,7 @@ def parameters(**values: Any) -> BatchingParameters:
 
 
 def sentences(*lengths: int, first: int = 1) -> Inputs:
-    """Return sentences whose first tokens count up."""
+    """Return sentences with ascending first tokens."""
     ids = np.full((len(lengths), max(lengths)), 9, np.int32)
     ids[:, 0] = range(first, first + len(lengths))
     return {"input_ids": ids, "lengths": np.array(lengths, np.int32)}
@@ -105,7 +105,7 @@ def plain(*values: int, width: int = 1) -> Inputs:
 
 
 def ask(
-    runner: Way, inputs: Inputs, signature: str = "features", *, wait_for_room: bool = False
+    runner: SignatureRunner, inputs: Inputs, signature: str = "features", *, wait_for_room: bool = False
 ) -> asyncio.Task[Answer]:
     output = "cls" if signature == "features" else "sum"
     return asyncio.create_task(runner.run(signature, inputs, [output], wait_for_room=wait_for_room))

@@ -1,4 +1,4 @@
-"""When a batch of TensorFlow Serving's kind is due, and when its queue is full."""
+"""Test due batches and a full queue as in TensorFlow Serving."""
 
 import asyncio
 
@@ -23,19 +23,19 @@ def test_a_batch_is_due_when_it_is_full_or_followed_or_has_waited() -> None:
 
     loop = asyncio.new_event_loop()
     first = add(2)
-    assert (queue.take(at_once=False), queue.due_s()) == ([], 2.0)
+    assert (queue.take(flush=False), queue.due_s()) == ([], 2.0)
     now = 101.0
-    assert (queue.take(at_once=False), queue.due_s()) == ([], 1.0)
+    assert (queue.take(flush=False), queue.due_s()) == ([], 1.0)
     now = 102.0
-    assert queue.take(at_once=False) == [first]
+    assert queue.take(flush=False) == [first]
     assert queue.due_s() is None
     full = [add(1), add(2)]
     other = [add(1, "b"), add(2, "b")]
     add(1)
-    assert [queue.take(at_once=False) for _ in range(3)] == [full, other, []]
+    assert [queue.take(flush=False) for _ in range(3)] == [full, other, []]
     last = add(3)
-    assert len(queue.take(at_once=False)) == 1
-    assert [queue.take(at_once=False), queue.take(at_once=True)] == [[last], []]
+    assert len(queue.take(flush=False)) == 1
+    assert [queue.take(flush=False), queue.take(flush=True)] == [[last], []]
     loop.close()
 
 

@@ -1,4 +1,4 @@
-"""Which sentences run together and when."""
+"""Test which sentences form a batch, and the order of batches."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Requests one under the other in a batch, as TensorFlow Serving runs them."""
+"""Test batches of concatenated requests, as in TensorFlow Serving."""
 
 import asyncio
 

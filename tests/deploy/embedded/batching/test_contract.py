@@ -1,4 +1,4 @@
-"""Sentences of unequal length in one batch: every request gets what it would get alone."""
+"""Test that batched sentences of unequal length get their unbatched answers."""
 
 import asyncio
 import threading
@@ -160,7 +160,7 @@ def small(engine: Any, size: int, threads: int) -> ContractRunner:
 
 
 class Echo:
-    """An engine whose ``explain`` says for each mask which tokens its sentence has, and adds the mask's position."""
+    """An engine whose ``explain`` returns the sentence's tokens plus the mask's position for each mask."""
 
     runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {}
@@ -219,7 +219,7 @@ async def test_an_answer_from_a_mixed_batch_is_the_answer_alone(bert: Any, signa
         for name in OUTPUTS[signature]:
             assert answer[name].shape == alone[name].shape
             assert answer[name].dtype == alone[name].dtype
-            if name != "token_ids":  # ties in the scores may change places
+            if name != "token_ids":  # tied scores may be in another order
                 assert np.allclose(answer[name], alone[name], atol=1e-5)
         if signature == "fill_mask":
             assert np.array_equal(answer["token_ids"][..., :3], alone["token_ids"][..., :3])
@@ -228,7 +228,7 @@ async def test_an_answer_from_a_mixed_batch_is_the_answer_alone(bert: Any, signa
 
 
 class Gate:
-    """An engine behind a gate."""
+    """An engine that waits for an event."""
 
     def __init__(self, engine: Any) -> None:
         self.signatures: Mapping[str, messages.SignatureDef] = engine.signatures

@@ -1,4 +1,4 @@
-"""What the flags and the files of batching parameters say, and the runner that follows from it."""
+"""Test batching flags and files, and the choice of the runner."""
 
 import asyncio
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded.batching import Direct, Options, Runner, create_runner, options
+from deploy.embedded.batching import DirectRunner, Options, Runner, create_runner, options
 from deploy.embedded.batching.concat import ConcatRunner
 from deploy.embedded.batching.contract import ContractRunner
 from deploy.embedded.batching.parameters import read
@@ -32,16 +32,16 @@ async def test_signatures_go_their_own_way(engine: Scripted, tmp_path: Path) -> 
     def made(**values: Any) -> tuple[type, type]:
         chosen = {"contract": True, "parameters": None, "per_version": False, "cores": 1, **values}
         runner: Any = create_runner(engine, tmp_path, options=Options(**chosen), threads=threads)
-        ways = runner._ways
+        by_signature = runner._runners
         runners.append(runner)
-        return type(ways["features"]), type(ways["plain"])
+        return type(by_signature["features"]), type(by_signature["plain"])
 
     runners: list[Runner] = []
     with ThreadPoolExecutor(1) as threads:
-        assert made() == (ContractRunner, Direct)
-        assert made(contract=False) == (Direct, Direct)
+        assert made() == (ContractRunner, DirectRunner)
+        assert made(contract=False) == (DirectRunner, DirectRunner)
         assert made(parameters=BatchingParameters()) == (ContractRunner, ConcatRunner)
-        assert made(parameters=BatchingParameters(), per_version=True) == (ContractRunner, Direct)
+        assert made(parameters=BatchingParameters(), per_version=True) == (ContractRunner, DirectRunner)
         (tmp_path / "batching_params.pbtxt").write_text("max_batch_size { value: 3 }")
         assert made(parameters=BatchingParameters(), per_version=True) == (ContractRunner, ConcatRunner)
         engine.free()

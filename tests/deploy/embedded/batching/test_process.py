@@ -1,4 +1,4 @@
-"""Batches in a real server."""
+"""Test batching in a server process."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

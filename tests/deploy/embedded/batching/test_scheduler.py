@@ -1,4 +1,4 @@
-"""Requests that wait for their threads, end early or come too late."""
+"""Test requests that wait, are cancelled or arrive during the close."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deploy.embedded.batching import Direct, Way
+from deploy.embedded.batching import DirectRunner, SignatureRunner
 from deploy.embedded.batching.contract import ContractRunner
 from deploy.embedded.errors import Code, ServingError
 from tests.deploy.embedded.batching.scripted import Busy, Scripted, ask, concat, parameters, plain, queued, sentences
@@ -28,10 +28,10 @@ async def test_a_cancelled_run_is_finished_and_its_answer_dropped(busy: Busy, en
 @pytest.mark.parametrize("way", ["contract", "concat", "direct"])
 async def test_closing_finishes_what_was_accepted_and_accepts_nothing_more(engine: Scripted, way: str) -> None:
     with ThreadPoolExecutor(1) as threads:
-        ways: dict[str, Callable[[], Way]] = {
+        ways: dict[str, Callable[[], SignatureRunner]] = {
             "contract": lambda: ContractRunner(engine, parameters()),
             "concat": lambda: concat(engine, max_batch_size=2),
-            "direct": lambda: Direct(engine, threads),
+            "direct": lambda: DirectRunner(engine, threads),
         }
         runner = ways[way]()
         name, inputs = ("plain", plain(1)) if way == "concat" else ("features", sentences(1))

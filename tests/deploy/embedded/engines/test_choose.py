@@ -1,4 +1,4 @@
-"""The two engines beside each other, and the light one without TensorFlow."""
+"""Compare both engines, and test ONNX Runtime without TensorFlow."""
 
 import os
 import shutil
@@ -119,7 +119,7 @@ def test_another_type_is_refused_by_name(light: OnnxEngine) -> None:
 
 
 def test_a_version_without_the_light_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ServingError, match="export the model anew") as caught:
+    with pytest.raises(ServingError, match="export the model again") as caught:
         OnnxEngine(tmp_path)
     assert caught.value.code is Code.NOT_FOUND
 
@@ -143,7 +143,7 @@ def test_the_light_server_runs_where_tensorflow_is_not_installed(
     (blocked / "tensorflow.py").write_text("raise ImportError('TensorFlow is not installed here')\n", encoding="utf-8")
     servable = tmp_path / "bert_mlm"
     shutil.copytree(tiny_version, servable / "1")
-    (servable / "1" / "saved_model.pb").unlink()  # the light file and the vocabulary are all that it needs
+    (servable / "1" / "saved_model.pb").unlink()  # the engine needs only the ONNX file and the vocabulary
     shutil.rmtree(servable / "1" / "variables")
     path = os.pathsep.join([str(blocked), environment()["PYTHONPATH"]])
     refused = subprocess.run(

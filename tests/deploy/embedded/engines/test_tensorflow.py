@@ -1,4 +1,4 @@
-"""The engine that runs SavedModels: what it loads, what it refuses, and what is left of it."""
+"""Test the load, the errors and the close of the TensorFlow engine."""
 
 import gc
 import os
@@ -84,7 +84,7 @@ for thread in threads:
 
 def test_loads_side_by_side_close_the_log_only_once(tmp_path: Path) -> None:
     slow = "import time\ntime.sleep(0.2)\nimport logging\nget_logger = logging.getLogger\n"
-    (tmp_path / "tensorflow.py").write_text(slow)  # stands for the real one, so that all three come during the import
+    (tmp_path / "tensorflow.py").write_text(slow)  # slow enough that all three threads meet in the import
     path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
     done = subprocess.run(
         [sys.executable, "-c", LOADS],

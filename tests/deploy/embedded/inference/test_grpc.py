@@ -1,4 +1,4 @@
-"""Classify, Regress and MultiInference over gRPC, asked with the official stubs and messages."""
+"""Test Classify, Regress and MultiInference over gRPC with the official stubs."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -173,7 +173,7 @@ def test_several_signatures_answer_in_the_order_of_their_tasks(predictions: Any)
 
 
 def test_several_signatures_are_fed_through_inputs_of_their_own(predictions: Any) -> None:
-    """TensorFlow 2 makes a placeholder for each signature."""
+    """TensorFlow 2 creates a placeholder for each signature."""
     tasks = [("", CLASSIFY), ("regress", REGRESS)]
     answer = predictions.MultiInference(
         several(*tasks, given=examples(example(x=2.0), example(x=80.0)), model="modern"), timeout=10

@@ -1,4 +1,4 @@
-"""What a Predict request is checked for before it runs, without a server."""
+"""Test the checks of a Predict request without a server."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-""":classify and :regress over REST, on models as people export them."""
+"""Test :classify and :regress over REST on typical models."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""JSON examples become the tf.Examples that TensorFlow itself would read, and results become JSON."""
+"""Test the conversion of JSON to tf.Examples, and of results to JSON."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""``:predict`` over REST: bodies, number formats and type rules."""
+"""Test bodies, number formats and type rules of ``:predict`` over REST."""
 
 import base64
 import gzip
@@ -36,7 +36,7 @@ def test_several_columns_are_an_object(server: Any) -> None:
     assert answer.json == {"outputs": {"total": [3], "double": [[1.0, 3.0]]}}
 
 
-def test_a_batch_of_none_is_an_empty_list(server: Any) -> None:
+def test_an_empty_batch_is_an_empty_list(server: Any) -> None:
     assert server.predict("half", {"inputs": []}).json == {"outputs": []}
 
 
@@ -250,7 +250,7 @@ def test_half_a_surrogate_pair_is_no_string(server: Any) -> None:
     assert (answer.status, answer.error) == (400, text)
 
 
-# What follows differs from TensorFlow Serving, as the README says.
+# The following differs from TensorFlow Serving (see the README).
 
 
 def test_a_number_becomes_the_nearest_double(server: Any) -> None:

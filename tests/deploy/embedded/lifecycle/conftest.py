@@ -1,4 +1,4 @@
-"""A lifecycle on the test's own folder."""
+"""Fixture of a lifecycle on a temporary folder."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Another list of models, policies and labels while the server runs."""
+"""Test changes of models, policies and labels at run time."""
 
 import asyncio
 

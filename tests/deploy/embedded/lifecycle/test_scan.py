@@ -1,4 +1,4 @@
-"""Version folders on disk."""
+"""Test the scan for version folders."""
 
 import logging
 import os

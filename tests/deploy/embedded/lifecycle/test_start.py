@@ -1,4 +1,4 @@
-"""What the start waits for and fails at."""
+"""Test waits and failures of the start."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ async def test_the_start_waits_for_a_first_version_and_says_so_once(
     with caplog.at_level(logging.WARNING):
         starting = asyncio.create_task(world.lifecycle.start([world.model()]))
         await until(lambda: caplog.messages)
-        await asyncio.sleep(0.05)  # for several more looks
+        await asyncio.sleep(0.05)  # for several more scans
         (message,) = caplog.messages
         assert message == (
             f"No versions of servable m found under base path {world.base / 'm'}. "

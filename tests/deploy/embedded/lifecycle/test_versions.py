@@ -1,4 +1,4 @@
-"""Versions come, go, fail and come back."""
+"""Test versions that appear, disappear, fail and return."""
 
 import asyncio
 import logging
@@ -120,7 +120,7 @@ async def test_a_load_that_fails_at_first_is_tried_again(make: Make) -> None:
     assert (version.state, version.error) == (State.AVAILABLE, None)
 
 
-async def test_a_retry_is_not_waited_for_once_nobody_wants_the_version(make: Make) -> None:
+async def test_a_dropped_version_is_not_retried(make: Make) -> None:
     world = make(retries=5, interval_s=3600)
     world.add("1")
     await world.lifecycle.start([world.model()])

@@ -1,4 +1,4 @@
-"""Warmup records of every kind run before a version serves, and a bad file fails its load."""
+"""Test warmup records of every kind and invalid files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ INFO = messages.TensorInfo
 
 
 class Recorder:
-    """An engine that notes what it runs."""
+    """An engine that records its runs."""
 
     runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {
@@ -58,7 +58,7 @@ class Recorder:
 def log(kind: str, signature: str = "") -> Any:
     """Return the official record of a request for a signature."""
     record = prediction_log_pb2.PredictionLog()
-    record.log_metadata.model_spec.name = "whatever"
+    record.log_metadata.model_spec.name = "ignored"
     request = getattr(record, f"{kind}_log").request
     if kind == "predict":
         request.inputs["x"].CopyFrom(tf.make_tensor_proto([2.0]))
@@ -67,9 +67,9 @@ def log(kind: str, signature: str = "") -> Any:
     if kind == "multi_inference":
         for method in ("regress", "classify"):
             task = request.tasks.add(method_name=f"tensorflow/serving/{method}")
-            task.model_spec.name, task.model_spec.signature_name = "whatever", method
+            task.model_spec.name, task.model_spec.signature_name = "ignored", method
     else:
-        request.model_spec.name, request.model_spec.signature_name = "whatever", signature
+        request.model_spec.name, request.model_spec.signature_name = "ignored", signature
     return record
 
 

@@ -1,4 +1,4 @@
-"""A lifecycle on a folder, with engines that only pretend and folders that come and go."""
+"""A lifecycle on a folder with fake engines."""
 
 import asyncio
 import threading
@@ -61,7 +61,7 @@ class PretendRunner:
 
 
 class World:
-    """A lifecycle on a folder, and what it has loaded and closed."""
+    """A lifecycle on a folder with records of loads and closes."""
 
     def __init__(self, base: Path, **options: float) -> None:
         self.base = base
@@ -112,7 +112,7 @@ class World:
         return Model(name, self.base / name, policy or Latest(), labels)
 
     def add(self, version: str, fault: str = "", model: str = "m") -> Path:
-        """Put a version in place as a careful writer does: under another name first."""
+        """Create a version folder under a temporary name and rename it."""
         unfinished = self.base / model / f".tmp-{version}"
         unfinished.mkdir(parents=True)
         if fault:

@@ -1,4 +1,4 @@
-"""A receiver of webhooks over a real socket, in a thread of its own."""
+"""Fixtures of a webhook receiver in a thread."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ class Received:
 
 
 class Receiver:
-    """Keeps what it is sent; it is bound to its port from the beginning, and refuses connections until it listens."""
+    """Records notices; its port is bound at once, and refuses connections until it listens."""
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.received: list[Received] = []
@@ -56,7 +56,7 @@ class Receiver:
                 pass
 
             def handle(self) -> None:
-                with contextlib.suppress(ConnectionError):  # the sender went away, as the tests want it
+                with contextlib.suppress(ConnectionError):  # the sender has disconnected, as intended
                     super().handle()
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
@@ -84,7 +84,7 @@ class Receiver:
 
 @pytest.fixture
 def deaf_receiver() -> Iterator[Receiver]:
-    """One that does not listen yet."""
+    """Return a receiver that does not listen yet."""
     receiver = Receiver()
     yield receiver
     receiver.close()

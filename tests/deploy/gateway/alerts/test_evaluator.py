@@ -1,4 +1,4 @@
-"""Each alert is told once when it begins and once when it ends."""
+"""Test that the begin and the end of each alert are reported once."""
 
 import asyncio
 from contextlib import suppress
@@ -27,7 +27,7 @@ GPU = GpuUsage("a GPU", 1000, 50)
 
 @dataclass
 class World:
-    """What the alerts see, as the tests set it, and what they tell."""
+    """The inputs of the alerts, set by tests, and their outputs."""
 
     now: float = 0.0
     problem: str | None = None
@@ -48,7 +48,7 @@ class World:
         return Alerts(
             settings or Settings(),
             sources,
-            tell=self.told.append,
+            emit=self.told.append,
             clock=lambda: self.now,
             wall_clock=lambda: 1_000_000 + self.now,
         )
@@ -89,15 +89,15 @@ FAULT = UnhandledException(error_type="E", error="e")
 def test_five_errors_in_a_row_are_told_once_and_their_end_is(world: World) -> None:
     alerts = world.alerts()
     for _ in range(4):
-        alerts.see(FAILED)
+        alerts.observe(FAILED)
     assert world.told == []
     for _ in range(3):
-        alerts.see(FAILED)
+        alerts.observe(FAILED)
     assert world.lines() == [("consecutive_errors", "firing")]
     assert (world.told[0].value, world.told[0].threshold) == (5, 5)
     assert alerts.firing == {"consecutive_errors": 1_000_000}
     for _ in range(2):
-        alerts.see(answered())
+        alerts.observe(answered())
     assert world.lines()[1:] == [("consecutive_errors", "resolved")]
     assert alerts.firing == {}
     assert alerts.begun["consecutive_errors"] == 1
@@ -106,34 +106,34 @@ def test_five_errors_in_a_row_are_told_once_and_their_end_is(world: World) -> No
 def test_a_callers_mistake_neither_counts_nor_ends_a_row(world: World) -> None:
     alerts = world.alerts()
     for _ in range(20):
-        alerts.see(REFUSED)
+        alerts.observe(REFUSED)
     assert world.told == []
     for line in (FAILED, REFUSED, FAILED, REFUSED, FAILED, REFUSED, FAULT, REFUSED):
-        alerts.see(line)
+        alerts.observe(line)
     assert world.told == []
-    alerts.see(FAULT)
+    alerts.observe(FAULT)
     assert world.lines() == [("consecutive_errors", "firing")]
 
 
 def test_an_answer_of_low_confidence_is_an_answer(world: World) -> None:
     alerts = world.alerts()
     for line in [FAILED] * 4 + [answered(is_low=True)] + [FAILED] * 4:
-        alerts.see(line)
+        alerts.observe(line)
     assert world.told == []
 
 
 def test_slow_answers_are_told_once_until_they_are_fast_again(world: World) -> None:
     alerts = world.alerts()
     for _ in range(20):
-        alerts.see(answered(600))
-        alerts.see(REFUSED)  # fast, and no answer
+        alerts.observe(answered(600))
+        alerts.observe(REFUSED)  # fast, but not an answer
     for world.now in (1, 2, 3):
-        alerts.look()
+        alerts.evaluate()
     assert world.lines() == [("mean_latency", "firing")]
     assert world.told[0].value == 600
     for world.now in range(4, 80):
-        alerts.see(answered(20))
-        alerts.look()
+        alerts.observe(answered(20))
+        alerts.evaluate()
     assert world.lines() == [("mean_latency", "firing"), ("mean_latency", "resolved")]
     assert (world.told[1].value or 0) < 500
 
@@ -142,12 +142,12 @@ def test_the_share_of_low_confidence_is_that_of_filled_masks(world: World) -> No
     alerts = world.alerts()
     similar = Inference(task="semantic_similarity", status="success", request_id="r", total_time_ms=1.0)
     for number in range(22):
-        alerts.see(answered(is_low=number % 2 == 0))
-        alerts.see(similar)
-    alerts.look()
+        alerts.observe(answered(is_low=number % 2 == 0))
+        alerts.observe(similar)
+    alerts.evaluate()
     assert world.told == []
-    alerts.see(answered(is_low=True))
-    alerts.look()
+    alerts.observe(answered(is_low=True))
+    alerts.evaluate()
     assert world.lines() == [("low_confidence_share", "firing")]
     assert world.told[0].value == pytest.approx(12 / 23)
 
@@ -171,7 +171,7 @@ def test_what_is_looked_at_is_told_once_each_way(
     def pass_time(count: int) -> None:
         for _ in range(count):
             world.now += 1
-            alerts.look()
+            alerts.evaluate()
 
     pass_time(5)
     assert world.told == []
@@ -190,17 +190,17 @@ def test_what_is_looked_at_is_told_once_each_way(
 def test_a_check_that_failed_changes_nothing(world: World) -> None:
     alerts = world.alerts()
     world.drift = (0.3, 0.1)
-    alerts.look()
+    alerts.evaluate()
     world.drift = None
-    alerts.look()
+    alerts.evaluate()
     assert list(alerts.firing) == ["output_drift"]
 
 
 def test_the_limits_are_the_settings(world: World) -> None:
     alerts = world.alerts(Settings(alert_errors=1, alert_latency_ms=1, alert_min_sentences=1, alert_low_confidence=0))
-    alerts.see(answered(2, is_low=True))
-    alerts.look()
-    alerts.see(FAILED)
+    alerts.observe(answered(2, is_low=True))
+    alerts.evaluate()
+    alerts.observe(FAILED)
     assert world.lines() == [
         ("mean_latency", "firing"),
         ("low_confidence_share", "firing"),
@@ -219,14 +219,14 @@ def test_every_alert_is_described_with_settings_that_there_are() -> None:
         assert one.ended.format(value=None, threshold=0.5)
 
 
-def test_the_recorder_shows_every_line_about_a_request_whatever_becomes_of_it() -> None:
+def test_the_recorder_passes_every_request_line_to_alerts() -> None:
     seen: list[Inference | UnhandledException] = []
-    recorder = Recorder(Log(), Metrics(), model_name="m", watch=watch_of(1), low_confidence=0.5, see=seen.append)
+    recorder = Recorder(Log(), Metrics(), model_name="m", watch=watch_of(1), low_confidence=0.5, observe=seen.append)
     context = RequestContext("mine")
     token = current.set(context)
     with recorder.question("mask_prediction", ["一", "二"]) as question:
         question.answers = [Best("a", 0.9), Best("b", 0.4)]
-    for act in context.afterwards:
+    for act in context.after_response:
         act()
     with suppress(BertMlmError), recorder.question("mask_prediction", ["一"]):
         msg = "no mask"
@@ -252,13 +252,13 @@ def test_a_source_that_fails_is_said_once_and_hides_no_other_alert(
     alerts._sources = replace(whole, consistency=cast("Consistency", Failing()))
     world.problem = "down"
     for _ in range(3):
-        alerts.look()
+        alerts.evaluate()
     assert world.lines() == [("model_not_ready", "firing")]
     assert [record.getMessage() for record in caplog.records] == ["The alert output_drift cannot be evaluated."]
     assert "no drift to be had" in caplog.text
     alerts._sources = whole
     world.drift = (0.2, 0.1)
-    alerts.look()
+    alerts.evaluate()
     assert world.lines()[-1] == ("output_drift", "firing")
 
 
@@ -268,9 +268,9 @@ def test_a_gpu_that_is_lost_right_after_the_start_was_seen(world: World) -> None
 
     async def lose_it() -> None:
         async with alerts.running():
-            await asyncio.sleep(0)  # the first look is at once
+            await asyncio.sleep(0)  # the first evaluation is at once
             world.gpu = None
-            alerts.look()
+            alerts.evaluate()
 
     asyncio.run(lose_it())
     assert world.lines() == [("gpu_lost", "firing")]

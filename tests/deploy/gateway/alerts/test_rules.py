@@ -1,9 +1,9 @@
-"""When alerts begin and end, by a clock that the tests set."""
+"""Test begin and end of alerts with a fake clock."""
 
 from deploy.gateway.alerts.rules import ErrorsInARow, Lasting, Losses, MeanAbove, Missing, SlidingWindow
 
 
-def test_four_errors_are_none_too_many_and_five_are() -> None:
+def test_five_errors_in_a_row_fire_and_four_do_not() -> None:
     rule = ErrorsInARow(5)
     for _ in range(4):
         rule.fail()
@@ -102,7 +102,7 @@ def test_an_empty_window_ends_the_alert_and_has_no_mean() -> None:
     assert (reading.firing, reading.value) == (False, None)
 
 
-def test_a_trouble_must_last_and_a_new_one_begins_anew() -> None:
+def test_a_problem_must_last_and_a_new_one_starts_from_zero() -> None:
     rule = Lasting(30)
     assert not rule.read(0, is_trouble=True).firing
     assert not rule.read(29.9, is_trouble=True).firing

@@ -1,4 +1,4 @@
-"""What can be told about alerts, and what is refused."""
+"""Test the settings of alerts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Alerts of a real gateway: in its log, /metrics, /healthz and at a webhook."""
+"""Test alerts of a gateway in log, /metrics, /healthz and webhook."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def test_five_errors_in_a_row_are_told_everywhere_once_and_their_end_too(
     wait_until(lambda: firing(gateway) == [])
     assert alert_lines(gateway, 2, "consecutive_errors") == [("firing", "WARNING", 5, 5), ("resolved", "INFO", 0, 5)]
     [log] = gateway.folder.iterdir()
-    assert '"value":5.0,"threshold":5.0' in log.read_text()  # with a fraction, as of every alert, for typed indices
+    assert '"value":5.0,"threshold":5.0' in log.read_text()  # a float for every alert, for typed indices
     wait_until(lambda: len(receiver.received) >= 3)
     first, again, ended = (one.document for one in receiver.received)
     assert first == again
@@ -67,10 +67,10 @@ def test_five_errors_in_a_row_are_told_everywhere_once_and_their_end_too(
     assert metrics['gateway_alerts_total{alert="consecutive_errors"}'] == 2
     assert metrics['gateway_alert_firing{alert="mean_latency"}'] == 0
     _, said = gateway.stop()
-    assert [one.document["status"] for one in receiver.received[3:]] == ["firing"]  # no end is told at the end
+    assert [one.document["status"] for one in receiver.received[3:]] == ["firing"]  # no end notice at the stop
     assert TOKEN not in said
     assert "secret-in-path" not in said
-    assert "takes no alerts (HTTP 503)" in said
+    assert "failed (HTTP 503)" in said
 
 
 def test_slow_and_doubtful_answers_are_alerts_though_the_sample_of_the_log_has_no_line(
@@ -94,7 +94,7 @@ def test_slow_and_doubtful_answers_are_alerts_though_the_sample_of_the_log_has_n
 
     wait_until(lambda: len(ask_and_look()) == 2)
     assert set(firing(gateway)) == {"mean_latency", "low_confidence_share"}
-    wait_until(lambda: firing(gateway) == [])  # nobody asks, and the window is empty
+    wait_until(lambda: firing(gateway) == [])  # without requests, the window becomes empty
     begun, ended = alert_lines(gateway, 2, "mean_latency")
     assert begun[2] > 0.01
     assert ended == ("resolved", "INFO", None, 0.01)
@@ -124,9 +124,9 @@ def test_a_receiver_that_does_not_answer_delays_no_request_and_the_end_briefly(
     ask(gateway)
     wait_until(lambda: receiver.received)
     model.refusal = None
-    assert ask(gateway).status_code == 200  # while the receiver keeps its answer back
+    assert ask(gateway).status_code == 200  # while the receiver delays its answer
     assert len(receiver.received) == 1
     status, said = gateway.stop()
     assert status == 0
-    assert "2 alerts were not delivered to 127.0.0.1 before the end" in said
+    assert "2 notices were not delivered to 127.0.0.1 before the stop" in said
     assert gateway.lines(module="alert", task="consecutive_errors", status="resolved")

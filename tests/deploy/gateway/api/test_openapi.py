@@ -1,4 +1,4 @@
-"""The API's document and its page: as checked in, without outside requests, and kept to by the gateway."""
+"""Test the OpenAPI document, its page, and the gateway against it."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def test_every_address_says_what_its_errors_look_like(gateway: Gateway) -> None:
             assert (schema == {"$ref": "#/components/schemas/Problem"}) == (status != "200")
 
 
-def test_the_page_asks_nobody_else(gateway: Gateway) -> None:
+def test_the_page_sends_no_external_requests(gateway: Gateway) -> None:
     page = gateway.ask("GET", "/docs")
     assert page.status_code == 200
     places = re.findall(r'(?:src|href)="([^"]+)"', page.text)
@@ -65,9 +65,9 @@ def test_browsers_ask_each_time_whether_a_page_or_its_files_have_changed(gateway
 
 
 def test_schemathesis_finds_nothing(gateway: Gateway, tmp_path: Path) -> None:
-    """Generate requests from the document, right and wrong ones, and hold the answers against it."""
+    """Send valid and invalid requests generated from the document, and validate the answers."""
     config = tmp_path / "schemathesis.toml"
-    # 400 and 413 are for what a schema cannot say: a text without [MASK], a word that the vocabulary does not have.
+    # A schema cannot express the reasons of 400 and 413, such as a text without [MASK] or a word not in the vocabulary.
     config.write_text(
         "[checks]\n"
         "positive_data_acceptance.expected-statuses = [200, 400, 413]\n"

@@ -1,4 +1,4 @@
-"""The questions against the demonstration checkpoint, compared with the client that asks the server directly."""
+"""Compare the API's answers with those of the client on the demonstration checkpoint."""
 
 from collections.abc import Iterator
 from pathlib import Path

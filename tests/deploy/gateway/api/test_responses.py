@@ -1,4 +1,4 @@
-"""What is answered is JSON by everybody's rules."""
+"""Test that answers are strict JSON."""
 
 import json
 import math

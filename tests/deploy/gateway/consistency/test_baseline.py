@@ -37,7 +37,7 @@ def test_what_the_export_writes_is_what_the_gateway_reads(demo_version: Path) ->
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({**manifest(), "baseline": {}}, "has no baseline, since it is of an older export; export the version again"),
+        ({**manifest(), "baseline": {}}, "has no baseline, as it is from an older export; export the version again"),
         ({"options": {}}, "has no baseline"),
         ([], "AttributeError"),
         (manifest(prompts=["[MASK]"]), "answers for 3 masks, its prompts have 1"),

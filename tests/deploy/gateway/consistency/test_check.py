@@ -1,4 +1,4 @@
-"""The answers to the golden prompts are compared with those at export, on time, and no fault of a model ends that."""
+"""Test the schedule and the results of consistency checks."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ OTHERS: dict[str, Array] = {
     "token_ids": np.full((1, 2, 20), 2, np.int32),
     "scores": np.full((1, 2, 20), 0.9, np.float32),
 }
-"""What a model answers that was not there at the export: [CLS], whatever it is asked."""
+"""The answer of a damaged model, always [CLS]."""
 
 
 class Lines(list[Canary]):
@@ -40,7 +40,7 @@ class Lines(list[Canary]):
 
 
 class Checks:
-    """Checks by a clock that the test moves on."""
+    """Checks with a fake clock."""
 
     def __init__(self, folder: Path, *clients: AsyncFillMask) -> None:
         self.lines = Lines()
@@ -62,10 +62,10 @@ class Checks:
         )
 
     async def look(self, *, after_s: float = 0) -> list[Canary]:
-        """Look so much later; return the lines that this led to."""
+        """Advance the clock and poll; return the new lines."""
         self.now += after_s
         count = len(self.lines)
-        await self.consistency.look()
+        await self.consistency.poll()
         return self.lines[count:]
 
     @property
@@ -81,7 +81,7 @@ class Checks:
 
 
 def record(folder: Path, url: str, version: int = 1) -> Path:
-    """Write the manifest of a version that answered as this model does now; return the servable."""
+    """Write a manifest with this model's answers as the baseline; return the servable."""
     with FillMask(url) as client:
         answers = client.fill_masks(PROMPTS, 10)
     masks = [
@@ -159,7 +159,7 @@ def test_answers_that_moved_are_a_warning_that_says_how_far_and_at_which_prompt(
             assert line.value is not None
             assert line.value > 0.5
             assert line.error
-            assert "of the answers' probability is not where it was at export" in line.error
+            assert "of the answers' probability has moved since the export" in line.error
             assert checks.latest.prompt in PROMPTS
             assert checks.latest.prompt in line.error
             assert checks.latest.largest
@@ -269,7 +269,7 @@ def test_every_server_is_asked_and_the_one_that_fares_worst_is_remembered(
 
 
 class Changing(AsyncFillMask):
-    """Finds another version each time it looks."""
+    """A client that returns another version at each call."""
 
     looked = 0
 
@@ -347,7 +347,7 @@ def test_weights_damaged_under_the_same_version_number_are_found_and_fail_no_req
 
 
 def copy_for_the_light_engine(version: Path, servable: Path) -> Path:
-    """Copy what the light engine reads, and return its file."""
+    """Copy the files of the ONNX engine, and return the model."""
     names = ("assets/vocab.txt", "assets.extra/model.int8.onnx", "saved_model.pb")
     for name in names:
         target = servable / "1" / name
@@ -357,7 +357,7 @@ def copy_for_the_light_engine(version: Path, servable: Path) -> Path:
 
 
 def damage(light: Path) -> None:
-    """Put the scales of one layer's outputs into another order, as a wrong offset in the file would."""
+    """Permute the scales of one layer's outputs, as a wrong offset in the file would."""
     graph = onnx.load(light)
     [scales] = [one for one in graph.graph.initializer if one.name == "bert.encoder.layer.1.intermediate.dense.scales"]
     scales.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scales)[::-1].copy(), scales.name))

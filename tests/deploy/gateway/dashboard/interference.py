@@ -1,4 +1,4 @@
-"""Measure what a dashboard over a large log costs the questions that are asked meanwhile.
+"""Measure the latency of questions while dashboard reports are computed.
 
 ``python -m tests.deploy.gateway.dashboard.interference --folder build/report-log`` starts a gateway before a scripted
 model, whose answers take no time, with that folder's log (``tests.deploy.gateway.report.generate`` writes one), asks it

@@ -1,4 +1,4 @@
-"""A report in a process of its own, which ends when nobody wants it."""
+"""Test the report process and its cancellation."""
 
 import asyncio
 import subprocess
@@ -10,14 +10,14 @@ import psutil
 import pytest
 
 from deploy.gateway.dashboard import computing
-from deploy.gateway.dashboard.computing import Asked, compute
+from deploy.gateway.dashboard.computing import ReportQuery, compute
 from deploy.gateway.report.errors import NoLogError, ReportError, TimeLimitError, UsageError
 from loadtest.processes import ROOT
 from tests.deploy.gateway.conftest import environment, wait_until
 from tests.deploy.gateway.report.conftest import END, START
 from tests.deploy.gateway.report.generate import log_lines, write
 
-DAY = Asked(START.isoformat(), END.isoformat(), "UTC", "en")
+DAY = ReportQuery(START.isoformat(), END.isoformat(), "UTC", "en")
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ async def test_who_cancels_leaves_no_process_behind(log: Path) -> None:
 
 def test_a_gateway_that_is_killed_takes_the_report_along(log: Path) -> None:
     program = (
-        "import asyncio, pathlib; from deploy.gateway.dashboard.computing import Asked, compute;"
-        f"asyncio.run(compute(pathlib.Path({str(log)!r}), Asked('1h', None, 'UTC', 'en'), 600))"
+        "import asyncio, pathlib; from deploy.gateway.dashboard.computing import ReportQuery, compute;"
+        f"asyncio.run(compute(pathlib.Path({str(log)!r}), ReportQuery('1h', None, 'UTC', 'en'), 600))"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment()) as gateway:
         wait_until(lambda: psutil.Process(gateway.pid).children())

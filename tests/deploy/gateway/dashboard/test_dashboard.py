@@ -1,4 +1,4 @@
-"""The dashboard of real gateways, as a browser without scripts gets it."""
+"""Test the dashboard of gateways without scripts."""
 
 import base64
 import re
@@ -21,7 +21,7 @@ KEY = "a-key-of-the-tests-0123456789"
 
 
 class Page(HTMLParser):
-    """What a browser would find on a page."""
+    """A parsed page."""
 
     def __init__(self, response: httpx2.Response) -> None:
         super().__init__()
@@ -41,14 +41,14 @@ class Page(HTMLParser):
 
     @property
     def pictures(self) -> set[str]:
-        """What the charts are called."""
+        """Return the names of the charts."""
         ids = [attributes.get("id") or "" for attributes in self.all("title")]
         return {one.removesuffix("-title") for one in ids if one.endswith("-title")}
 
 
 @pytest.fixture
 def gateway(shared: Gateway, model: Model) -> Gateway:
-    """A gateway before the scripted model, for tests that do not count."""
+    """Return a shared gateway with the scripted model."""
     del model  # it is to answer
     return shared
 
@@ -169,7 +169,7 @@ def test_the_form_writes_a_range_of_its_own(gateway: Gateway) -> None:
         "lang": "en",
     }
     assert "2026-11-01 08:00 to 2026-11-02 09:30 (Asia/Shanghai)" in page.text
-    assert page.all("main") == [{"data-language": "en", "data-refresh-s": ""}]  # what is past is not asked for again
+    assert page.all("main") == [{"data-language": "en", "data-refresh-s": ""}]  # a range in the past is not refreshed
     again = show(gateway, **{name: value or "" for name, value in fields.items()})
     assert again.text == page.text
 

@@ -1,4 +1,4 @@
-"""Reports beside the questions: one at a time, and kept for a while."""
+"""Test that reports are computed one at a time and cached."""
 
 import asyncio
 import contextlib
@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from deploy.gateway.dashboard.computing import Asked
-from deploy.gateway.dashboard.reports import MOST_WAITING, Reports
+from deploy.gateway.dashboard.computing import ReportQuery
+from deploy.gateway.dashboard.reports import MAX_PENDING, Reports
 from deploy.gateway.report.errors import NoLogError, TimeLimitError
 
 LOG = Path("gateway.log")
-Compute = Callable[[Path, Asked, float], Awaitable[str]]
-DAY = Asked("24h", None, "UTC", "en")
+Compute = Callable[[Path, ReportQuery, float], Awaitable[str]]
+DAY = ReportQuery("24h", None, "UTC", "en")
 
 
 class Slow:
-    """Computing that waits until it is let go, and counts."""
+    """A computation that waits for the test, and counts its calls."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -26,7 +26,7 @@ class Slow:
         self.count = self.at_once = self.most_at_once = 0
         self.error: Exception | None = None
 
-    async def __call__(self, log: Path, asked: Asked, time_limit_s: float) -> str:
+    async def __call__(self, log: Path, asked: ReportQuery, time_limit_s: float) -> str:
         assert (log, time_limit_s) == (LOG, 30.0)
         self.began.set()
         self.count += 1
@@ -98,7 +98,7 @@ async def test_who_goes_away_does_not_take_the_report_from_the_others() -> None:
 async def test_too_many_different_reports_are_refused_at_once() -> None:
     slow = Slow()
     async with reports_of(slow) as reports:
-        asking = [asyncio.create_task(reports.read(replace(DAY, since=f"{hours}h"))) for hours in range(MOST_WAITING)]
+        asking = [asyncio.create_task(reports.read(replace(DAY, since=f"{hours}h"))) for hours in range(MAX_PENDING)]
         await slow.began.wait()
         with pytest.raises(TimeLimitError, match="too many reports"):
             await reports.read(DAY)
@@ -108,7 +108,7 @@ async def test_too_many_different_reports_are_refused_at_once() -> None:
 
 async def test_a_failure_is_not_kept() -> None:
     slow = Slow()
-    slow.error = NoLogError("there is none")
+    slow.error = NoLogError("no log")
     slow.go.set()
     async with reports_of(slow) as reports:
         with pytest.raises(NoLogError):

@@ -1,4 +1,4 @@
-"""A model server that can be killed, damaged and slowed down, and a gateway whose five places are watched."""
+"""Fixtures of a model server with faults and an observed gateway."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -35,7 +35,7 @@ class ModelServer:
         return f"grpc://127.0.0.1:{self.grpc_port}"
 
     def running(self) -> AbstractContextManager[Popen[bytes]]:
-        """Serve within the block."""
+        """Serve during the block."""
         arguments = ["-m", "deploy.embedded", f"--port={self.grpc_port}", f"--rest_api_port={self.rest_port}"]
         arguments += ["--engine=onnx", "--model_name=bert_mlm", f"--model_base_path={self.servable}"]
 
@@ -47,7 +47,7 @@ class ModelServer:
 
 @pytest.fixture
 def model_server(demo_version: Path, tmp_path: Path) -> ModelServer:
-    """A server of the test's own, which is not running yet."""
+    """Return a new server that is not running yet."""
     servable = tmp_path / "served" / "bert_mlm"
     weights = copy_for_the_light_engine(demo_version, servable)
     return ModelServer(servable, weights, free_port(), free_port())
@@ -55,7 +55,7 @@ def model_server(demo_version: Path, tmp_path: Path) -> ModelServer:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """What the webhook is sent to."""
+    """Return the webhook's receiver."""
     receiver = Receiver()
     receiver.listen()
     yield receiver
@@ -64,7 +64,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def observe(start: Start, receiver: Receiver) -> Observe:
-    """Start a gateway that tells the webhook, and wait until it can answer."""
+    """Return a function that starts a gateway with the webhook and waits until it is ready."""
 
     def starter(serving: str, *flags: str, **variables: str) -> Observed:
         gateway = start(serving, *flags, GATEWAY_ALERT_WEBHOOK=receiver.url, **variables)

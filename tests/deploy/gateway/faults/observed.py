@@ -1,4 +1,4 @@
-"""What a fault looks like to those who run a gateway: the five places where it is to appear."""
+"""Observe a fault in log, metrics, health, webhook and dashboard."""
 
 import itertools
 from collections import defaultdict
@@ -17,7 +17,7 @@ STATES = {"firing": ENGLISH.firing, "resolved": ENGLISH.resolved}
 
 @dataclass(slots=True)
 class Observed:
-    """A gateway and the webhook that it tells."""
+    """A gateway and its webhook receiver."""
 
     gateway: Gateway
     receiver: Receiver
@@ -32,19 +32,19 @@ class Observed:
         return self.gateway.metrics().get(name)
 
     def health(self) -> tuple[int, Any]:
-        """Return the status of /healthz and what it says."""
+        """Return status and document of /healthz."""
         response = self.gateway.ask("GET", "/healthz")
         return response.status_code, response.json()
 
     def webhook(self, alert: str) -> list[str]:
-        """Return what the webhook was told about an alert, in order."""
+        """Return the webhook's notices about an alert, in order."""
         told = [one.document for one in self.receiver.received]
         return [document["status"] for document in told if document["alert"] == alert]
 
     def dashboard(self, title: str) -> Sequence[Row]:
-        """Return the rows of a table as the dashboard shows it now, by the names of the columns.
+        """Return the current rows of a dashboard table, by column name.
 
-        Each time another range is asked for, since a report is kept for some seconds.
+        Each call uses another range, since reports are cached for some seconds.
         """
         parameters = {"since": f"{next(self.minutes)}m", "lang": "en"}
         response = self.gateway.ask("GET", "/dashboard", params=parameters)
@@ -52,12 +52,12 @@ class Observed:
         return _Tables(response.text).rows(title)
 
     def wait_for_alert(self, name: str, status: str) -> None:
-        """Wait until all five places tell that an alert fires, or that it fired once and ended."""
+        """Wait until all five places report that an alert fires, or has fired once and ended."""
         self.wait_for_news(name, status)
         self.wait_for_records(name, status)
 
     def wait_for_news(self, name: str, status: str) -> None:
-        """Wait for the places that need no log file: metrics, health and webhook."""
+        """Wait for metrics, health and webhook, which need no log file."""
         fires = status == "firing"
         wait_until(lambda: self.metric(f'gateway_alert_firing{{alert="{name}"}}') == fires)
         wait_until(lambda: (name in [one["alert"] for one in self.health()[1]["alerts"]]) == fires)
@@ -65,7 +65,7 @@ class Observed:
         assert self.metric(f'gateway_alerts_total{{alert="{name}"}}') == 1
 
     def wait_for_records(self, name: str, status: str) -> None:
-        """Wait for the places that live by the log file: the log and the dashboard."""
+        """Wait for the log and the dashboard, which need the log file."""
         wait_until(lambda: [line["status"] for line in self.log(module="alert", task=name)] == _history(status))
         assert self.log(module="alert", task=name)[-1]["level"] == ("WARNING" if status == "firing" else "INFO")
         shown = {ENGLISH.alert: name, ENGLISH.status: STATES[status], ENGLISH.fired: "1"}

@@ -1,4 +1,4 @@
-"""The log's disk is full while questions are asked, and has space again."""
+"""Test a full log disk under load, and the recovery."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ from deploy.gateway.report.words import ENGLISH
 from tests.deploy.gateway.conftest import SENTENCE, Gateway, wait_until
 from tests.deploy.gateway.faults.conftest import Observe
 
-TOO_LONG = "天" * 4000 + "[MASK]"  # refused at once, and logged with its first 4096 characters: 12 kB
+TOO_LONG = "天" * 4000 + "[MASK]"  # rejected at once, and logged with its first 4096 characters: 12 kB
 BATCH = 80
 
 
@@ -35,7 +35,7 @@ class Disk(Protocol):
 
 @dataclass
 class SmallDisk:
-    """A file system of its own with little space."""
+    """A small file system."""
 
     folder: Path
     problem: str = os.strerror(errno.ENOSPC)
@@ -51,7 +51,7 @@ class SmallDisk:
 
 @dataclass
 class SizeLimit:
-    """Where no file system may be mounted: a limit for the size of the process's files, which is as bad."""
+    """A limit of the process's file size, used if a file system cannot be mounted."""
 
     folder: Path
     problem: str = os.strerror(errno.EFBIG)

@@ -1,4 +1,4 @@
-"""The GPU falls off the bus, as seen through a stand-in for NVIDIA's library, and is found again."""
+"""Test the loss and the recovery of a GPU with a fake NVML."""
 
 import shutil
 import subprocess

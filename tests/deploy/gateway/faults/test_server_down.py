@@ -1,4 +1,4 @@
-"""The model server is killed while questions are asked, and comes back."""
+"""Test a kill and a restart of the model server under load."""
 
 import threading
 from collections import Counter
@@ -17,7 +17,7 @@ TASK = "mask_prediction"
 
 @contextmanager
 def questions(gateway: Gateway) -> Iterator[list[httpx2.Response]]:
-    """Ask on and on within the block, four at a time, and collect the answers."""
+    """Send requests from four threads during the block, and collect the answers."""
     answers: list[httpx2.Response] = []
     done = threading.Event()
 

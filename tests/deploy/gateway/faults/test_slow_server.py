@@ -1,4 +1,4 @@
-"""The model server's answers take long, and then too long."""
+"""Test slow answers and timeouts of the model server."""
 
 import socket
 import socketserver
@@ -19,7 +19,7 @@ STAGE = 'gateway_stage_seconds_bucket{{le="{le}",stage="total",task="mask_predic
 
 
 class SlowPath(socketserver.ThreadingTCPServer):
-    """A way to a server on which its answers take some time longer."""
+    """A proxy that delays a server's answers."""
 
     daemon_threads = True
 
@@ -38,7 +38,7 @@ class SlowPath(socketserver.ThreadingTCPServer):
         self.delay_s = delay_s
 
     def speed_up(self) -> None:
-        """Let everything pass at once, what is on its way as well."""
+        """End the delay, also for data on its way."""
         self.delay_s = 0.0
         self.hurry.set()
 
@@ -55,7 +55,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
 
 def _pass_on(source: socket.socket, target: socket.socket, path: SlowPath | None = None) -> None:
-    """Pass bytes on until one side ends, each as much later as the path says."""
+    """Forward bytes with the delay until one side ends."""
     arrived: SimpleQueue[tuple[float, bytes]] = SimpleQueue()
     threading.Thread(target=_receive, args=(source, arrived), daemon=True).start()
     with suppress(OSError):
@@ -109,7 +109,7 @@ def test_a_model_server_that_is_slow_appears_everywhere_until_it_is_not(observe:
     observed.wait_for_alert("mean_latency", "firing")
     slow = gateway.wait_for_lines(10, module="inference", batch_size=10)
     assert all(line["status"] == "success" and line["total_time_ms"] >= 1000 for line in slow)
-    assert all(line["inference_time_ms"] >= 1000 for line in slow)  # it is told whose time it was
+    assert all(line["inference_time_ms"] >= 1000 for line in slow)  # the time is attributed to the server
     [line] = observed.log(module="alert", task="mean_latency")
     assert line["value"] > line["threshold"] == 400
     within_a_second, in_all = (observed.metric(STAGE.format(le=le)) or 0 for le in ("1.0", "+Inf"))
@@ -119,7 +119,7 @@ def test_a_model_server_that_is_slow_appears_everywhere_until_it_is_not(observe:
     assert float(together["P95"].replace(",", "")) >= 1000
 
     path.speed_up()
-    observed.wait_for_alert("mean_latency", "resolved")  # the window is empty, since nobody asks
+    observed.wait_for_alert("mean_latency", "resolved")  # without requests, the window becomes empty
     assert not observed.log(module="inference", status="failed")
 
 

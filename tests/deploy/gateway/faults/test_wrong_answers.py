@@ -1,4 +1,4 @@
-"""The version is served with damaged weights: every question is answered, and the answers are wrong."""
+"""Test a version with damaged weights, whose answers are wrong."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.deploy.gateway.faults.observed import Observed, Row
 
 
 def of_version_1(observed: Observed) -> Row:
-    """Return the dashboard's row; a check while the server starts anew has one without a version."""
+    """Return the dashboard's row of version 1; a check during a restart has a row without a version."""
     [row] = [row for row in observed.dashboard(ENGLISH.consistency) if row[ENGLISH.model_version] == "1"]
     return row
 
@@ -34,7 +34,7 @@ def test_wrong_answers_appear_everywhere_though_no_question_fails_until_they_are
         line = observed.log(module="canary", status="drift")[0]
         assert (line["level"], line["model_version"]) == ("WARNING", 1)
         assert line["value"] > line["threshold"] == 0.05
-        assert "is not where it was at export" in line["error"]
+        assert "has moved since the export" in line["error"]
         assert (observed.metric("gateway_output_drift") or 0) > 0.05
         status, health = observed.health()
         assert (status, health["consistency"]["status"]) == (200, "drift")

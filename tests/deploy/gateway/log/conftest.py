@@ -1,4 +1,4 @@
-"""What several of the log's tests need."""
+"""Fixtures of the log's tests."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ Until = Callable[[Callable[[], bool]], None]
 
 @pytest.fixture(scope="session")
 def until() -> Until:
-    """Return what waits for a condition, 20 seconds at most."""
+    """Return a function that waits up to 20 seconds for a condition."""
 
     def wait(condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 20

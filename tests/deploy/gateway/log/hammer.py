@@ -1,4 +1,4 @@
-"""Write very many lines from several processes and threads while the log is rotated and processes are ended.
+"""Write many lines from several processes and threads during rotation and SIGTERM.
 
 Run it from the root: ``python -m tests.deploy.gateway.log.hammer --lines 200000``. Every process counts what it was
 told to have accepted, then all files are read: each accepted line must be there once, whole, and nothing else.
@@ -38,17 +38,17 @@ TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was found.
+    """The result of a run.
 
     Attributes:
-        accepted: lines that the writers took.
+        accepted: lines that the writers accepted.
         found: lines in the files.
-        missing: accepted lines that are not there.
-        foreign: lines that are there twice, or that nobody wrote.
-        unreadable: lines that are no JSON object.
-        files: how many files hold them.
-        terminated: how many processes were ended by SIGTERM.
-        seconds: how long the writing took.
+        missing: accepted lines that are not in the files.
+        foreign: duplicate or unknown lines.
+        unreadable: lines that are not JSON objects.
+        files: the number of files.
+        terminated: the number of processes ended by SIGTERM.
+        seconds: the duration of the writing.
     """
 
     accepted: int
@@ -62,22 +62,22 @@ class Outcome:
 
     @property
     def is_flawless(self) -> bool:
-        """Whether the files hold what was accepted."""
+        """Whether the files contain exactly the accepted lines."""
         return self.accepted == self.found and not (self.missing or self.foreign or self.unreadable)
 
 
 def hammer(
     log: Path, *, lines: int, processes: int, rotate_s: float, terminate_s: float, lines_per_s: float, compress: bool
 ) -> Outcome:
-    """Write so many lines or a few more, and look at what is in the files.
+    """Write a number of lines or a few more, and check the files.
 
     Args:
         log: the file to write.
-        lines: how many lines are wanted.
-        processes: how many processes write at a time, with four threads each.
-        rotate_s: how often the log is rotated.
-        terminate_s: how often a process is sent SIGTERM, and another one takes its place.
-        lines_per_s: how fast each process writes.
+        lines: the number of lines.
+        processes: the number of processes, with four threads each.
+        rotate_s: the interval of rotations.
+        terminate_s: the interval at which a process gets SIGTERM and is replaced.
+        lines_per_s: the rate of each process.
         compress: whether rotated files are compressed.
     """
     start = time.monotonic()

@@ -1,4 +1,4 @@
-"""Lines are appended whole, to the file that is at the path at that moment."""
+"""Test that whole lines are appended to the current file."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Several processes, many threads, rotation and SIGTERM at once; ``hammer`` itself does it with 200,000 lines."""
+"""Run ``hammer`` with few lines; its default is 200,000."""
 
 from pathlib import Path
 

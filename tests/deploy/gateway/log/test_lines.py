@@ -1,4 +1,4 @@
-"""A line is one line to every reader, and every field is documented."""
+"""Test that a line is a single line for every reader, and the field descriptions."""
 
 import dataclasses
 import json

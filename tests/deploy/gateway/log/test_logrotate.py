@@ -1,4 +1,4 @@
-"""The shipped rules, followed by logrotate itself while lines are written."""
+"""Run logrotate with the shipped rules while lines are written."""
 
 import gzip
 import shutil

@@ -1,4 +1,4 @@
-"""What is personal is masked, what only looks like it stays."""
+"""Test that personal data is masked and similar text is not."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""What is written of a text, and which lines are."""
+"""Test the redaction and the sampling of lines."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""What processes and GPUs use is read and told, and their coming and going is no accident."""
+"""Test resource lines while processes and GPUs appear and disappear."""
 
 import json
 import os

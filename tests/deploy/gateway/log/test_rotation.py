@@ -1,4 +1,4 @@
-"""Files are rotated by size and time, kept in number, and compressed without loss."""
+"""Test rotation by size and time, retention and compression."""
 
 import fcntl
 import gzip
@@ -148,7 +148,7 @@ def test_a_file_that_is_being_compressed_is_left_to_who_does_it(log: Path) -> No
     assert [file.suffix for file in rotated(log)] == [".gz"]
 
 
-def test_no_rotated_file_is_kept_where_none_is_wanted(log: Path, until: Until) -> None:
+def test_keep_0_removes_every_rotated_file(log: Path, until: Until) -> None:
     append(log, b"1\n")
     append(log, b"2\n", Rotation(max_bytes=1, keep=0, compress=True))
     until(lambda: rotated(log) == [])

@@ -1,4 +1,4 @@
-"""What is accepted is written, whatever happens to the file; what is lost is counted and told."""
+"""Test that accepted lines are written despite file errors, and losses reported."""
 
 import json
 import logging

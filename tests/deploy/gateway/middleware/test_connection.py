@@ -1,4 +1,4 @@
-"""Connections whose clients do not do their part, over real sockets."""
+"""Test slow and malformed clients over sockets."""
 
 import json
 import select
@@ -17,7 +17,7 @@ GET = b"GET /healthz HTTP/1.1\r\nHost: gateway\r\n"
 
 @pytest.fixture
 def impatient(start: Start, scripted_url: str) -> Gateway:
-    """A gateway that waits for its clients for a moment only."""
+    """Return a gateway with a short client timeout."""
     return start(scripted_url, "--client-timeout-s=0.3")
 
 
@@ -45,7 +45,7 @@ def status_of_next(connection: socket.socket) -> int:
 
 
 def rest(connection: socket.socket) -> bytes:
-    """Read until the gateway ends the connection."""
+    """Read until the gateway closes the connection."""
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
@@ -76,7 +76,7 @@ def test_blank_lines_do_not_keep_a_connection_that_has_its_answer(connection: so
     assert rest(connection) == b""
 
 
-def test_the_rest_of_a_body_that_nobody_waits_for_must_come_soon(connection: socket.socket) -> None:
+def test_the_rest_of_a_rejected_body_must_arrive_soon(connection: socket.socket) -> None:
     connection.sendall(GET + b"Content-Length: 100\r\n\r\n")
     assert status_of_next(connection) in {200, 503}
     connection.sendall(b"x")
@@ -165,7 +165,7 @@ def test_one_connection_too_many_gets_503_until_another_ends(start: Start, scrip
         assert int(headers["retry-after"]) >= 1
 
     def is_taken() -> bool:
-        with suppress(OSError):  # the end of a connection that was refused while it asked
+        with suppress(OSError):  # a rejected connection is closed during the request
             return b"ConnectionLimitError" not in gateway.exchange(GET + b"Connection: close\r\n\r\n")
         return False
 

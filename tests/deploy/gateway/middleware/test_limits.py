@@ -1,4 +1,4 @@
-"""Bodies that are too large or too slow, too many requests at a time, and who may ask at all."""
+"""Test body limits, the concurrency limit and API keys."""
 
 import json
 import select
@@ -123,7 +123,7 @@ def test_who_comes_when_the_line_is_full_gets_429_and_the_others_are_answered(
         refused = gateway.post("/predict", {"text": SENTENCE})
         assert (refused.status_code, refused.json()["error_type"]) == (429, "ConcurrencyLimitError")
         assert int(refused.headers["retry-after"]) >= 1
-        assert gateway.ask("GET", "/healthz").status_code == 200  # health does not stand in line
+        assert gateway.ask("GET", "/healthz").status_code == 200  # health requests do not queue
         model.gate.set()
         assert [answer.result().status_code for answer in answers] == [200, 200, 200]
         timings = [answer.result().headers["server-timing"] for answer in answers]
@@ -159,10 +159,10 @@ def test_requests_that_were_refused_are_in_the_log_by_their_number_and_in_the_re
         )
         model.gate.set()
         assert first.result().status_code == 200
-    gateway.stop()  # which writes down those of the last second
+    gateway.stop()  # the stop writes the line of the last second
     lines = gateway.lines(error_type="ConcurrencyLimitError")
     assert {(line["status"], line["level"]) for line in lines} == {("failed", "WARNING")}
-    assert "too many requests at a time" in lines[0]["error"]
+    assert "too many concurrent requests" in lines[0]["error"]
     report = read_report(gateway.folder, time_range(since="1h"))
     assert [(error.error_type, round(error.count)) for error in report.errors] == [("ConcurrencyLimitError", 20)]
     assert round(report.totals.requests) == 21

@@ -7,9 +7,9 @@ from tests.deploy.gateway.conftest import Gateway
 
 class Told(list[Line]):
     def see(self, *versions: VersionStatus) -> list[tuple[str, int | None, float | None]]:
-        """Look at a status and return what was told."""
+        """Observe a status and return the emitted lines."""
         self.clear()
-        self.lines.see(ModelStatus("m", versions))
+        self.lines.observe(ModelStatus("m", versions))
         return [(line.status, line.model_version, line.load_time_ms) for line in self if isinstance(line, ModelLoad)]
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A real Chromium before a real gateway, and what must not happen in any page."""
+"""Fixtures of Chromium pages of a gateway, checked for errors."""
 
 import re
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from tests.deploy.gateway.conftest import Gateway, Start
 
 DESKTOP = (1280, 900)
 
-expect.set_options(timeout=15_000)  # for a busy machine; what is looked for comes in milliseconds
+expect.set_options(timeout=15_000)  # for a busy machine; elements normally appear within milliseconds
 
 
 class Open(Protocol):
-    """Opens pages of the gateway, each in a browser profile of its own."""
+    """Opens pages of the gateway, each in a new browser profile."""
 
     def __call__(
         self,

@@ -1,4 +1,4 @@
-"""axe-core finds nothing in any view, and neither does a look at what it cannot see."""
+"""Check the accessibility of all views with axe-core and own rules."""
 
 from collections.abc import Callable
 from importlib.resources import files
@@ -16,7 +16,7 @@ _RUN = "tags => axe.run(document, { runOnly: tags, resultTypes: ['violations'] }
 
 
 def violations(page: Page) -> list[str]:
-    """Let axe-core look at the page as it is now."""
+    """Run axe-core on the current page."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(f"{_AXE};0")
     found = page.evaluate(_RUN, TAGS)

@@ -1,4 +1,4 @@
-"""The dashboard in a browser: it refreshes itself and leaves the reader where he is."""
+"""Test that the dashboard refreshes without moving the reader."""
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -14,12 +14,12 @@ PHONE = (390, 700)
 
 @pytest.fixture
 def gateway(shared: Gateway) -> Gateway:
-    """A gateway before the scripted model, in place of the demonstration checkpoint that other pages need."""
+    """Return a gateway with the scripted model."""
     return shared
 
 
-def answer_anew(route: Route) -> None:
-    """Answer a refresh with a report that has one paragraph more."""
+def answer_refresh(route: Route) -> None:
+    """Answer a refresh with a report that has another paragraph."""
     body = route.fetch().text()
     route.fulfill(body=body.replace("</article>", '<p id="fresh">fresh</p></article>'), content_type="text/html")
 
@@ -41,7 +41,7 @@ def test_new_figures_come_and_the_reader_stays_where_he_is(open_page: Open, gate
     section.focus()
     section.evaluate("element => { element.scrollLeft = 40; scrollTo(0, element.offsetTop + 30); }")
     before = page.evaluate("[scrollY, document.activeElement.getAttribute('aria-label')]")
-    page.route("**/dashboard?*", answer_anew)
+    page.route("**/dashboard?*", answer_refresh)
     page.clock.run_for(REFRESH_S * 1000 + 2000)
     expect(page.locator("#fresh")).to_have_text("fresh")
     assert page.evaluate("[scrollY, document.activeElement.getAttribute('aria-label')]") == before

@@ -1,4 +1,4 @@
-"""What the page says when the gateway cannot answer, and how it recovers."""
+"""Test the page's error messages and its recovery."""
 
 import re
 
@@ -29,7 +29,7 @@ def test_a_model_server_that_is_down_is_said_and_asked_again_when_it_is_there(op
     expect(page.locator("#model-state")).not_to_have_attribute("data-state", "ready")
     with grpc_server(ScriptedModel(), f"127.0.0.1:{port}"):
         text = text_box(page).input_value()
-        expect_answer(page, text)  # nobody clicked
+        expect_answer(page, text)  # without a click
         expect(page.locator("#fill-problem")).to_be_hidden()
         expect(page.locator("#model-state")).to_have_attribute("data-state", "ready")
 
@@ -53,7 +53,7 @@ def test_too_many_requests_are_asked_again_after_the_time_that_the_gateway_says(
 
     def refuse(route: Route) -> None:
         refused.append(route)
-        body = {"error": "too many requests at a time", "error_type": "TooManyRequestsError"}
+        body = {"error": "too many concurrent requests", "error_type": "TooManyRequestsError"}
         route.fulfill(status=429, headers={"Retry-After": "1"}, json=body)
 
     page.route("**/v1/fill-mask", refuse, times=1)
@@ -137,7 +137,7 @@ def test_a_key_is_hidden_and_no_line_of_it_is_left_in_the_browser(
 REFUSED = {"en": "This API key was not accepted.", "zh": "这个 API 密钥未被接受。"}
 
 
-def test_a_key_that_is_not_accepted_is_said_to_be_so_and_stays_to_be_mended(
+def test_a_key_that_is_not_accepted_is_said_to_be_so_and_stays_to_be_fixed(
     open_page: Open, start: Start, serving_url: str
 ) -> None:
     gateway = start(serving_url, GATEWAY_API_KEYS=KEY)

@@ -1,4 +1,4 @@
-"""Sentences are filled while they are typed."""
+"""Test filling while typing."""
 
 import re
 

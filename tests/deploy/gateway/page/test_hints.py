@@ -1,4 +1,4 @@
-"""What cannot be asked is said while it is typed, with a click that mends it."""
+"""Test hints about invalid texts and their fixes."""
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -6,7 +6,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.deploy.gateway.page.conftest import Open
 from tests.deploy.gateway.page.workbench import SENTENCE, ask, expect_answer, open_tab, text_box
 
-MENDED = "今天[MASK]气真好。"
+FIXED = "今天[MASK]气真好。"
 MISSPELT = {
     "今天[MASK气真好。": "unclosed",
     "今天MASK]气真好。": "unopened",
@@ -36,7 +36,7 @@ def expect_no_hints(page: Page) -> None:
     expect(page.locator("#fill-hints li")).to_have_count(0)
 
 
-def test_a_hint_says_what_is_wrong_and_mends_it(open_page: Open, subtests: pytest.Subtests) -> None:
+def test_a_hint_says_what_is_wrong_and_fixes_it(open_page: Open, subtests: pytest.Subtests) -> None:
     page = open_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -45,13 +45,13 @@ def test_a_hint_says_what_is_wrong_and_mends_it(open_page: Open, subtests: pytes
             text_box(page).fill("")
             asked.clear()
             text_box(page).fill(typed)
-            mend = hint(page, kind)
-            assert len(mend.inner_text()) > 20
+            fix = hint(page, kind)
+            assert len(fix.inner_text()) > 20
             assert not [url for url in asked if url.endswith("/v1/fill-mask")], "what cannot be answered is not asked"
-            mend.get_by_role("button", name="Mend").click()
-            expect(text_box(page)).to_have_value(MENDED)
+            fix.get_by_role("button", name="Fix").click()
+            expect(text_box(page)).to_have_value(FIXED)
             expect_no_hints(page)
-            expect_answer(page, MENDED)
+            expect_answer(page, FIXED)
 
 
 def test_a_text_without_a_mask_gets_one_at_the_caret(open_page: Open) -> None:
@@ -61,9 +61,9 @@ def test_a_text_without_a_mask_gets_one_at_the_caret(open_page: Open) -> None:
     for _ in "今天":
         text_box(page).press("ArrowRight")
     hint(page, "no-mask").get_by_role("button", name="Insert at the caret").click()
-    expect(text_box(page)).to_have_value(MENDED)
+    expect(text_box(page)).to_have_value(FIXED)
     expect_no_hints(page)
-    expect_answer(page, MENDED)
+    expect_answer(page, FIXED)
     expect(text_box(page)).to_be_focused()
 
 
@@ -99,8 +99,8 @@ def test_a_lone_surrogate_is_named_and_removed(open_page: Open) -> None:
           box.dispatchEvent(new InputEvent("input", { bubbles: true }));
         }"""
     )
-    hint(page, "surrogate").get_by_role("button", name="Mend").click()
-    expect_answer(page, MENDED)
+    hint(page, "surrogate").get_by_role("button", name="Fix").click()
+    expect_answer(page, FIXED)
 
 
 def test_a_text_that_is_too_long_is_shortened_around_its_mask(open_page: Open) -> None:
@@ -117,9 +117,9 @@ def test_a_text_that_is_too_long_is_shortened_around_its_mask(open_page: Open) -
 
 def test_one_line_that_is_too_long_leaves_the_others_answered(open_page: Open) -> None:
     page = open_page(forgive="status of 400")
-    text_box(page).fill(f"{SENTENCE}\n[MASK]{'今天天气很好。' * 40}\n{MENDED}")
+    text_box(page).fill(f"{SENTENCE}\n[MASK]{'今天天气很好。' * 40}\n{FIXED}")
     expect(hint(page, "too-long")).to_contain_text("Line 2:")
-    expect_answer(page, SENTENCE, MENDED)
+    expect_answer(page, SENTENCE, FIXED)
 
 
 def test_a_sentence_to_compare_is_checked_too(open_page: Open) -> None:
@@ -127,7 +127,7 @@ def test_a_sentence_to_compare_is_checked_too(open_page: Open) -> None:
     panel = open_tab(page, "Similarity")
     first = panel.get_by_role("textbox", name="First sentence")
     first.fill("今天\u0007天气真好。")
-    panel.locator('li[data-kind="control"]').get_by_role("button", name="Mend").click()
+    panel.locator('li[data-kind="control"]').get_by_role("button", name="Fix").click()
     expect(first).to_have_value("今天天气真好。")
     expect(panel.locator("li[data-kind]")).to_have_count(0)
 
@@ -175,20 +175,20 @@ def test_a_count_of_candidates_that_there_cannot_be_is_hinted(open_page: Open, s
     for value in ("0", "101", "1.5", ""):
         with subtests.test(value):
             count.fill(value)
-            hint(page, "top-k").get_by_role("button", name="Mend").click()
+            hint(page, "top-k").get_by_role("button", name="Fix").click()
             assert 1 <= int(count.input_value()) <= 100
             expect_no_hints(page)
             expect_answer(page, SENTENCE)
 
 
-def test_in_a_batch_each_hint_names_its_line_and_one_click_mends_all(open_page: Open) -> None:
+def test_in_a_batch_each_hint_names_its_line_and_one_click_fixes_all(open_page: Open) -> None:
     page = open_page()
     text_box(page).fill(f"{SENTENCE}\n今天[mask]气真好。\n今天［MASK］气真好。")
     expect(hint(page, "case")).to_contain_text("Line 2:")
     expect(hint(page, "brackets")).to_contain_text("Line 3:")
-    page.get_by_role("button", name="Mend all").click()
+    page.get_by_role("button", name="Fix all").click()
     expect_no_hints(page)
-    expect_answer(page, SENTENCE, MENDED, MENDED)
+    expect_answer(page, SENTENCE, FIXED, FIXED)
 
 
 def test_an_empty_box_is_no_fault(open_page: Open) -> None:

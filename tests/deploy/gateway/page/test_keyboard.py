@@ -1,4 +1,4 @@
-"""Everything can be done without a mouse, and where the focus is can be seen."""
+"""Test keyboard operation and visible focus."""
 
 import re
 
@@ -125,17 +125,17 @@ def test_a_question_mark_in_a_text_is_a_question_mark(open_page: Open) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_a_hint_is_mended_by_keys_alone(open_page: Open) -> None:
+def test_a_hint_is_fixed_by_keys_alone(open_page: Open) -> None:
     page = open_page()
     text_box(page).fill("今天[mask]气真好。")
-    mend = page.locator('#fill-hints li[data-kind="case"]').get_by_role("button")
-    expect(mend).to_be_visible()
+    fix = page.locator('#fill-hints li[data-kind="case"]').get_by_role("button")
+    expect(fix).to_be_visible()
     text_box(page).focus()
     for _ in range(12):
         page.keyboard.press("Tab")
-        if mend.evaluate("button => button === document.activeElement"):
+        if fix.evaluate("button => button === document.activeElement"):
             break
-    expect(mend).to_be_focused()
+    expect(fix).to_be_focused()
     page.keyboard.press("Enter")
     expect_answer(page, "今天[MASK]气真好。")
     expect(text_box(page)).to_be_focused()

@@ -1,4 +1,4 @@
-"""The page on a phone, in two languages, light and dark."""
+"""Test the page on a phone, in both languages, light and dark."""
 
 import re
 
@@ -57,7 +57,7 @@ _INTERNATIONAL = {
 
 
 def expect_fits(page: Page) -> None:
-    """Nothing sticks out at the side."""
+    """Check that nothing overflows horizontally."""
     too_wide = page.evaluate(
         """() => {
           const width = document.documentElement.clientWidth;

@@ -1,4 +1,4 @@
-"""The marks and the legend belong to the answer that is shown."""
+"""Test that marks and legend belong to the shown answer."""
 
 import json
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ SAYING = "一个篱笆三个[MASK]，一个[MASK][MASK]三个帮。"
 
 @pytest.fixture
 def direct(serving_url: str) -> Iterator[FillMask]:
-    """A client of the server behind the gateway."""
+    """Return a client of the server behind the gateway."""
     with FillMask(serving_url) as client:
         yield client
 
 
 def heaviest(*explanations: Any) -> list[tuple[str, Any]]:
-    """Return the three tokens that an answer leans on most, and their weights."""
+    """Return the three tokens with the largest weights for an answer."""
     greatest: dict[int, Any] = {}
     for weight in sorted((weight for one in explanations for weight in one.weights), key=lambda weight: weight.weight):
         if weight.weight > 0:

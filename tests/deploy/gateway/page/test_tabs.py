@@ -1,4 +1,4 @@
-"""Similarity, features, and the link that brings a view back."""
+"""Test similarity, features and links to views."""
 
 import json
 from pathlib import Path

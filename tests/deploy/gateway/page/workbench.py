@@ -1,4 +1,4 @@
-"""What people do with the workbench, by the roles and names that they see and hear."""
+"""Operate the workbench by accessible roles and names."""
 
 import json
 

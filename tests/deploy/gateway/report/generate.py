@@ -1,4 +1,4 @@
-"""Log lines as the gateway writes them in production, for tests and measurements.
+"""Generate realistic log lines for tests and measurements.
 
 ``python -m tests.deploy.gateway.report.generate --lines 1000000 --folder build/report-log``
 """
@@ -47,7 +47,7 @@ TOKENS = "上好北途复错大人学生天地"
 
 
 def log_lines(count: int, start: datetime, end: datetime, *, seed: int = 1, sample_rate: float = 1.0) -> Iterator[Line]:
-    """Yield ``count`` inference lines and what else a gateway writes meanwhile, in the order of their times.
+    """Yield ``count`` inference lines and other lines in chronological order.
 
     Traffic follows the day, answers slow down under load, failures come in bursts, and the gateway is down for a
     while in the middle of the range.
@@ -220,7 +220,7 @@ def _checks(start: datetime, end: datetime, seed: int) -> Iterator[Line]:
 
 
 def main() -> None:
-    """Write a folder of logs: a current file and rotated ones, the older ones gzipped if told so."""
+    """Write a folder with a current file and rotated ones, the older ones optionally gzipped."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--hours", type=float, default=24)

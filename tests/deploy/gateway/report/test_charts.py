@@ -1,4 +1,4 @@
-"""The pictures: well-formed, named for screen readers, true to their values, and deaf to hostile text."""
+"""Test that charts are well-formed, accessible, correct and escape text."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""The command as people run it."""
+"""Test the report command."""
 
 import json
 import os
@@ -61,14 +61,14 @@ def test_a_range_that_cannot_be_read_is_wrong_usage() -> None:
     status, message = failure("--since", "yesterday")
     assert status == 2
     assert message == (
-        "report: since 'yesterday' is no time: write 90m, 24h, 7d, 2w or a time such as 2026-04-05T10:00:00+08:00\n"
+        "report: since 'yesterday' is not a time; write 90m, 24h, 7d, 2w or a time such as 2026-04-05T10:00:00+08:00\n"
     )
 
 
 def test_no_files_are_said_in_one_line(tmp_path: Path) -> None:
     status, message = failure("--log", tmp_path)
     assert (status, message.count("\n")) == (1, 1)
-    assert message.startswith(f"report: there is no log file at {tmp_path}")
+    assert message.startswith(f"report: no log file at {tmp_path}")
 
 
 def test_no_lines_of_the_range_are_said_in_one_line(folder: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_place_that_cannot_be_written_is_said_in_one_line(folder: Path, tmp_pa
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a process another user")
 @pytest.mark.parametrize("closed", ["logs", "logs/gateway.log"])
 def test_a_log_that_may_not_be_read_is_said_in_one_line(folder: Path, closed: str) -> None:
-    """Run in a process that gives up its rights: root may read everything."""
+    """Run in a process that drops its privileges, since root may read everything."""
     code = (
         "import os, sys; from deploy.gateway.report import query; from deploy.gateway.report.__main__ import main; "
         "os.setgid(65534); os.setuid(65534); sys.exit(main())"

@@ -1,4 +1,4 @@
-"""The lines that the gateway writes are the lines that the report reads."""
+"""Test that the report reads the fields that the gateway writes."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The figures, beside what NumPy and plain Python make of the same lines."""
+"""Compare the figures with NumPy and plain Python."""
 
 import json
 import threading

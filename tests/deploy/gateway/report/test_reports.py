@@ -1,4 +1,4 @@
-"""The report as text, JSON, HTML and PNG."""
+"""Test the report as text, JSON, HTML and PNG."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ LANGUAGES = list(WORDS.values())
 
 
 class Elements(HTMLParser):
-    """What a browser would find: names of elements, attributes, and text."""
+    """The elements, attributes and texts of a page."""
 
     def __init__(self, document: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Health tells whether questions can be answered, and why not."""
+"""Test health, readiness and their reasons."""
 
 from tests.client.scripted import Refusal
 from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, wait_until

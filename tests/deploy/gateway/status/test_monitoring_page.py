@@ -1,4 +1,4 @@
-"""The page about monitoring says what the code does."""
+"""Test that the monitoring page matches the code."""
 
 import re
 import subprocess

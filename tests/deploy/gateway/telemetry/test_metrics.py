@@ -1,4 +1,4 @@
-"""What Prometheus finds, read by Prometheus's own parsers."""
+"""Parse the metrics with Prometheus's parsers."""
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text

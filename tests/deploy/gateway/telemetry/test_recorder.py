@@ -1,4 +1,4 @@
-"""One line for every sentence, answered or failed, and the same numbers in the metrics."""
+"""Test the line of every sentence and the metrics."""
 
 import asyncio
 from collections.abc import Iterator
@@ -54,8 +54,8 @@ def context() -> Iterator[RequestContext]:
 
 
 def end(context: RequestContext) -> None:
-    """Do what is done once the answer is sent."""
-    for act in context.afterwards:
+    """Run the callbacks after the response."""
+    for act in context.after_response:
         act()
 
 
@@ -121,10 +121,10 @@ def test_refused_requests_are_counted_at_once_and_told_together(context: Request
 
     async def refuse() -> None:
         for path in (paths.PREDICT, paths.FILL_MASK, paths.PREDICT, paths.SCORE, "/v1/nothing"):
-            recording.refused(path, ApiError(429, "ConcurrencyLimitError", "too many"))
+            recording.rejected(path, ApiError(429, "ConcurrencyLimitError", "too many"))
         assert log == []
-        recording.tell_refused()
-        recording.tell_refused()
+        recording.write_rejected()
+        recording.write_rejected()
 
     asyncio.run(refuse())
     fills, score = log
