@@ -1,5 +1,5 @@
 /**
- * What the answer to the fill tab looks like.
+ * The structure of the fill tab's answer.
  *
  * @typedef {{score: number, token_str: string}} Candidate
  * @typedef {{score: number, token_str: string, words: string[]}} Whole
@@ -52,7 +52,7 @@ export function best({ masks, wholes }) {
 }
 
 /**
- * Return what the shown answer leans on as a sentence, empty if that is not known.
+ * Return the explanation of the shown answer as a sentence, empty if unknown.
  * @param {LineAnswer} answer
  */
 export function leaning(answer) {
@@ -85,7 +85,7 @@ function folded(answer, open, { picked, unfolded }) {
   return h("details", { open: open.has(number), toggle }, summary, ...studied(answer, picked));
 }
 
-/** The sentence with its words, and marks on what they lean on. */
+/** The sentence with its words and marks on the explaining characters. */
 function filled(answer) {
   const explanations = explanationsOf(answer).filter((explanation) => explanation && !explanation.note);
   return sentence(answer.line.text, fillsOf(answer), explanations.length ? leansOf(explanations) : []);
@@ -169,7 +169,7 @@ function notes(masks) {
 }
 
 /**
- * What a part of the shown answer leans on, or that this is being found out.
+ * The explanation of a part of the shown answer, or a pending state.
  * @param {LineAnswer} answer
  * @param {number} index of the mask, or of the word where words are shown
  * @param {string | null} [of] the word, where several are shown together

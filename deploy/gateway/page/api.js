@@ -5,13 +5,13 @@ import { keep, recall } from "./storage.js";
 const KEY = "api-key";
 let key = recall("sessionStorage", KEY);
 
-/** What the gateway refuses, or that it cannot be reached (status 0). */
+/** An error of the gateway, or status 0 if it is unreachable. */
 export class Problem extends Error {
   /**
    * @param {number} status HTTP status
    * @param {string} type error_type
    * @param {string} message error
-   * @param {number} [retryAfterS] when to come again
+   * @param {number} [retryAfterS] when to retry
    */
   constructor(status, type, message, retryAfterS = 0) {
     super(message);
@@ -67,7 +67,7 @@ export function withKey(headers) {
   return key ? { ...headers, "X-API-Key": key } : headers;
 }
 
-/** Return the key that questions are sent with, empty if there is none. */
+/** Return the key that questions are sent with, or an empty string. */
 export function usedKey() {
   return key ?? "";
 }

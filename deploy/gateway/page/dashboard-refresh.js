@@ -1,4 +1,4 @@
-/** New figures in place of the old ones, without moving what somebody reads. */
+/** Refresh the figures without moving the reader's position. */
 
 const LOOK_MS = 1000;
 
@@ -47,13 +47,13 @@ async function ask() {
   return new DOMParser().parseFromString(await response.text(), "text/html").getElementById("report");
 }
 
-/** What somebody has selected to copy must not vanish under the pointer. */
+/** Return whether text is selected, which a refresh would deselect. */
 function isSelected(report) {
   const selection = getSelection();
   return !selection.isCollapsed && selection.containsNode(report, true);
 }
 
-/** Put new figures in; focus, the sections' own scrolling and what is at the window's top stay. */
+/** Replace the figures; keep focus, scroll positions and the section at the top. */
 function put(report, fresh) {
   const sections = () => [...report.querySelectorAll("section")];
   const name = (section) => section?.getAttribute("aria-label");

@@ -1,10 +1,10 @@
-/** What is asked after a pause in typing, since it takes longer: whole words, and what the answer that is shown leans on. */
+/** Request details after a pause in typing: whole words, and explanations of the shown answer. */
 
 import { ask } from "./api.js";
 import { isUnexplained, shown } from "./reasons.js";
 
 const PAUSE_MS = 250;
-const unserved = new Map(); // kinds of question that the served version has no answer to, with what it said
+const unserved = new Map(); // kinds of question that the served version does not support, with its message
 
 /** A question that this text or this version has no answer to; nothing is wrong with the other answers. */
 const UNANSWERABLE = new Set([400, 501]);
@@ -31,7 +31,7 @@ export function makeDetails({ begin, isStudied, changed, fail }) {
     asked = null;
   };
 
-  /** Ask, show what came, and tell whether to go on. */
+  /** Send a request, show the answer, and return whether to continue. */
   const attempt = async (act) => {
     try {
       await act();
@@ -57,7 +57,7 @@ export function makeDetails({ begin, isStudied, changed, fail }) {
     explain();
   };
 
-  /** Explain what is shown, one line after the other, until nothing is missing; what is no longer shown is called off. */
+  /** Request missing explanations line by line; cancel those not shown any more. */
   const explain = async () => {
     if (inFlight !== null) {
       if (shown(inFlight.one).keys.join() !== inFlight.key) inFlight.controller.abort();
@@ -76,7 +76,7 @@ export function makeDetails({ begin, isStudied, changed, fail }) {
 
   return {
     stop,
-    /** Explain what is shown now; while there is typing, that is for later. */
+    /** Explain the shown answer, but not while typing. */
     explain,
     /** Add to answers after the pause, or at once if the reader has asked by the button. */
     start(answers, question) {
@@ -105,7 +105,7 @@ async function addReasons(one, { truncate }, signal) {
   else [answer].flat().forEach((explanation, index) => one.reasons.set(keys[index], explanation));
 }
 
-/** Ask; what there is no answer to is no failure. */
+/** Send a request; an unsupported question is not an error. */
 async function tryAsking(name, body, signal) {
   if (unserved.has(name)) return { refusal: unserved.get(name) };
   try {

@@ -43,7 +43,7 @@ export function type(area, start, end, text) {
   area.setSelectionRange(start, end);
   const isDone = text ? document.execCommand("insertText", false, text) : start === end || document.execCommand("delete");
   if (isDone) return;
-  area.setRangeText(text, start, end, "end"); // without undo, where the browser does not know the command
+  area.setRangeText(text, start, end, "end"); // without undo, if the browser does not support the command
   area.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
@@ -69,7 +69,7 @@ export async function copy(text) {
   }
 }
 
-/** How long what changes with every key must stay the same before it is read out. */
+/** How long a text must be stable before a screen reader announces it. */
 const PAUSE_MS = 250;
 let announcing;
 

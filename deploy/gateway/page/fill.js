@@ -24,7 +24,7 @@ import { check, linesOf } from "./validation.js";
 /**
  * @param {import("./state.js").View} view kept up to date
  * @param {() => void} changed called when it has changed
- * @returns {{update: (how?: {since?: number, isEager?: boolean}) => void}} update looks at the text anew
+ * @returns {{update: (how?: {since?: number, isEager?: boolean}) => void}} update checks the text again
  */
 export function startFill(view, changed) {
   const area = document.getElementById("fill-text");
@@ -40,7 +40,7 @@ export function startFill(view, changed) {
   const isStudied = ({ line }) => answers.length === 1 || open.has(line.number);
   const details = makeDetails({ begin: tell, isStudied, changed: showDetails, fail: (error) => problem.show(error) });
   let answers = []; // what is shown, for each line
-  let picked = null; // the line in which another candidate was picked, until what it leans on is told
+  let picked = null; // the line of the newly picked candidate, until its explanation is announced
 
   function update({ since = performance.now(), isEager = false } = {}) {
     details.stop();
@@ -63,7 +63,7 @@ export function startFill(view, changed) {
     changed();
   }
 
-  /** Show what is wrong with the text, and return the lines that can be asked. */
+  /** Show hints, and return the valid lines. */
   function checkText() {
     topK.max = String(limits.mostCandidates());
     const lines = linesOf(area.value);
@@ -122,7 +122,7 @@ export function startFill(view, changed) {
     else replace(output, looks.batch(answers, open, { picked: pick, unfolded: details.explain }));
   }
 
-  /** Show the candidate that was picked, and what it leans on. */
+  /** Show the picked candidate and its explanation. */
   function pick(answer) {
     picked = answer;
     details.explain();
@@ -137,7 +137,7 @@ export function startFill(view, changed) {
     announce(words);
   }
 
-  /** Say the answer to who cannot see it. */
+  /** Announce the answer to screen readers. */
   function tell() {
     const { word, score } = looks.best(answers[0]);
     const key = answers.length > 1 ? "fill.status.batch" : "fill.status";

@@ -33,7 +33,7 @@ function startTheme(select) {
 }
 
 function startState(element) {
-  let health = null; // null before the first answer, false if there is none
+  let health = null; // null before the first answer, false without an answer
   let timer;
 
   const show = () => {

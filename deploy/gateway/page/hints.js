@@ -4,12 +4,12 @@ import { h, type } from "./dom.js";
 import { CHANGED, say } from "./language.js";
 import { MASK, together } from "./validation.js";
 
-/** More than this nobody reads. */
+/** The maximum number of hints to show. */
 const SHOWN = 5;
 
 /**
  * @typedef {import("./validation.js").Hint & {values?: Record<string, string | number>, act?: () => void, words?: string}} Hint
- *   act fixes what no edit of the text can; words are the server's own
+ *   act fixes what an edit of the text cannot; words are the server's message
  */
 
 /**
@@ -29,7 +29,7 @@ export function makeHints(list, area) {
   const show = (hints, isBatch = false) => {
     last = [hints, isBatch];
     const state = JSON.stringify([hints, isBatch, document.documentElement.lang]);
-    if (state === shown) return; // what stays the same is not read out again
+    if (state === shown) return; // unchanged hints are not announced again
     shown = state;
     const fixable = hints.filter(({ edits, kind }) => edits.length && kind !== "too-many");
     const items = hints.slice(0, SHOWN).map((hint) => item(hint, isBatch, area, fix));

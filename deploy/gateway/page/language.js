@@ -2,7 +2,7 @@
 
 import { WORDS } from "./words.js";
 
-/** Sent by the document when the language has changed; who writes words by script writes them anew. */
+/** The document's event on a language change, at which scripts rewrite their texts. */
 export const CHANGED = "language-changed";
 
 /** @returns {"en" | "zh"} */

@@ -1,4 +1,4 @@
-/** What the gateway has refused, kept in mind so that it is not asked again, and told as hints. */
+/** Remember the gateway's errors as hints, so that rejected lines are not sent again. */
 
 import { linesOf } from "./validation.js";
 
@@ -16,11 +16,11 @@ const SPECIAL_TOKENS = 2;
  *   forget: () => void,
  *   hints: (text: string, how?: {lines?: Line[], shorten?: () => void}) => Hint[],
  *   mostCandidates: () => number,
- * }} learn tells whether the error, about these lines, was of use; forget lets refused lines be asked again; shorten has the
- *   gateway shorten what is too long, which is cut off otherwise
+ * }} learn returns whether the error was used as a hint; forget allows rejected lines again; shorten lets the gateway
+ *   truncate a text, which the page does otherwise
  */
 export function makeLimits() {
-  const refused = new Map(); // what was said about a line, by its text
+  const refused = new Map(); // the error of a line, by its text
   let mostLines = Infinity;
   let mostCandidates = 100;
 

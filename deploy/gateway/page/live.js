@@ -1,4 +1,4 @@
-/** Asking while someone types: at once, one request at a time, always about the newest text. */
+/** Send requests while typing, one at a time, always for the newest text. */
 
 /** How long a request may keep a newer question waiting, in milliseconds, before it is called off. */
 const PATIENCE_MS = 30;

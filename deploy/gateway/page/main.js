@@ -1,4 +1,4 @@
-/** The workbench: what belongs together when the page opens. */
+/** Start the workbench. */
 
 import { announce, copy } from "./dom.js";
 import * as examples from "./examples.js";
@@ -35,7 +35,7 @@ const fillText = byId("fill-text");
 const featuresText = byId("features-text");
 const asked = new Set(); // tabs that have been open
 
-/** What a tab shows when it is opened for the first time: what the address says, else an example. */
+/** Fill a tab when it is first opened, from the URL or with an example. */
 const begin = {
   fill: fill.update,
   similarity: () => (view.first || view.second ? similarity.update() : similarity.use(...examples.SIMILARITY[0].slice(1))),

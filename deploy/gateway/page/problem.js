@@ -1,4 +1,4 @@
-/** What the gateway refuses, in words, with a way on: try again, or give a key. */
+/** Show an error of the gateway with an action: retry, or enter a key. */
 
 import { usedKey, useKey } from "./api.js";
 import { h, replace } from "./dom.js";
@@ -56,7 +56,7 @@ export function makeProblem(element, retry) {
   };
 }
 
-/** Return a form for the key; what was typed before, accepted or not, is in its field. */
+/** Return the form for the key, with the previous input. */
 function keyForm(element, about, isRefused, retry) {
   const before = document.getElementById("api-key");
   if (!element.contains(before)) before?.closest("form").remove(); // the field of another tab

@@ -1,5 +1,5 @@
 /**
- * What the page shows, as an address: whoever opens it sees the same.
+ * Keep the page's state in its URL, which can be shared.
  *
  * @typedef {object} View
  * @property {"fill" | "similarity" | "features"} tab
@@ -14,9 +14,9 @@
 
 export const TABS = ["fill", "similarity", "features"];
 const DEFAULT_TOP_K = 5;
-/** Servers and proxies refuse longer addresses. */
+/** Servers and proxies reject longer URLs. */
 const LONGEST = 8000;
-/** How long after a change the address follows; browsers refuse hundreds of changes in a row. */
+/** The delay of URL updates; browsers reject hundreds of updates in a row. */
 const PAUSE_MS = 250;
 
 /**

@@ -18,7 +18,7 @@ const MISSPELT = new RegExp(
   ].join("|"),
   "gi",
 );
-// What only counts where nothing else is a mask: the gateway would say that there is none.
+// Only applies without another mask, where the gateway would report a missing one.
 const MEANT = /[［【〔]\s*mask|mask\s*[\]］】〕]|(?<![A-Z])MASK(?![A-Z])/gi;
 const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g;
 const SURROGATE = /[\ud800-\udfff]/gu; // with u: halves only
@@ -98,7 +98,7 @@ function kindOf(found) {
   return found.startsWith("[") || found !== "MASK]" ? "case" : "unopened";
 }
 
-/** Return a hint about characters that nobody sees; its edits remove them. */
+/** Return a hint about invisible characters, with edits that remove them. */
 function hidden(kind, pattern, line) {
   const matches = [...line.text.matchAll(pattern)];
   if (!matches.length) return null;

@@ -57,7 +57,7 @@ def test_what_is_wrong_with_a_manifest_is_said_with_what_to_do(tmp_path: Path, c
 
 
 def test_a_folder_without_manifest_names_the_setting(tmp_path: Path) -> None:
-    with pytest.raises(BaselineError, match=r"No such file .* let GATEWAY_MODEL_FOLDER be the folder of the served"):
+    with pytest.raises(BaselineError, match=r"No such file .* set GATEWAY_MODEL_FOLDER to the folder of the served"):
         read_baseline(tmp_path / "7")
 
 

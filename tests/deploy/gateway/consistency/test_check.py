@@ -214,7 +214,7 @@ def test_a_version_without_baseline_is_said_once_and_again_when_that_changes(tmp
             [line] = await checks.look()
             assert (line.status, level_of(line), line.error_type) == ("failed", "WARNING", "BaselineError")
             assert line.error
-            assert "let GATEWAY_MODEL_FOLDER be the folder" in line.error
+            assert "set GATEWAY_MODEL_FOLDER to the folder" in line.error
             assert not await checks.look(after_s=100)
             (tmp_path / "1").mkdir()
             (tmp_path / "1" / "manifest.json").write_text("{}")
