@@ -53,7 +53,8 @@ def test_the_baseline_has_what_each_engine_answers_to_a_prompt_alone(demo_versio
             assert len(recorded["token_ids"]) == TOP_K
             assert recorded["token_ids"][0] == token_ids[0]
             now = [by_token[token] for token in recorded["token_ids"]]
-            assert np.allclose(recorded["scores"], now, rtol=0, atol=2e-5)
+            # Recorded in a padded batch, whose sums float32 takes in another order.
+            assert np.allclose(recorded["scores"], now, rtol=0, atol=1e-4)
     assert baseline["tensorflow"] != baseline["onnx"]
 
 

@@ -209,7 +209,7 @@ def test_a_body_that_finds_no_room_beside_the_others_is_refused(faulty: Any) -> 
         [refused], _, _ = select.select(connections, [], [], 30)
         status, body = read_answer(refused)
         assert status == 503
-        assert b"fill the 268435456 bytes" in body
+        assert b"fill all 268435456 bytes" in body
         assert faulty.ask("GET", "/v1/models/half").status == 200
 
 

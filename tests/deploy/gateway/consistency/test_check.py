@@ -357,10 +357,11 @@ def copy_for_the_light_engine(version: Path, servable: Path) -> Path:
 
 
 def damage(light: Path) -> None:
-    """Permute the scales of one layer's outputs, as a wrong offset in the file would."""
+    """Permute the scales of three layers' outputs, as a wrong offset in the file would."""
     graph = onnx.load(light)
-    [scales] = [one for one in graph.graph.initializer if one.name == "bert.encoder.layer.1.intermediate.dense.scales"]
-    scales.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scales)[::-1].copy(), scales.name))
+    damaged = [f"bert.encoder.layer.{layer}.intermediate.dense.scales" for layer in (0, 1, 2)]
+    for scales in [one for one in graph.graph.initializer if one.name in damaged]:
+        scales.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scales)[::-1].copy(), scales.name))
     onnx.save(graph, light)
 
 

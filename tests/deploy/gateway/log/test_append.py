@@ -70,7 +70,7 @@ def test_a_file_system_without_locks_is_written_all_the_same(
     append(log, b"{}\n")
     assert log.read_bytes() == b"{}\n" * 2
     said = [record.getMessage() for record in caplog.records]
-    assert said == [f"{log} cannot be locked: Operation not supported; let one process alone write it"]
+    assert said == [f"{log} cannot be locked: Operation not supported; let only one process write it"]
 
 
 def test_a_pipe_is_written_and_never_rotated(tmp_path: Path) -> None:

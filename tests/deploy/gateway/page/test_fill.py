@@ -231,4 +231,4 @@ def test_an_answer_that_comes_late_does_not_overwrite_a_newer_one(open_page: Ope
     held[0].continue_()
     page.wait_for_timeout(300)  # nothing must happen, for longer than an answer takes
     expect_answer(page, AMBIGUOUS)
-    expect(newer.locator(".sentence")).to_contain_text("我喜欢")
+    expect(newer.locator(".sentence")).to_contain_text("喜欢你")

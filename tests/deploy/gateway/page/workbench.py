@@ -5,7 +5,7 @@ import json
 from playwright.sync_api import Locator, Page, expect
 
 SENTENCE = "今天天气真[MASK]啊，适合出去玩。"
-AMBIGUOUS = "我喜欢[MASK]。"  # in float32 and in int8
+AMBIGUOUS = "我[MASK]喜欢你。"  # in float32 and in int8
 VERSE = "床前明月光，疑是地[MASK]霜。"
 TWO_MASKS = "床前[MASK]月光，疑是地[MASK]霜。"
 
