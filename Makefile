@@ -98,7 +98,7 @@ CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11
 # Earlier versions installed PyTorch in .venv, where it and TensorFlow crash.
 .venv/.pip: constraints.txt
 	@$(CHECK_PYTHON)
-	@$(if $(wildcard .venv/lib/python*/site-packages/torch),echo "Removing .venv because it contains PyTorch, which is now installed in .venv-torch." && rm -rf .venv)
+	@$(if $(wildcard .venv/lib/python*/site-packages/torch),echo "Removing .venv because it contains PyTorch; that is installed in .venv-torch now." && rm -rf .venv)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) pip
 	@touch $@
