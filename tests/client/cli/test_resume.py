@@ -112,12 +112,12 @@ def test_ctrl_c_finishes_read_lines_and_names_resume(
     assert model.reached.wait(60)
     process.send_signal(signal.SIGINT)
     assert process.stderr
-    assert process.stderr.readline() == "bert-mlm: finishing what has been read; Ctrl-C again ends at once\n"
+    assert process.stderr.readline() == "bert-mlm: finishing the lines already read; press Ctrl-C again to quit\n"
     model.gate.set()
     _, told = process.communicate(timeout=60)
     lines = output.read_bytes().count(b"\n")
     assert process.returncode == 130
-    assert told == f"bert-mlm: {lines:,} lines in {output}; the same command with --resume goes on\n"
+    assert told == f"bert-mlm: {lines:,} lines in {output}; run the same command with --resume to continue\n"
     assert lines % WINDOW == 0
     assert 3 * WINDOW <= lines < LINES
     model.asked.clear()
@@ -174,7 +174,7 @@ def test_a_server_failure_keeps_the_output_and_names_resume(
     lines = output.read_bytes().count(b"\n")
     assert process.returncode == 1
     assert "the model burns" in told
-    assert told.endswith(f"; {lines:,} lines in {output}; the same command with --resume goes on\n")
+    assert told.endswith(f"; {lines:,} lines in {output}; run the same command with --resume to continue\n")
     assert told.count("\n") == 1
     model.refusal = None
     assert run(*arguments, "--resume").returncode == 0
@@ -200,9 +200,9 @@ def test_resume_counts_earlier_failures(
 
 
 OTHERS = {
-    ("--top-k", "3"): "was begun with --top-k 5; use the same",
-    ("--truncate", "--targets", "京", "都"): "was begun without --targets, without --truncate; use the same",
-    ("--joint", "--top-k", "2"): "was begun without --joint, with --top-k 5; use the same",
+    ("--top-k", "3"): "was started with --top-k 5; use the same",
+    ("--truncate", "--targets", "京", "都"): "was started without --targets, without --truncate; use the same",
+    ("--joint", "--top-k", "2"): "was started without --joint, with --top-k 5; use the same",
 }
 
 
@@ -219,9 +219,9 @@ def test_resume_with_other_options_is_rejected(
 
 def test_a_damaged_options_file_is_reported(run: Run, arguments: list[str], output: Path) -> None:
     output.write_text('{"line": 1, "text": "", "answer": []}\n', encoding="utf-8")
-    beside = output.with_name("answers.jsonl.resume")
-    beside.write_text("[]", encoding="utf-8")
-    assert f"{beside} is damaged; remove it to begin anew" in run(*arguments, "--resume").stderr
+    sidecar = output.with_name("answers.jsonl.resume")
+    sidecar.write_text("[]", encoding="utf-8")
+    assert f"{sidecar} is damaged; remove it to start over" in run(*arguments, "--resume").stderr
 
 
 def test_resume_with_another_input_or_output_is_rejected(
@@ -230,12 +230,12 @@ def test_resume_with_another_input_or_output_is_rejected(
     unfinished = kill()
     with texts_file(LINES).open("a", encoding="utf-8") as file:
         file.write("一[MASK]\n")
-    assert "was begun with another input" in run(*arguments, "--resume").stderr
+    assert "was started with another input" in run(*arguments, "--resume").stderr
     texts_file(LINES)
     output.write_bytes(unfinished.replace(b'"line": 2,', b'"line": 1,', 1))
     done = run(*arguments, "--resume")
     assert done.returncode == 1
-    assert f"line 2 of {output} is not this command's" in done.stderr
+    assert f"line 2 of {output} was not written by this command" in done.stderr
 
 
 def test_resume_may_use_another_server_and_other_workers(
@@ -250,7 +250,7 @@ def test_resume_of_a_pipe_is_rejected(run: Run, arguments: list[str], output: Pa
     output.write_text("something else\n", encoding="utf-8")
     done = run("fill", "--input", "/dev/stdin", *arguments[3:], "--resume", given="一[MASK]\n")
     assert done.returncode == 1
-    assert "--resume needs an input and an output that are plain files" in done.stderr
+    assert "--resume needs regular files as input and output" in done.stderr
     assert output.read_text(encoding="utf-8") == "something else\n"
 
 
