@@ -237,5 +237,5 @@ def test_an_empty_file_of_root_certificates_is_reported(
 ) -> None:
     (tmp_path / "empty.pem").touch()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
-    with pytest.raises(InputError, match=rf"SSL_CERT_FILE is '.*{name}', which is no file of certificates"):
+    with pytest.raises(InputError, match=rf"SSL_CERT_FILE is '.*{name}', which is not a certificate file"):
         open_one(f"{scheme}://127.0.0.1")
