@@ -93,10 +93,10 @@ __all__ = [
     "trace_context",
 ]
 
-# Imported when they are asked for: `bert-mlm --help` needs no numpy, which takes most of the package's import time.
+# Imported on first use: `bert-mlm --help` needs no numpy, which takes most of the package's import time.
 _MODULES = ("results", "tokens", "transport", "bulk", "client", "async_client")
 
-if not TYPE_CHECKING:  # which would take any name for one of the package's
+if not TYPE_CHECKING:  # a type checker would accept any name
 
     def __getattr__(name: str) -> Any:
         """Return a public name from the first module that has it."""

@@ -69,7 +69,7 @@ def asking(request: pytest.FixtureRequest) -> Callable[..., None]:
         ("[MASK]\0", r"character 7 of the text is U\+0000, a control character"),
         ("\x1b[MASK]", r"U\+001B, a control character"),
         ("[MASK]\x85", r"U\+0085, a control character"),
-        ("[MASK]\ud83d", r"U\+D83D, half of a surrogate pair"),
+        ("[MASK]\ud83d", r"U\+D83D, a lone surrogate"),
     ],
 )
 def test_an_invalid_text_is_rejected_before_any_request(refusing_port: int, text: str, message: str) -> None:
