@@ -31,14 +31,14 @@ from bert_mlm_client.transport.failures import closed
 
 
 class _LoopState(NamedTuple):
-    """Event loop of a client in one process, and its vocabulary lock."""
+    """Event loop and vocabulary lock of a client in one process."""
 
     loop: asyncio.AbstractEventLoop
     vocabulary_lock: asyncio.Lock
 
 
 class AsyncFillMask(BaseClient):
-    """Ask a masked language model on TensorFlow Serving, for asyncio.
+    """Query a masked language model from asyncio.
 
     Arguments, methods and answers are those of `FillMask`. A client belongs to the event loop of its first request.
 
@@ -93,7 +93,7 @@ class AsyncFillMask(BaseClient):
         joint: object = None,
         targets: object = None,
     ) -> list[Prediction] | list[list[Prediction]]:
-        """Return the best tokens for the mask of each text; see `FillMask.fill`."""
+        """Return the best tokens for each text; see `FillMask.fill`."""
         check_moved(joint, targets)
         question = fill_question(
             exchanges.fill, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
@@ -210,7 +210,7 @@ class AsyncFillMask(BaseClient):
     async def score(
         self, text: str, candidates: Sequence[Words], *, truncate: bool = False, timeout: float | None = None
     ) -> list[Filling]:
-        """Score words of any length for the gaps of a text; see `FillMask.score`."""
+        """Score words for the gaps of a text; see `FillMask.score`."""
         check_texts([text])
         words = check_candidates(candidates)
         [answer] = await self._ask(

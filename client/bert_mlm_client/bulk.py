@@ -98,7 +98,7 @@ def _submit(
 
 
 def _length_of(item: Item, length: Callable[[Item], int]) -> int:
-    """Return an item's length, or 0 for an item without one.
+    """Return an item's length, or 0 if it has none.
 
     ``ask`` rejects such an item, for example None for a missing text.
     """

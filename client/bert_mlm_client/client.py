@@ -50,7 +50,7 @@ class _ProcessState(NamedTuple):
 
 
 class FillMask(BaseClient):
-    """Ask a masked language model on TensorFlow Serving.
+    """Query a masked language model on TensorFlow Serving.
 
     A client is thread-safe. A forked process opens its own connections.
 
@@ -308,7 +308,7 @@ class FillMask(BaseClient):
     def score(
         self, text: str, candidates: Sequence[Words], *, truncate: bool = False, timeout: float | None = None
     ) -> list[Filling]:
-        """Score words of any length for the gaps of a text.
+        """Score words of any length for a text's gaps.
 
         A gap is one [MASK] or several adjacent ones. For a word of n tokens it is read as n masks. Its log-likelihood
         is the sum of log p(token | text, the word's tokens before it), with those after it masked:

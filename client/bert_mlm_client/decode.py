@@ -82,7 +82,7 @@ def token_text(tokens: Sequence[str], token: int) -> str:
 
 
 def is_special(token: str) -> bool:
-    """Return whether a token is special, such as [CLS] or [unused12]."""
+    """Return whether a token is special, such as [CLS]."""
     return _SPECIAL.fullmatch(token) is not None
 
 

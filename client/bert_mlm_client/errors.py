@@ -79,7 +79,7 @@ class InputError(BertMlmError, ValueError):
 
 
 class VocabularyError(BertMlmError):
-    """Raised if the vocabulary is damaged or does not match the model."""
+    """Raised if the vocabulary is damaged or mismatched."""
 
 
 class UnreachableError(BertMlmError, ConnectionError):

@@ -94,7 +94,7 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class TokenWeight:
-    """Weight of a token, or of the word in another gap, for an answer.
+    """Weight of a token or another gap's word.
 
     Attributes:
         token_str: the token's text in the vocabulary, or the word.
@@ -172,7 +172,7 @@ _ROUNDING = 1e-6  # a score is a float32: 0.55 and 0.5 are 0.0500000119 apart
 
 
 def ambiguity(candidates: Iterable[Candidate], within: float = 0.05) -> tuple[Candidate, Candidate] | None:
-    """Return the two best candidates for a mask if neither clearly wins, else None.
+    """Return the two best candidates if their scores are close.
 
     Args:
         candidates: the answer of `FillMask.fill` or `FillMask.choose` for one text, in any order.

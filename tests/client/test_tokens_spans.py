@@ -156,8 +156,8 @@ def test_every_token_that_a_prediction_can_have_is_a_candidate(token: str) -> No
         ("😀", "has '😀'"),
         ("[UNK]", r"has '\['"),
         ("北[MASK]", r"has a \[MASK\]"),
-        ("北\x07", r"has U\+0007"),
-        ("\ud83d", r"has U\+D83D"),
+        ("北\x07", r"has the unreadable character U\+0007"),
+        ("\ud83d", r"has the unreadable character U\+D83D"),
     ],
 )
 def test_an_invalid_word_is_rejected(word: str, message: str) -> None:

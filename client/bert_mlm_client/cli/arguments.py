@@ -200,7 +200,7 @@ def _file(name: str) -> str:
 
 
 def _questions(options: Namespace) -> tuple[list[tuple[str, ...]], str]:
-    """Return the questions of the command line, or the input file."""
+    """Return the command line's questions, or the input file."""
     texts: list[str] = options.texts
     targets: list[str] = getattr(options, "targets", None) or []
     if taken := [word for word in targets if _MASK in word]:

@@ -4,7 +4,10 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """Exit status of the command. argparse itself exits with 2 after wrong usage."""
+    """Exit status of the command.
+
+    argparse itself exits with 2 after wrong usage.
+    """
 
     SUCCEEDED = 0
     FAILED = 1

@@ -23,7 +23,7 @@ class Interrupt:
         self._reading = False
 
     def until(self, source: Iterator[T]) -> Iterator[T]:
-        """Yield from a source until Ctrl-C, which also interrupts a read."""
+        """Yield from a source until Ctrl-C, even during a read."""
         while not self.pressed:
             try:
                 self._reading = True

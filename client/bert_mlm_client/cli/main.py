@@ -86,7 +86,7 @@ _RUN = {"status": _status, "completion": _completion}
 
 
 def _write_utf_8() -> None:
-    """Set UTF-8 output in every locale; allow a closed standard error."""
+    """Use UTF-8 output and allow a closed standard error."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  as long as the process lives
     for stream in (sys.stdout, sys.stderr):

@@ -46,7 +46,8 @@ class Output:
         self.begun = self.done.lines > 0
 
     def write(self, line: bytes) -> None:
-        """Write and flush a line, so that a kill truncates at most one."""
+        """Write and flush a line."""
+        # Flushed, so that a kill truncates at most one line.
         self._begin()
         self._file.write(line)
         self._file.flush()

@@ -131,7 +131,7 @@ _QUESTIONS: Mapping[str, Callable[[Namespace], Question[Any]]] = {
 
 
 def _unwrapped(answers: Sequence[Sequence[Any]]) -> list[Any]:
-    """Unwrap the answers of texts with one mask, as Hugging Face does."""
+    """Unwrap the answers of single masks, as Hugging Face does."""
     return [answer[0] if len(answer) == 1 else answer for answer in answers]
 
 

@@ -41,7 +41,7 @@ def explain(
     joint: bool = False,
     truncate: bool = False,
 ) -> Exchange[list[Explanation]]:
-    """Explain the answer for each mask or gap of a text; see `FillMask.explain`.
+    """Explain the answer for each mask; see `FillMask.explain`.
 
     Raises:
         InputError: the text or the target is invalid, or occlusion takes too many rows.
@@ -141,7 +141,7 @@ def _fillings(
     *,
     joint: bool,
 ) -> list[Prediction | Filling]:
-    """Return the filling of each gap, with joint in the full sentence."""
+    """Return the filling of each gap."""
     spans = [gap.span for gap in find_gaps(encoded)]
     written = [
         word.removeprefix("##") if tokenizer.tokens[tokens[0]].startswith("##") else word

@@ -1,4 +1,4 @@
-"""Find gaps, which are runs of adjacent masks for one word."""
+"""Find gaps, the runs of adjacent masks."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,7 +32,10 @@ def find_gaps(encoded: Encoded) -> list[Gap]:
 
 
 def replace(text: str, spans: Sequence[Span], words: Sequence[str]) -> str:
-    """Replace each span of a text, in text order, by a word."""
+    """Replace each span of a text by a word.
+
+    The spans are in text order.
+    """
     parts = []
     place = 0
     for (start, end), word in zip(spans, words, strict=True):

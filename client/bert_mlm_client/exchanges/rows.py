@@ -1,4 +1,4 @@
-"""Batch rows of token ids into requests and split the answers."""
+"""Batch rows of token ids into requests."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -187,7 +187,7 @@ def probabilities(rows: Sequence[Masked], wanted: Sequence[Sequence[int]]) -> Ex
 
 
 def attention(rows: Sequence[Masked]) -> Exchange[list[Array]]:
-    """Request the last layer's attention of every row's masks from `explain`.
+    """Request the attention of every row's masks from `explain`.
 
     Returns:
         For each row at least [M, S] numbers; ignore the rest.
@@ -215,7 +215,7 @@ def _masked(rows: Sequence[Masked], group: Sequence[int]) -> Inputs:
 
 
 def _padded(rows: Sequence[tuple[int, ...]]) -> NDArray[np.int32]:
-    """Return the rows as an array, padded with their last number."""
+    """Return the rows as an array, padded by repetition."""
     width = max(map(len, rows))
     return np.array([row + row[-1:] * (width - len(row)) for row in rows], np.int32)
 

@@ -168,7 +168,7 @@ class Balancer(Generic[AnyTransport]):
             return servers
 
     def retired(self) -> list[AnyTransport]:
-        """Return idle transports of removed servers, for the caller to close."""
+        """Return removed servers' idle transports, for closing."""
         if not self._retired:
             return []
         with self._lock:
@@ -177,7 +177,7 @@ class Balancer(Generic[AnyTransport]):
             return idle
 
     def refresh(self) -> None:
-        """Start a DNS lookup in a thread if the last one expired."""
+        """Start a DNS lookup if the last one expired."""
         if not self._is_named:
             return
         with self._lock:
@@ -210,7 +210,7 @@ class Balancer(Generic[AnyTransport]):
             self._retired += [server for servable, server in old.items() if servable not in new]
 
     def close(self) -> list[AnyTransport]:
-        """Close the balancer and return all transports, for the caller to close."""
+        """Close the balancer and return all transports, for closing."""
         with self._lock:
             self.is_closed = True
             return [server.transport for server in (*self._servers.values(), *self._retired)]

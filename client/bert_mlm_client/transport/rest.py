@@ -140,7 +140,7 @@ class _Exchange:
         self._extensions = {} if servable.peer is None else {"sni_hostname": servable.host}
 
     def limits(self, timeout: float) -> dict[str, float]:
-        """Return the connect timeout if it is shorter than the whole."""
+        """Return the connect timeout, if it has its own."""
         return {} if self._connect_s is None else {"connect": min(self._connect_s, timeout / 2)}
 
     def ask(self, request: Request) -> httpcore2.Request:

@@ -260,7 +260,7 @@ def test_an_unfinished_output_is_not_overwritten(
     unfinished = kill()
     for done in (run(*arguments), run("fill", *arguments[3:], given="一[MASK]\n")):
         assert done.returncode == 1
-        assert "go on with --resume, or remove" in done.stderr
+        assert "continue with --resume, or remove" in done.stderr
         assert output.read_bytes() == unfinished
     output.with_name("answers.jsonl.resume").unlink()
     assert run(*arguments).returncode == 0
@@ -274,7 +274,7 @@ def test_resuming_a_complete_output_starts_a_new_run(
     assert run(*arguments).returncode == 0
     done = run(*arguments, "--resume")
     assert done.returncode == 1
-    assert "is complete, or this command did not make it" in done.stderr
+    assert "is complete, or was not written by this command" in done.stderr
     assert run(*arguments).returncode == 0
     check_complete(output)
 
@@ -307,7 +307,7 @@ def test_a_kill_while_truncating_keeps_all_of_the_output_or_nothing(
     assert output.read_text(encoding="utf-8") == left
     assert not output.with_name("answers.jsonl.resume").exists()
     resumed = run(*arguments, "--resume")
-    assert resumed.returncode == (1 if left else 0), "a complete output is not gone on with"
+    assert resumed.returncode == (1 if left else 0), "a complete output is not resumed"
     if left:
         assert output.read_text(encoding="utf-8") == left
         assert run(*arguments).returncode == 0
