@@ -177,6 +177,9 @@ def ambiguity(candidates: Iterable[Candidate], within: float = 0.05) -> tuple[Ca
     Args:
         candidates: the answer of `FillMask.fill` or `FillMask.choose` for one text, in any order.
         within: the maximum difference of their scores, inclusive: 0.05 is 5 percentage points.
+
+    Returns:
+        The two candidates, or None if one clearly wins.
     """
     best = heapq.nlargest(2, candidates, key=lambda candidate: candidate.score)
     if len(best) < 2 or best[0].score - best[1].score > within + _ROUNDING:

@@ -37,7 +37,7 @@ def parse(arguments: Sequence[str] | None) -> Namespace:
         hint = "; put -- before a text that starts with -" if is_text else ""
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     if sys.stdout is None and getattr(options, "output", None) in {None, "-"}:
-        options.parser.error("standard output is closed, and the answer would go there")
+        options.parser.error("standard output is closed, where the answer is written")
     if options.command == "completion":
         return options
     options.url = options.url or os.environ.get("BERT_MLM_URL", "").split() or [_URL]
@@ -79,8 +79,8 @@ def build_parser() -> ArgumentParser:
         "--top-k", type=_count, default=5, metavar="K", help="answers for each mask (default: %(default)s)"
     )
     fill.add_argument("--targets", nargs="+", metavar="WORD", help="choose from these words, of any length")
-    fill.add_argument("--joint", action="store_true", help="the best words for all masks together, 16 answers at most")
-    fill.add_argument("--skip-punctuation", action="store_true", help="no punctuation among the answers")
+    fill.add_argument("--joint", action="store_true", help="the best words for all masks together, at most 16 answers")
+    fill.add_argument("--skip-punctuation", action="store_true", help="exclude punctuation from the answers")
     _add_truncate(fill)
 
     score = add("score", "compare candidates for the [MASK] of a text")
@@ -96,7 +96,7 @@ def build_parser() -> ArgumentParser:
     features.add_argument("texts", nargs="*", metavar="TEXT", help="a text, or - for standard input")
     _add_truncate(features)
 
-    explain = add("explain", "show what an answer leans on")
+    explain = add("explain", "show which tokens determine an answer")
     explain.add_argument("texts", nargs="*", metavar="TEXT", help="a text with [MASK], or - for standard input")
     explain.add_argument(
         "--target",
@@ -106,11 +106,14 @@ def build_parser() -> ArgumentParser:
     )
     explain.add_argument("--joint", action="store_true", help="explain the best words for all masks together")
     explain.add_argument(
-        "--method", choices=["occlusion", "attention"], default="occlusion", help="how to weigh (default: %(default)s)"
+        "--method",
+        choices=["occlusion", "attention"],
+        default="occlusion",
+        help="the attribution method (default: %(default)s)",
     )
     _add_truncate(explain)
 
-    status = add("status", "show which versions of the model can be asked")
+    status = add("status", "show the status of the model's versions")
     for command in (fill, score, similar, features, explain):
         _add_lines(command)
     for command in (fill, score, similar, features, explain, status):
@@ -123,32 +126,32 @@ def build_parser() -> ArgumentParser:
 
 
 def _add_truncate(parser: ArgumentParser) -> None:
-    parser.add_argument("--truncate", action="store_true", help="cut texts that are too long for the model")
+    parser.add_argument("--truncate", action="store_true", help="truncate texts that are too long for the model")
 
 
 def _add_lines(parser: ArgumentParser) -> None:
     lines = parser.add_argument_group("many texts, one a line")
     lines.add_argument(
-        "-i", "--input", type=_file, metavar=FILE, help="ask about the lines of a file, - for standard input"
+        "-i", "--input", type=_file, metavar=FILE, help="read questions from the lines of a file, - for standard input"
     )
     lines.add_argument(
         "-o",
         "--output",
         type=_file,
         metavar=FILE,
-        help="write a line of JSON for each to a file, - for standard output",
+        help="write a line of JSON for each line to a file, - for standard output",
     )
     lines.add_argument(
-        "--format", choices=["plain", "jsonl", "tsv"], help="how lines are read (default: by the file's name)"
+        "--format", choices=["plain", "jsonl", "tsv"], help="format of the lines (default: by file extension)"
     )
     lines.add_argument("--field", action="append", metavar="NAME", help="a field of a JSON line; repeat for several")
     lines.add_argument(
         "--column", action="append", metavar="N", help="a column by number, or by its name in the first line; repeat"
     )
     lines.add_argument(
-        "--workers", type=_count, default=4, metavar="N", help="requests under way at once (default: %(default)s)"
+        "--workers", type=_count, default=4, metavar="N", help="concurrent requests (default: %(default)s)"
     )
-    lines.add_argument("--resume", action="store_true", help="go on where the output file ends")
+    lines.add_argument("--resume", action="store_true", help="resume an incomplete output file")
 
 
 def _add_server(parser: ArgumentParser) -> None:
@@ -210,17 +213,17 @@ def _questions(options: Namespace) -> tuple[list[tuple[str, ...]], str]:
     if options.input is not None or texts == ["-"]:
         source = options.input or "-"
         if source == "-" and sys.stdin is None:
-            options.parser.error("standard input is closed, and the texts would come from there")
+            options.parser.error("standard input is closed, where the texts are read")
         return [], source
     if not texts:
         if sys.stdin is None or not _is_piped(sys.stdin.fileno()):
-            hint = f"; --targets took all that followed: {_BEFORE_TARGETS}" if targets else ""
+            hint = f"; --targets took all words after it: {_BEFORE_TARGETS}" if targets else ""
             options.parser.error(f"give a text, or lines by --input or a pipe{hint}")
         return [], "-"
     if options.command == "similar" and len(texts) != 2:
-        options.parser.error(f"give two texts to compare, not {len(texts)}; more pairs come by --input or a pipe")
+        options.parser.error(f"give two texts to compare, not {len(texts)}; pass more pairs by --input or a pipe")
     if options.command == "score" and len(texts) < 2:
-        options.parser.error("give a candidate or more after the text")
+        options.parser.error("give at least one candidate after the text")
     return ([tuple(texts)] if options.command in {"similar", "score"} else [(text,) for text in texts]), ""
 
 
@@ -236,9 +239,9 @@ def _check(options: Namespace) -> None:
     """Exit with status 2 if options contradict each other."""
     error = options.parser.error
     if options.command == "fill" and options.targets and (options.joint or options.skip_punctuation):
-        error("--targets are the words to choose from; leave out --joint and --skip-punctuation")
+        error("--targets cannot be combined with --joint and --skip-punctuation")
     if options.command in {"similar", "score"} and options.format == "plain":
-        error("a plain line is one text; use --format tsv or jsonl")
+        error("a plain line is a single text; use --format tsv or jsonl")
     if options.field and options.column:
         error("--field is for JSON lines and --column for columns; give one of them")
     if options.format is None:
@@ -248,13 +251,13 @@ def _check(options: Namespace) -> None:
     if options.source and _is_same_file(options.source, options.output or "-"):
         error("the input and the output are the same file")
     if options.resume and (options.output in {None, "-"} or options.source in {"", "-"}):
-        error("--resume needs --input and --output, both of them files")
+        error("--resume needs --input and --output files")
     places = options.field or options.column
     wanted = _FIELD_COUNTS.get(options.command, 1)
     if places and len(places) != wanted and not (options.column and options.command == "score"):
         error(f"{options.command} needs {wanted} of them, not {len(places)}")
     if any(column.isdecimal() and not int(column) for column in options.column or ()):
-        error("columns count from 1")
+        error("columns are numbered from 1")
 
 
 _FIELD_COUNTS = {"similar": 2, "score": 2}

@@ -72,7 +72,7 @@ def ask_current(
             # A server without the tokenizer signature does not report versions here: trust the file for them.
             known = TokenizerState(known.tokenizer, known.versions | (found.versions or versions))
     msg = (
-        f"versions with different vocabularies answer in turn, at last {', '.join(map(str, sorted(versions)))}; "
+        f"versions with different vocabularies alternate, the last being {', '.join(map(str, sorted(versions)))}; "
         "ask one of them (version=…, --version)"
     )
     raise VocabularyError(msg)
