@@ -31,7 +31,7 @@ from bert_mlm_client.transport.failures import closed
 
 
 class _LoopState(NamedTuple):
-    """Event loop and vocabulary lock of a client in one process."""
+    """Event loop and vocabulary lock in one process."""
 
     loop: asyncio.AbstractEventLoop
     vocabulary_lock: asyncio.Lock

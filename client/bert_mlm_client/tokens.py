@@ -28,7 +28,10 @@ _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class TextTypeError(InputError, TypeError):
-    """A text is not a str, for example None or NaN from a table."""
+    """Raised if a text is not a str.
+
+    For example None or NaN from a table.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,7 @@ class Tokenizer:
         return tuple(ids)
 
     def _tokenize(self, text: str) -> tuple[list[int], list[Span]]:
-        """Return the token ids without [CLS] and [SEP], and their spans."""
+        """Return token ids and spans, without [CLS] and [SEP]."""
         pieces = self._backend.encode(text, add_special_tokens=False)
         ids, spans = pieces.ids, pieces.offsets
         if self._stripping:  # exclude the spaces that the token's match includes

@@ -20,7 +20,7 @@ MIN_ATTENTION_SHARE = 0.1
 
 
 class Part(NamedTuple):
-    """Part of a text: a token, or the word in another gap.
+    """Token of a text, or word in another gap.
 
     Attributes:
         positions: its positions in the row.

@@ -19,7 +19,7 @@ KnownScores = Mapping[Row, Mapping[int, float]]
 
 
 class Filled(NamedTuple):
-    """Text with a token for each of its masks, in text order."""
+    """Text with a token for each of its masks."""
 
     encoded: Encoded
     tokens: tuple[int, ...]

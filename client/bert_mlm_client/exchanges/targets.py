@@ -9,7 +9,7 @@ from bert_mlm_client.tokens import MASK, TextTypeError, Tokenizer
 
 
 def check_target(target: str | Sequence[str] | None) -> list[str] | None:
-    """Return the target as a list, one entry per mask or gap.
+    """Return the targets as a list.
 
     Raises:
         TextTypeError: an entry is not a str.

@@ -44,7 +44,7 @@ def check_candidates(candidates: Iterable[Words]) -> list[tuple[str, ...]]:
 def score(
     tokenizer: Tokenizer, texts: Sequence[str], candidates: Sequence[tuple[str, ...]], *, truncate: bool = False
 ) -> Exchange[list[list[Filling]]]:
-    """Score words for the gaps of each text, in one round trip.
+    """Score words for each text's gaps in one round trip.
 
     For a word of n tokens its gap is read as n masks; the score is based on `log_likelihoods`.
 

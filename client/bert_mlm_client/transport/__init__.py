@@ -1,4 +1,4 @@
-"""Send requests to a model over gRPC, REST or in process."""
+"""Send requests over gRPC, REST or in process."""
 
 from collections.abc import Sequence
 

@@ -79,12 +79,12 @@ class Servable:
 
     @property
     def title(self) -> str:
-        """Return the model's name, with the version if one is set."""
+        """Return the model's name, with any version."""
         return self.model if self.version is None else f"{self.model}/versions/{self.version}"
 
     @property
     def place(self) -> str:
-        """Return the address as given, with the peer if one is set."""
+        """Return the address as given, with any peer."""
         return self.url if self.peer is None else f"{self.url} at {self.peer}"
 
     @property
@@ -121,7 +121,7 @@ class Servable:
         return f"{self.prefix}/v1/models/{quote(self.model, safe='')}{version}"
 
     def at(self, address: str) -> Self:
-        """Return the same model at one of the host's IP addresses."""
+        """Return the model at an IP address of the host."""
         host = f"[{address}]" if ":" in address else address
         return replace(self, peer=f"{host}:{self.port}")
 

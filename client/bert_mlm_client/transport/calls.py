@@ -19,7 +19,7 @@ _SHORTEST_S = 0.001  # minimum timeout of an attempt whose pause used up the dea
 
 @dataclass(frozen=True, slots=True)
 class Ask(Generic[AnyTransport]):
-    """Send the request; the step's outcome is its answer or error."""
+    """Send the request and return its answer or error."""
 
     transport: AnyTransport
     timeout: float

@@ -22,7 +22,7 @@ MAX_REPEATED = 2**24
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """Encoding of a numpy type: enum value, field and its type."""
+    """Enum value, field and field type of a numpy type."""
 
     data_type: DataType
     field: str
