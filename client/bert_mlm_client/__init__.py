@@ -1,4 +1,4 @@
-"""Ask a Chinese masked language model on TensorFlow Serving, without TensorFlow.
+"""Query masked language models on TensorFlow Serving without TensorFlow.
 
 >>> from bert_mlm_client import FillMask
 >>> FillMask("grpc://127.0.0.1:8500").fill("中国的首[MASK]是北京。", top_k=1)
@@ -93,13 +93,13 @@ __all__ = [
     "trace_context",
 ]
 
-# Imported when they are asked for: `bert-mlm --help` needs no numpy, which takes most of the package's import time.
+# Imported on first use: `bert-mlm --help` needs no numpy, which takes most of the package's import time.
 _MODULES = ("results", "tokens", "transport", "bulk", "client", "async_client")
 
-if not TYPE_CHECKING:  # which would take any name for one of the package's
+if not TYPE_CHECKING:  # a type checker would accept any name
 
     def __getattr__(name: str) -> Any:
-        """Return a public name from the first module that has it."""
+        """Import a public name on first use."""
         if name in __all__:
             for module in _MODULES:
                 found = getattr(import_module(f"{__name__}.{module}"), name, None)

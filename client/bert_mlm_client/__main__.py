@@ -1,4 +1,4 @@
-"""``python -m bert_mlm_client`` is the command ``bert-mlm``."""
+"""Run the command ``bert-mlm``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The client for asyncio: the methods and answers of `FillMask`."""
+"""Provide the asyncio client."""
 # ruff: noqa: ASYNC109  a timeout here is one request's deadline, the same argument in both clients
 
 import asyncio
@@ -22,7 +22,7 @@ from bert_mlm_client.base_client import (
 )
 from bert_mlm_client.drive import drive_async
 from bert_mlm_client.errors import UsageError
-from bert_mlm_client.exchanges import Exchange, Known, Method, Result, Words, check_candidates, check_texts
+from bert_mlm_client.exchanges import Exchange, Method, Result, TokenizerState, Words, check_candidates, check_texts
 from bert_mlm_client.in_flight import send_all_async
 from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Prediction, Similarity
 from bert_mlm_client.tokens import Tokenizer
@@ -30,17 +30,17 @@ from bert_mlm_client.transport import Answer, AsyncTransport, Request, Retry, op
 from bert_mlm_client.transport.failures import closed
 
 
-class _Home(NamedTuple):
-    """The event loop that a client belongs to in one process, and what is held while the vocabulary is fetched."""
+class _LoopState(NamedTuple):
+    """Event loop and vocabulary lock in one process."""
 
     loop: asyncio.AbstractEventLoop
-    loading: asyncio.Lock
+    vocabulary_lock: asyncio.Lock
 
 
 class AsyncFillMask(BaseClient):
-    """Ask a masked language model on TensorFlow Serving, for asyncio.
+    """Query a masked language model from asyncio.
 
-    The arguments, methods and answers are those of `FillMask`. A client belongs to the event loop of its first request.
+    Arguments, methods and answers are those of `FillMask`. A client belongs to the event loop of its first request.
 
     Example:
         >>> async with AsyncFillMask("grpc://127.0.0.1:8500") as client:
@@ -60,7 +60,7 @@ class AsyncFillMask(BaseClient):
     ) -> None:
         super().__init__(url, model, version, vocab, timeout)
         self._transport = open_async_transport(url, model=model, version=version, retry=retry)
-        self._homes: dict[int, _Home] = {}
+        self._states: dict[int, _LoopState] = {}
 
     @overload
     async def fill(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
@@ -93,7 +93,7 @@ class AsyncFillMask(BaseClient):
         joint: object = None,
         targets: object = None,
     ) -> list[Prediction] | list[list[Prediction]]:
-        """Return the best tokens for the mask of each text; see `FillMask.fill`."""
+        """Return the best tokens for each text; see `FillMask.fill`."""
         check_moved(joint, targets)
         question = fill_question(
             exchanges.fill, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
@@ -210,7 +210,7 @@ class AsyncFillMask(BaseClient):
     async def score(
         self, text: str, candidates: Sequence[Words], *, truncate: bool = False, timeout: float | None = None
     ) -> list[Filling]:
-        """Score words of any length for the gaps of a text; see `FillMask.score`."""
+        """Score words for the gaps of a text; see `FillMask.score`."""
         check_texts([text])
         words = check_candidates(candidates)
         [answer] = await self._ask(
@@ -227,7 +227,7 @@ class AsyncFillMask(BaseClient):
     async def similarity(
         self, a: str | Sequence[tuple[str, str]], b: str | None = None, *, timeout: float | None = None
     ) -> Similarity | list[Similarity]:
-        """Tell how close two texts are in meaning, or the texts of each of several pairs; see `FillMask.similarity`."""
+        """Return the similarity of texts; see `FillMask.similarity`."""
         pairs = pairs_of(a, b)
         answers = await self._ask(lambda tokenizer: exchanges.similarity(tokenizer, pairs), timeout)
         return answers if b is None else answers[0]
@@ -241,7 +241,7 @@ class AsyncFillMask(BaseClient):
     async def features(
         self, texts: str | Sequence[str], *, truncate: bool = False, timeout: float | None = None
     ) -> Features | list[Features]:
-        """Return the vectors of one text, or of each of several, in their order; see `FillMask.features`."""
+        """Return the vectors of texts; see `FillMask.features`."""
         asked = listed(texts)
         check_texts(asked, masks=False)
         answers = await self._ask(lambda tokenizer: exchanges.features(tokenizer, asked, truncate=truncate), timeout)
@@ -257,23 +257,23 @@ class AsyncFillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[Explanation]:
-        """Tell which tokens of a text an answer leans on; see `FillMask.explain`."""
+        """Explain an answer; see `FillMask.explain`."""
         question = explain_question(text, target=target, joint=joint, method=method, truncate=truncate)
         return await self._ask(question, timeout)
 
     async def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:
-        """Return the tokenizer of the server's model, fetched at the first call and when a new version answers."""
-        return (await self._know(timeout)).tokenizer
+        """Return the server's tokenizer; see `FillMask.tokenizer`."""
+        return (await self._load_state(timeout)).tokenizer
 
     async def model_status(self, *, timeout: float | None = None) -> ModelStatus:
-        """Return which versions of the model the server has, and which of them can be asked."""
-        self._at_home()
+        """Return the status of the model's versions."""
+        self._current_state()
         with self._located():
             return await self._transport.status(timeout=self._seconds(timeout))
 
     async def close(self) -> None:
-        """Let go of the connections; calls that are under way end with a UsageError."""
-        self._at_home()
+        """Close the connections; calls in flight raise UsageError."""
+        self._current_state()
         self._is_closed = True
         await self._transport.close()
 
@@ -285,25 +285,25 @@ class AsyncFillMask(BaseClient):
     ) -> None:
         await self.close()
 
-    async def _know(self, timeout: float | None) -> Known:
-        async with self._at_home().loading:
-            if self._known is None:
+    async def _load_state(self, timeout: float | None) -> TokenizerState:
+        async with self._current_state().vocabulary_lock:
+            if self._tokenizer_state is None:
                 answered: set[int] = set()
-                self._known = await self._run(exchanges.load_known(self._vocab, answered), answered, timeout)
-            return self._known
+                self._tokenizer_state = await self._run(exchanges.load_state(self._vocab, answered), answered, timeout)
+            return self._tokenizer_state
 
     async def _ask(self, question: Callable[[Tokenizer], Exchange[Result]], timeout: float | None) -> Result:
-        known = await self._know(timeout)
+        known = await self._load_state(timeout)
         answered: set[int] = set()
         result, found = await self._run(
             exchanges.ask_current(question, known, self._vocab, answered), answered, timeout
         )
         if found is not known:
-            self._known = found
+            self._tokenizer_state = found
         return result
 
     async def _run(self, exchange: Exchange[Result], answered: set[int], timeout: float | None) -> Result:
-        """Carry out an exchange and note the versions that answer."""
+        """Run an exchange and record the answering versions."""
         send = partial(self._transport.predict, timeout=self._seconds(timeout))
 
         async def perform(requests: Sequence[Request]) -> Sequence[Answer]:
@@ -316,21 +316,23 @@ class AsyncFillMask(BaseClient):
                 return await drive_async(exchange, perform)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
-            if self._is_closed and task is not None and not task.cancelling():  # gRPC did, when its channel was closed
+            # gRPC cancelled it, because its channel was closed.
+            if self._is_closed and task is not None and not task.cancelling():
                 raise closed() from error
             raise
 
-    def _at_home(self) -> _Home:
-        """Return what this client has in this process.
+    def _current_state(self) -> _LoopState:
+        """Return the client's state in this process.
 
         Raises:
-            UsageError: this is not the event loop of the client's first request.
+            UsageError: the event loop is not that of the client's first request.
         """
         loop = asyncio.get_running_loop()
-        home = self._homes.get(os.getpid()) or self._homes.setdefault(os.getpid(), _Home(loop, asyncio.Lock()))
-        if home.loop is not loop:
+        state = self._states.get(os.getpid()) or self._states.setdefault(os.getpid(), _LoopState(loop, asyncio.Lock()))
+        if state.loop is not loop:
             msg = (
-                "an AsyncFillMask belongs to the event loop of its first request, and this is another; make one in each"
+                "an AsyncFillMask belongs to the event loop of its first request, and this is another; create one in "
+                "each"
             )
             raise UsageError(msg)
-        return home
+        return state

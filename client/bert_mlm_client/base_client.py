@@ -1,4 +1,4 @@
-"""What both clients are made with, and the questions they ask."""
+"""Share arguments, checks and questions between both clients."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from bert_mlm_client import exchanges
 from bert_mlm_client.errors import BertMlmError, InputError, UsageError
-from bert_mlm_client.exchanges import Exchange, Known, Method, Words
+from bert_mlm_client.exchanges import Exchange, Method, TokenizerState, Words
 from bert_mlm_client.results import Explanation, Filling
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, AsyncTransport, Transport
@@ -18,11 +18,11 @@ from bert_mlm_client.transport.failures import closed
 Filled = TypeVar("Filled")
 
 MAX_TIMEOUT_S = 1_000_000
-"""The longest deadline; the system's clocks and calls end not far beyond."""
+"""Maximum timeout; larger values overflow in system calls."""
 
 
 class BaseClient:
-    """Arguments, deadlines and the place of an error; the transport is the subclasses'."""
+    """Base class of both clients, without a transport."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class BaseClient:
         self._title = model if version is None else f"{model}/versions/{version}"
         self._vocab = None if vocab is None else Path(vocab)
         self._timeout = timeout
-        self._known: Known | None = None
+        self._tokenizer_state: TokenizerState | None = None
         self._is_closed = False
         self._seconds(timeout)
 
@@ -44,7 +44,7 @@ class BaseClient:
         return f"{type(self).__name__}({self._address!r}, model={self._title!r})"
 
     def _seconds(self, timeout: float | None) -> float:
-        """Return how long to wait: the call's own time or the client's, but never for ever."""
+        """Return the timeout of a call, by default the client's."""
         seconds = self._timeout if timeout is None else timeout
         if not 0 < seconds <= MAX_TIMEOUT_S:
             msg = f"the timeout is {seconds}; give a positive number of seconds, {MAX_TIMEOUT_S} at most"
@@ -53,10 +53,10 @@ class BaseClient:
 
     @contextmanager
     def _located(self) -> Iterator[None]:
-        """Add address and model to an error found in an answer; the transport's own have them.
+        """Add address and model to errors that lack them.
 
         Raises:
-            UsageError: the client is closed, which is what ended whatever went wrong.
+            UsageError: the client is closed, so that any other error is a consequence.
         """
         if self._is_closed:
             raise closed()
@@ -74,16 +74,16 @@ class BaseClient:
 
 
 class FillExchange(Protocol[Filled]):
-    """An exchange that fills masks."""
+    """Build an exchange that fills masks."""
 
     def __call__(
         self, tokenizer: Tokenizer, texts: Sequence[str], top_k: int, *, skip_punctuation: bool, truncate: bool
     ) -> Exchange[list[Filled]]:
-        """Return the exchange for some texts."""
+        """Return the exchange for the texts."""
 
 
 def versions_of(answers: Iterable[Answer]) -> set[int]:
-    """Return the versions that the answers name."""
+    """Return the versions of the answers."""
     return {answer.version for answer in answers if answer.version is not None}
 
 
@@ -96,7 +96,7 @@ def check_moved(joint: object, targets: object) -> None:
     """Reject the former arguments of `fill`.
 
     Raises:
-        UsageError: an argument is given; the error names the method that it became.
+        UsageError: an argument is given; the message names the method to use instead.
     """
     if joint:
         msg = "fill(joint=True) is now fill_words(...), with the same answers"
@@ -109,10 +109,10 @@ def check_moved(joint: object, targets: object) -> None:
 def fill_question(
     ask: FillExchange[Filled], texts: Sequence[str], top_k: int, *, skip_punctuation: bool, truncate: bool
 ) -> Callable[[Tokenizer], Exchange[list[Filled]]]:
-    """Check a question that fills masks, and return its exchange.
+    """Check the arguments of `fill` and build its exchange.
 
     Raises:
-        InputError: a text or top_k cannot be asked.
+        InputError: a text or top_k is invalid.
     """
     _check_top_k(top_k)
     exchanges.check_texts(texts)
@@ -122,10 +122,10 @@ def fill_question(
 def choose_question(
     texts: Sequence[str], candidates: Sequence[Words], top_k: int, *, truncate: bool
 ) -> Callable[[Tokenizer], Exchange[list[list[Filling]]]]:
-    """Check a question of `choose`, and return its exchange.
+    """Check the arguments of `choose` and build its exchange.
 
     Raises:
-        InputError: a text, the candidates or top_k cannot be asked.
+        InputError: a text, the candidates or top_k is invalid.
     """
     _check_top_k(top_k)
     exchanges.check_texts(texts)
@@ -142,10 +142,10 @@ def _check_top_k(top_k: int) -> None:
 def explain_question(
     text: str, *, target: str | Sequence[str] | None, joint: bool, method: Method, truncate: bool
 ) -> Callable[[Tokenizer], Exchange[list[Explanation]]]:
-    """Check a call of `explain` as far as can be without a server, and return which exchange answers it.
+    """Check the arguments of `explain` and build its exchange.
 
     Raises:
-        InputError: the text, the target or the method cannot be asked.
+        InputError: the text, the target or the method is invalid.
     """
     exchanges.check_texts([text])
     exchanges.check_method(method)
@@ -154,10 +154,10 @@ def explain_question(
 
 
 def pairs_of(a: str | Sequence[tuple[str, str]], b: str | None) -> list[tuple[str, str]]:
-    """Return the pairs of texts that `similarity` was called with.
+    """Return the pairs of texts of a `similarity` call.
 
     Raises:
-        InputError: a text without another, pairs and another text, what is no pair, or a text that cannot be asked.
+        InputError: the arguments are neither two texts nor a list of pairs, or a text is invalid.
     """
     if isinstance(a, str) and b is not None:
         pairs = [(a, b)]

@@ -1,11 +1,11 @@
-"""Ask about any number of texts: bounded memory, several requests under way, answers in the order of the texts.
+"""Answer any number of texts in order with bounded memory.
 
     with FillMask("grpc://127.0.0.1:8500") as client:
         for text, answer in ask_all(lines, client.fill, length=len):
             ...
 
-The texts are read in windows. Within one they are sorted by length, so that those of a request are about as long as
-each other and hardly anything is padded. A window's answers are yielded when it is complete, while the next is asked.
+The texts are read in windows. Within a window they are sorted by length, so that the texts of a request have similar
+lengths and little padding. A window's answers are yielded when it is complete, while the next one is in flight.
 """
 
 import contextvars
@@ -21,17 +21,17 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 WORKERS = 4
-"""How many groups are asked about at once: enough that a server always has a batch waiting."""
+"""Number of concurrent groups: enough that a server always has a batch waiting."""
 
 WINDOW = 512
-"""How many texts are sorted by length at a time."""
+"""Number of texts that are sorted by length together."""
 
 MAX_ROWS = 64
-"""How many texts are in a group at most."""
+"""Maximum number of texts in a group."""
 
 MAX_LENGTH = 512
-"""How long a group is at most, its longest text's length times its number of texts: a server's batch gains little
-from more, and whoever asks beside it waits twice as long for twice as much."""
+"""Maximum padded length of a group, its longest text's length times its number of texts. A larger batch gains little
+throughput, and other callers wait twice as long for a batch of twice the size."""
 
 
 def ask_all(
@@ -43,22 +43,22 @@ def ask_all(
     window: int = WINDOW,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Generator[tuple[Item, Answer | BertMlmError], None, None]:
-    """Yield every item with its answer, or with the error that is its own fault, in the order given.
+    """Yield every item with its answer or error, in order.
 
-    Items are read when there is room for them: at most two windows are held at a time. An iterable that ends early
-    still has everything answered that was read from it; a caller who stops iterating drops what is under way.
+    At most two windows of items are in memory. If the iterable ends early, everything read from it is still answered; a
+    caller who stops iterating drops the requests in flight.
 
     Args:
-        items: what to ask about, such as texts.
+        items: the items to answer, such as texts.
         ask: answers several of them, in their order; called from ``workers`` threads.
-        length: tells about how many tokens an item has.
-        workers: how many groups are asked about at once.
-        window: how many items are sorted by length at a time.
-        progress: told of every group how many items of it are done, in any order.
+        length: estimates the number of tokens of an item.
+        workers: the number of concurrent groups.
+        window: the number of items that are sorted by length together.
+        progress: called with the size of each finished group, in any order.
 
     Raises:
-        BertMlmError: an error that is no item's fault, such as a server that is down. What is yielded until then is
-            a beginning of the items.
+        BertMlmError: an error that no single item caused, such as a server that is down. The items yielded until then
+            are a prefix of the input.
     """
     source = iter(items)
     pool = ThreadPoolExecutor(workers)
@@ -71,7 +71,7 @@ def ask_all(
         while windows:
             yield from _answers(windows.popleft())
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # what is still under way then, nobody waits for any more
+        pool.shutdown(wait=False, cancel_futures=True)  # do not wait for requests still in flight
 
 
 _Answers = list[Answer | BertMlmError]
@@ -85,7 +85,7 @@ def _submit(
     length: Callable[[Item], int],
     progress: Callable[[int], object],
 ) -> _Window[Item, Answer]:
-    """Ask about a window: return its items, and for each group its places among them and its answers to come."""
+    """Submit a window; return its items and its groups' futures."""
 
     def answers(group: Sequence[int]) -> _Answers[Answer]:
         found = _ask_each(ask, [items[place] for place in group])
@@ -93,12 +93,15 @@ def _submit(
         return found
 
     groups = group_by_length([_length_of(item, length) for item in items])
-    # Each in a copy of the caller's context, which may hold a trace.
+    # Each in a copy of the caller's context, which may contain trace headers.
     return items, [(group, pool.submit(contextvars.copy_context().run, answers, group)) for group in groups]
 
 
 def _length_of(item: Item, length: Callable[[Item], int]) -> int:
-    """Return an item's length; one that has none, as None where a text was missing, is for ``ask`` to refuse."""
+    """Return an item's length, or 0 if it has none.
+
+    ``ask`` rejects such an item, for example None for a missing text.
+    """
     try:
         return length(item)
     except TypeError:
@@ -108,7 +111,7 @@ def _length_of(item: Item, length: Callable[[Item], int]) -> int:
 
 
 def _answers(window: _Window[Item, Answer]) -> Iterator[tuple[Item, Answer | BertMlmError]]:
-    """Wait for a window's answers and yield them in its order."""
+    """Wait for a window's answers and yield them in order."""
     items, groups = window
     found: dict[int, Answer | BertMlmError] = {}
     for group, future in groups:
@@ -118,7 +121,7 @@ def _answers(window: _Window[Item, Answer]) -> Iterator[tuple[Item, Answer | Ber
 
 
 def _ask_each(ask: Callable[[Sequence[Item]], Sequence[Answer]], items: Sequence[Item]) -> _Answers[Answer]:
-    """Ask about items together; if one of them is at fault, halve them until it stands alone."""
+    """Answer items together, bisecting to isolate an invalid one."""
     try:
         return list(ask(items))
     except SignatureNotFoundError:
@@ -131,10 +134,10 @@ def _ask_each(ask: Callable[[Sequence[Item]], Sequence[Answer]], items: Sequence
 
 
 def group_by_length(lengths: Sequence[int]) -> list[list[int]]:
-    """Return the places of lengths in groups of neighbours, at most ``MAX_ROWS`` and ``MAX_LENGTH`` together."""
+    """Group the indices of similar lengths, within both limits."""
     groups: list[list[int]] = []
     longest = 0
-    # From long to short: a window's last groups are its quickest, and the next window's begin while they run.
+    # Longest first: a window's last groups are then its fastest, so that the next window starts sooner.
     for place in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
         if groups and len(groups[-1]) < MAX_ROWS and (len(groups[-1]) + 1) * longest <= MAX_LENGTH:
             groups[-1].append(place)

@@ -1,4 +1,4 @@
-"""The blocking client."""
+"""Provide the blocking client."""
 
 import os
 import threading
@@ -21,48 +21,50 @@ from bert_mlm_client.base_client import (
     versions_of,
 )
 from bert_mlm_client.drive import drive
-from bert_mlm_client.exchanges import Exchange, Known, Method, Result, Words, check_candidates, check_texts
+from bert_mlm_client.exchanges import Exchange, Method, Result, TokenizerState, Words, check_candidates, check_texts
 from bert_mlm_client.in_flight import MAX_IN_FLIGHT, send_all
 from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Prediction, Similarity
 from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.transport import Answer, Request, Retry, Transport, open_transport
 
 
-class _Home(NamedTuple):
-    """What a client has in one process; in one that was forked from it, the threads are missing and locks may be held.
+class _ProcessState(NamedTuple):
+    """State of a client in one process.
+
+    A forked process needs its own: there, the parent's threads are missing and its locks may be held.
 
     Attributes:
         process: the process's id.
-        workers: send several requests at once.
-        loading: is held while the vocabulary is fetched.
+        workers: send several requests concurrently.
+        vocabulary_lock: held while the vocabulary is fetched.
     """
 
     process: int
     workers: ThreadPoolExecutor
-    loading: threading.Lock
+    vocabulary_lock: threading.Lock
 
     @classmethod
     def here(cls) -> Self:
-        """Make what this process needs."""
+        """Create the state of this process."""
         return cls(os.getpid(), ThreadPoolExecutor(MAX_IN_FLIGHT, "bert-mlm"), threading.Lock())
 
 
 class FillMask(BaseClient):
-    """Ask a masked language model on TensorFlow Serving.
+    """Query a masked language model on TensorFlow Serving.
 
-    Threads may share one client. A process that is forked from one with a client opens its own connections.
+    A client is thread-safe. A forked process opens its own connections.
 
     Args:
-        url: grpc://host:port, grpcs://host:port, http://host:port or https://host:port; or several of them, which share
-            the work and stand in for each other; or a transport, say one that answers in this process.
+        url: grpc://host:port, grpcs://host:port, http://host:port or https://host:port; or several of them, for load
+            balancing and failover; or a transport, for example an in-process one.
         model: the model's name on the server.
         version: its version, or None for the latest.
         vocab: the path of the model's vocab.txt, which is compared with the server's; None fetches it from the server.
-        timeout: how many seconds to wait for the answer to a request.
-        retry: when and how often to ask again; None: never.
+        timeout: the seconds to wait for the answer to a request.
+        retry: the retry policy; None for no retries.
 
     Raises:
-        InputError: the address is none of these, or the timeout is not positive.
+        InputError: the address is invalid, or the timeout is not positive.
 
     Example:
         >>> with FillMask("grpc://127.0.0.1:8500") as client:
@@ -82,7 +84,7 @@ class FillMask(BaseClient):
     ) -> None:
         super().__init__(url, model, version, vocab, timeout)
         self._transport = open_transport(url, model=model, version=version, retry=retry)
-        self._home = _Home.here()
+        self._state = _ProcessState.here()
 
     @overload
     def fill(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
@@ -119,19 +121,19 @@ class FillMask(BaseClient):
 
         Args:
             texts: a text with one [MASK], or several such texts. `fill_masks` takes texts with more.
-            top_k: the number of candidates. It only cuts the list: the answers for k are the first k of the answers
+            top_k: the number of candidates. It only limits the list: the answers for k are the first k of the answers
                 for any larger k.
-            skip_punctuation: leave out punctuation, symbols and special tokens; there may then be fewer than top_k.
-            truncate: let the model read what is around the mask of a text that is too long for it.
-            timeout: seconds to wait for the answer to a request, in place of the client's.
+            skip_punctuation: leave out punctuation, symbols and special tokens, which may leave fewer than top_k.
+            truncate: truncate a text that is too long for the model, keeping the part around its mask.
+            timeout: seconds to wait for the answer to a request; by default the client's.
             joint: moved to `fill_words`.
             targets: moved to `choose`.
 
         Returns:
-            The candidates for the mask, best first; for several texts a list of that, in their order.
+            The candidates for the mask, best first; for several texts a list of such lists, in their order.
 
         Raises:
-            InputError: a text or top_k cannot be asked, or a text has several masks.
+            InputError: a text or top_k is invalid, or a text has several masks.
             UsageError: ``joint`` or ``targets`` is given.
             BertMlmError: see `bert_mlm_client.errors`.
         """
@@ -173,20 +175,20 @@ class FillMask(BaseClient):
     ) -> list[list[Prediction]] | list[list[list[Prediction]]]:
         """Return the best tokens for each mask.
 
-        Each mask is answered by itself, so that the best candidates of two need not fit each other; see `fill_words`.
+        Masks are filled independently, so that the best candidates of two may not fit each other; see `fill_words`.
 
         Args:
             texts: a text with one [MASK] or more, or several such texts.
             top_k: the number of candidates for each mask, see `fill`.
-            skip_punctuation: leave out punctuation, symbols and special tokens; there may then be fewer than top_k.
-            truncate: let the model read what is around the masks of a text that is too long for it.
-            timeout: seconds to wait for the answer to a request, in place of the client's.
+            skip_punctuation: leave out punctuation, symbols and special tokens, which may leave fewer than top_k.
+            truncate: truncate a text that is too long for the model, keeping the part around its masks.
+            timeout: seconds to wait for the answer to a request; by default the client's.
 
         Returns:
-            For each mask its candidates, best first; for several texts a list of that, in their order.
+            For each mask its candidates, best first; for several texts a list of such lists, in their order.
 
         Raises:
-            InputError: a text or top_k cannot be asked.
+            InputError: a text or top_k is invalid.
             BertMlmError: see `bert_mlm_client.errors`.
         """
         question = fill_question(
@@ -226,23 +228,23 @@ class FillMask(BaseClient):
     ) -> list[Filling] | list[list[Filling]]:
         """Return the best words for all masks together.
 
-        The words fit each other. Masks side by side are one word. Takes a request for each mask of a text, one after
-        the other, and one more for a text with several gaps; many texts share them.
+        The words fit each other. Adjacent masks are one word. Sends one request for each mask of a text in sequence,
+        and one more for a text with several gaps; several texts share these requests.
 
         Args:
             texts: a text with one [MASK] or more, or several such texts.
-            top_k: the number of fillings, of which at most 16 are found. It only cuts the list, see `fill`.
-            skip_punctuation: leave out punctuation and symbols; there may then be fewer than top_k. Special tokens are
+            top_k: the number of fillings, of which at most 16 are found. It only limits the list, see `fill`.
+            skip_punctuation: leave out punctuation and symbols, which may leave fewer than top_k. Special tokens are
                 always left out.
-            truncate: let the model read what is around the masks of a text that is too long for it.
-            timeout: seconds to wait for the answer to a request, in place of the client's.
+            truncate: truncate a text that is too long for the model, keeping the part around its masks.
+            timeout: seconds to wait for the answer to a request; by default the client's.
 
         Returns:
             Fillings of all the masks, best first; the score is the probability of all the words together. For several
-            texts a list of that, in their order.
+            texts a list of such lists, in their order.
 
         Raises:
-            InputError: a text or top_k cannot be asked.
+            InputError: a text or top_k is invalid.
             BertMlmError: see `bert_mlm_client.errors`.
         """
         question = fill_question(
@@ -282,21 +284,21 @@ class FillMask(BaseClient):
     ) -> list[Filling] | list[list[Filling]]:
         """Return the best of given words.
 
-        Scores as `score` does, keeps the best, and names a candidate that is given twice once.
+        Scores as `score` does and keeps the best, without duplicates.
 
         Args:
             texts: a text with one gap or more, or several such texts.
             candidates: words of any length; for texts with several gaps each candidate is a list of words, one for
                 each gap.
             top_k: the number of candidates to keep.
-            truncate: let the model read what is around the gaps of a text that is too long for it.
-            timeout: seconds to wait for the answer to a request, in place of the client's.
+            truncate: truncate a text that is too long for the model, keeping the part around its gaps.
+            timeout: seconds to wait for the answer to a request; by default the client's.
 
         Returns:
-            Fillings of all the gaps, best first; for several texts a list of that, in their order.
+            Fillings of all the gaps, best first; for several texts a list of such lists, in their order.
 
         Raises:
-            InputError: a text, a candidate or top_k cannot be asked.
+            InputError: a text, a candidate or top_k is invalid.
             BertMlmError: see `bert_mlm_client.errors`.
         """
         question = choose_question(listed(texts), candidates, top_k, truncate=truncate)
@@ -306,15 +308,16 @@ class FillMask(BaseClient):
     def score(
         self, text: str, candidates: Sequence[Words], *, truncate: bool = False, timeout: float | None = None
     ) -> list[Filling]:
-        """Score words of any length for the gaps of a text.
+        """Score words of any length for a text's gaps.
 
-        A gap is a [MASK], or several side by side. A word of n tokens takes it as n masks. Its log-likelihood is the
-        sum of log p(token | text, the word's tokens before it), with those after it masked: pseudo-log-likelihood
-        (Salazar et al. 2020, "Masked Language Model Scoring", https://aclanthology.org/2020.acl-main.240) within a word
-        from left to right, without which the tokens of a word give each other away (Kauf & Ivanova 2023, "A Better Way
-        to Do Masked Language Model Scoring", https://aclanthology.org/2023.acl-short.80).
+        A gap is one [MASK] or several adjacent ones. For a word of n tokens it is read as n masks. Its log-likelihood
+        is the sum of log p(token | text, the word's tokens before it), with those after it masked:
+        pseudo-log-likelihood (Salazar et al. 2020, "Masked Language Model Scoring",
+        https://aclanthology.org/2020.acl-main.240) within a word from left to right, without which the tokens of a word
+        give each other away (Kauf & Ivanova 2023, "A Better Way to Do Masked Language Model Scoring",
+        https://aclanthology.org/2023.acl-short.80).
 
-        With several gaps the words are filled in one after the other, too, and those still to come are masked. The
+        With several gaps the words are also filled in one after the other, with later ones masked. The
         likelihood is the mean of two orders, the gaps from first to last and from last to first. It is a probability:
         over all words of so many tokens it sums to 1. `fill_words` ranks by the same log-likelihood.
 
@@ -327,14 +330,14 @@ class FillMask(BaseClient):
             text: a text with one gap or more.
             candidates: words of any length; for a text with several gaps each candidate is a list of words, one for
                 each gap, such as `Filling.words`.
-            truncate: let the model read what is around the gaps of a text that is too long for it.
-            timeout: seconds to wait for the answer to a request, in place of the client's.
+            truncate: truncate a text that is too long for the model, keeping the part around its gaps.
+            timeout: seconds to wait for the answer to a request; by default the client's.
 
         Returns:
             A filling for each candidate, in the order given.
 
         Raises:
-            InputError: a candidate does not have a word for each gap, or has one that the vocabulary does not.
+            InputError: a candidate does not have a word for each gap, or a word is not in the vocabulary.
             BertMlmError: see `bert_mlm_client.errors`.
         """
         check_texts([text])
@@ -351,15 +354,15 @@ class FillMask(BaseClient):
     def similarity(
         self, a: str | Sequence[tuple[str, str]], b: str | None = None, *, timeout: float | None = None
     ) -> Similarity | list[Similarity]:
-        """Tell how close two texts are in meaning, or the texts of each of several pairs.
+        """Return the similarity of two texts or of each pair.
 
         Args:
             a: a text, or several pairs of texts.
-            b: the text to compare it with; none after pairs.
-            timeout: seconds to wait for the answer to a request, in place of the client's.
+            b: the text to compare it with; omitted for pairs.
+            timeout: seconds to wait for the answer to a request; by default the client's.
 
         Raises:
-            InputError: a text cannot be asked.
+            InputError: a text is invalid.
             BertMlmError: see `bert_mlm_client.errors`.
         """
         pairs = pairs_of(a, b)
@@ -375,15 +378,15 @@ class FillMask(BaseClient):
     def features(
         self, texts: str | Sequence[str], *, truncate: bool = False, timeout: float | None = None
     ) -> Features | list[Features]:
-        """Return the vectors of one text, or of each of several, in their order.
+        """Return the vectors of one text or of several.
 
         Args:
             texts: a text, with or without [MASK], or several.
-            truncate: let the model read the beginning of a text that is too long for it.
-            timeout: seconds to wait for the answer to a request, in place of the client's.
+            truncate: truncate a text that is too long for the model at the end.
+            timeout: seconds to wait for the answer to a request; by default the client's.
 
         Raises:
-            InputError: a text cannot be asked.
+            InputError: a text is invalid.
             BertMlmError: see `bert_mlm_client.errors`.
         """
         asked = listed(texts)
@@ -401,62 +404,65 @@ class FillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[Explanation]:
-        """Tell which tokens of a text an answer leans on.
+        """Explain which tokens of a text determine an answer.
 
         Without ``target`` the best answers are explained: those of `fill_masks`, or with ``joint`` those of
-        `fill_words`. As ``target`` give the answer that you show, `Prediction.token_str` for each mask or with
-        ``joint`` `Filling.words`, and the weights belong to it.
+        `fill_words`. Pass the answer that you display as ``target``, `Prediction.token_str` for each mask or with
+        ``joint`` `Filling.words`, to explain that answer.
 
-        ``occlusion`` replaces each token by [MASK] in turn and weighs it by what the answer loses: log p(answer | text)
-        - log p(answer | text without the token), in nats. A negative weight speaks against the answer (Li, Monroe &
-        Jurafsky 2016, "Understanding Neural Networks through Representation Erasure",
+        ``occlusion`` replaces each token by [MASK] in turn; its weight is the loss of the answer: log p(answer | text)
+        - log p(answer | text without the token), in nats. A negative weight is evidence against the answer (Li, Monroe
+        & Jurafsky 2016, "Understanding Neural Networks through Representation Erasure",
         https://arxiv.org/abs/1612.08220). The log-probability of a word is the sum over its tokens from left to right,
-        as in `score`. The other masks stay masked, as when `fill_masks` answers; with ``joint`` they hold the other
-        words, since these are part of the sentence shown, and each of these words has a weight, too.
+        as in `score`. The other masks stay masked, as in `fill_masks`; with ``joint`` they are filled with the other
+        words, which are part of the displayed sentence, and each of these words also has a weight.
 
-        ``attention`` weighs each token by how much the last layer attends to it from the [MASK], the mean of its heads
-        (for a word, the mean of its masks), for any answer there. It is cheaper, but tells where the model looks
-        and not what decides: often other weights would give the same answer (Jain & Wallace 2019, "Attention is not
-        Explanation", https://aclanthology.org/N19-1357). If the text has less than a tenth of what uniform attention
-        would give it, the rest being on [CLS], [SEP] and [MASK], `Explanation.note` says that the weights say nothing.
+        ``attention`` weighs each token by the last layer's attention from the [MASK], the mean over its heads (for a
+        word, over its masks), for any answer there. It is cheaper, but does not show what determines the answer: other
+        weights often give the same answer (Jain & Wallace 2019, "Attention is not Explanation",
+        https://aclanthology.org/N19-1357). If the text has less than a tenth of what uniform attention would give it,
+        the rest being on [CLS], [SEP] and [MASK], `Explanation.note` says that the weights have no meaning.
 
         For a text of n tokens besides its M masks, occlusion takes 2 requests with n + 1 rows, or 1 request with n + 1
-        rows if there is a target. Words in G gaps take at most M * (n + 1) rows, with ``joint`` M * (n + G). 64 rows
-        share a request; 2,048 are the limit.
+        rows if there is a target. Words in G gaps take up to M * (n + 1) rows, with ``joint`` M * (n + G). A request
+        has up to 64 rows; the limit is 2,048 rows.
 
         Args:
             text: a text with one [MASK] or more.
             target: the answer to explain: a token, or for several masks a list with a token for each; or a word for
-                each gap (masks side by side), with as many tokens as its gap has masks.
+                each gap (adjacent masks), with as many tokens as its gap has masks.
             joint: explain the words in all gaps together.
-            method: how to weigh.
-            truncate: let the model read what is around the masks of a text that is too long for it.
-            timeout: seconds to wait for the answer to a request, in place of the client's.
+            method: the attribution method.
+            truncate: truncate a text that is too long for the model, keeping the part around its masks.
+            timeout: seconds to wait for the answer to a request; by default the client's.
 
         Returns:
-            An explanation for each mask, or with words one for each gap, in the text's order.
+            An explanation for each mask, or with words for each gap, in the text's order.
 
         Raises:
-            InputError: the text, the target or the method cannot be asked, or occlusion takes too many rows.
+            InputError: the text, the target or the method is invalid, or occlusion takes too many rows.
             BertMlmError: see `bert_mlm_client.errors`.
         """
         question = explain_question(text, target=target, joint=joint, method=method, truncate=truncate)
         return self._ask(question, timeout)
 
     def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:
-        """Return the tokenizer of the server's model, fetched at the first call and when a new version answers."""
-        return self._know(timeout).tokenizer
+        """Return the tokenizer of the server's model.
+
+        It is fetched on the first call and when a new version answers.
+        """
+        return self._load_state(timeout).tokenizer
 
     def model_status(self, *, timeout: float | None = None) -> ModelStatus:
-        """Return which versions of the model the server has, and which of them can be asked."""
+        """Return the status of the model's versions."""
         with self._located():
             return self._transport.status(timeout=self._seconds(timeout))
 
     def close(self) -> None:
-        """Let go of the connections; calls that are under way end with a UsageError."""
+        """Close the connections; calls in flight raise UsageError."""
         self._is_closed = True
-        if self._home.process == os.getpid():
-            self._home.workers.shutdown(wait=False, cancel_futures=True)
+        if self._state.process == os.getpid():
+            self._state.workers.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -467,34 +473,34 @@ class FillMask(BaseClient):
     ) -> None:
         self.close()
 
-    def _know(self, timeout: float | None) -> Known:
-        with self._at_home().loading:
-            if self._known is None:
+    def _load_state(self, timeout: float | None) -> TokenizerState:
+        with self._current_state().vocabulary_lock:
+            if self._tokenizer_state is None:
                 answered: set[int] = set()
-                self._known = self._run(exchanges.load_known(self._vocab, answered), answered, timeout)
-            return self._known
+                self._tokenizer_state = self._run(exchanges.load_state(self._vocab, answered), answered, timeout)
+            return self._tokenizer_state
 
     def _ask(self, question: Callable[[Tokenizer], Exchange[Result]], timeout: float | None) -> Result:
-        known = self._know(timeout)
+        known = self._load_state(timeout)
         answered: set[int] = set()
         result, found = self._run(exchanges.ask_current(question, known, self._vocab, answered), answered, timeout)
         if found is not known:
-            self._known = found
+            self._tokenizer_state = found
         return result
 
     def _run(self, exchange: Exchange[Result], answered: set[int], timeout: float | None) -> Result:
-        """Carry out an exchange and note the versions that answer."""
+        """Run an exchange and record the answering versions."""
         send = partial(self._transport.predict, timeout=self._seconds(timeout))
 
         def perform(requests: Sequence[Request]) -> Sequence[Answer]:
-            answers = send_all(requests, send, self._at_home().workers)
+            answers = send_all(requests, send, self._current_state().workers)
             answered.update(versions_of(answers))
             return answers
 
         with self._located():
             return drive(exchange, perform)
 
-    def _at_home(self) -> _Home:
-        if self._home.process != os.getpid():  # where two threads come here, one's is dropped, which does no harm
-            self._home = _Home.here()
-        return self._home
+    def _current_state(self) -> _ProcessState:
+        if self._state.process != os.getpid():  # if two threads race here, one state is dropped, which is harmless
+            self._state = _ProcessState.here()
+        return self._state

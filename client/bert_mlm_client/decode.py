@@ -1,4 +1,4 @@
-"""Token ids and scores to predictions, tokens to words."""
+"""Convert token ids and scores to predictions and words."""
 
 import re
 import unicodedata
@@ -21,15 +21,15 @@ def decode(
     top_k: int,
     skip_punctuation: bool = False,
 ) -> list[list[Prediction]]:
-    """Turn the server's answer for one text into predictions.
+    """Convert the server's answer for one text to predictions.
 
     Args:
-        encoded: the text that was asked, with M masks.
+        encoded: the text, with M masks.
         token_ids: at least M rows of K candidates, best first; more rows belong to longer requests of the same batch.
         scores: their probabilities, of the same shape.
         tokens: the name of each id, see `Tokenizer`.
-        top_k: how many candidates to keep.
-        skip_punctuation: leave out what `is_punctuation`; there may then be fewer than top_k.
+        top_k: the number of candidates to keep.
+        skip_punctuation: leave out punctuation, see `is_punctuation`, which may leave fewer than top_k.
 
     Returns:
         For each mask its candidates, best first, in the text's order.
@@ -59,10 +59,10 @@ def decode(
 
 
 def check_top_k(top_k: int, limit: int) -> None:
-    """Check that the model answers with so many candidates.
+    """Check top_k against the model's limit.
 
     Raises:
-        InputError: it does not.
+        InputError: top_k is too large.
     """
     if top_k > limit:
         msg = f"top_k is {top_k}, this model answers with {limit} candidates a mask at most"
@@ -70,10 +70,10 @@ def check_top_k(top_k: int, limit: int) -> None:
 
 
 def token_text(tokens: Sequence[str], token: int) -> str:
-    """Return the name of an id that the server returned.
+    """Return the text of a token id from the server.
 
     Raises:
-        VocabularyError: it has none.
+        VocabularyError: the id has no text.
     """
     if not (0 <= token < len(tokens) and tokens[token]):
         msg = f"the server returned token {token}, which the vocabulary does not name; use the model's own vocab.txt"
@@ -82,21 +82,21 @@ def token_text(tokens: Sequence[str], token: int) -> str:
 
 
 def is_special(token: str) -> bool:
-    """Tell whether a token of the vocabulary stands for no text: [CLS], [UNK], [unused12]."""
+    """Return whether a token is special, such as [CLS]."""
     return _SPECIAL.fullmatch(token) is not None
 
 
 def is_punctuation(token: str) -> bool:
-    """Tell whether a token is not part of a word: punctuation, a symbol, a separator or a special token."""
+    """Return whether a token is punctuation, a symbol or special."""
     text = token.removeprefix("##")
     return is_special(token) or all(unicodedata.category(one)[0] in "PSZC" for one in text)
 
 
 def join_tokens(tokens: Sequence[str]) -> str:
-    """Return the word or words that tokens in a row spell.
+    """Join adjacent tokens into a word or words.
 
-    ``##`` marks the continuation of a word, and stays where the first token continues one. Between two words of letters
-    or digits that are not Chinese goes a space.
+    ``##`` marks the continuation of a word and is kept on the first token. Words of letters or digits that are not
+    Chinese are separated by a space.
     """
     joined = "".join(tokens[:1])
     for token in tokens[1:]:
@@ -107,5 +107,5 @@ def join_tokens(tokens: Sequence[str]) -> str:
 
 
 def _is_spaced(character: str) -> bool:
-    """Tell whether a space divides words of such characters, as it does not in Chinese."""
+    """Return whether words of such characters are space-separated."""
     return character.isalnum() and unicodedata.east_asian_width(character) not in "WF"

@@ -1,7 +1,7 @@
-"""Carry out the steps of a generator.
+"""Run a generator of I/O steps.
 
-A generator yields each step, is sent its outcome or has its error thrown in, and returns the result. Exchanges and
-calls are such generators. `drive` is for blocking callers, `drive_async` for asyncio.
+The generator yields each step, receives its outcome or error, and returns the result. Exchanges and calls are such
+generators. `drive` is for blocking callers, `drive_async` for asyncio.
 """
 
 from collections.abc import Awaitable, Callable, Generator
@@ -15,11 +15,11 @@ Result = TypeVar("Result")
 
 
 def drive(steps: Generator[Step, Outcome, Result], perform: Callable[[Step], Outcome]) -> Result:
-    """Carry out the steps in order.
+    """Run the steps in order and return the result.
 
     Args:
-        steps: yields each step, and is sent its outcome or has its BertMlmError thrown in.
-        perform: does one step. Errors other than BertMlmError end the steps.
+        steps: yields each step, and receives its outcome or BertMlmError.
+        perform: runs one step. Errors other than BertMlmError end the generator.
     """
     try:
         step = next(steps)
@@ -38,7 +38,7 @@ def drive(steps: Generator[Step, Outcome, Result], perform: Callable[[Step], Out
 
 
 async def drive_async(steps: Generator[Step, Outcome, Result], perform: Callable[[Step], Awaitable[Outcome]]) -> Result:
-    """Carry out the steps in order; see `drive`."""
+    """Run the steps in order; see `drive`."""
     try:
         step = next(steps)
         while True:

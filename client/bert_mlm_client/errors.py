@@ -1,20 +1,20 @@
-"""Everything that can go wrong, as one tree.
+"""Define the exception hierarchy.
 
 ::
 
     BertMlmError
-    ├── UsageError              the client is used as it cannot be: closed, or in another event loop (a RuntimeError)
-    ├── InputError              what the caller gave cannot be asked: text, top_k or address (a ValueError)
+    ├── UsageError              the client is closed, or used in another event loop (a RuntimeError)
+    ├── InputError              an argument is invalid: text, top_k or address (a ValueError)
     ├── VocabularyError         the vocabulary is damaged, or is not the one the server's model was trained with
     ├── UnreachableError        no connection, or it was lost: server down, wrong address (a ConnectionError)
-    ├── ServerTimeoutError      connected or not, nothing came back in time (a TimeoutError)
-    ├── ProtocolError           something answered, but not as TensorFlow Serving does
+    ├── ServerTimeoutError      no answer within the timeout (a TimeoutError)
+    ├── ProtocolError           the answer does not follow TensorFlow Serving's protocol
     └── ServerError             TensorFlow Serving answered with an error
         ├── ModelNotFoundError      no such model or version
         ├── RequestError            the model cannot answer this request
         │   └── SignatureNotFoundError  the model has no such signature
-        ├── OverloadedError         it cannot take the request now; the same request may succeed later
-        └── DeadlineError           it gave up because its own time limit ran out
+        ├── OverloadedError         it is overloaded; the same request may succeed later
+        └── DeadlineError           its own time limit ran out
 """
 
 __all__ = [
@@ -40,8 +40,8 @@ class BertMlmError(Exception):
     Attributes:
         address: the server's address as given, or None where no server was involved.
         model: the model's name, with ``/versions/N`` where a version was asked for.
-        signature: the signature that was asked.
-        attempts: how often the server was asked before this was raised, retries included.
+        signature: the requested signature.
+        attempts: the number of attempts, retries included.
     """
 
     def __init__(
@@ -68,60 +68,63 @@ class BertMlmError(Exception):
 
 
 class UsageError(BertMlmError, RuntimeError):
-    """The client is used as it cannot be: closed, in a second event loop, after an unlucky fork, or by a moved name."""
+    """Raised if the client is closed or misused.
+
+    For example in a second event loop, after a fork during a gRPC call, or with a moved argument.
+    """
 
 
 class InputError(BertMlmError, ValueError):
-    """What the caller gave cannot be asked."""
+    """Raised if an argument is invalid."""
 
 
 class VocabularyError(BertMlmError):
-    """The vocabulary is damaged, or does not belong to the server's model."""
+    """Raised if the vocabulary is damaged or mismatched."""
 
 
 class UnreachableError(BertMlmError, ConnectionError):
-    """No connection to the server, or it was lost before the answer came.
+    """Raised if the connection failed or was lost.
 
     Attributes:
-        is_final: whether the same server need not be asked again, as one whose certificate is not trusted.
+        is_final: whether a retry on the same server is pointless, for example with an untrusted certificate.
     """
 
     is_final: bool = False
 
 
 class ServerTimeoutError(BertMlmError, TimeoutError):
-    """Nothing came back within the timeout."""
+    """Raised if no answer arrived within the timeout."""
 
 
 class ProtocolError(BertMlmError):
-    """Something answered, but not as TensorFlow Serving does."""
+    """Raised if an answer does not follow TensorFlow Serving's protocol."""
 
 
 class ServerError(BertMlmError):
-    """TensorFlow Serving answered with an error."""
+    """Raised if TensorFlow Serving answered with an error."""
 
 
 class ModelNotFoundError(ServerError):
-    """The server has no such model or version."""
+    """Raised if the server has no such model or version."""
 
 
 class RequestError(ServerError):
-    """The model cannot answer this request."""
+    """Raised if the model cannot answer the request."""
 
 
 class SignatureNotFoundError(RequestError):
-    """The model has no such signature."""
+    """Raised if the model has no such signature."""
 
 
 class OverloadedError(ServerError):
-    """The server cannot take the request now; the same request may succeed later.
+    """Raised if the server is overloaded; a retry may succeed.
 
     Attributes:
-        retry_after_s: how many seconds it asked to wait (HTTP's Retry-After), or None if it did not say.
+        retry_after_s: the server's Retry-After in seconds, or None if it sent none.
     """
 
     retry_after_s: float | None = None
 
 
 class DeadlineError(ServerError):
-    """The server gave up because its own time limit ran out."""
+    """Raised if the server's own time limit ran out."""

@@ -1,4 +1,4 @@
-"""Send several requests of an exchange at once."""
+"""Send the requests of an exchange concurrently."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,7 +8,7 @@ from contextvars import copy_context
 from bert_mlm_client.transport.base import Answer, Request
 
 MAX_IN_FLIGHT = 8
-"""Limit of the requests of an exchange that are under way at once."""
+"""Maximum number of an exchange's requests in flight."""
 
 
 def send_all(requests: Sequence[Request], send: Callable[[Request], Answer], workers: Executor) -> list[Answer]:
@@ -32,7 +32,7 @@ def send_all(requests: Sequence[Request], send: Callable[[Request], Answer], wor
 
 
 async def send_all_async(requests: Sequence[Request], send: Callable[[Request], Awaitable[Answer]]) -> list[Answer]:
-    """Send the requests from tasks and return their answers; see `send_all`.
+    """Send the requests from tasks; see `send_all`.
 
     Raises:
         BertMlmError: the first error, after which the other tasks are cancelled.

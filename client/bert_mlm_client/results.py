@@ -1,4 +1,4 @@
-"""What questions are answered with: plain values that cannot be changed."""
+"""Define the immutable results of the client."""
 
 import heapq
 from collections.abc import Iterable
@@ -13,13 +13,15 @@ Vector = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One candidate for one mask, with the names of Hugging Face's FillMaskOutputElement.
+    """Candidate for a mask.
+
+    The field names are those of Hugging Face's FillMaskOutputElement.
 
     Attributes:
         score: the candidate's probability among the whole vocabulary.
         token: its id in the vocabulary.
-        token_str: its text in the vocabulary, with ``##`` where it continues a word.
-        sequence: the caller's text with this mask, and no other, replaced by the candidate.
+        token_str: its text in the vocabulary, with ``##`` if it continues a word.
+        sequence: the caller's text with only this mask replaced by the candidate.
     """
 
     score: float
@@ -30,18 +32,18 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """Whole words for the masks of a text.
+    """Words that fill all masks of a text.
 
     Attributes:
         score: from `FillMask.fill_words`, the probability of all the words together, exp(log_likelihood). From
             `FillMask.choose` and `FillMask.score`, the geometric mean of the tokens' probabilities,
             exp(log_likelihood / number of tokens), so that words of different lengths compare. For a single token
             both are its probability.
-        log_likelihood: the natural logarithm of the probability of all tokens, see `FillMask.score`; the same
-            for the same words, whichever method they come from.
+        log_likelihood: the natural logarithm of the probability of all tokens, see `FillMask.score`; every method
+            returns the same value for the same words.
         tokens: the tokens' ids, in the text's order.
         words: one word for each run of adjacent masks.
-        sequence: the caller's text with the words in place of the masks.
+        sequence: the caller's text with the masks replaced by the words.
     """
 
     score: float
@@ -52,18 +54,18 @@ class Filling:
 
     @property
     def token_str(self) -> str:
-        """The words, with a space between them."""
+        """Return the words, separated by spaces."""
         return " ".join(self.words)
 
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """How close in meaning the model takes two texts to be.
+    """Similarity of two texts in meaning.
 
     Attributes:
         score: the cosine of the texts' vectors, by ``measure``; 1 for equal texts.
-        measure: ``whitened cosine`` where the model's version has a whitening, else ``cosine``.
-        cosine: the cosine of the mean vectors as the model has them, which is high for any two texts.
+        measure: ``whitened cosine`` if the model's version has a whitening, else ``cosine``.
+        cosine: the cosine of the unwhitened mean vectors, which is high for any two texts.
     """
 
     score: float
@@ -73,13 +75,15 @@ class Similarity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """The vectors of one text, of H numbers each; two results are equal only if they are the same object.
+    """Vectors of one text, of H numbers each.
+
+    Two results are equal only if they are the same object.
 
     Attributes:
         text: the caller's text.
         cls: [H] float32, the last layer's vector of [CLS].
         mean: [H] float32, the mean of the last layer's vectors without [CLS] and [SEP].
-        whitened: [D] float32, the mean vector whitened; None where the model's version has no whitening.
+        whitened: [D] float32, the mean vector whitened; None if the model's version has no whitening.
     """
 
     text: str
@@ -90,12 +94,12 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class TokenWeight:
-    """How much an answer leans on one token of the text, or on the word in another gap.
+    """Weight of a token or another gap's word.
 
     Attributes:
         token_str: the token's text in the vocabulary, or the word.
-        weight: how much; what it measures depends on the method, see `FillMask.explain`.
-        span: its place in the caller's text, the first character and one past the last; a word's is that of its masks.
+        weight: the weight, whose unit depends on the method, see `FillMask.explain`.
+        span: its start and end in the caller's text; a word's span is that of its masks.
     """
 
     token_str: str
@@ -105,15 +109,15 @@ class TokenWeight:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What an answer leans on.
+    """Explanation of an answer.
 
     Attributes:
         text: the caller's text.
-        method: how the weights were found, ``occlusion`` or ``attention``.
-        prediction: the answer that is explained: a Prediction for one mask, or a Filling for the word in a gap.
-        weights: one for each token of the text in its order, without special tokens and masks; with ``joint`` one for
-            the word in each other gap, too.
-        note: what a reader of the weights must know, for example that the attention says nothing; usually None.
+        method: the attribution method, ``occlusion`` or ``attention``.
+        prediction: the explained answer: a Prediction for one mask, or a Filling for the word in a gap.
+        weights: one for each token of the text in its order, without special tokens and masks; with ``joint`` also one
+            for the word in each other gap.
+        note: a warning about the weights, for example that the attention has no meaning; usually None.
     """
 
     text: str
@@ -123,19 +127,19 @@ class Explanation:
     note: str | None = None
 
     def top(self, n: int = 3) -> list[TokenWeight]:
-        """Return the n tokens of the largest weights, heaviest first."""
+        """Return the n tokens with the largest weights, largest first."""
         return heapq.nlargest(n, self.weights, key=lambda weight: weight.weight)
 
 
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
-    """One version of a model on the server, with TensorFlow Serving's words.
+    """Status of a model version, in TensorFlow Serving's terms.
 
     Attributes:
         version: its number.
         state: START, LOADING, AVAILABLE, UNLOADING, END or UNKNOWN.
-        error_code: OK, or the name of gRPC's status code for what went wrong.
-        error_message: what went wrong; empty if nothing did.
+        error_code: OK, or the name of the gRPC status code of the error.
+        error_message: the error message; empty without an error.
     """
 
     version: int
@@ -146,7 +150,7 @@ class VersionStatus:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """What the server tells about a model.
+    """Status of a model on the server.
 
     Attributes:
         model: its name.
@@ -158,7 +162,7 @@ class ModelStatus:
 
     @property
     def available(self) -> tuple[VersionStatus, ...]:
-        """The versions that can be asked."""
+        """Return the available versions."""
         return tuple(version for version in self.versions if version.state == "AVAILABLE")
 
 
@@ -168,11 +172,14 @@ _ROUNDING = 1e-6  # a score is a float32: 0.55 and 0.5 are 0.0500000119 apart
 
 
 def ambiguity(candidates: Iterable[Candidate], within: float = 0.05) -> tuple[Candidate, Candidate] | None:
-    """Return the two best candidates for a mask if neither clearly wins, else None.
+    """Return the two best candidates if their scores are close.
 
     Args:
-        candidates: what `FillMask.fill` or `FillMask.choose` answered for one text, in any order.
-        within: how far apart their scores may be, both included: 0.05 is 5 percentage points.
+        candidates: the answer of `FillMask.fill` or `FillMask.choose` for one text, in any order.
+        within: the maximum difference of their scores, inclusive: 0.05 is 5 percentage points.
+
+    Returns:
+        The two candidates, or None if one clearly wins.
     """
     best = heapq.nlargest(2, candidates, key=lambda candidate: candidate.score)
     if len(best) < 2 or best[0].score - best[1].score > within + _ROUNDING:

@@ -1,4 +1,4 @@
-"""Convert text to the token ids of Hugging Face's BertTokenizer, with the spans of its tokens."""
+"""Tokenize text as Hugging Face's BertTokenizer does."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -12,9 +12,9 @@ __all__ = ["MASK", "Encoded", "TextTypeError", "Tokenizer", "check_text"]
 UNK, CLS, SEP, MASK = "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 
 Span = tuple[int, int]
-"""A place in a text: its first character and one past its last."""
+"""Start and end of a part of a text."""
 
-# What people write when they mean [MASK]: other capitals, full-width letters, spaces, brackets or one bracket missing.
+# Common misspellings of [MASK]: other case, full-width letters, spaces, other brackets or a missing bracket.
 _MISSPELT = re.compile(
     r"""[\[［【]\s*[mｍ][aａ][sｓ][kｋ]\s*[\]］】]    # [mask], ［ＭＡＳＫ］, [ MASK ]
       | [<{＜｛]\s*[mｍ][aａ][sｓ][kｋ]\s*[>}＞｝]     # <mask>, as other models write it
@@ -23,26 +23,29 @@ _MISSPELT = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-# Control characters (category Cc) but tab, line feed and carriage return, and surrogates (Cs), which are no characters.
+# Control characters (category Cc) except tab, line feed and carriage return; and surrogates (Cs).
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class TextTypeError(InputError, TypeError):
-    """What should be a text is none, say None or a number where a table has no value."""
+    """Raised if a text is not a str.
+
+    For example None or NaN from a table.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One text as the model reads it.
+    """Tokenized text.
 
     Attributes:
-        text: the text as the caller wrote it, whole also where the model reads a part.
+        text: the caller's text, complete even if the tokens are truncated.
         input_ids: S token ids, from [CLS] to [SEP].
-        mask_positions: where in input_ids the M masks stand.
-        mask_spans: where in the text they stand.
-        token_spans: where in the text each of the S tokens stands; [CLS] and [SEP] are empty, at the text's ends.
-            Characters that the tokenizer drops (spaces, accents, invisible ones) may be in no token's span, and
-            a character that becomes several tokens is in the span of each.
+        mask_positions: the positions of the M masks in input_ids.
+        mask_spans: their spans in the text.
+        token_spans: the span of each of the S tokens in the text; [CLS] and [SEP] have empty spans at the text's ends.
+            Characters that the tokenizer drops (spaces, accents, invisible ones) may be outside every span, and a
+            character that becomes several tokens is in the span of each.
     """
 
     text: str
@@ -53,26 +56,26 @@ class Encoded:
 
 
 def check_text(text: str, *, masks: bool = True) -> None:
-    """Check what can be checked without a vocabulary.
+    """Check a text without a vocabulary.
 
     Args:
-        text: what the caller wrote.
+        text: the caller's text.
         masks: whether it needs a [MASK].
 
     Raises:
-        InputError: the text is empty, has control characters, which the tokenizer would drop, or halves of surrogate
-            pairs, which it cannot read; or it needs a [MASK] and has none or a misspelt one.
-        TextTypeError: it is no string.
+        InputError: the text is empty, has control characters, which the tokenizer would drop, or lone surrogates, which
+            it cannot read; or it needs a [MASK] and has none or a misspelt one.
+        TextTypeError: the text is not a str.
     """
     if not isinstance(text, str):
-        msg = f"a text is a str, not {type(text).__name__}"
+        msg = f"a text must be a str, not {type(text).__name__}"
         raise TextTypeError(msg)
     if not text.strip():
         msg = "the text is empty; write a sentence" + (" with [MASK] where a character is missing" if masks else "")
         raise InputError(msg)
     if unreadable := _UNREADABLE.search(text):
         code = ord(unreadable[0])
-        kind = "half of a surrogate pair" if code >= 0xD800 else "a control character"
+        kind = "a lone surrogate" if code >= 0xD800 else "a control character"
         msg = f"character {unreadable.start() + 1} of the text is U+{code:04X}, {kind}; remove it"
         raise InputError(msg)
     if not masks:
@@ -86,21 +89,21 @@ def check_text(text: str, *, masks: bool = True) -> None:
 
 
 class Tokenizer:
-    """Splits text into the tokens of one vocabulary. Threads may share one.
+    """Split text into tokens of a vocabulary. Thread-safe.
 
     The ids are those of Hugging Face's BertTokenizer: match added tokens, clean the text, split off Chinese characters,
     lower-case and strip accents where the configuration says so, split at spaces and punctuation, then WordPiece
     (Devlin et al. 2019, and `tokenization.py` of google-research/bert).
 
-    A text can contain [MASK] and added tokens. [CLS], [SEP], [PAD] and [UNK] in it are words in brackets, which
-    transformers calls ``split_special_tokens``, so that no text can end a sentence or blank a token.
+    A text can contain [MASK] and added tokens. [CLS], [SEP], [PAD] and [UNK] in it are split into words and brackets
+    (``split_special_tokens`` of transformers), so that a text cannot inject special tokens.
 
     Args:
         vocabulary: the tokens of vocab.txt.
-        config: the settings, with the tokens that were added.
+        config: the settings, with the added tokens.
 
     Attributes:
-        tokens: every token by id, added ones included; "" for an id without a name.
+        tokens: every token by id, added ones included; "" for an id without a token.
 
     Raises:
         VocabularyError: a special token is missing, or an added token has an id that transformers would not give it.
@@ -118,7 +121,7 @@ class Tokenizer:
             raise VocabularyError(msg)
         self._unk, self._cls, self._sep, self._mask = ids[UNK], ids[CLS], ids[SEP], ids[MASK]
         self._backend = _build_backend(ids, config)
-        ids.pop("", None)  # it counts in the ids of added tokens, and stands for no text
+        ids.pop("", None)  # it counts for the ids of added tokens, but is not a token
         self._ids = ids | {token.content: token.id for token in config.added_tokens}
         self._stripping = {token.id for token in config.added_tokens if token.lstrip or token.rstrip}
         names = [*vocabulary.tokens, *[""] * (config.rows - len(vocabulary.tokens))]
@@ -127,29 +130,29 @@ class Tokenizer:
         self.tokens = tuple(names)
 
     def encode(self, text: str, *, truncate: bool = False, masks: bool = True) -> Encoded:
-        """Cut one text.
+        """Tokenize a text.
 
         Args:
-            text: what the model shall read.
-            truncate: keep what is around the masks of a text that is too long, as much on either side as fits; of one
-                without masks its beginning. The spans still count the whole text's characters.
+            text: the text.
+            truncate: truncate a text that is too long, keeping equal parts on both sides of its masks; without masks,
+                keep the start. The spans still refer to the whole text.
             masks: whether the text needs a [MASK].
 
         Raises:
-            InputError: see `check_text`; or the model reads nothing of the text, or less than all of it, or with
-                ``truncate`` less than all its masks.
-            TextTypeError: it is no string.
+            InputError: see `check_text`; or the text has no tokens or too many, or with ``truncate`` its masks are too
+                far apart.
+            TextTypeError: the text is not a str.
         """
         check_text(text, masks=masks)
         return self.encode_checked(text, truncate=truncate, masks=masks)
 
     def encode_checked(self, text: str, *, truncate: bool = False, masks: bool = True) -> Encoded:
-        """Cut a text that `check_text` has accepted; see `encode`.
+        """Tokenize a text that passed `check_text`; see `encode`.
 
         Raises:
-            InputError: the model reads nothing of the text, or less than all of it.
+            InputError: the text has no tokens, or too many.
         """
-        ids, spans = self._cut(text)
+        ids, spans = self._tokenize(text)
         if not ids:
             msg = "the text has spaces and invisible characters only; write a sentence"
             raise InputError(msg)
@@ -160,7 +163,7 @@ class Tokenizer:
                     f"the text is {len(ids) + 2} tokens long with [CLS] and [SEP], {len(ids) - room} more than the "
                     f"{self.config.max_length} that the model reads; shorten it"
                 )
-                raise InputError(msg + (", or keep what is around the masks with truncate=True" if masks else ""))
+                raise InputError(msg + (", or keep the part around the masks with truncate=True" if masks else ""))
             kept = _around([place for place, token in enumerate(ids) if token == self._mask], len(ids), room)
             ids, spans = ids[kept], spans[kept]
         input_ids = (self._cls, *ids, self._sep)
@@ -169,45 +172,45 @@ class Tokenizer:
         return Encoded(text, input_ids, positions, tuple(token_spans[place] for place in positions), token_spans)
 
     def token_id(self, token: str) -> int | None:
-        """Return the id of a token that is written as in the vocabulary or was added to it; None if there is none."""
+        """Return a token's id, or None for an unknown token."""
         return self._ids.get(token)
 
     def word_ids(self, word: str) -> tuple[int, ...]:
-        """Cut a word that may stand in place of masks, one token for each of them.
+        """Tokenize a word that replaces masks, one token each.
 
         Args:
             word: a word of any length, or a piece with ``##`` as `Prediction.token_str` has it.
 
         Raises:
-            InputError: the word is empty, or has a mask or something that the vocabulary does not.
-            TextTypeError: it is no string.
+            InputError: the word is empty, has a mask, or is not in the vocabulary.
+            TextTypeError: the word is not a str.
         """
         if not isinstance(word, str):
-            msg = f"a word is a str, not {type(word).__name__}"
+            msg = f"a word must be a str, not {type(word).__name__}"
             raise TextTypeError(msg)
         if unreadable := _UNREADABLE.search(word):
-            msg = f"the word {word!r} has U+{ord(unreadable[0]):04X}, which is no readable character; remove it"
+            msg = f"the word {word!r} has the unreadable character U+{ord(unreadable[0]):04X}; remove it"
             raise InputError(msg)
         if word.startswith("##") and (piece := self.token_id(word)) is not None:
             return (piece,)
-        ids, spans = self._cut(word)
+        ids, spans = self._tokenize(word)
         if not ids:
             msg = f"the word {word!r} is empty; write a word"
             raise InputError(msg)
         if self._mask in ids:
-            msg = f"the word {word!r} has a [MASK]; write what shall stand in its place"
+            msg = f"the word {word!r} has a [MASK]; write the word that replaces it"
             raise InputError(msg)
         if self._unk in ids:
             start, end = spans[ids.index(self._unk)]
-            msg = f"the word {word!r} has {word[start:end]!r}, which the model's vocabulary does not have"
+            msg = f"the word {word!r} has {word[start:end]!r}, which is not in the model's vocabulary"
             raise InputError(msg)
         return tuple(ids)
 
-    def _cut(self, text: str) -> tuple[list[int], list[Span]]:
-        """Return the tokens without [CLS] and [SEP], and their places in the text."""
+    def _tokenize(self, text: str) -> tuple[list[int], list[Span]]:
+        """Return token ids and spans, without [CLS] and [SEP]."""
         pieces = self._backend.encode(text, add_special_tokens=False)
         ids, spans = pieces.ids, pieces.offsets
-        if self._stripping:  # the spaces that such a token takes are not part of it
+        if self._stripping:  # exclude the spaces that the token's match includes
             spans = [
                 _without_spaces(text, span) if token in self._stripping else span
                 for token, span in zip(ids, spans, strict=True)
@@ -216,11 +219,11 @@ class Tokenizer:
 
 
 def _build_backend(ids: dict[str, int], config: TokenizerConfig) -> Any:
-    """Return the `tokenizers.Tokenizer` that transformers builds."""
+    """Build the same `tokenizers.Tokenizer` as transformers."""
     from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
-    # The library numbers new tokens from the size of the vocabulary, where transformers counts all empty lines of
-    # vocab.txt as one token. No word is empty, so it changes no other id.
+    # The library numbers new tokens from the size of the vocabulary; transformers counts all empty lines of vocab.txt
+    # as one token. An empty word never occurs, so no other id changes.
     new = [token.id for token in config.added_tokens if token.content not in ids]
     if min(new, default=0) > len(ids):
         ids = ids | {"": len(ids)}
@@ -256,12 +259,12 @@ def _without_spaces(text: str, span: Span) -> Span:
 
 
 def _around(masks: list[int], length: int, room: int) -> slice:
-    """Choose ``room`` of ``length`` tokens with the masks in the middle, as near as the text's ends allow."""
+    """Return ``room`` of ``length`` tokens, centred on the masks."""
     first, last = (masks[0], masks[-1]) if masks else (0, 0)
     if last - first >= room:
         msg = (
             f"the first and the last [MASK] are {last - first} tokens apart, the model reads {room} at once; "
-            "ask about the masks in parts of the text"
+            "split the text"
         )
         raise InputError(msg)
     start = min(max((first + last + 1 - room) // 2, 0), length - room)

@@ -1,4 +1,4 @@
-"""Read the vocabulary and the tokenizer's settings, which the server's `tokenizer` signature returns."""
+"""Parse the vocabulary and the tokenizer's settings."""
 
 import hashlib
 import json
@@ -14,10 +14,10 @@ __all__ = ["AddedToken", "TokenizerConfig", "Vocabulary", "check_match"]
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    r"""The tokens by id.
+    r"""Tokens by id.
 
     Attributes:
-        tokens: the lines of vocab.txt; an empty one is a row of the embeddings without a name.
+        tokens: the lines of vocab.txt; an empty line is an embedding row without a token.
         digest: the SHA-256 of the tokens joined with ``\n``, in hexadecimal.
     """
 
@@ -28,7 +28,7 @@ class Vocabulary:
     def parse(cls, content: bytes) -> Self:
         r"""Parse the bytes of a vocab.txt.
 
-        Lines end in ``\n`` or ``\r\n`` alone: U+2028 is token 343 of bert-base-chinese. A byte-order mark and empty
+        Only ``\n`` and ``\r\n`` end a line: U+2028 is token 343 of bert-base-chinese. A byte-order mark and empty
         lines at the end are dropped.
 
         Raises:
@@ -59,12 +59,14 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class AddedToken:
-    """A token that is matched in the text before WordPiece splits it. Names are Hugging Face's.
+    """Token that is matched before WordPiece.
+
+    The field names are those of Hugging Face.
 
     Attributes:
-        id: its id: that of a line of vocab.txt, or one beyond them.
-        content: the token as it is written.
-        single_word: match it only where it is not part of a word.
+        id: its id, in vocab.txt or beyond its end.
+        content: its text.
+        single_word: match it only as a whole word.
         lstrip: include the spaces before it in the match.
         rstrip: include the spaces after it in the match.
         normalized: match it in the normalised text (lower-cased, for example), not in the raw text.
@@ -82,17 +84,19 @@ class AddedToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenizerConfig:
-    """The tokenizer's settings. Names and defaults are those of Hugging Face's tokenizer_config.json.
+    """Settings of the tokenizer.
+
+    Names and defaults are those of Hugging Face's tokenizer_config.json.
 
     Attributes:
         do_lower_case: convert text to lower case.
         strip_accents: remove accents; None follows do_lower_case.
         tokenize_chinese_chars: make every Chinese character a word of its own.
         max_length: the longest input in tokens, [CLS] and [SEP] included.
-        vocab_size: the number of tokens in vocab.txt, without those that were added to it; None where unknown.
-        vocab_sha256: the vocabulary's digest; None where unknown.
-        added_tokens: tokens that are matched before WordPiece, in the order of their ids; [MASK] only where its flags
-            are not the usual ones.
+        vocab_size: the number of tokens in vocab.txt, without added tokens; None if unknown.
+        vocab_sha256: the vocabulary's digest; None if unknown.
+        added_tokens: tokens that are matched before WordPiece, in the order of their ids; [MASK] only if its flags
+            differ from the default.
     """
 
     do_lower_case: bool = True
@@ -108,7 +112,7 @@ class TokenizerConfig:
         """Parse the JSON that the `tokenizer` signature returns.
 
         Raises:
-            VocabularyError: the JSON is damaged or one of its values is missing or of another type.
+            VocabularyError: the JSON is invalid, or a value is missing or has the wrong type.
         """
         try:
             config = json.loads(content)
@@ -122,21 +126,21 @@ class TokenizerConfig:
             max_length=_typed(config, "max_length", int),
             vocab_size=_typed(config, "vocab_size", int),
             vocab_sha256=_typed(config, "vocab_sha256", str),
-            # Exports that know no added tokens leave them out.
+            # Older exports have no such field.
             added_tokens=_added_tokens(_typed({"added_tokens": [], **config}, "added_tokens", list)),
         )
 
     @property
     def rows(self) -> int:
-        """The number of ids up to the last token that has a name."""
+        """Return the number of ids, added tokens included."""
         return max([self.vocab_size or 0, *(token.id + 1 for token in self.added_tokens)])
 
 
 def check_match(vocabulary: Vocabulary, config: TokenizerConfig) -> None:
-    """Check that the vocabulary is that of the server's model.
+    """Check that the vocabulary matches the server's model.
 
     Raises:
-        VocabularyError: it is another one; the message has both sizes and digests.
+        VocabularyError: it does not match; the message has both sizes and digests.
     """
     if vocabulary.digest != config.vocab_sha256:
         msg = (
@@ -157,7 +161,8 @@ def _added_tokens(listed: list[Any]) -> tuple[AddedToken, ...]:
 
 
 def _typed(config: Any, name: str, *types: type) -> Any:
-    """Return a value of the configuration, which must be exactly of one of the types: JSON's true is not a number."""
+    """Return a value of the configuration after a type check."""
+    # Exact types: a bool is an int in Python, but not in JSON.
     value = config.get(name, ...) if isinstance(config, dict) else ...
     if type(value) not in types:
         msg = f"the server's tokenizer configuration has no valid {name!r}; export the model again"

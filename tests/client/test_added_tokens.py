@@ -118,7 +118,7 @@ def test_any_added_tokens_are_matched_as_the_library_matches_them(
     ours = Tokenizer(VOCABULARY, as_config(config, built, added))
     text = between.join(parts)
     expected = built.encode(text, add_special_tokens=False)
-    ids, spans = ours._cut(text)
+    ids, spans = ours._tokenize(text)
     assert ids == expected.ids
     stripping = {token.content for token in added if token.lstrip or token.rstrip}
     for number, span, (start, end) in zip(ids, spans, expected.offsets, strict=True):

@@ -112,4 +112,4 @@ def test_a_text_that_is_missing_fails_alone(missing: Any) -> None:
     with FillMask(InProcess(TableModel())) as client:
         answers = list(ask_all(["一[MASK]", missing, "[MASK]"], client.fill, length=len))
     assert [isinstance(answer, InputError) for _, answer in answers] == [False, True, False]
-    assert "a text is a str, not" in str(answers[1][1])
+    assert "a text must be a str, not" in str(answers[1][1])

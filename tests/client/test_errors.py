@@ -69,7 +69,7 @@ def asking(request: pytest.FixtureRequest) -> Callable[..., None]:
         ("[MASK]\0", r"character 7 of the text is U\+0000, a control character"),
         ("\x1b[MASK]", r"U\+001B, a control character"),
         ("[MASK]\x85", r"U\+0085, a control character"),
-        ("[MASK]\ud83d", r"U\+D83D, half of a surrogate pair"),
+        ("[MASK]\ud83d", r"U\+D83D, a lone surrogate"),
     ],
 )
 def test_an_invalid_text_is_rejected_before_any_request(refusing_port: int, text: str, message: str) -> None:
@@ -93,7 +93,7 @@ def test_a_text_that_is_not_a_str_is_a_type_error(refusing_port: int, text: str)
         client.fill([text])
     with (
         FillMask(f"http://127.0.0.1:{refusing_port}") as client,
-        pytest.raises(TypeError, match="text 2 of 2: a text is"),
+        pytest.raises(TypeError, match="text 2 of 2: a text must be"),
     ):
         client.fill([TEXT, text])
 
@@ -113,9 +113,9 @@ def test_a_text_that_is_not_a_str_is_a_type_error(refusing_port: int, text: str)
         ("grpc://localhost:8500/v1", "must not have a path"),
         ("grpc://localhost:0", "has port 0"),
         ("http://localhost:8501/v1/models/bert_mlm", "leave out /v1/models and what follows"),
-        (None, "an address is a str"),
-        ({"grpc://localhost"}, "an address is a str"),
-        (["grpc://localhost", None], "an address is a str"),
+        (None, "an address must be a str"),
+        ({"grpc://localhost"}, "an address must be a str"),
+        (["grpc://localhost", None], "an address must be a str"),
         ("http://localhost:8501?x=1", "must not have a user, a query or a fragment"),
     ],
 )
@@ -287,7 +287,7 @@ def test_a_damaged_grpc_answer_is_invalid(asking: Callable[..., None]) -> None:
     server = grpc.server(ThreadPoolExecutor(1), handlers=[service])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    with pytest.raises(ProtocolError, match="no answer of TensorFlow Serving"):
+    with pytest.raises(ProtocolError, match="not an answer of TensorFlow Serving"):
         asking(f"grpc://127.0.0.1:{port}")
     server.stop(grace=None).wait()
 

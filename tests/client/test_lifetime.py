@@ -71,7 +71,7 @@ def test_a_forked_process_has_an_async_client_of_its_own_over_rest(rest_url: str
 
 
 def test_a_forked_async_grpc_client_raises_usage_error(grpc_url: str, environment: dict[str, str]) -> None:
-    assert "gRPC does not survive this fork" in forked(f"AsyncFillMask({grpc_url!r}, timeout=60)", environment)
+    assert "gRPC cannot be used after this fork" in forked(f"AsyncFillMask({grpc_url!r}, timeout=60)", environment)
 
 
 @dataclass

@@ -152,12 +152,12 @@ def test_every_token_that_a_prediction_can_have_is_a_candidate(token: str) -> No
         ("", "'' is empty; write a word"),
         (" \t", "is empty"),
         ("\u200b", "is empty"),
-        ("北鑫", "'北鑫' has '鑫', which the model's vocabulary does not have"),
+        ("北鑫", "'北鑫' has '鑫', which is not in the model's vocabulary"),
         ("😀", "has '😀'"),
         ("[UNK]", r"has '\['"),
         ("北[MASK]", r"has a \[MASK\]"),
-        ("北\x07", r"has U\+0007"),
-        ("\ud83d", r"has U\+D83D"),
+        ("北\x07", r"has the unreadable character U\+0007"),
+        ("\ud83d", r"has the unreadable character U\+D83D"),
     ],
 )
 def test_an_invalid_word_is_rejected(word: str, message: str) -> None:
@@ -167,5 +167,5 @@ def test_an_invalid_word_is_rejected(word: str, message: str) -> None:
 
 @pytest.mark.parametrize("word", [None, 3, b"x"])
 def test_a_candidate_is_a_string(word: str) -> None:
-    with pytest.raises(TypeError, match="a word is a str"):
+    with pytest.raises(TypeError, match="a word must be a str"):
         Tokenizer(SMALL, TokenizerConfig()).word_ids(word)

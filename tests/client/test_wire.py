@@ -178,7 +178,7 @@ def test_content_of_an_empty_tensor_is_not_read() -> None:
 
 
 def test_a_type_unknown_to_tensorflow_is_rejected() -> None:
-    with pytest.raises(TypeError, match="cannot travel in a TensorProto"):
+    with pytest.raises(TypeError, match="cannot be encoded in a TensorProto"):
         encode_tensor(np.array(["text"]))
 
 

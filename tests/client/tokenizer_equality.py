@@ -138,7 +138,7 @@ def actual(ours: Tokenizer, text: str) -> tuple[Cut, bool]:
     try:
         encoded = ours.encode(text, masks=False)
     except InputError:
-        return ours._cut(text), False
+        return ours._tokenize(text), False
     return (list(encoded.input_ids[1:-1]), list(encoded.token_spans[1:-1])), True
 
 

@@ -1,4 +1,4 @@
-"""The command ``bert-mlm``."""
+"""Provide the command ``bert-mlm``."""
 
 from bert_mlm_client.cli.main import main
 

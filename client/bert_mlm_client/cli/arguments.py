@@ -1,4 +1,4 @@
-"""The command line: commands and their options."""
+"""Parse the command line."""
 
 import argparse
 import os
@@ -19,25 +19,25 @@ _URL = "grpc://127.0.0.1:8500"
 _MASK = "[MASK]"
 _TIMEOUT_S = 10.0
 _TIMEOUT_OF_MANY_S = 60.0
-"""Nobody sits and waits for a line among many, and requests that are under way together wait for each other."""
+"""Longer, because concurrent requests queue behind each other and no user waits for a single line."""
 
 
 def parse(arguments: Sequence[str] | None) -> Namespace:
-    """Return the options, complete and free of contradictions, or end the process with status 2.
+    """Parse and validate the options, or exit with status 2.
 
-    Of a command that asks questions, ``given`` are those on the command line, each a tuple of texts, and ``source`` is
-    the file that has more of them, ``-`` for standard input; one of the two is empty.
+    For a command that asks questions, ``given`` holds the questions of the command line, each a tuple of texts, and
+    ``source`` names the input file, ``-`` for standard input. One of the two is empty.
     """
     if arguments is None:
-        # UTF-8 whatever the locale says; what is none is kept, because a file's name may be any bytes.
+        # UTF-8 in every locale; surrogateescape, because a file name may be any bytes.
         arguments = [os.fsencode(argument).decode("utf-8", "surrogateescape") for argument in sys.argv[1:]]
     options, unknown = build_parser().parse_known_args(arguments)
     if unknown:
         is_text = any(_MASK in each or not each.isascii() for each in unknown)
-        hint = "; put -- before a text that begins with -" if is_text else ""
+        hint = "; put -- before a text that starts with -" if is_text else ""
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     if sys.stdout is None and getattr(options, "output", None) in {None, "-"}:
-        options.parser.error("standard output is closed, and the answer would go there")
+        options.parser.error("standard output is closed, where the answer is written")
     if options.command == "completion":
         return options
     options.url = options.url or os.environ.get("BERT_MLM_URL", "").split() or [_URL]
@@ -52,7 +52,7 @@ def parse(arguments: Sequence[str] | None) -> Namespace:
 
 
 def build_parser() -> ArgumentParser:
-    """Return the parser of the whole command line."""
+    """Build the argument parser."""
     parser = ArgumentParser(
         prog="bert-mlm",
         description="Ask a Chinese masked language model on TensorFlow Serving.",
@@ -79,8 +79,8 @@ def build_parser() -> ArgumentParser:
         "--top-k", type=_count, default=5, metavar="K", help="answers for each mask (default: %(default)s)"
     )
     fill.add_argument("--targets", nargs="+", metavar="WORD", help="choose from these words, of any length")
-    fill.add_argument("--joint", action="store_true", help="the best words for all masks together, 16 answers at most")
-    fill.add_argument("--skip-punctuation", action="store_true", help="no punctuation among the answers")
+    fill.add_argument("--joint", action="store_true", help="the best words for all masks together, at most 16 answers")
+    fill.add_argument("--skip-punctuation", action="store_true", help="exclude punctuation from the answers")
     _add_truncate(fill)
 
     score = add("score", "compare candidates for the [MASK] of a text")
@@ -96,7 +96,7 @@ def build_parser() -> ArgumentParser:
     features.add_argument("texts", nargs="*", metavar="TEXT", help="a text, or - for standard input")
     _add_truncate(features)
 
-    explain = add("explain", "show what an answer leans on")
+    explain = add("explain", "show which tokens determine an answer")
     explain.add_argument("texts", nargs="*", metavar="TEXT", help="a text with [MASK], or - for standard input")
     explain.add_argument(
         "--target",
@@ -106,11 +106,14 @@ def build_parser() -> ArgumentParser:
     )
     explain.add_argument("--joint", action="store_true", help="explain the best words for all masks together")
     explain.add_argument(
-        "--method", choices=["occlusion", "attention"], default="occlusion", help="how to weigh (default: %(default)s)"
+        "--method",
+        choices=["occlusion", "attention"],
+        default="occlusion",
+        help="the attribution method (default: %(default)s)",
     )
     _add_truncate(explain)
 
-    status = add("status", "show which versions of the model can be asked")
+    status = add("status", "show the status of the model's versions")
     for command in (fill, score, similar, features, explain):
         _add_lines(command)
     for command in (fill, score, similar, features, explain, status):
@@ -123,32 +126,32 @@ def build_parser() -> ArgumentParser:
 
 
 def _add_truncate(parser: ArgumentParser) -> None:
-    parser.add_argument("--truncate", action="store_true", help="cut texts that are too long for the model")
+    parser.add_argument("--truncate", action="store_true", help="truncate texts that are too long for the model")
 
 
 def _add_lines(parser: ArgumentParser) -> None:
-    lines = parser.add_argument_group("many texts, a line each")
+    lines = parser.add_argument_group("many texts, one a line")
     lines.add_argument(
-        "-i", "--input", type=_file, metavar=FILE, help="ask about the lines of a file, - for standard input"
+        "-i", "--input", type=_file, metavar=FILE, help="read questions from the lines of a file, - for standard input"
     )
     lines.add_argument(
         "-o",
         "--output",
         type=_file,
         metavar=FILE,
-        help="write a line of JSON for each to a file, - for standard output",
+        help="write a line of JSON for each line to a file, - for standard output",
     )
     lines.add_argument(
-        "--format", choices=["plain", "jsonl", "tsv"], help="how lines are read (default: by the file's name)"
+        "--format", choices=["plain", "jsonl", "tsv"], help="format of the lines (default: by file extension)"
     )
     lines.add_argument("--field", action="append", metavar="NAME", help="a field of a JSON line; repeat for several")
     lines.add_argument(
         "--column", action="append", metavar="N", help="a column by number, or by its name in the first line; repeat"
     )
     lines.add_argument(
-        "--workers", type=_count, default=4, metavar="N", help="requests under way at once (default: %(default)s)"
+        "--workers", type=_count, default=4, metavar="N", help="concurrent requests (default: %(default)s)"
     )
-    lines.add_argument("--resume", action="store_true", help="go on where the output file ends")
+    lines.add_argument("--resume", action="store_true", help="resume an incomplete output file")
 
 
 def _add_server(parser: ArgumentParser) -> None:
@@ -173,7 +176,7 @@ def _count(text: str) -> int:
     try:
         count = int(text)
     except ValueError as error:
-        msg = f"{text!r} is no whole number"
+        msg = f"{text!r} is not a whole number"
         raise argparse.ArgumentTypeError(msg) from error
     if count < 1:
         msg = f"{count} is less than 1"
@@ -182,7 +185,7 @@ def _count(text: str) -> int:
 
 
 def _text(argument: str) -> str:
-    """Return an argument that is no file's name and no number."""
+    """Return a text argument, which must be UTF-8."""
     try:
         argument.encode()
     except UnicodeEncodeError as error:
@@ -192,7 +195,7 @@ def _text(argument: str) -> str:
 
 
 def _file(name: str) -> str:
-    """Return a file's name as the system's calls take it in this locale."""
+    """Return a file name in the file system encoding."""
     if not name:
         msg = "the name is empty"
         raise argparse.ArgumentTypeError(msg)
@@ -200,74 +203,74 @@ def _file(name: str) -> str:
 
 
 def _questions(options: Namespace) -> tuple[list[tuple[str, ...]], str]:
-    """Return the questions that the command line has, or else the file that has them."""
+    """Return the command line's questions, or the input file."""
     texts: list[str] = options.texts
     targets: list[str] = getattr(options, "targets", None) or []
     if taken := [word for word in targets if _MASK in word]:
-        options.parser.error(f"--targets took the text {taken[0]} for a word; {_BEFORE_TARGETS}")
+        options.parser.error(f"--targets took the text {taken[0]} as a word; {_BEFORE_TARGETS}")
     if options.input is not None and texts:
         options.parser.error("give texts or --input, not both")
     if options.input is not None or texts == ["-"]:
         source = options.input or "-"
         if source == "-" and sys.stdin is None:
-            options.parser.error("standard input is closed, and the texts would come from there")
+            options.parser.error("standard input is closed, where the texts are read")
         return [], source
     if not texts:
-        if sys.stdin is None or not _is_waiting(sys.stdin.fileno()):
-            hint = f"; --targets took all that followed: {_BEFORE_TARGETS}" if targets else ""
+        if sys.stdin is None or not _is_piped(sys.stdin.fileno()):
+            hint = f"; --targets took all words after it: {_BEFORE_TARGETS}" if targets else ""
             options.parser.error(f"give a text, or lines by --input or a pipe{hint}")
         return [], "-"
     if options.command == "similar" and len(texts) != 2:
-        options.parser.error(f"give two texts to compare, not {len(texts)}; more pairs come by --input or a pipe")
+        options.parser.error(f"give two texts to compare, not {len(texts)}; pass more pairs by --input or a pipe")
     if options.command == "score" and len(texts) < 2:
-        options.parser.error("give a candidate or more after the text")
+        options.parser.error("give at least one candidate after the text")
     return ([tuple(texts)] if options.command in {"similar", "score"} else [(text,) for text in texts]), ""
 
 
 _BEFORE_TARGETS = "put the text before --targets, or -- before the text"
 
 
-def _is_waiting(descriptor: int) -> bool:
-    """Return whether a descriptor is a pipe, a socket or a file, and no terminal, where nobody knows what to type."""
+def _is_piped(descriptor: int) -> bool:
+    """Return whether a descriptor is not a terminal."""
     return not stat.S_ISCHR(os.fstat(descriptor).st_mode)
 
 
 def _check(options: Namespace) -> None:
-    """End the process with status 2 if options contradict each other."""
+    """Exit with status 2 if options contradict each other."""
     error = options.parser.error
     if options.command == "fill" and options.targets and (options.joint or options.skip_punctuation):
-        error("--targets are the words to choose from; leave out --joint and --skip-punctuation")
+        error("--targets cannot be combined with --joint and --skip-punctuation")
     if options.command in {"similar", "score"} and options.format == "plain":
-        error("a plain line is one text; use --format tsv or jsonl")
+        error("a plain line is a single text; use --format tsv or jsonl")
     if options.field and options.column:
         error("--field is for JSON lines and --column for columns; give one of them")
     if options.format is None:
         options.format = "jsonl" if options.field else "tsv" if options.column else None
     if (options.field and options.format != "jsonl") or (options.column and options.format != "tsv"):
         error(f"--field is for --format jsonl and --column for tsv, not for {options.format}")
-    if options.source and _same(options.source, options.output or "-"):
+    if options.source and _is_same_file(options.source, options.output or "-"):
         error("the input and the output are the same file")
     if options.resume and (options.output in {None, "-"} or options.source in {"", "-"}):
-        error("--resume needs --input and --output, both of them files")
+        error("--resume needs --input and --output files")
     places = options.field or options.column
-    wanted = _PLACES.get(options.command, 1)
+    wanted = _FIELD_COUNTS.get(options.command, 1)
     if places and len(places) != wanted and not (options.column and options.command == "score"):
         error(f"{options.command} needs {wanted} of them, not {len(places)}")
     if any(column.isdecimal() and not int(column) for column in options.column or ()):
-        error("columns count from 1")
+        error("columns are numbered from 1")
 
 
-_PLACES = {"similar": 2, "score": 2}
-"""How many fields or columns a command's question has where it is not one; ``score`` takes more columns too."""
+_FIELD_COUNTS = {"similar": 2, "score": 2}
+"""Number of fields or columns of a command's question, by default 1; ``score`` also takes more columns."""
 
 
-def _same(source: str, output: str) -> bool:
-    """Return whether what is written to the output would be read as input, whatever names the two have."""
+def _is_same_file(source: str, output: str) -> bool:
+    """Return whether two names refer to the same file."""
     try:
         read, written = _stat(source, sys.stdin), _stat(output, sys.stdout)
     except OSError:
         return os.path.realpath(source) == os.path.realpath(output)
-    # A terminal or a socket goes both ways.
+    # A terminal or a socket can be both input and output.
     return os.path.samestat(read, written) and not (stat.S_ISCHR(read.st_mode) or stat.S_ISSOCK(read.st_mode))
 
 

@@ -1,4 +1,4 @@
-"""Many questions, a line each: from a file or a pipe to a file, to a pipe or to tables."""
+"""Answer the lines of a file or a pipe."""
 
 import sys
 from argparse import Namespace
@@ -22,19 +22,19 @@ from bert_mlm_client.client import FillMask
 from bert_mlm_client.errors import BertMlmError, InputError
 
 _INPUT_AND_OUTPUT = {"given", "source", "parser", "texts", "input", "output", "json", "resume"}
-_ASIDE = _INPUT_AND_OUTPUT | {"timeout", "url", "vocab", "workers"}
-"""The options that no answer depends on. A run may be resumed with others, also on another server: that one and the
-same model is behind an address, this side cannot know."""
+_UNRECORDED = _INPUT_AND_OUTPUT | {"timeout", "url", "vocab", "workers"}
+"""Options that do not change the answers, so that a run may be resumed with other values. The address is among them:
+the client cannot tell whether two addresses serve the same model."""
 
-_ALIKE = 100
-"""If so many lines fail at the beginning, and all in the same words, not they are at fault but the options."""
+_MAX_IDENTICAL_FAILURES = 100
+"""Stop after this many identical failures at the start: the options are wrong, not the input."""
 
 
 def run(question: Question[Any], client: FillMask, options: Namespace) -> ExitStatus:
     """Answer every line and return the exit status.
 
     Raises:
-        BertMlmError: the server or the options are at fault; a note says how to go on.
+        BertMlmError: the server or the options caused it; a note says how to continue.
         OSError: a file cannot be read or written; likewise.
     """
     path = None if options.output in {None, "-"} else Path(options.output)
@@ -54,19 +54,19 @@ def run(question: Question[Any], client: FillMask, options: Namespace) -> ExitSt
                 progress=bar.advance,
             )
             with closing(answers):
-                for line, answer in _held_back(answers) if done.lines == done.failed else answers:
+                for line, answer in _check_first_answers(answers) if done.lines == done.failed else answers:
                     write(line, answer)
                     count.add(answer)
     except (BertMlmError, OSError) as error:
         if output is not None and count.lines > count.failed:
-            error.add_note(_how_to_go_on(count, output))
+            error.add_note(_resume_hint(count, output))
         elif output is not None:
-            output.give_up()
+            output.discard()
         raise
     if interrupt.pressed:
         if output is not None and not output.begun:
-            output.give_up()
-        print(f"bert-mlm: {_how_to_go_on(count, output)}", file=sys.stderr)
+            output.discard()
+        print(f"bert-mlm: {_resume_hint(count, output)}", file=sys.stderr)
         return ExitStatus.INTERRUPTED
     if output is not None:
         output.complete()
@@ -79,7 +79,7 @@ def run(question: Question[Any], client: FillMask, options: Namespace) -> ExitSt
 
 @dataclass(slots=True)
 class _Count:
-    """How many lines were answered or failed, before a resumption too."""
+    """Count answered and failed lines, earlier runs included."""
 
     lines: int
     failed: int
@@ -89,40 +89,44 @@ class _Count:
         self.failed += isinstance(answer, BertMlmError)
 
 
-def _held_back(answers: Iterator[tuple[Line[Any], Any]]) -> Iterator[tuple[Line[Any], Any]]:
-    """Yield the answers, the first not before it is clear that not all lines fail, and in the same words."""
+def _check_first_answers(answers: Iterator[tuple[Line[Any], Any]]) -> Iterator[tuple[Line[Any], Any]]:
+    """Yield the answers unless the first ones all fail alike.
+
+    Raises:
+        InputError: the first lines all fail with the same message.
+    """
     first = []
     for line, answer in answers:
         first.append((line, answer))
         if not isinstance(answer, BertMlmError) or str(answer) != str(first[0][1]):
             break
-        if len(first) == _ALIKE:
-            msg = f"the first {_ALIKE} lines all fail, so that no more were asked: {answer}"
+        if len(first) == _MAX_IDENTICAL_FAILURES:
+            msg = f"the first {_MAX_IDENTICAL_FAILURES} lines all fail, stopped: {answer}"
             raise InputError(msg)
     yield from first
     yield from answers
 
 
 def _ask(question: Question[Any], client: FillMask, lines: Sequence[Line[Any]]) -> list[Any]:
-    """Return the lines' answers, and of those that could not be read why."""
+    """Return each line's answer, or its read error."""
     asked = [line.question for line in lines if not isinstance(line.question, InputError)]
     answers = iter(question.ask(client, asked) if asked else ())
     return [line.question if isinstance(line.question, InputError) else next(answers) for line in lines]
 
 
 def _recipe(options: Namespace, output: Path | None) -> Recipe | None:
-    """Return what the output is made with; None if it cannot be resumed, one of the two being no plain file."""
+    """Return the recipe, or None without regular files."""
     if output is None or options.source in {"", "-"}:
         return None
     source = Path(options.source)
     if any(path.exists() and not path.is_file() for path in (source, output)):
         return None
-    return Recipe.of(source, {name: value for name, value in vars(options).items() if name not in _ASIDE})
+    return Recipe.of(source, {name: value for name, value in vars(options).items() if name not in _UNRECORDED})
 
 
 @contextmanager
 def _source(question: Question[Any], options: Namespace) -> Iterator[Iterator[Line[Any]]]:
-    """Open what has the questions."""
+    """Open the source of the questions."""
     if options.given:
         items = [question.build(*values) for values in options.given]
         yield (Line(number, item, question.fields(item)) for number, item in enumerate(items, 1))
@@ -135,7 +139,7 @@ def _source(question: Question[Any], options: Namespace) -> Iterator[Iterator[Li
 
 @contextmanager
 def _sink(options: Namespace, output: Output | None) -> Iterator[Callable[[Line[Any], Any], None]]:
-    """Yield what writes an answer to where answers go."""
+    """Yield the function that writes an answer."""
     if output is not None:
         with closing(output):
             yield lambda line, answer: output.write(line_of(line, answer))
@@ -151,7 +155,7 @@ def _print_document(line: Line[Any], answer: Any) -> None:
 
 
 def _tables(command: str) -> Callable[[Line[Any], Any], None]:
-    """Return what prints an answer as a table."""
+    """Return a function that prints answers as tables."""
     from bert_mlm_client.cli.tables import Tables
 
     shown = Tables(command)
@@ -165,10 +169,10 @@ def _tables(command: str) -> Callable[[Line[Any], Any], None]:
     return write
 
 
-def _how_to_go_on(count: _Count, output: Output | None) -> str:
+def _resume_hint(count: _Count, output: Output | None) -> str:
     if output is None or not output.begun:
         return f"{_lines(count.lines)} answered"
-    hint = "the same command with --resume goes on" if output.recipe else "this input cannot be resumed"
+    hint = "run the same command with --resume to continue" if output.recipe else "this input cannot be resumed"
     return f"{_lines(count.lines)} in {output.path}; {hint}"
 
 

@@ -1,4 +1,4 @@
-"""Scripts that complete the command in bash, zsh and fish, made from its parser."""
+"""Generate shell completion scripts from the argument parser."""
 
 import argparse
 from argparse import ArgumentParser
@@ -11,14 +11,14 @@ from bert_mlm_client.cli.arguments import FILE
 
 @dataclass(frozen=True, slots=True)
 class _Option:
-    """An option, or with no flags what stands alone.
+    """An option, or without flags a positional argument.
 
     Attributes:
         flags: its names.
-        summary: what it is for.
-        value: whether a value follows.
-        choices: which values there are, if they can be counted.
-        file: whether its value is a file.
+        summary: its help text.
+        value: whether it takes a value.
+        choices: its possible values, if they are limited.
+        file: whether its value is a file name.
     """
 
     flags: Sequence[str]
@@ -30,7 +30,7 @@ class _Option:
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """A command with its options."""
+    """Hold a command and its options."""
 
     name: str
     summary: str
@@ -42,12 +42,12 @@ class _Command:
 
 
 def script(parser: ArgumentParser, shell: str) -> str:
-    """Return the script for a shell: bash, zsh or fish."""
+    """Return the completion script for a shell."""
     return _SCRIPTS[shell](_Command(parser.prog, "", _options(parser)), list(_commands(parser)))
 
 
 def _commands(parser: ArgumentParser) -> Iterator[_Command]:
-    # argparse has no public way to look at a parser.
+    # argparse has no public way to inspect a parser.
     [commands] = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]  # noqa: SLF001
     for choice in commands._choices_actions:  # noqa: SLF001  likewise
         yield _Command(choice.dest, choice.help or "", _options(commands.choices[choice.dest]))
@@ -67,7 +67,10 @@ def _options(parser: ArgumentParser) -> list[_Option]:
 
 
 def _bash(program: _Command, commands: Sequence[_Command]) -> str:
-    """An option means the same to every command. No mapfile: macOS has a bash that does not know it."""
+    """Return the bash script.
+
+    An option means the same in every command. Without mapfile, which bash 3.2 of macOS lacks.
+    """
     options = {option.flags[0]: option for command in commands for option in command.options if option.flags}
     files = [flag for option in options.values() if option.file for flag in option.flags]
     choices = "\n".join(
@@ -82,7 +85,8 @@ def _bash(program: _Command, commands: Sequence[_Command]) -> str:
         for flag in option.flags
     ]
     words = "\n".join(
-        f"{command.name}) words={_quote(' '.join([*command.flags, *_alone(command)]))} ;;" for command in commands
+        f"{command.name}) words={_quote(' '.join([*command.flags, *_positional_choices(command)]))} ;;"
+        for command in commands
     )
     first = _quote(" ".join([*(command.name for command in commands), *program.flags]))
     return f"""\
@@ -152,7 +156,7 @@ fi
 def _zsh_arguments(command: _Command) -> str:
     lines = []
     for option in command.options:
-        # In the words of _arguments a colon ends a part and a bracket the explanation.
+        # _arguments ends a part at a colon and the description at a bracket.
         summary = option.summary.replace("[", r"\[").replace("]", r"\]").replace(":", r"\:")
         values = f"({' '.join(option.choices)})" if option.choices else "_files" if option.file else " "
         value = f":value:{values}" if option.value else ""
@@ -184,13 +188,13 @@ def _fish_lines(name: str, condition: str, option: _Option) -> Iterator[str]:
         yield f"complete -c {name} -n {condition}{values}"
 
 
-def _alone(command: _Command) -> list[str]:
-    """Return the choices of what stands alone."""
+def _positional_choices(command: _Command) -> list[str]:
+    """Return the choices of a command's positional arguments."""
     return [choice for option in command.options if not option.flags for choice in option.choices]
 
 
 def _quote(text: str) -> str:
-    """Return a word in single quotes, as all three shells read them."""
+    """Quote a word for all three shells."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to end in good order."""
+"""Shut down gracefully on Ctrl-C."""
 
 import signal
 import sys
@@ -10,7 +10,9 @@ T = TypeVar("T")
 
 
 class Interrupt:
-    """Takes the first Ctrl-C for the end of the input, so that all that was read is answered; the second ends at once.
+    """End the input on the first Ctrl-C.
+
+    Lines that were already read are still answered. The second Ctrl-C ends the process.
 
     Attributes:
         pressed: whether Ctrl-C was pressed.
@@ -21,7 +23,7 @@ class Interrupt:
         self._reading = False
 
     def until(self, source: Iterator[T]) -> Iterator[T]:
-        """Yield from a source until Ctrl-C, also if that finds it waiting for more."""
+        """Yield from a source until Ctrl-C, even during a read."""
         while not self.pressed:
             try:
                 self._reading = True
@@ -46,6 +48,6 @@ class Interrupt:
         if self.pressed:
             raise KeyboardInterrupt
         self.pressed = True
-        print("bert-mlm: finishing what has been read; Ctrl-C again ends at once", file=sys.stderr)
+        print("bert-mlm: finishing the lines already read; press Ctrl-C again to quit", file=sys.stderr)
         if self._reading:
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Questions from lines: plain text, JSON objects or tab-separated columns, read one at a time."""
+"""Read questions from plain, JSON or tab-separated lines."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,14 +18,14 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Layout(Generic[Item]):
-    """Where in a line its question stands.
+    """Position of the question in a line.
 
     Attributes:
-        format: ``plain``: the line is a text. ``jsonl``: an object. ``tsv``: columns between tabs, without quotes.
-        places: the object's fields; or the columns, by number from 1, or by their names in the first line; no
-            columns are all of them.
-        build: makes the question of their values, or raises InputError.
-        guessed: whether nobody told the format, so that JSON is no text but a mistake.
+        format: ``plain``: the line is a text. ``jsonl``: an object. ``tsv``: tab-separated columns without quotes.
+        places: the object's fields; or the columns, by number from 1, or by their names in the first line; empty for
+            all columns.
+        build: builds the question from their values, or raises InputError.
+        guessed: whether the format is the default, in which case a JSON object is rejected.
     """
 
     format: Format
@@ -40,8 +40,8 @@ class Line(Generic[Item]):
 
     Attributes:
         number: its number, from 1.
-        question: what it asks, or why it asks nothing.
-        fields: all that it says, to be passed through.
+        question: its question, or the error if it has none.
+        fields: all its fields, which are passed through to the output.
     """
 
     number: int
@@ -50,24 +50,26 @@ class Line(Generic[Item]):
 
 
 def format_of(name: str) -> Format | None:
-    """Return the format that a file's name tells, if it tells one."""
+    """Return the format of a file extension, if known."""
     return _FORMATS.get(Path(name).suffix.lower())
 
 
 def read(raw_lines: Iterable[bytes], layout: Layout[Item]) -> Iterator[Line[Item]]:
-    r"""Yield the lines that are not blank; one that cannot be read tells why in place of its question.
+    r"""Yield the lines that are not blank.
+
+    A line that cannot be read has an error in place of its question.
 
     Args:
-        raw_lines: a binary file. Only ``\n`` and ``\r\n`` end a line: U+2028 may stand in a text.
-        layout: where the questions stand.
+        raw_lines: a binary file. Only ``\n`` and ``\r\n`` end a line: a text may contain U+2028.
+        layout: the position of the questions.
 
     Raises:
-        InputError: columns are asked for by name, and the first line has not these names, or one of them twice; or
-            the format is guessed, and the first line is a JSON object.
+        InputError: columns are selected by name, and the first line lacks one of the names or has it twice; or the
+            format is guessed, and the first line is a JSON object.
     """
     lines = _decoded(raw_lines)
     if layout.guessed:
-        lines = _no_objects(lines, layout.format)
+        lines = _reject_objects(lines, layout.format)
     parse, pick = _reader(layout, lines)
     for number, line in lines:
         fields: Fields = {}
@@ -87,13 +89,15 @@ def _decoded(raw_lines: Iterable[bytes]) -> Iterator[tuple[int, str | InputError
         try:
             line = raw.removeprefix(_BOM if number == 1 else b"").removesuffix(b"\n").removesuffix(b"\r").decode()
         except UnicodeDecodeError as error:
-            yield number, InputError(f"the line is no UTF-8 at byte {error.start + 1}; convert the file")
+            yield number, InputError(f"invalid UTF-8 at byte {error.start + 1}; convert the file")
         else:
             if line and not line.isspace():
                 yield number, line
 
 
-def _no_objects(lines: Iterator[tuple[int, str | InputError]], form: Format) -> Iterator[tuple[int, str | InputError]]:
+def _reject_objects(
+    lines: Iterator[tuple[int, str | InputError]], form: Format
+) -> Iterator[tuple[int, str | InputError]]:
     for number, line in lines:
         if isinstance(line, str) and _is_object(line):
             msg = f"line {number} is a JSON object; give --format jsonl, or --format {form} if it is the text itself"
@@ -113,7 +117,7 @@ def _is_object(line: str) -> bool:
 def _reader(
     layout: Layout[Any], lines: Iterator[tuple[int, str | InputError]]
 ) -> tuple[Callable[[str], Fields], Callable[[Fields], Sequence[Any]]]:
-    """Return what makes fields of a line, and what takes the question's values from them."""
+    """Return functions that parse a line and pick its values."""
     if layout.format == "plain":
         return lambda line: {"text": line}, lambda fields: [fields["text"]]
     if layout.format == "jsonl":
@@ -144,10 +148,10 @@ def _parse_object(line: str) -> Fields:
     try:
         document = json.loads(line)
     except (ValueError, RecursionError) as error:
-        msg = f"the line is no JSON: {error}"
+        msg = f"invalid JSON: {error}"
         raise InputError(msg) from error
     if not isinstance(document, dict):
-        msg = f"the line is JSON but no object: a {type(document).__name__}"
+        msg = f"the line is JSON but not an object: a {type(document).__name__}"
         raise InputError(msg)
     return document
 

@@ -1,4 +1,4 @@
-"""Arguments in, answers on standard output or in a file, one line about an error on standard error."""
+"""Run the command ``bert-mlm``."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: of status 2 after wrong usage, of status 0 after ``--help`` and ``--version``.
     """
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own log lines would stand beside our one line
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # otherwise its log lines mix with our one line
     _write_utf_8()
     options = parse(arguments)
     try:
@@ -30,20 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has gone; what is left in the buffer must not fail again at exit.
+        # The reader of the output is gone; flushing the rest of the buffer at exit must not fail again.
         if sys.stdout is not None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitStatus.FAILED
     except (BertMlmError, OSError) as error:
-        print("bert-mlm:", "; ".join([_in_words(error), *getattr(error, "__notes__", [])]), file=sys.stderr)
+        print("bert-mlm:", "; ".join([_message(error), *getattr(error, "__notes__", [])]), file=sys.stderr)
         return ExitStatus.FAILED
     except KeyboardInterrupt:
-        os._exit(ExitStatus.INTERRUPTED)  # an orderly exit waits for threads, and these for the server
+        os._exit(ExitStatus.INTERRUPTED)  # a normal exit joins the threads, which wait for the server
     return status
 
 
 def _ask(options: Namespace) -> ExitStatus:
-    """Answer what is on the command line, or lines."""
+    """Answer the questions of the command line or a file."""
     from bert_mlm_client.cli.questions import open_client, question
 
     asked = question(options)
@@ -86,7 +86,7 @@ _RUN = {"status": _status, "completion": _completion}
 
 
 def _write_utf_8() -> None:
-    """Let texts and errors be UTF-8 whatever the locale, and let it be no matter that standard error is closed."""
+    """Use UTF-8 output and allow a closed standard error."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  as long as the process lives
     for stream in (sys.stdout, sys.stderr):
@@ -96,18 +96,18 @@ def _write_utf_8() -> None:
 
 @contextmanager
 def _caller_trace() -> Iterator[None]:
-    """Pass on the trace that this process was started in, if TRACEPARENT tells one."""
+    """Propagate the trace context of TRACEPARENT."""
     with ExitStack() as stack:
         if traceparent := os.environ.get("TRACEPARENT"):
             from bert_mlm_client.transport.trace import trace_context
 
-            # Another program's mistake is no reason to answer nothing: the specification restarts such a trace.
+            # Ignore an invalid value, as the specification does: a new trace starts.
             with suppress(InputError):
                 stack.enter_context(trace_context(traceparent, os.environ.get("TRACESTATE")))
         yield
 
 
-def _in_words(error: BertMlmError | OSError) -> str:
+def _message(error: BertMlmError | OSError) -> str:
     if isinstance(error, OSError) and error.filename is not None and not isinstance(error, BertMlmError):
         return f"{error.filename}: {error.strerror}"
     return str(error)

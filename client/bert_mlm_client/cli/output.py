@@ -1,62 +1,66 @@
-"""The file that answers go to: what it had before stays until there is something to put in its place."""
+"""Write the output file.
+
+Earlier content stays until the first answer replaces it.
+"""
 
 import os
 from pathlib import Path
 
-from bert_mlm_client.cli.resume import Done, Recipe, beside, compare, cut
+from bert_mlm_client.cli.resume import Done, Recipe, check_recipe, sidecar_path, truncate_partial_line
 from bert_mlm_client.errors import InputError
 
 
 class Output:
-    """A file that is written a line at a time.
+    """Write an output file a line at a time.
 
     Args:
         path: the file.
-        recipe: what it is made with, or None if it cannot be resumed.
-        resume: whether to go on where it ends.
+        recipe: its input and options, or None if it cannot be resumed.
+        resume: whether to continue where it ends.
 
     Attributes:
-        done: how far it had come.
-        begun: whether it has lines of this run, or of the one that it goes on with.
+        done: its progress when it was opened.
+        begun: whether it has lines of this run, or of the run that is resumed.
 
     Raises:
-        InputError: it was made with something else, or was begun and nobody said that it shall go on.
+        InputError: its input or options differ, or it is incomplete and ``resume`` is False.
         OSError: it cannot be opened or read.
     """
 
     def __init__(self, path: Path, recipe: Recipe | None, *, resume: bool) -> None:
         if resume and recipe is None:
-            msg = "--resume needs an input and an output that are plain files"
+            msg = "--resume needs regular files as input and output"
             raise InputError(msg)
         self.path, self.recipe = path, recipe
-        self._made_here = not os.path.lexists(path)
+        self._is_new = not os.path.lexists(path)
         self._file = path.open("ab")
-        self._sidecar = beside(path)
+        self._sidecar = sidecar_path(path)
         self.done = Done()
         if path.is_file() and path.stat().st_size > 0:
             if resume and recipe is not None:
-                compare(path, recipe)
-                self.done = cut(path)
+                check_recipe(path, recipe)
+                self.done = truncate_partial_line(path)
             elif self._sidecar.exists():
-                msg = f"{path} is not complete: go on with --resume, or remove {self._sidecar} to begin anew"
+                msg = f"{path} is not complete: continue with --resume, or remove {self._sidecar} to start over"
                 raise InputError(msg)
         self.begun = self.done.lines > 0
 
     def write(self, line: bytes) -> None:
-        """Write a line at once: whatever ends this process tears one at most."""
+        """Write and flush a line."""
+        # Flushed, so that a kill truncates at most one line.
         self._begin()
         self._file.write(line)
         self._file.flush()
 
     def complete(self) -> None:
-        """Say that nothing is missing."""
+        """Mark the output as complete."""
         self._begin()
         self._sidecar.unlink(missing_ok=True)
 
-    def give_up(self) -> None:
-        """Say that the file has nothing that beginning anew would lose."""
+    def discard(self) -> None:
+        """Discard the output: it holds no answers worth keeping."""
         self._sidecar.unlink(missing_ok=True)
-        if self._made_here and not self.begun:
+        if self._is_new and not self.begun:
             self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -64,7 +68,10 @@ class Output:
         self._file.close()
 
     def _begin(self) -> None:
-        """Empty the file. A kill between two steps leaves all that it had and nothing beside it, or nothing."""
+        """Truncate the file before the first line.
+
+        In this order a kill between two steps leaves the old content without a sidecar, or an empty file.
+        """
         if self.begun:
             return
         if self.recipe is not None:

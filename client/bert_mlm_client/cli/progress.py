@@ -1,4 +1,4 @@
-"""How far long work has come: a bar with rate and time left, on a terminal alone."""
+"""Show a progress bar on a terminal."""
 
 import sys
 import threading
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 LONG_S = 1.0
-"""How long work takes before a bar appears."""
+"""Seconds before the bar appears."""
 
 
 class Bar:
-    """Counts lines; shows them if it takes long and somebody can see it. Threads may share it.
+    """Count lines and show progress. Thread-safe.
 
     Args:
-        total: how many lines there are, or None if nobody knows.
-        done: how many of them were done before.
+        total: the number of lines, or None if unknown.
+        done: the number of lines that earlier runs finished.
     """
 
     def __init__(self, total: int | None, done: int = 0) -> None:
@@ -32,11 +32,11 @@ class Bar:
 
     @property
     def elapsed_s(self) -> float:
-        """The time since the bar was made."""
+        """Seconds since the bar was created."""
         return time.monotonic() - self._begun
 
     def advance(self, count: int) -> None:
-        """Count lines that are done."""
+        """Add finished lines."""
         with self._lock:
             self._done += count
             if not self._visible:
@@ -65,7 +65,7 @@ class Bar:
         bar = self
 
         class Rate(ProgressColumn):
-            """Lines a second since the beginning."""
+            """Show the lines a second since the start."""
 
             def render(self, task: "Task") -> "Text":
                 return Text(f"{(task.completed - bar._before) / bar.elapsed_s:,.0f} lines/s")

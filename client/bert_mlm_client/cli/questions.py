@@ -1,4 +1,4 @@
-"""What each command asks the library, and where its questions come from."""
+"""Map each command to the client's methods."""
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -17,16 +17,16 @@ Choice = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[Item]):
-    """One command's way of asking.
+    """Questions of one command.
 
     Attributes:
         ask: answers several questions in their order.
-        build: makes a question of the values that a line or the command line has.
-        fields: tells what a question says, as a line of JSON would.
-        length: tells about how many tokens a question has.
-        format: how lines are read whose format nobody told.
-        names: the fields that a JSON line has it in.
-        columns: the columns that a line of columns has it in; none are all of them.
+        build: builds a question from the values of a line or of the command line.
+        fields: returns the question's fields, as in a line of JSON.
+        length: estimates the number of tokens of a question.
+        format: the default format of lines.
+        names: the question's fields in a JSON line.
+        columns: the question's columns in a tab-separated line; empty for all columns.
     """
 
     ask: Callable[[FillMask, Sequence[Item]], Sequence[Any]]
@@ -38,21 +38,21 @@ class Question(Generic[Item]):
     columns: tuple[str, ...]
 
     def layout(self, source: str, options: Namespace) -> Layout[Item]:
-        """Return where lines have their question, by the options or by the source's name."""
-        told: Format | None = options.format or format_of(source)
-        chosen = told or self.format
+        """Return the layout of lines from options or file name."""
+        given: Format | None = options.format or format_of(source)
+        chosen = given or self.format
         places = {"plain": (), "jsonl": options.field or self.names, "tsv": options.column or self.columns}
-        return Layout(chosen, places[chosen], self.build, guessed=told is None)
+        return Layout(chosen, places[chosen], self.build, guessed=given is None)
 
 
 def open_client(options: Namespace) -> FillMask:
-    """Return the client for the server, or the servers, that the options tell."""
+    """Open the client that the options describe."""
     url: str | list[str] = options.url[0] if len(options.url) == 1 else options.url
     return FillMask(url, options.model, options.version, options.vocab, options.timeout)
 
 
 def question(options: Namespace) -> Question[Any]:
-    """Return the way of asking of the command that the options are for."""
+    """Return the questions of the options' command."""
     return _QUESTIONS[options.command](options)
 
 
@@ -109,7 +109,7 @@ def _score(options: Namespace) -> Question[Choice]:
 
 
 def _of_texts(ask: Callable[[FillMask, Sequence[str]], Sequence[Any]]) -> Question[str]:
-    """Return the way of asking about one text at a time."""
+    """Return questions that are one text each."""
     return Question(
         ask=ask,
         build=_text,
@@ -131,27 +131,30 @@ _QUESTIONS: Mapping[str, Callable[[Namespace], Question[Any]]] = {
 
 
 def _unwrapped(answers: Sequence[Sequence[Any]]) -> list[Any]:
-    """Unwrap the answers of texts with one mask, as Hugging Face does."""
+    """Unwrap the answers of single masks, as Hugging Face does."""
     return [answer[0] if len(answer) == 1 else answer for answer in answers]
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        msg = f"a text is a string, not {value!r:.40}"
+        msg = f"a text must be a string, not {value!r:.40}"
         raise InputError(msg)
     return value
 
 
 def _choice(text: Any, *candidates: Any) -> Choice:
-    """Make a question of a text and its candidates: a list of them, or one a column of which some may be empty."""
+    """Build a question from a text and its candidates.
+
+    The candidates are a list, or columns of which some may be empty.
+    """
     words = candidates[0] if len(candidates) == 1 and isinstance(candidates[0], list) else candidates
     found = tuple(_text(word) for word in words if word != "")
     if not found:
-        msg = "the text has no candidates beside it"
+        msg = "the text has no candidates"
         raise InputError(msg)
     return _text(text), found
 
 
 def _length(text: str) -> int:
-    """Return about how many tokens a text has: a Chinese character is one, and so is a mask."""
+    """Estimate a text's tokens, one for each character or mask."""
     return len(text) - len("MASK]") * text.count("[MASK]") + 2

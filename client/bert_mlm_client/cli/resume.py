@@ -1,7 +1,7 @@
-"""What tells how far an output file has come, and what it was made with.
+"""Track the progress of an output file for ``--resume``.
 
-The output tells how many lines are done. What it was made with, the options and a digest of the input, stands beside it
-in ``OUTPUT.resume`` from before its first line until after its last.
+The output itself shows how many lines are done. The sidecar ``OUTPUT.resume`` holds the options and a digest of the
+input; it exists from before the first line until after the last.
 """
 
 import hashlib
@@ -16,17 +16,17 @@ from typing import Any, Self
 from bert_mlm_client.errors import InputError
 
 _CHUNK_BYTES = 1 << 20
-_BEGINNING = re.compile(rb'\{"line": (\d+), ("error": )?')
+_LINE_START = re.compile(rb'\{"line": (\d+), ("error": )?')
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What an output is made with.
+    """Options and input of an output.
 
     Attributes:
-        options: the options that the answers depend on.
+        options: the options that change the answers.
         input_sha256: the digest of the input.
-        input_lines: how many lines it has, blank ones included.
+        input_lines: its number of lines, blank ones included.
     """
 
     options: Mapping[str, Any]
@@ -35,7 +35,7 @@ class Recipe:
 
     @classmethod
     def of(cls, source: Path, options: Mapping[str, Any]) -> Self:
-        """Return the recipe of an input file with these options.
+        """Build the recipe of an input file and options.
 
         Raises:
             OSError: the file cannot be read.
@@ -49,20 +49,20 @@ class Recipe:
         return cls(options, digest.hexdigest(), lines + (last != b"\n"))
 
     def save(self, path: Path) -> None:
-        """Write it to a file."""
+        """Write the recipe to a file."""
         path.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
     def difference(self, other: Mapping[str, Any]) -> str | None:
-        """Return in words how an earlier recipe differs, or None."""
+        """Describe how an earlier recipe differs, or return None."""
         if other["input_sha256"] != self.input_sha256:
             return "with another input"
         before = other["options"]
         names = sorted(self.options.keys() | before.keys())
-        return ", ".join(_in_words(n, before.get(n)) for n in names if before.get(n) != self.options.get(n)) or None
+        return ", ".join(_describe(n, before.get(n)) for n in names if before.get(n) != self.options.get(n)) or None
 
 
-def _in_words(name: str, value: Any) -> str:
-    """Return an option as it was given."""
+def _describe(name: str, value: Any) -> str:
+    """Describe an option as on the command line."""
     option = "the command" if name == "command" else f"--{name.replace('_', '-')}"
     if value is None or value is False:
         return f"without {option}"
@@ -72,12 +72,12 @@ def _in_words(name: str, value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How far an output has come.
+    """Progress of an output.
 
     Attributes:
-        line: the number of the last line of the input that it has.
-        lines: how many lines it has.
-        failed: how many of them are errors.
+        line: the number of the last input line in it.
+        lines: its number of lines.
+        failed: the number of errors among them.
     """
 
     line: int = 0
@@ -85,49 +85,52 @@ class Done:
     failed: int = 0
 
 
-def beside(output: Path) -> Path:
-    """Return the path of the file that tells what an output was made with."""
+def sidecar_path(output: Path) -> Path:
+    """Return the path of an output's sidecar file."""
     return output.with_name(f"{output.name}.resume")
 
 
-def compare(output: Path, recipe: Recipe) -> None:
-    """Compare what an output was begun with.
+def check_recipe(output: Path, recipe: Recipe) -> None:
+    """Check an output's recipe against its sidecar file.
 
     Raises:
-        InputError: it was something else, or nobody knows what.
+        InputError: they differ, or the sidecar is missing or damaged.
     """
-    sidecar = beside(output)
+    sidecar = sidecar_path(output)
     try:
         difference = recipe.difference(json.loads(sidecar.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
-        msg = f"{output} is complete, or this command did not make it: {sidecar} is not there"
+        msg = f"{output} is complete, or was not written by this command: {sidecar} does not exist"
         raise InputError(msg) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"{sidecar} is damaged; remove it to begin anew"
+        msg = f"{sidecar} is damaged; remove it to start over"
         raise InputError(msg) from error
     if difference:
-        msg = f"{output} was begun {difference}; use the same, or remove {sidecar} to begin anew"
+        msg = f"{output} was started {difference}; use the same, or remove {sidecar} to start over"
         raise InputError(msg)
 
 
-def cut(output: Path) -> Done:
-    """Cut off a last line that was not written to its end, and count the others.
+def truncate_partial_line(output: Path) -> Done:
+    """Truncate an incomplete last line and count the others.
 
     Raises:
-        InputError: one of them is not this command's.
+        InputError: a line was not written by this command.
     """
     size = line = lines = failed = 0
     with output.open("rb") as file:
         for raw in file:
             if not raw.endswith(b"\n"):
                 break
-            beginning = _BEGINNING.match(raw)
-            if beginning is None or int(beginning[1]) <= line:
-                msg = f"line {lines + 1} of {output} is not this command's; remove {beside(output)} to begin anew"
+            start = _LINE_START.match(raw)
+            if start is None or int(start[1]) <= line:
+                msg = (
+                    f"line {lines + 1} of {output} was not written by this command; remove {sidecar_path(output)} to "
+                    "start over"
+                )
                 raise InputError(msg)
             size += len(raw)
             lines += 1
-            line = int(beginning[1])
-            failed += beginning[2] is not None
+            line = int(start[1])
+            failed += start[2] is not None
     os.truncate(output, size)
     return Done(line, lines, failed)

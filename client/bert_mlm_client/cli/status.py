@@ -1,4 +1,4 @@
-"""Which versions of the model can be asked, at each address that was given."""
+"""Show the model's versions at each address."""
 
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +13,12 @@ from bert_mlm_client.results import ModelStatus
 
 
 def run(options: Namespace) -> ExitStatus:
-    """Show the model's versions; no error is only a model that can be asked, at all addresses.
+    """Show the versions; fail unless every address serves one.
 
     Raises:
-        BertMlmError: there is one address alone, and it did not answer.
+        BertMlmError: there is a single address, and it did not answer.
     """
-    pool = ThreadPoolExecutor(len(options.url))  # not waited for: Ctrl-C ends at once
+    pool = ThreadPoolExecutor(len(options.url))  # never joined, so that Ctrl-C ends at once
     asked = [pool.submit(copy_context().run, _ask, options, url) for url in options.url]
     answers = list(zip(options.url, [each.result() for each in asked], strict=True))
     shown: Any = answers if len(answers) > 1 else answers[0][1]

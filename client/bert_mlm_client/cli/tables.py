@@ -1,4 +1,4 @@
-"""Answers as tables for people."""
+"""Print answers as tables."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -19,17 +19,17 @@ from bert_mlm_client.results import (
 )
 
 _BAR = 20
-"""How many characters the bar of the largest weight takes."""
+"""Width of the bar of the largest weight, in characters."""
 
 _SHOWN = 0.00005
-"""What four decimals do not show gets no bar: it is noise, and may be the largest weight of all."""
+"""Smallest weight with a bar. Less is 0.0000 at four decimals: noise, even where it is the largest weight."""
 
 _FIRST = 4
-"""How many numbers of a vector are shown."""
+"""Number of a vector's elements that are shown."""
 
 
 class Tables:
-    """Prints the answers of one command to standard output."""
+    """Print the answers of one command to standard output."""
 
     def __init__(self, command: str) -> None:
         self._build = _BUILDERS[command]
@@ -37,7 +37,7 @@ class Tables:
         self._console = Console()
 
     def show(self, question: Any, answer: Any, *, titled: bool = False) -> None:
-        """Print one answer, under its text if there are several."""
+        """Print one answer, with its text as title if asked."""
         title = titled and self._titled
         if title:
             self._console.print(Text(question if isinstance(question, str) else question[0], style="bold"))
@@ -48,7 +48,7 @@ class Tables:
 
 
 def _fill(question: Any, answer: Any) -> Iterable[RenderableType]:
-    """Answers are candidates, candidates for each mask, or with --joint and --targets whole words."""
+    """Show candidates, or with --joint and --targets whole words."""
     if answer and isinstance(answer[0], Filling):
         return _score(question, answer)
     masks = answer if answer and isinstance(answer[0], list) else [answer]
@@ -56,7 +56,7 @@ def _fill(question: Any, answer: Any) -> Iterable[RenderableType]:
 
 
 def _predictions(masks: Sequence[Sequence[Prediction]]) -> Table:
-    """With several masks, each one's rows stand under its number."""
+    """Show the candidates, numbered by mask if there are several."""
     several = len(masks) > 1
     table = _table(
         *([("mask", "right")] if several else []), ("score", "right"), ("token", "left"), ("sequence", "left")
@@ -112,7 +112,7 @@ def _weights(explanation: Explanation) -> Table:
 
 
 def _status(_: Any, answer: ModelStatus | Sequence[tuple[str, ModelStatus | Exception]]) -> Iterable[RenderableType]:
-    """Several servers' rows stand under their addresses."""
+    """Show the versions, grouped by address if there are several."""
     several = not isinstance(answer, ModelStatus)
     table = _table(
         *([("address", "left")] if several else []), ("version", "right"), ("state", "left"), ("error", "left")
@@ -148,5 +148,6 @@ def _table(*columns: tuple[str, str]) -> Table:
 
 
 def _add(table: Table, cells: Sequence[str], *, end_section: bool = False) -> None:
-    """Add a row; Text, not str: rich would read [red] in somebody's sentence as a colour."""
+    """Add a row of plain text."""
+    # Text, not str: rich would parse [red] in a sentence as a colour.
     table.add_row(*map(Text, cells), end_section=end_section)

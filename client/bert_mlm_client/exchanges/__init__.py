@@ -1,11 +1,11 @@
-"""What is asked of the server and in which order, without doing it.
+"""Define the exchanges with the server, without I/O.
 
-An exchange is a generator: it yields the requests that may travel together, is sent their answers in the same order or
-has their error thrown in, and returns its result. So it is written once, and both clients `drive` it.
+An exchange is a generator: it yields requests that may be sent concurrently, receives their answers in the same order
+or their error, and returns its result. Both clients `drive` the same exchanges.
 """
 
 from bert_mlm_client.exchanges.base import Exchange, Result
-from bert_mlm_client.exchanges.current import Known, ask_current, load_known
+from bert_mlm_client.exchanges.current import TokenizerState, ask_current, load_state
 from bert_mlm_client.exchanges.explain import Method, check_method, explain
 from bert_mlm_client.exchanges.features import features
 from bert_mlm_client.exchanges.fill import fill, fill_masks
@@ -20,9 +20,9 @@ __all__ = [
     "MAX_FILLINGS",
     "MAX_ROWS",
     "Exchange",
-    "Known",
     "Method",
     "Result",
+    "TokenizerState",
     "Words",
     "ask_current",
     "check_candidates",
@@ -35,7 +35,7 @@ __all__ = [
     "fill",
     "fill_masks",
     "fill_words",
-    "load_known",
+    "load_state",
     "load_tokenizer",
     "score",
     "similarity",

@@ -1,4 +1,4 @@
-"""Weigh the parts of a text by what an answer loses without them, or by attention."""
+"""Compute the weights of a text's parts for an answer."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,19 +13,19 @@ from bert_mlm_client.exchanges.rows import Row, attention
 from bert_mlm_client.tokens import Span
 
 MAX_EXPLANATION_ROWS = 2048
-"""Limit of the rows that an explanation asks for: a word of four tokens in the longest text takes as many."""
+"""Maximum number of rows of an explanation, enough for a word of four tokens in the longest text."""
 
-SILENT = 0.1
-"""Attention to the text below this share of what uniform attention would give says nothing about the text."""
+MIN_ATTENTION_SHARE = 0.1
+"""Attention to the text below this share of uniform attention is meaningless."""
 
 
 class Part(NamedTuple):
-    """What an answer may lean on: a token of the text, or the word in another gap.
+    """Token of a text, or word in another gap.
 
     Attributes:
-        positions: where in the row it stands.
+        positions: its positions in the row.
         token_str: its text.
-        span: its place in the caller's text.
+        span: its span in the caller's text.
     """
 
     positions: tuple[int, ...]
@@ -34,13 +34,13 @@ class Part(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """An answer to explain.
+    """Answer to explain.
 
     Attributes:
-        input_ids: the row that it answers, with masks where it stands.
-        positions: these masks.
+        input_ids: its row, with the answer masked.
+        positions: the positions of these masks.
         tokens: a token for each of them.
-        context: what it may lean on, in the text's order.
+        context: the parts to weigh, in the text's order.
     """
 
     input_ids: tuple[int, ...]
@@ -49,7 +49,10 @@ class Subject(NamedTuple):
     context: tuple[Part, ...]
 
     def steps(self, hidden: Sequence[int] = ()) -> list[Step]:
-        """Return what to ask for the answer's log-likelihood, with some more of the row masked."""
+        """Return the steps of the answer's log-likelihood.
+
+        ``hidden`` are additional positions to mask.
+        """
         ids = list(self.input_ids)
         for position in hidden:
             ids[position] = self.input_ids[self.positions[0]]
@@ -57,14 +60,16 @@ class Subject(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """The weight of each part of a subject's context, and what a reader must know about them."""
+    """Weights of a subject's context, with a warning if needed."""
 
     values: list[float]
     note: str | None = None
 
 
 def occlusion(subjects: Sequence[Subject], known: list[float] | None) -> Exchange[tuple[list[float], list[Weights]]]:
-    """Ask what each answer loses without each part of its context, in one round trip.
+    """Compute the weights by occlusion, in one round trip.
+
+    A part's weight is the log-likelihood that the answer loses without it.
 
     Args:
         subjects: the answers.
@@ -74,7 +79,7 @@ def occlusion(subjects: Sequence[Subject], known: list[float] | None) -> Exchang
         The answers' log-likelihoods, and their weights.
 
     Raises:
-        InputError: it takes too many rows.
+        InputError: the number of rows exceeds the limit.
     """
     _check_rows(subjects)
     whole = [subject.steps() for subject in subjects] if known is None else []
@@ -89,7 +94,10 @@ def occlusion(subjects: Sequence[Subject], known: list[float] | None) -> Exchang
 def last_attention(
     subjects: Sequence[Subject], known: list[float] | None
 ) -> Exchange[tuple[list[float], list[Weights]]]:
-    """Ask how much the last layer attends to each part from each answer's masks; see `occlusion`."""
+    """Compute the weights by the last layer's attention.
+
+    The attention is from the answer's masks to each part. Arguments as for `occlusion`.
+    """
     logs = known
     if logs is None:
         logs = yield from _log_likelihoods([subject.steps() for subject in subjects])
@@ -109,36 +117,39 @@ def last_attention(
 
 
 def _log_likelihoods(answers: Sequence[Sequence[Step]]) -> Exchange[list[float]]:
-    """Ask for the log-likelihood of each answer, the sum over its steps, in one round trip."""
+    """Return each answer's log-likelihood, in one round trip."""
     logs = iter((yield from log_probabilities([step for steps in answers for step in steps])))
     return [sum(next(logs) for _ in steps) for steps in answers]
 
 
 def _check_rows(subjects: Sequence[Subject]) -> None:
-    """Check how many rows occlusion takes, before they are made.
+    """Check the number of rows before building them.
 
     Raises:
-        InputError: they are too many.
+        InputError: the number exceeds the limit.
     """
-    # The first tokens of answers to the same row share it, and each further token has a row with those before it.
+    # Answers to the same row share the row of their first token; each further token needs a row of its own.
     first = {subject.input_ids: 1 + len(subject.context) for subject in subjects}
     further = [(len(subject.tokens) - 1) * (1 + len(subject.context)) for subject in subjects]
     rows = sum(first.values()) + sum(further)
     if rows > MAX_EXPLANATION_ROWS:
         msg = (
-            f"the explanation takes {rows} rows, and {MAX_EXPLANATION_ROWS} are the limit; shorten the text, or ask "
-            "about fewer [MASK]s at a time"
+            f"the explanation takes {rows} rows, and the limit is {MAX_EXPLANATION_ROWS}; shorten the text, or use "
+            "fewer [MASK]s at a time"
         )
         raise InputError(msg)
 
 
 def _attention_weights(subject: Subject, attended: Sequence[NDArray[np.float32]]) -> Weights:
-    """Return the mean attention to each part, with a note if the text has next to none of it."""
+    """Return the mean attention to each part.
+
+    With a note if the attention to the text is negligible.
+    """
     mean = np.mean(attended, axis=0)
     values = [float(mean[list(part.positions)].sum()) for part in subject.context]
     on_text = sum(values)
     uniform = sum(len(part.positions) for part in subject.context) / len(subject.input_ids)
-    if on_text >= SILENT * uniform:
+    if on_text >= MIN_ATTENTION_SHARE * uniform:
         return Weights(values)
     note = (
         f"{1 - on_text:.1%} of the last layer's attention rests on [CLS], [SEP] and [MASK], so these weights say "

@@ -1,4 +1,4 @@
-"""The type of every exchange."""
+"""Define the type of exchanges."""
 
 from collections.abc import Generator, Sequence
 from typing import TypeVar

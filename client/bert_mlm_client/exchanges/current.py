@@ -1,4 +1,4 @@
-"""Ask with the tokenizer of the version that answers, which a server may replace between two questions."""
+"""Follow the server's changes of model version."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,44 +10,46 @@ from bert_mlm_client.exchanges.tokenizer import load_tokenizer
 from bert_mlm_client.tokens import Tokenizer
 
 TRIES = 5
-"""How often to ask again while versions come and go."""
+"""Maximum number of retries while versions change."""
 
 
-class Known(NamedTuple):
-    """A tokenizer, and the versions of the model that are known to have been exported with it."""
+class TokenizerState(NamedTuple):
+    """Tokenizer, and the model versions known to use it."""
 
     tokenizer: Tokenizer
     versions: frozenset[int]
 
 
-def load_known(vocab: Path | None, answered: set[int]) -> Exchange[Known]:
-    """Load the tokenizer, see `load_tokenizer`; ``answered`` as for `ask_current`."""
+def load_state(vocab: Path | None, answered: set[int]) -> Exchange[TokenizerState]:
+    """Load the tokenizer and the versions that use it.
+
+    See `load_tokenizer`; ``answered`` as for `ask_current`.
+    """
     answered.clear()
     tokenizer = yield from load_tokenizer(vocab)
-    return Known(tokenizer, frozenset(answered))
+    return TokenizerState(tokenizer, frozenset(answered))
 
 
 def ask_current(
-    question: Callable[[Tokenizer], Exchange[Result]], known: Known, vocab: Path | None, answered: set[int]
-) -> Exchange[tuple[Result, Known]]:
-    """Ask a question with the tokenizer of the version that answers.
+    question: Callable[[Tokenizer], Exchange[Result]], known: TokenizerState, vocab: Path | None, answered: set[int]
+) -> Exchange[tuple[Result, TokenizerState]]:
+    """Run an exchange with the tokenizer of the answering version.
 
-    If an unknown version answers that has another tokenizer, the question is asked again with it.
-
-    gRPC tells with each answer which version gave it. REST does not: there the first tokenizer stays.
+    If a new version with another tokenizer answers, the exchange is repeated with that tokenizer. gRPC reports the
+    version with each answer; REST does not, so that the first tokenizer is kept.
 
     Args:
-        question: the exchange to carry out with a tokenizer.
-        known: the tokenizer to begin with.
-        vocab: the path of the vocabulary, None to fetch it.
-        answered: the versions that answer; whoever sends the requests adds to it.
+        question: returns the exchange for a tokenizer.
+        known: the current tokenizer state.
+        vocab: the path of the vocabulary, or None to fetch it.
+        answered: the answering versions; the sender of the requests adds to it.
 
     Returns:
-        The answer, and what is known now.
+        The answer, and the new tokenizer state.
 
     Raises:
-        VocabularyError: versions with different vocabularies answer in turn, or a new one does not fit the file.
-        BertMlmError: the question's own.
+        VocabularyError: versions with different vocabularies keep alternating, or a new one does not match the file.
+        BertMlmError: the error of the exchange.
     """
     versions: frozenset[int] = frozenset()
     for _ in range(TRIES):
@@ -63,18 +65,18 @@ def ask_current(
                 if isinstance(outcome, BertMlmError):
                     raise outcome
                 return outcome, known
-            found = yield from load_known(vocab, answered)
-            if not _cut_alike(found.tokenizer, known.tokenizer):
+            found = yield from load_state(vocab, answered)
+            if not _is_same_tokenizer(found.tokenizer, known.tokenizer):
                 known = found
                 break
-            # A server that cannot tell its vocabulary cannot tell this either: the file is taken at its word.
-            known = Known(known.tokenizer, known.versions | (found.versions or versions))
+            # A server without the tokenizer signature does not report versions here: trust the file for them.
+            known = TokenizerState(known.tokenizer, known.versions | (found.versions or versions))
     msg = (
-        f"versions with different vocabularies answer in turn, at last {', '.join(map(str, sorted(versions)))}; "
+        f"versions with different vocabularies alternate, the last being {', '.join(map(str, sorted(versions)))}; "
         "ask one of them (version=…, --version)"
     )
     raise VocabularyError(msg)
 
 
-def _cut_alike(one: Tokenizer, other: Tokenizer) -> bool:
+def _is_same_tokenizer(one: Tokenizer, other: Tokenizer) -> bool:
     return one.config == other.config and one.vocabulary.digest == other.vocabulary.digest

@@ -1,4 +1,4 @@
-"""Ask which parts of a text an answer leans on."""
+"""Explain which parts of a text determine an answer."""
 
 import math
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ def check_method(method: Method) -> None:
     """Check that the method exists.
 
     Raises:
-        InputError: it does not.
+        InputError: the method is unknown.
     """
     if method not in get_args(Method):
-        msg = f"there is no method {method!r}; explain by one of {', '.join(get_args(Method))}"
+        msg = f"unknown method {method!r}; use one of {', '.join(get_args(Method))}"
         raise InputError(msg)
 
 
@@ -41,10 +41,10 @@ def explain(
     joint: bool = False,
     truncate: bool = False,
 ) -> Exchange[list[Explanation]]:
-    """Explain the answer for each mask or gap of a text; see `FillMask.explain`.
+    """Explain the answer for each mask; see `FillMask.explain`.
 
     Raises:
-        InputError: the text or the target cannot be asked, or occlusion takes too many rows.
+        InputError: the text or the target is invalid, or occlusion takes too many rows.
     """
     encoded = tokenizer.encode_checked(text, truncate=truncate)
     gaps = find_gaps(encoded)
@@ -89,14 +89,14 @@ def _subjects(
     answers: Sequence[tuple[int, ...]],
     words: Sequence[str] | None,
 ) -> list[Subject]:
-    """Return the answers with what they may lean on.
+    """Return the answers with the parts to weigh.
 
     Args:
-        tokenizer: what the text was cut with.
+        tokenizer: the tokenizer of the text.
         encoded: the text.
-        gaps: the gaps that the answers stand in; None if each stands at a mask by itself.
+        gaps: the gaps of the answers; None if each answer is for a single mask.
         answers: the tokens of each.
-        words: their words, to fill the other gaps with; None leaves these masked.
+        words: their words, which fill the other gaps; None leaves these masked.
     """
     masks = encoded.mask_positions
     places = [(position,) for position in masks] if gaps is None else [masks[gap.first : gap.end] for gap in gaps]
@@ -126,7 +126,7 @@ def _subjects(
 def _predictions(
     tokenizer: Tokenizer, encoded: Encoded, answers: Sequence[tuple[int, ...]], scores: Sequence[float]
 ) -> list[Prediction | Filling]:
-    """Return the answer at each mask."""
+    """Return the prediction for each mask."""
     ids, probabilities = np.array(answers, np.int32), np.array(scores)[:, None]
     found = decode(encoded, ids, probabilities, tokens=tokenizer.tokens, top_k=1)
     return [mask[0] for mask in found]
@@ -141,7 +141,7 @@ def _fillings(
     *,
     joint: bool,
 ) -> list[Prediction | Filling]:
-    """Return the word in each gap, in the text with this gap filled or with all of them."""
+    """Return the filling of each gap."""
     spans = [gap.span for gap in find_gaps(encoded)]
     written = [
         word.removeprefix("##") if tokenizer.tokens[tokens[0]].startswith("##") else word

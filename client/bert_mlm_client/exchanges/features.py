@@ -1,4 +1,4 @@
-"""Ask for the vectors of texts."""
+"""Compute the vectors of texts."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from bert_mlm_client.tokens import Encoded, Tokenizer
 from bert_mlm_client.transport.base import Answer, Request
 
 WHITENED = "whitened"
-"""The output that versions have whose export fitted a whitening."""
+"""Output of versions whose export fitted a whitening."""
 
 Vectors = dict[str, Vector]
-"""The vectors of one text by the names of the outputs."""
+"""Vectors of one text by output name."""
 
 
 def features(tokenizer: Tokenizer, texts: Sequence[str], *, truncate: bool = False) -> Exchange[list[Features]]:
@@ -30,19 +30,22 @@ def features(tokenizer: Tokenizer, texts: Sequence[str], *, truncate: bool = Fal
 
 
 def vectors(rows: Sequence[Encoded], outputs: tuple[str, ...]) -> Exchange[list[Vectors]]:
-    """Ask `features` for some of its outputs, and for ``whitened`` where the model's version has it.
+    """Request outputs of `features`, with ``whitened`` if available.
 
-    A version that has not refuses the request, which costs it nothing, and is asked again without.
+    A version without it rejects the request at no cost, and the request is repeated without it.
 
     Raises:
-        ProtocolError: the answer's shapes are not those of this question.
+        ProtocolError: the shapes of the answer do not match the request.
     """
     groups = batches([len(row.input_ids) for row in rows])
     inputs = [sentences([rows[index] for index in group]) for group in groups]
     wanted = (*outputs, WHITENED)
     try:
         answers = yield [Request("features", each, wanted) for each in inputs]
-    except (RequestError, ProtocolError) as error:  # gRPC: no such output; REST, which cannot choose: it is not there
+    except (
+        RequestError,
+        ProtocolError,
+    ) as error:  # gRPC: unknown output; REST has no output filter: missing in the answer
         if WHITENED not in error.args[0]:
             raise
         wanted = outputs
@@ -51,12 +54,12 @@ def vectors(rows: Sequence[Encoded], outputs: tuple[str, ...]) -> Exchange[list[
     for group, answer in zip(groups, answers, strict=True):
         _check(answer, wanted, len(group))
         for place, index in enumerate(group):
-            found[index] = {name: _fixed(answer[name][place]) for name in wanted}
+            found[index] = {name: _read_only(answer[name][place]) for name in wanted}
     return [found[index] for index in range(len(rows))]
 
 
-def _fixed(vector: Vector) -> Vector:
-    """Return a vector that cannot be changed."""
+def _read_only(vector: Vector) -> Vector:
+    """Return a read-only view of a vector."""
     vector = vector.view()
     vector.flags.writeable = False
     return vector

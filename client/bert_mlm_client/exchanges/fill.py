@@ -1,4 +1,4 @@
-"""Ask for the likeliest tokens at each mask by itself."""
+"""Fill each mask independently."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from bert_mlm_client.tokens import Encoded, Tokenizer
 def fill(
     tokenizer: Tokenizer, texts: Sequence[str], top_k: int, *, skip_punctuation: bool = False, truncate: bool = False
 ) -> Exchange[list[list[Prediction]]]:
-    """Return the candidates for the mask of every text; see `fill_masks`.
+    """Return the candidates of single masks; see `fill_masks`.
 
     Raises:
         InputError: as for `fill_masks`, or a text has several masks.
@@ -29,10 +29,12 @@ def fill(
 def fill_masks(
     tokenizer: Tokenizer, texts: Sequence[str], top_k: int, *, skip_punctuation: bool = False, truncate: bool = False
 ) -> Exchange[list[list[list[Prediction]]]]:
-    """Return the candidates for each mask of every text; texts of near lengths share a request.
+    """Return the candidates for each mask of every text.
+
+    Texts of similar length share a request.
 
     Raises:
-        InputError: a text is too long, or top_k is more than the server answers with.
+        InputError: a text is too long, or top_k exceeds the model's limit.
     """
     encoded = encode_texts(tokenizer, texts, truncate=truncate)
     return (yield from _ask(tokenizer, encoded, top_k, skip_punctuation=skip_punctuation))

@@ -1,4 +1,4 @@
-"""Masks that stand side by side are one gap, for one word."""
+"""Find gaps, the runs of adjacent masks."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,12 +7,12 @@ from bert_mlm_client.tokens import Encoded, Span
 
 
 class Gap(NamedTuple):
-    """A run of adjacent masks.
+    """Run of adjacent masks.
 
     Attributes:
-        first: which of the text's masks is the first of the run, from 0.
+        first: the index of its first mask among the text's masks.
         end: one past the last.
-        span: where in the text the run stands, with the spaces between its masks.
+        span: its span in the text, with the spaces between its masks.
     """
 
     first: int
@@ -21,7 +21,7 @@ class Gap(NamedTuple):
 
 
 def find_gaps(encoded: Encoded) -> list[Gap]:
-    """Return a text's runs of adjacent masks, in its order."""
+    """Return a text's runs of adjacent masks, in order."""
     gaps: list[Gap] = []
     for number, (position, span) in enumerate(zip(encoded.mask_positions, encoded.mask_spans, strict=True)):
         if gaps and position == encoded.mask_positions[number - 1] + 1:
@@ -32,7 +32,10 @@ def find_gaps(encoded: Encoded) -> list[Gap]:
 
 
 def replace(text: str, spans: Sequence[Span], words: Sequence[str]) -> str:
-    """Return the text with a word in place of each span; the spans stand in the text's order."""
+    """Replace each span of a text by a word.
+
+    The spans are in text order.
+    """
     parts = []
     place = 0
     for (start, end), word in zip(spans, words, strict=True):

@@ -1,4 +1,4 @@
-"""Whole words for all the masks of a text together."""
+"""Fill all masks of a text jointly by beam search."""
 
 import heapq
 import math
@@ -9,30 +9,30 @@ from typing import NamedTuple
 from bert_mlm_client.decode import check_top_k, is_punctuation, is_special, join_tokens, token_text
 from bert_mlm_client.exchanges.base import Exchange
 from bert_mlm_client.exchanges.gaps import find_gaps, replace
-from bert_mlm_client.exchanges.likelihood import Filled, Known, Order, fill_orders, log, log_likelihoods
+from bert_mlm_client.exchanges.likelihood import Filled, KnownScores, Order, fill_orders, log, log_likelihoods
 from bert_mlm_client.exchanges.rows import Best, Row, best_tokens, encode_texts
 from bert_mlm_client.results import Filling
 from bert_mlm_client.tokens import Encoded, Tokenizer
 
 WIDTH = 8
-"""How many hypotheses are followed at once, for each order of a text's gaps.
+"""Beam width for each order of a text's gaps.
 
 Of 88 idioms with two of four characters masked, 4 hypotheses found one fewer than 8, and 16 found no more.
 """
 
 MAX_FILLINGS = 2 * WIDTH
-"""How many fillings of a text are found at most. Further down, a beam of this width misses too many."""
+"""Maximum number of fillings of a text. At lower ranks, a beam of this width misses too many."""
 
 
 class _Hypothesis(NamedTuple):
-    """A row with the first masks of an order filled, and how probable these tokens are in that order."""
+    """Partly filled row and the log-likelihood of its tokens."""
 
     log_likelihood: float
     ids: tuple[int, ...]
 
 
 class _Beam:
-    """The most probable hypotheses for a text in one order of its masks."""
+    """Beam of a text for one order of its masks."""
 
     def __init__(self, encoded: Encoded, order: Order) -> None:
         self.encoded = encoded
@@ -41,19 +41,22 @@ class _Beam:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every mask is filled."""
+        """Return whether every mask is filled."""
         return not self._positions
 
     def rows(self) -> list[Row]:
-        """Return the rows that ask about the next mask."""
+        """Return the rows to request for the next mask."""
         return [Row(found.ids, (self._positions[0],)) for found in self.hypotheses]
 
-    def grow(self, known: Known, width: int, last_width: int) -> None:
-        """Fill the next mask and keep the best: ``width`` hypotheses, or ``last_width`` after the last mask."""
+    def grow(self, known: KnownScores, width: int, last_width: int) -> None:
+        """Fill the next mask and keep the best hypotheses.
+
+        ``width`` of them are kept, or ``last_width`` after the last mask.
+        """
         rows = self.rows()
         position = self._positions.pop(0)
         kept = last_width if self.is_complete else width
-        # Each row's candidates come best first: more than are kept cannot be among the best of all.
+        # Each row's candidates are sorted, so that only the first ``kept`` can be among the best overall.
         grown = (
             _Hypothesis(found.log_likelihood + value, (*found.ids[:position], token, *found.ids[position + 1 :]))
             for found, row in zip(self.hypotheses, rows, strict=True)
@@ -73,14 +76,14 @@ def fill_words(
 ) -> Exchange[list[list[Filling]]]:
     """Find the most probable words for all masks together.
 
-    A beam search for each order of the gaps fills one more mask in each round trip. With several gaps one more round
-    trip asks for the probability of what one order found in the other; `log_likelihoods` is the measure. ``top_k`` only
-    cuts the result, so that the answers for k are the first k of the answers for any larger k.
+    A beam search for each order of the gaps fills one mask per round trip. With several gaps, one more round trip
+    requests the probabilities, in each order, of the fillings that only the other order found; see `log_likelihoods`.
+    ``top_k`` only limits the result, so that the answers for k are the first k of the answers for any larger k.
 
-    Tokens such as [UNK], which are no text, are left out. Of fillings that make the same sentence the best stays.
+    Special tokens such as [UNK] are left out. Of fillings with the same sentence the best is kept.
 
     Returns:
-        For each text its top_k fillings, best first; MAX_FILLINGS at most.
+        For each text its top_k fillings, best first, at most MAX_FILLINGS.
     """
     encoded = encode_texts(tokenizer, texts, truncate=truncate)
     kept = max(width, MAX_FILLINGS)
@@ -101,8 +104,8 @@ def fill_words(
 
 def _search(
     names: Sequence[str], beams: Sequence[_Beam], top_k: int, widths: tuple[int, int], *, skip_punctuation: bool
-) -> Exchange[Known]:
-    """Fill all masks of all beams, and return the candidates that were seen on the way."""
+) -> Exchange[KnownScores]:
+    """Fill all masks of all beams; return all scores received."""
     known: dict[Row, dict[int, float]] = {}
     while growing := [beam for beam in beams if not beam.is_complete]:
         rows = [row for beam in growing for row in beam.rows()]
@@ -124,7 +127,10 @@ def _candidates(names: Sequence[str], best: Best, skip_punctuation: bool) -> Ite
 
 
 def _best_found(beams: Sequence[_Beam], kept: int) -> list[Filled]:
-    """Return the best of what a text's beams have found, each filling by the order that favours it more."""
+    """Return the best fillings of a text's beams.
+
+    Each filling is ranked by the order with the higher likelihood.
+    """
     likelihoods: dict[tuple[int, ...], float] = {}
     for found in (found for beam in beams for found in beam.hypotheses):
         likelihoods[found.ids] = max(found.log_likelihood, likelihoods.get(found.ids, -math.inf))

@@ -1,4 +1,4 @@
-"""Texts to requests: rows of token ids that travel together, and each row's part of the answer."""
+"""Batch rows of token ids into requests."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,48 +14,48 @@ from bert_mlm_client.transport.base import Request
 from bert_mlm_client.wire.tensors import Array
 
 MAX_ROWS = 64
-"""How many rows travel in one request at most: more only grow the server's memory, not its speed."""
+"""Maximum number of rows of a request: more use memory without a gain in speed."""
 
 MAX_PADDING = 0.25
-"""Which share of a request may be padding. The server leaves it out of its products, but not out of attention."""
+"""Maximum share of padding in a request. The server skips padding in matrix products, but not in attention."""
 
 MIN_LENGTH = 16
-"""As how long a shorter row counts: to fill it up costs less than a request of its own."""
+"""Minimum length used for grouping; padding a short row is cheaper than another request."""
 
-_MASK_LENGTH = 4  # a mask's part of the work and of the answer, in tokens
+_MASK_LENGTH = 4  # cost of a mask, in tokens
 
 Inputs = dict[str, NDArray[np.int32]]
 Part = TypeVar("Part")
 
 
 class Sentence(Protocol):
-    """What a row needs: token ids from [CLS] to [SEP]."""
+    """Row of token ids from [CLS] to [SEP]."""
 
     @property
     def input_ids(self) -> tuple[int, ...]:
-        """The row's tokens."""
+        """Return the token ids."""
 
 
 class Masked(Sentence, Protocol):
-    """A row with the places in it that are asked about; `Encoded` is one."""
+    """Row with mask positions, for example `Encoded`."""
 
     @property
     def mask_positions(self) -> tuple[int, ...]:
-        """Where in the row to look."""
+        """Return the mask positions."""
 
 
 class Row(NamedTuple):
-    """A row that no text stands behind."""
+    """Row without a text."""
 
     input_ids: tuple[int, ...]
     mask_positions: tuple[int, ...]
 
 
 class Best(NamedTuple):
-    """The K likeliest tokens for each of a row's M masks, best first.
+    """Top K tokens for each of a row's M masks, best first.
 
     Attributes:
-        token_ids: [M, K] whole numbers.
+        token_ids: [M, K] integers.
         scores: [M, K] their probabilities.
     """
 
@@ -64,10 +64,10 @@ class Best(NamedTuple):
 
 
 def check_texts(texts: Sequence[str], *, masks: bool = True) -> None:
-    """Check what can be checked before anything is asked, see `check_text`.
+    """Check the texts without a server; see `check_text`.
 
     Raises:
-        InputError: one of the texts cannot be asked; the message says which.
+        InputError: a text is invalid; the message says which.
     """
     for number, text in enumerate(texts, 1):
         with numbered(number, len(texts)):
@@ -77,10 +77,10 @@ def check_texts(texts: Sequence[str], *, masks: bool = True) -> None:
 def encode_texts(
     tokenizer: Tokenizer, texts: Sequence[str], *, truncate: bool = False, masks: bool = True
 ) -> list[Encoded]:
-    """Cut several checked texts; see `Tokenizer.encode_checked`.
+    """Tokenize several checked texts; see `Tokenizer.encode_checked`.
 
     Raises:
-        InputError: the model cannot read one of them; the message says which.
+        InputError: a text is empty or too long; the message says which.
     """
     encoded = []
     for number, text in enumerate(texts, 1):
@@ -91,7 +91,7 @@ def encode_texts(
 
 @contextmanager
 def numbered(number: int, count: int) -> Iterator[None]:
-    """Say which of several texts is at fault."""
+    """Add the number of the text to its error."""
     try:
         yield
     except InputError as error:
@@ -102,14 +102,14 @@ def numbered(number: int, count: int) -> Iterator[None]:
 
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Group rows of near lengths, so that few requests carry many rows and little padding.
+    """Group rows of similar length into few requests.
 
     Args:
-        lengths: how long each row is.
+        lengths: the length of each row.
 
     Returns:
-        The rows' indices, longest first, MAX_ROWS at most in a group. Rows shorter than a group's longest are padded,
-        by MAX_PADDING of the group at most, where rows under MIN_LENGTH count as that.
+        The rows' indices, longest first, at most MAX_ROWS in a group. Padding is at most MAX_PADDING of a group, with
+        MIN_LENGTH as the minimum length of a row.
     """
     counted = [max(length, MIN_LENGTH) for length in lengths]
     groups: list[list[int]] = []
@@ -125,7 +125,7 @@ def batches(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def ungroup(groups: Sequence[Sequence[int]], answers: Iterable[Iterable[Part]]) -> list[Part]:
-    """Return each row's part of its group's answer, in the rows' order."""
+    """Return each row's part of the answers, in row order."""
     parts = {
         index: part
         for group, answer in zip(groups, answers, strict=True)
@@ -135,7 +135,7 @@ def ungroup(groups: Sequence[Sequence[int]], answers: Iterable[Iterable[Part]]) 
 
 
 def sentences(rows: Sequence[Sentence]) -> Inputs:
-    """Return the inputs ``input_ids`` [B, S], padded with zeros, and ``lengths`` [B], which tells them apart."""
+    """Return ``input_ids`` [B, S], zero-padded, and ``lengths`` [B]."""
     lengths = [len(row.input_ids) for row in rows]
     width = max(lengths)
     ids = [row.input_ids + (0,) * (width - len(row.input_ids)) for row in rows]
@@ -143,13 +143,13 @@ def sentences(rows: Sequence[Sentence]) -> Inputs:
 
 
 def best_tokens(rows: Sequence[Masked]) -> Exchange[list[Best]]:
-    """Ask `fill_mask` for the likeliest tokens at every row's masks.
+    """Request the top tokens of every row's masks from `fill_mask`.
 
     Returns:
-        For each row its masks' candidates; there may be more masks than the row has, to be ignored.
+        For each row the candidates of its masks; ignore the entries beyond the row's own masks.
 
     Raises:
-        ProtocolError: the answer's shapes are not those of this question.
+        ProtocolError: the shapes of the answer do not match the request.
     """
     groups = _group(rows)
     requests = [Request("fill_mask", _masked(rows, group), ("token_ids", "scores")) for group in groups]
@@ -162,22 +162,22 @@ def best_tokens(rows: Sequence[Masked]) -> Exchange[list[Best]]:
 
 
 def probabilities(rows: Sequence[Masked], wanted: Sequence[Sequence[int]]) -> Exchange[list[Array]]:
-    """Ask `score_tokens` for the probabilities of some tokens at every row's masks.
+    """Request the probabilities of given tokens from `score_tokens`.
 
     Args:
-        rows: where to look.
+        rows: the rows.
         wanted: the C token ids for each row, the same for all its masks.
 
     Returns:
-        For each row at least [M, C] numbers, more than that to be ignored.
+        For each row at least [M, C] numbers; ignore the rest.
 
     Raises:
-        ProtocolError: the answer's shape is not that of this question.
+        ProtocolError: the shape of the answer does not match the request.
     """
     groups = _group(rows)
     requests = []
     for group in groups:
-        ids = _filled_up([tuple(wanted[index]) for index in group])
+        ids = _padded([tuple(wanted[index]) for index in group])
         requests.append(Request("score_tokens", {**_masked(rows, group), "candidate_ids": ids}, ("scores",)))
     answers = yield requests
     for request, answer in zip(requests, answers, strict=True):
@@ -187,13 +187,13 @@ def probabilities(rows: Sequence[Masked], wanted: Sequence[Sequence[int]]) -> Ex
 
 
 def attention(rows: Sequence[Masked]) -> Exchange[list[Array]]:
-    """Ask `explain` how much the last layer attends to every token from each row's masks.
+    """Request the attention of every row's masks from `explain`.
 
     Returns:
-        For each row at least [M, S] numbers, more than that to be ignored.
+        For each row at least [M, S] numbers; ignore the rest.
 
     Raises:
-        ProtocolError: the answer's shape is not that of this question.
+        ProtocolError: the shape of the answer does not match the request.
     """
     groups = _group(rows)
     requests = [Request("explain", _masked(rows, group), ("attention",)) for group in groups]
@@ -209,21 +209,21 @@ def _group(rows: Sequence[Masked]) -> list[list[int]]:
 
 
 def _masked(rows: Sequence[Masked], group: Sequence[int]) -> Inputs:
-    """Return the inputs for some of the rows."""
+    """Return the inputs of a group of rows."""
     chosen = [rows[index] for index in group]
-    return {**sentences(chosen), "mask_positions": _filled_up([row.mask_positions for row in chosen])}
+    return {**sentences(chosen), "mask_positions": _padded([row.mask_positions for row in chosen])}
 
 
-def _filled_up(rows: Sequence[tuple[int, ...]]) -> NDArray[np.int32]:
-    """Return the rows as one array; the shorter ones repeat their last number, which does no harm."""
+def _padded(rows: Sequence[tuple[int, ...]]) -> NDArray[np.int32]:
+    """Return the rows as an array, padded by repetition."""
     width = max(map(len, rows))
     return np.array([row + row[-1:] * (width - len(row)) for row in rows], np.int32)
 
 
 def _check(name: str, array: Array, kind: str, asked: tuple[int, ...], like: Array | None = None) -> None:
-    """Check that an output has as many rows as asked and at least as many of everything else.
+    """Check an output's type and shape.
 
-    A server that joins requests answers all of them as widely as the widest.
+    Only the number of rows is exact: a server that batches requests pads all answers to the largest.
     """
     fits = array.ndim == len(asked) and array.shape[:1] == asked[:1] and all(map(int.__ge__, array.shape, asked))
     fits = fits and (like is None or array.shape == like.shape)

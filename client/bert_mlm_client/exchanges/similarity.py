@@ -1,4 +1,4 @@
-"""Ask how close texts are in meaning."""
+"""Compute the similarity of texts in meaning."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ from bert_mlm_client.tokens import Tokenizer
 def similarity(
     tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], *, truncate: bool = False
 ) -> Exchange[list[Similarity]]:
-    """Return each pair's similarity. A text that stands in several pairs is asked for once.
+    """Return the similarity of each pair.
 
-    The cosine of BERT's own vectors is high for any two sentences; that of whitened ones is about 0 for sentences that
-    have nothing to do with each other (Su et al. 2021, https://arxiv.org/abs/2103.15316).
+    A text in several pairs is sent once. The cosine of BERT's own vectors is high for any two sentences; that of
+    whitened vectors is about 0 for unrelated sentences (Su et al. 2021, https://arxiv.org/abs/2103.15316).
 
     Raises:
-        InputError: a text is empty or too long; the message counts the texts of all pairs.
+        InputError: a text is empty or too long; its number in the message counts the texts of all pairs.
     """
     rows = encode_texts(tokenizer, [text for a, b in pairs for text in (a, b)], truncate=truncate, masks=False)
     distinct = {row.input_ids: row for row in rows}
@@ -37,7 +37,10 @@ def _compare(a: Vectors, b: Vectors) -> Similarity:
 
 
 def cosine(a: Vector, b: Vector) -> float:
-    """Return the cosine of the angle between two vectors; 1 for equal ones, 0 if only one has any length."""
+    """Return the cosine similarity of two vectors.
+
+    1 for equal vectors, 0 if only one is zero.
+    """
     if np.array_equal(a, b):
         return 1.0
     a, b = a.astype(np.float64), b.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Read which words of a text are to be explained."""
+"""Parse the targets of an explanation."""
 
 from collections.abc import Sequence
 
@@ -9,34 +9,34 @@ from bert_mlm_client.tokens import MASK, TextTypeError, Tokenizer
 
 
 def check_target(target: str | Sequence[str] | None) -> list[str] | None:
-    """Return the target as a list with an entry for each mask or gap.
+    """Return the targets as a list.
 
     Raises:
-        TextTypeError: it has something other than strings.
+        TextTypeError: an entry is not a str.
     """
     if target is None or isinstance(target, str):
         return None if target is None else [target]
     words = list(target)
     for word in words:
         if not isinstance(word, str):
-            msg = f"a target is a str, not {type(word).__name__}"
+            msg = f"a target must be a str, not {type(word).__name__}"
             raise TextTypeError(msg)
     return words
 
 
 def is_by_gap(words: Sequence[str] | None, masks: int, *, joint: bool) -> bool:
-    """Tell whether each gap has a word, or each mask a token of its own."""
+    """Return whether the targets are words for gaps."""
     return joint or (words is not None and len(words) != masks)
 
 
 def target_tokens(
     tokenizer: Tokenizer, words: Sequence[str], gaps: Sequence[Gap], *, joint: bool
 ) -> list[tuple[int, ...]]:
-    """Return the token ids of each word, one for each mask that it stands at.
+    """Return the token ids of each word, one per mask.
 
     Raises:
-        InputError: there are too many words or too few, a word does not have as many tokens as its gap has masks, or it
-            is not in the vocabulary, or a special token.
+        InputError: the number of words is wrong, a word does not have as many tokens as its gap has masks, is not in
+            the vocabulary, or is a special token.
     """
     masks = gaps[-1].end
     by_gap = is_by_gap(words, masks, joint=joint)
@@ -53,11 +53,11 @@ def target_tokens(
 
 
 def _tokens(tokenizer: Tokenizer, word: str, masks: int) -> tuple[int, ...]:
-    # `fill` answers with tokens of the vocabulary, some of which the tokenizer would cut otherwise, such as "É".
+    # `fill` returns vocabulary tokens, some of which the tokenizer would split differently, such as "É".
     token = tokenizer.token_id(word)
     added = {token.content for token in tokenizer.config.added_tokens} - {MASK}
     if token is not None and is_special(word) and word not in added:
-        msg = f"the target {word!r} is a special token, which stands for no word; name the word to explain"
+        msg = f"the target {word!r} is a special token; name the word to explain"
         raise InputError(msg)
     if token is not None and masks == 1:
         return (token,)

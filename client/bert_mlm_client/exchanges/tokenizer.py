@@ -1,4 +1,4 @@
-"""Fetch the vocabulary, or compare a file with the server's."""
+"""Load the tokenizer from the server or a file."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary, check_match
 
 
 def load_tokenizer(path: Path | None) -> Exchange[Tokenizer]:
-    """Make the tokenizer from the server's vocabulary, or from a file that is compared with it.
+    """Load the tokenizer from the server or from a file.
 
-    A server without the `tokenizer` signature cannot be compared: the file is then taken at its word, and text is cut
-    with the defaults of `TokenizerConfig`.
+    A file is compared with the server's vocabulary. Without the `tokenizer` signature there is no comparison, and the
+    defaults of `TokenizerConfig` apply.
 
     Raises:
-        VocabularyError: the vocabulary is damaged, is not the server's, or cannot be had.
+        VocabularyError: the vocabulary is damaged, does not match the server's, or is not available.
     """
     vocabulary = None if path is None else Vocabulary.read(path)
     outputs = ("vocab", "config") if vocabulary is None else ("config",)
@@ -26,7 +26,7 @@ def load_tokenizer(path: Path | None) -> Exchange[Tokenizer]:
         [answer] = yield [Request("tokenizer", {"request": np.zeros(1, np.int32)}, outputs)]
     except SignatureNotFoundError as error:
         if vocabulary is None:
-            msg = "the model cannot tell its vocabulary; pass the path of its vocab.txt (vocab=…, --vocab)"
+            msg = "the model does not return its vocabulary; pass the path of its vocab.txt (vocab=…, --vocab)"
             raise VocabularyError(msg) from error
         return Tokenizer(vocabulary, TokenizerConfig())
     if vocabulary is None:
@@ -39,6 +39,6 @@ def load_tokenizer(path: Path | None) -> Exchange[Tokenizer]:
 def _first_string(answer: Answer, name: str) -> bytes:
     values = answer[name].ravel().tolist()
     if not values or not isinstance(values[0], bytes):
-        msg = f"the tokenizer signature's {name} is no string; check that the model was exported by this project"
+        msg = f"the tokenizer signature's {name} is not a string; check that the model was exported by this project"
         raise ProtocolError(msg)
     return values[0]

@@ -1,4 +1,4 @@
-"""Score given words for the gaps of a text, of any length in tokens."""
+"""Score given words for the gaps of a text."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -12,18 +12,18 @@ from bert_mlm_client.results import Filling
 from bert_mlm_client.tokens import MASK, Span, Tokenizer
 
 Words = str | Sequence[str]
-"""A candidate: one word, or for a text with several gaps a word for each."""
+"""Candidate: one word, or for a text with several gaps a word for each."""
 
 
 class _Word(NamedTuple):
-    """A word and its tokens."""
+    """Word and its tokens."""
 
     text: str
     tokens: tuple[int, ...]
 
     @property
     def written(self) -> str:
-        """The word as it stands in a sentence: a piece without its ``##``."""
+        """Return the word without the ``##`` of a piece."""
         return self.text.removeprefix("##") if len(self.tokens) == 1 else self.text
 
 
@@ -31,10 +31,10 @@ def check_candidates(candidates: Iterable[Words]) -> list[tuple[str, ...]]:
     """Return the words of each candidate.
 
     Raises:
-        InputError: the candidates are one string, which would count as its characters.
+        InputError: the candidates are a single str, which would be split into characters.
     """
     if isinstance(candidates, str):
-        msg = f"the candidates are one str, {candidates!r}; write a list of words"
+        msg = f"the candidates are a single str, {candidates!r}; pass a list of words"
         raise InputError(msg)
     return [
         (words,) if isinstance(words, str) or not isinstance(words, Sequence) else tuple(words) for words in candidates
@@ -44,15 +44,15 @@ def check_candidates(candidates: Iterable[Words]) -> list[tuple[str, ...]]:
 def score(
     tokenizer: Tokenizer, texts: Sequence[str], candidates: Sequence[tuple[str, ...]], *, truncate: bool = False
 ) -> Exchange[list[list[Filling]]]:
-    """Score words for the gaps of each text, all in one round trip.
+    """Score words for each text's gaps in one round trip.
 
-    A word of n tokens takes its gap as n masks; `log_likelihoods` is the measure.
+    For a word of n tokens its gap is read as n masks; the score is based on `log_likelihoods`.
 
     Returns:
         For each text one filling for each candidate, in the order given.
 
     Raises:
-        InputError: a candidate does not have a word for each gap of a text, or has one that the vocabulary has not.
+        InputError: a candidate does not have a word for each gap of a text, or a word is not in the vocabulary.
     """
     chosen = [[_Word(word, tokenizer.word_ids(word)) for word in words] for words in candidates]
     spans: list[list[Span]] = []
@@ -76,7 +76,7 @@ def choose(
     *,
     truncate: bool = False,
 ) -> Exchange[list[list[Filling]]]:
-    """Score words for the gaps of each text and keep the best, best first; see `score`."""
+    """Return the best-scored words for the gaps; see `score`."""
     scored = yield from score(tokenizer, texts, list(dict.fromkeys(candidates)), truncate=truncate)
     return [sorted(one, key=lambda filling: filling.score, reverse=True)[:top_k] for one in scored]
 
@@ -84,7 +84,10 @@ def choose(
 def _fill(
     tokenizer: Tokenizer, text: str, gaps: Sequence[Span], candidates: Sequence[Sequence[_Word]], *, truncate: bool
 ) -> Iterator[Filled]:
-    """Yield each candidate with the text that has as many masks as its words have tokens."""
+    """Yield each candidate with its text.
+
+    The text has as many masks as the candidate has tokens.
+    """
     encoded = {}
     for words in candidates:
         if len(words) != len(gaps):

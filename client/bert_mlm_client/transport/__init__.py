@@ -1,4 +1,4 @@
-"""How requests reach a model: over gRPC or REST, from one server or several, or in this process."""
+"""Send requests over gRPC, REST or in process."""
 
 from collections.abc import Sequence
 
@@ -34,17 +34,18 @@ def open_transport(
     version: int | None = None,
     retry: Retry | None = _RETRY,
 ) -> Transport:
-    """Return the blocking transport to a model; it connects at its first request.
+    """Return the blocking transport to a model.
+
+    It connects on its first request.
 
     Args:
-        target: an address, or several that share the work and stand in for each other; or a transport, which is
-            returned as it is.
+        target: an address, or several for load balancing and failover; or a transport, which is returned unchanged.
         model: the model's name.
         version: its version, or None for the latest.
-        retry: when to ask again; None: never, so that each request goes to one server only.
+        retry: the retry policy; None for no retries, so that each request goes to one server only.
 
     Raises:
-        InputError: an address is not one, or there is none.
+        InputError: an address is invalid, or the list is empty.
     """
     if isinstance(target, (str, Sequence)) or not hasattr(target, "predict"):
         return ResilientTransport(_parse(target, model, version), retry)
@@ -67,9 +68,9 @@ def open_async_transport(
 def _parse(addresses: object, model: str, version: int | None) -> list[Servable]:
     urls = [addresses] if isinstance(addresses, str) else addresses
     if not isinstance(urls, Sequence) or not all(isinstance(url, str) for url in urls):
-        msg = f"an address is a str, and several are a list of them; {EXAMPLES}"
+        msg = f"an address must be a str, several addresses a list of str; {EXAMPLES}"
         raise InputError(msg)
     if not urls:
-        msg = f"there is no address; {EXAMPLES}"
+        msg = f"the list of addresses is empty; {EXAMPLES}"
         raise InputError(msg)
     return [Servable.parse(url, model=model, version=version) for url in urls]

@@ -1,4 +1,4 @@
-"""Where a model is served: a URL, a model's name and a version."""
+"""Parse the address of a model."""
 
 import operator
 import re
@@ -25,7 +25,7 @@ class Servable:
         prefix: the path before ``/v1``, for a REST API behind a proxy.
         model: the model's name.
         version: its version, or None for the latest.
-        peer: the ``ip:port`` to connect to where the name stands for several; the name stays in Host and TLS.
+        peer: the ``ip:port`` to connect to if the name has several addresses; Host and TLS still use the name.
     """
 
     url: str
@@ -38,11 +38,11 @@ class Servable:
 
     @classmethod
     def parse(cls, url: str, *, model: str, version: int | None) -> Self:
-        """Read an address.
+        """Parse an address.
 
         Raises:
-            InputError: the address is not one of the four schemes with a host, or has parts that mean nothing here; or
-                the version is no whole number.
+            InputError: the address lacks one of the four schemes or a host, or has unsupported parts; or the version is
+                not a whole number.
         """
         try:
             parts = urlsplit(url)
@@ -56,20 +56,20 @@ class Servable:
         elif parts.username is not None or parts.query or parts.fragment:
             problem = "must not have a user, a query or a fragment"
         elif parts.scheme.startswith("grpc") and parts.path not in {"", "/"}:
-            problem = "must not have a path: gRPC has none"
+            problem = "must not have a path with gRPC"
         elif _MODEL_PATH.search(parts.path):
             problem = "has the path of a model, which the client adds: leave out /v1/models and what follows"
         elif port == 0:
-            problem = "has port 0, which no server has"
+            problem = "has port 0, which is not valid"
         if problem or not parts.hostname:
-            # Never the user information: an address ends up in logs.
+            # Without user information, because addresses end up in logs.
             shown = url if parts.username is None else url.rpartition("@")[2]
             msg = f"the address {shown!r} {problem}; {EXAMPLES}"
             raise InputError(msg)
         try:
             name = parts.hostname.encode("idna").decode()
         except UnicodeError as error:
-            msg = f"the address {url!r} has a host that cannot be ({error}); {EXAMPLES}"
+            msg = f"the address {url!r} has an invalid host ({error}); {EXAMPLES}"
             raise InputError(msg) from error
         version = _version(version)
         host = f"[{name}]" if ":" in name else name
@@ -79,27 +79,27 @@ class Servable:
 
     @property
     def title(self) -> str:
-        """The model's name, with its version where one was asked for."""
+        """Return the model's name, with any version."""
         return self.model if self.version is None else f"{self.model}/versions/{self.version}"
 
     @property
     def place(self) -> str:
-        """The address as given, with the one of its servers that is meant."""
+        """Return the address as given, with any peer."""
         return self.url if self.peer is None else f"{self.url} at {self.peer}"
 
     @property
     def host(self) -> str:
-        """The name or IP address, without the brackets of IPv6."""
+        """Return the host without the brackets of IPv6."""
         return self.authority.rpartition(":")[0].strip("[]")
 
     @property
     def port(self) -> int:
-        """The port."""
+        """Return the port."""
         return int(self.authority.rpartition(":")[2])
 
     @property
     def is_named(self) -> bool:
-        """Whether the host is a name, which may stand for several servers."""
+        """Return whether the host is a DNS name."""
         try:
             ip_address(self.host.partition("%")[0])
         except ValueError:
@@ -108,17 +108,20 @@ class Servable:
 
     @property
     def connect_to(self) -> str:
-        """Where the connection goes: ``host:port``."""
+        """Return the ``host:port`` to connect to."""
         return self.peer or self.authority
 
     @property
     def model_path(self) -> str:
-        """The REST API's path of this model: its state; with ``:predict`` its Predict."""
+        """Return the model's REST path.
+
+        The path itself returns the status; ``:predict`` is appended for Predict.
+        """
         version = "" if self.version is None else f"/versions/{self.version}"
         return f"{self.prefix}/v1/models/{quote(self.model, safe='')}{version}"
 
     def at(self, address: str) -> Self:
-        """Return the same model at one of the IP addresses that the name stands for."""
+        """Return the model at an IP address of the host."""
         host = f"[{address}]" if ":" in address else address
         return replace(self, peer=f"{host}:{self.port}")
 

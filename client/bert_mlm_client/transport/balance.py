@@ -1,7 +1,7 @@
-"""Several servers behind one client: whose turn it is, who is set aside, and who may come back.
+"""Balance requests over several servers.
 
-Nothing is sent here. `calls` asks whose turn it is and tells how the request fared; the two transports of `resilient`
-do the sending.
+This module does no I/O. `calls` picks a server and reports the outcome of each request; the two transports of
+`resilient` do the sending.
 """
 
 import random
@@ -21,47 +21,47 @@ AnyTransport = TypeVar("AnyTransport")
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
 CONNECT_S = 1.0
-"""How long to wait for a connection where there is another address to ask: a host that drops packets says nothing."""
+"""Connect timeout if there is another address to try: a host that drops packets never answers."""
 LOOKUP_S = 30.0
-"""How old the addresses of a name may get."""
+"""Maximum age of a DNS lookup."""
 LOOKUP_WHEN_DOWN_S = 1.0
-"""How old they may get while none of them answers."""
+"""Maximum age of a DNS lookup while all servers are down."""
 
 
 @dataclass(eq=False, slots=True)
 class Server(Generic[AnyTransport]):
-    """One server and how it fares.
+    """State of one server.
 
     Attributes:
-        transport: asks it.
-        failures: how often in a row it could not be reached; 0 for one that takes its turns.
-        rests_until: when one that is set aside may be tried, by the balancer's clock.
-        is_probed: whether it is being tried.
-        in_flight: how many requests it has.
+        transport: the transport to it.
+        failures: the number of consecutive failures; 0 while it is healthy.
+        probe_at: when an ejected server may be probed, by the balancer's clock.
+        is_probed: whether a probe is in flight.
+        in_flight: the number of requests in flight.
     """
 
     transport: AnyTransport
     failures: int = 0
-    rests_until: float = 0.0
+    probe_at: float = 0.0
     is_probed: bool = False
     in_flight: int = 0
 
 
 class Balancer(Generic[AnyTransport]):
-    """Round robin over the servers that answer. Threads may share it.
+    """Balance requests round robin over healthy servers. Thread-safe.
 
-    A server that cannot be reached is set aside. After a pause, which doubles each time, it is asked for the model's
-    status; when a version is available, it takes its turns again. One that let a request wait too long is asked so at
-    once. When all are set aside, all take turns, for there is nothing to lose.
+    A server that cannot be reached is ejected. After a pause, which doubles each time, it is probed with a request for
+    the model's status; it returns when a version is available. After a timeout it is probed without a pause. If all
+    servers are ejected, all are used: there is nothing to lose.
 
-    A name that stands for several IP addresses is so many servers: those of the family (IPv4 or IPv6) that the system
-    prefers, since both often lead to the same machines. A name with one such address is left to the transport.
+    Each IP address of a DNS name is a server of its own. Only addresses of the family (IPv4 or IPv6) that the system
+    prefers count, since both often lead to the same machines. A name with one address is resolved by the transport.
 
     Args:
         servables: the model at each address given.
-        connect: makes the transport for one of them, without sending anything.
-        clock: returns seconds that never go back.
-        uniform: returns a random number between two.
+        connect: creates the transport for one of them, without I/O.
+        clock: returns monotonic seconds.
+        uniform: returns a random number between two bounds.
         lookup: returns the IP addresses of a host and port, or raises OSError.
     """
 
@@ -79,7 +79,7 @@ class Balancer(Generic[AnyTransport]):
         self._uniform = uniform
         self._lookup = lookup or look_up
         self._lock = threading.Lock()
-        # Each address and the servers it stands for.
+        # Each address and the servers that it resolves to.
         self._places: dict[Servable, tuple[Servable, ...]] = {servable: (servable,) for servable in servables}
         self._servers = {servable: Server(connect(servable)) for servable in self._places}
         self._retired: list[Server[AnyTransport]] = []
@@ -87,10 +87,12 @@ class Balancer(Generic[AnyTransport]):
         self._looked_up_at = -LOOKUP_S
         self._is_looking_up = False
         self.is_closed = False
-        self._turn = int(uniform(0, len(self._servers)))  # many clients should not all begin with the same server
+        self._turn = int(
+            uniform(0, len(self._servers))
+        )  # random, so that many clients do not all start with the same server
 
     def choose(self, avoid: Collection[Server[AnyTransport]] = ()) -> Server[AnyTransport]:
-        """Return the server whose turn it is, preferably one that answers and is not to be avoided.
+        """Return the next server, preferably healthy and not avoided.
 
         Raises:
             UsageError: the client is closed.
@@ -108,46 +110,50 @@ class Balancer(Generic[AnyTransport]):
             return server
 
     def has_other(self, avoid: Collection[Server[AnyTransport]]) -> bool:
-        """Tell whether there is a server that answers beside these."""
+        """Return whether there is another healthy server."""
         with self._lock:
             return any(not server.failures and server not in avoid for server in self._servers.values())
 
     def is_busy(self) -> bool:
-        """Tell whether requests are under way, without waiting for anybody: after a fork, nobody may be there."""
+        """Return whether requests or probes are in flight."""
+        # Without the lock: after a fork, the thread that holds it may not exist.
         return any(server.in_flight or server.is_probed for server in (*self._servers.values(), *self._retired))
 
     def release(self, server: Server[AnyTransport]) -> None:
-        """Take note that a chosen server has one request less."""
+        """Decrement a server's requests in flight."""
         with self._lock:
             server.in_flight -= 1
 
     def succeeded(self, server: Server[AnyTransport]) -> None:
-        """Take note that a server answered."""
+        """Record that a server answered."""
         if server.failures:
             with self._lock:
                 server.failures = 0
 
     def failed(self, server: Server[AnyTransport], error: BertMlmError) -> None:
-        """Take note of what a request to a server ended with."""
-        if isinstance(error, ServerError):  # an answer, too
+        """Record the error of a request."""
+        if isinstance(error, ServerError):  # an answer as well
             self.succeeded(server)
         elif isinstance(error, (UnreachableError, ServerTimeoutError)):
             with self._lock:
-                # Of the requests that fail together when a server goes down, only the first says something new.
+                # When a server goes down, its requests fail together; count only the first.
                 if not server.failures:
-                    self._set_aside(server, pause=isinstance(error, UnreachableError))
+                    self._eject(server, pause=isinstance(error, UnreachableError))
 
     def probed(self, server: Server[AnyTransport], *, is_available: bool) -> None:
-        """Take note of what `due` led to."""
+        """Record the result of a probe from `due`."""
         with self._lock:
             server.is_probed = False
             if is_available:
                 server.failures = 0
             else:
-                self._set_aside(server, pause=True)
+                self._eject(server, pause=True)
 
     def due(self) -> list[Server[AnyTransport]]:
-        """Return the servers that were set aside and whose pause is over; each must be probed, and `probed` told."""
+        """Return the ejected servers to probe now.
+
+        The caller reports each result to `probed`.
+        """
         if len(self._servers) == 1:
             return []
         with self._lock:
@@ -155,14 +161,14 @@ class Balancer(Generic[AnyTransport]):
             servers = [
                 server
                 for server in self._servers.values()
-                if server.failures and not server.is_probed and now >= server.rests_until
+                if server.failures and not server.is_probed and now >= server.probe_at
             ]
             for server in servers:
                 server.is_probed = True
             return servers
 
     def retired(self) -> list[AnyTransport]:
-        """Return the transports, now the caller's to close, of servers that a name no longer stands for."""
+        """Return removed servers' idle transports, for closing."""
         if not self._retired:
             return []
         with self._lock:
@@ -171,7 +177,7 @@ class Balancer(Generic[AnyTransport]):
             return idle
 
     def refresh(self) -> None:
-        """Look the names up again, in a thread of its own, if it is time."""
+        """Start a DNS lookup if the last one expired."""
         if not self._is_named:
             return
         with self._lock:
@@ -185,8 +191,11 @@ class Balancer(Generic[AnyTransport]):
         threading.Thread(target=self.look_up, name="bert-mlm-lookup", daemon=True).start()
 
     def look_up(self) -> None:
-        """Look the names up and take on the servers they stand for now; what cannot be looked up stays as it was."""
-        places = {servable: self._stands_for(servable, known) for servable, known in self._places.items()}
+        """Look up the names and update the servers.
+
+        A name that cannot be looked up keeps its servers.
+        """
+        places = {servable: self._resolve(servable, known) for servable, known in self._places.items()}
         if self.is_closed:
             return
         old = self._servers
@@ -201,12 +210,12 @@ class Balancer(Generic[AnyTransport]):
             self._retired += [server for servable, server in old.items() if servable not in new]
 
     def close(self) -> list[AnyTransport]:
-        """Return all transports, now the caller's to close."""
+        """Close the balancer and return all transports, for closing."""
         with self._lock:
             self.is_closed = True
             return [server.transport for server in (*self._servers.values(), *self._retired)]
 
-    def _stands_for(self, servable: Servable, known: tuple[Servable, ...]) -> tuple[Servable, ...]:
+    def _resolve(self, servable: Servable, known: tuple[Servable, ...]) -> tuple[Servable, ...]:
         if not servable.is_named:
             return known
         try:
@@ -215,15 +224,17 @@ class Balancer(Generic[AnyTransport]):
             return known
         return tuple(map(servable.at, addresses)) if len(addresses) > 1 else (servable,)
 
-    def _set_aside(self, server: Server[AnyTransport], *, pause: bool) -> None:
+    def _eject(self, server: Server[AnyTransport], *, pause: bool) -> None:
         server.failures += 1
         seconds = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(server.failures - 1, 60)) if pause else 0.0
-        # A part of it is random, so that not all clients come back together.
-        server.rests_until = self._clock() + self._uniform(0.5 * seconds, seconds)
+        # With jitter, so that the clients do not probe all at once.
+        server.probe_at = self._clock() + self._uniform(0.5 * seconds, seconds)
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """Return the IP addresses of a name, in a stable order: those of the family that the system prefers (RFC 6724).
+    """Return the sorted IP addresses of a name.
+
+    Only addresses of the family that the system prefers (RFC 6724).
 
     Raises:
         OSError: it cannot be looked up.

@@ -1,4 +1,4 @@
-"""What a transport carries: one request to one signature of one model, and its answer as arrays."""
+"""Define requests, answers and the transport interface."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from bert_mlm_client.wire.tensors import Array
 
 
 class Answer(dict[str, Array]):
-    """A model's outputs by name.
+    """Outputs of a model by name.
 
     Attributes:
-        version: which version answered; None where the protocol does not tell, as REST does not.
+        version: the version that answered; None over REST, which does not report it.
     """
 
     __slots__ = ("version",)
@@ -24,12 +24,12 @@ class Answer(dict[str, Array]):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call of Predict.
+    """Request of Predict.
 
     Attributes:
         signature: the signature's name.
         inputs: its inputs by name.
-        outputs: the outputs that are wanted; the answer has them all.
+        outputs: the requested outputs, all of which the answer contains.
     """
 
     signature: str
@@ -38,34 +38,34 @@ class Request:
 
 
 class Transport(Protocol):
-    """A connection to a model. Threads may share it."""
+    """Connect to a model. Thread-safe."""
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
-        """Ask and wait for the answer, ``timeout`` seconds at most.
+        """Send a request and return the answer within the timeout.
 
         Raises:
             BertMlmError: any but InputError and VocabularyError.
         """
 
     def status(self, *, timeout: float) -> ModelStatus:
-        """Ask which versions of the model there are and how they fare.
+        """Return the status of the model's versions.
 
         Raises:
             BertMlmError: as for ``predict``.
         """
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
 
 
 class AsyncTransport(Protocol):
-    """A connection to a model, for asyncio."""
+    """Connect to a model from asyncio."""
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  a deadline travels with the call
-        """Ask and wait for the answer; see `Transport.predict`."""
+        """Send a request and return the answer; see `Transport.predict`."""
 
     async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109  likewise
-        """Ask how the model's versions fare; see `Transport.status`."""
+        """Return the versions' status; see `Transport.status`."""
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""

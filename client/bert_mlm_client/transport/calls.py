@@ -1,7 +1,7 @@
-"""One call from its first attempt to its last, without doing it.
+"""Plan the attempts of a call, without I/O.
 
-A call is a generator: it yields what is to be done next, is sent the answer of an `Ask` or has its error thrown in, and
-returns the answer. So it is written once, and both transports of `resilient` carry it out.
+A call is a generator: it yields the next step, receives the answer or the error of an `Ask`, and returns the answer.
+The blocking and the asyncio transport of `resilient` both run it, so that the retry logic exists once.
 """
 
 import random
@@ -14,12 +14,12 @@ from bert_mlm_client.errors import BertMlmError, UnreachableError
 from bert_mlm_client.transport.balance import AnyTransport, Balancer, Server
 from bert_mlm_client.transport.retry import Budget, Retry
 
-_SHORTEST_S = 0.001  # what an attempt has left to which its pause leaves nothing
+_SHORTEST_S = 0.001  # minimum timeout of an attempt whose pause used up the deadline
 
 
 @dataclass(frozen=True, slots=True)
 class Ask(Generic[AnyTransport]):
-    """Send the request, wait this many seconds at most, and send its answer or throw its error back."""
+    """Send the request and return its answer or error."""
 
     transport: AnyTransport
     timeout: float
@@ -27,21 +27,21 @@ class Ask(Generic[AnyTransport]):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait."""
+    """Wait before the next attempt."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Probe(Generic[AnyTransport]):
-    """Find out in the background whether a server that was set aside answers, and tell the balancer."""
+    """Probe an ejected server in the background."""
 
     server: Server[AnyTransport]
 
 
 @dataclass(frozen=True, slots=True)
 class Close(Generic[AnyTransport]):
-    """Close a transport that has nothing to do any more."""
+    """Close a transport that is no longer used."""
 
     transport: AnyTransport
 
@@ -59,11 +59,11 @@ def call(
     clock: Callable[[], float] = time.monotonic,
     uniform: Callable[[float, float], float] = random.uniform,
 ) -> Call[AnyTransport]:
-    """Ask one server, and after some errors it or another again, ``timeout`` seconds at most in all.
+    """Send a request, with retries and failover within the timeout.
 
     Raises:
-        BertMlmError: the last attempt's error, with how many there were.
-        UsageError: the client is closed, perhaps since the last attempt.
+        BertMlmError: the error of the last attempt, with the number of attempts.
+        UsageError: the client is closed, possibly since the last attempt.
     """
     balancer.refresh()
     yield from map(Close, balancer.retired())
@@ -81,10 +81,10 @@ def call(
             error.attempts = len(asked)
             if retry is None or not retry.allows(error, len(asked)):
                 raise
-            goes_on = isinstance(error, UnreachableError) and balancer.has_other(asked)
-            pause = 0.0 if goes_on else retry.pause_s(error, len(asked), uniform)
+            fails_over = isinstance(error, UnreachableError) and balancer.has_other(asked)
+            pause = 0.0 if fails_over else retry.pause_s(error, len(asked), uniform)
             is_final = isinstance(error, UnreachableError) and error.is_final
-            if clock() + pause >= deadline or not (goes_on or (not is_final and budget.take())):
+            if clock() + pause >= deadline or not (fails_over or (not is_final and budget.take())):
                 raise
         else:
             balancer.succeeded(server)

@@ -1,7 +1,7 @@
-"""One deadline for a whole HTTP exchange, connecting and every byte of it included.
+"""Enforce one deadline for a whole HTTP exchange.
 
-HTTP libraries apply their timeouts to each wait on the network, so that a server that sends a byte now and then holds a
-caller for ever. asyncio can stop everything at a deadline; without it, each wait gets what is left until then.
+HTTP libraries apply their timeouts to each wait on the network, so that a server that sends a byte now and then blocks
+the caller forever. asyncio can cancel everything at a deadline; without it, each wait gets the remaining time.
 """
 
 import socket
@@ -16,41 +16,41 @@ import httpcore2
 
 from bert_mlm_client.transport.balance import CONNECT_S
 
-_CHUNK_BYTES = 2**16  # written at once: the library waits anew for each part that the network takes of it
+_CHUNK_BYTES = 2**16  # bytes per write: the library applies the timeout to each partial send
 
 
 class DeadlineBackend(httpcore2.SyncBackend):
-    """Blocking connections whose waits end at the deadline that the thread has set."""
+    """Open connections that observe the thread's deadline."""
 
     def __init__(self) -> None:
         self._thread = threading.local()
         self._streams: WeakSet[_Stream] = WeakSet()
         self._is_closed = False
 
-    def keep(self, stream: httpcore2.NetworkStream) -> httpcore2.NetworkStream:
-        """Return a connection that keeps to the deadlines, and that `close` ends whatever it is in."""
-        kept = _Stream(stream, self)
-        self._streams.add(kept)
+    def wrap(self, stream: httpcore2.NetworkStream) -> httpcore2.NetworkStream:
+        """Wrap a connection to observe the deadline and `close`."""
+        wrapped = _Stream(stream, self)
+        self._streams.add(wrapped)
         if self._is_closed:
-            kept.close()
+            wrapped.close()
             raise httpcore2.ConnectError
-        return kept
+        return wrapped
 
     def close(self) -> None:
-        """End every connection, those that are waited on and those that are being made too."""
+        """Close every connection, including those being used or opened."""
         self._is_closed = True
         for stream in list(self._streams):
             stream.close()
 
-    def begin(self, seconds: float) -> None:
+    def start(self, seconds: float) -> None:
         """Set this thread's deadline."""
         self._thread.ends = time.monotonic() + seconds
 
-    def left(self, limit: float | None = None) -> float:
-        """Return the seconds until this thread's deadline, or a limit that comes before.
+    def remaining(self, limit: float | None = None) -> float:
+        """Return the seconds until the deadline, at most ``limit``.
 
         Raises:
-            httpcore2.ReadTimeout: there are none.
+            httpcore2.ReadTimeout: the deadline has passed.
         """
         seconds: float = self._thread.ends - time.monotonic()
         if seconds <= 0:
@@ -65,13 +65,14 @@ class DeadlineBackend(httpcore2.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
-        """Connect to one of the host's addresses, within the deadline; one that is silent leaves time for the next."""
+        """Connect to one of the host's addresses within the deadline."""
+        # An address that does not respond must leave time for the next.
         *others, last = _addresses(host, port)
         for address in others:
-            seconds = min(self.left(timeout), CONNECT_S, self.left() / 2)
+            seconds = min(self.remaining(timeout), CONNECT_S, self.remaining() / 2)
             with suppress(httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                return self.keep(super().connect_tcp(address, port, seconds, local_address, socket_options))
-        return self.keep(super().connect_tcp(last, port, self.left(timeout), local_address, socket_options))
+                return self.wrap(super().connect_tcp(address, port, seconds, local_address, socket_options))
+        return self.wrap(super().connect_tcp(last, port, self.remaining(timeout), local_address, socket_options))
 
 
 class _Stream(httpcore2.NetworkStream):
@@ -81,17 +82,17 @@ class _Stream(httpcore2.NetworkStream):
         self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]  # nothing to add
 
     def close(self) -> None:
-        with suppress(OSError):  # it has ended already
-            self.get_extra_info("socket").shutdown(socket.SHUT_RDWR)  # which ends a wait in another thread
+        with suppress(OSError):  # already disconnected
+            self.get_extra_info("socket").shutdown(socket.SHUT_RDWR)  # unblocks a wait in another thread
         self._stream.close()
 
-    # The timeouts that the library knows are for one wait each; those for a connection limit that, the others nothing.
+    # The library's timeouts are per wait. Only its connect timeout is used; the deadline replaces the others.
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        return self._stream.read(max_bytes, self._deadline.left())
+        return self._stream.read(max_bytes, self._deadline.remaining())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         for start in range(0, len(buffer), _CHUNK_BYTES):
-            self._stream.write(buffer[start : start + _CHUNK_BYTES], self._deadline.left())
+            self._stream.write(buffer[start : start + _CHUNK_BYTES], self._deadline.remaining())
 
     def start_tls(
         self,
@@ -99,8 +100,8 @@ class _Stream(httpcore2.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore2.NetworkStream:
-        seconds = self._deadline.left(timeout)
-        return self._deadline.keep(self._stream.start_tls(ssl_context, server_hostname, seconds))
+        seconds = self._deadline.remaining(timeout)
+        return self._deadline.wrap(self._stream.start_tls(ssl_context, server_hostname, seconds))
 
 
 def _addresses(host: str, port: int) -> list[str]:

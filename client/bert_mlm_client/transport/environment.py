@@ -1,4 +1,4 @@
-"""What environment variables say about the way to a server: the proxy on it, and whose certificates are trusted."""
+"""Read proxies and trusted certificates from the environment."""
 
 import os
 import re
@@ -13,17 +13,19 @@ from bert_mlm_client.transport.address import Servable
 if TYPE_CHECKING:
     import httpcore2
 
-REFUSED = re.compile(r"certificate.verify.failed|hostname verification check|not in peer certificate", re.IGNORECASE)
-"""How OpenSSL and gRPC call a certificate that is not believed."""
+UNTRUSTED = re.compile(r"certificate.verify.failed|hostname verification check|not in peer certificate", re.IGNORECASE)
+"""Messages of OpenSSL and gRPC for an untrusted certificate."""
 
-_OF_GRPC = ("grpc_proxy", "https_proxy", "http_proxy")  # the first that is set, in small letters only
+_GRPC_VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")  # the first that is set; lower case only
 
 
 def http_proxy(servable: Servable) -> tuple["httpcore2.Proxy | None", str]:
-    """Return the proxy of REST, and what to call it in an error, without its password.
+    """Return REST's proxy and its description for errors.
+
+    The description omits the password.
 
     Raises:
-        InputError: it is no HTTP proxy, say one for SOCKS, or no address at all.
+        InputError: the proxy is not an HTTP proxy, for example SOCKS, or not a URL.
     """
     proxies = getproxies()
     scheme = servable.scheme if proxies.get(servable.scheme) else "all"
@@ -42,22 +44,22 @@ def http_proxy(servable: Servable) -> tuple["httpcore2.Proxy | None", str]:
         host, port = None, None
     if not host or parts.scheme not in {"http", "https"}:
         msg = (
-            f"{variable} is {_without_password(url)!r}, which is no HTTP proxy; write http://host:port there, "
-            f"or unset it, or add {servable.host} to no_proxy"
+            f"{variable} is {_without_password(url)!r}, which is not an HTTP proxy; set it to http://host:port, "
+            f"unset it, or add {servable.host} to no_proxy"
         )
         raise InputError(msg)
     auth = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
-    import httpcore2  # which gRPC can do without
+    import httpcore2  # not needed over gRPC
 
     at = httpcore2.URL(scheme=parts.scheme, host=host, port=port, target="/")
     return httpcore2.Proxy(at, auth), _through(variable, url)
 
 
 def grpc_proxy(servable: Servable) -> str:
-    """Return what to call the proxy that gRPC goes through, by rules of its own; nothing if there is none."""
-    variable = next((name for name in _OF_GRPC if os.environ.get(name)), None)
+    """Describe gRPC's proxy for errors; empty without a proxy."""
+    variable = next((name for name in _GRPC_VARIABLES if os.environ.get(name)), None)
     url = os.environ[variable] if variable else ""
-    if not variable or not url.startswith("http://") or proxy_bypass(servable.authority):  # gRPC has no other kind
+    if not variable or not url.startswith("http://") or proxy_bypass(servable.authority):  # gRPC supports no other kind
         return ""
     return _through(variable, url)
 
@@ -72,15 +74,17 @@ def _without_password(url: str) -> str:
 
 
 def check_roots() -> None:
-    """Check the file of trusted roots that SSL_CERT_FILE names, which both protocols read in place of the system's.
+    """Check the certificate file that SSL_CERT_FILE names.
+
+    Both protocols use it in place of the system's trusted roots.
 
     Raises:
-        InputError: there is no such file, or it has no certificate.
+        InputError: the file does not exist or has no certificate.
     """
     path = os.environ.get("SSL_CERT_FILE")
     if path:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
         except OSError as error:
-            msg = f"SSL_CERT_FILE is {path!r}, which is no file of certificates ({error}); name one in PEM, or unset it"
+            msg = f"SSL_CERT_FILE is {path!r}, which is not a certificate file ({error}); name a PEM file, or unset it"
             raise InputError(msg) from error

@@ -1,4 +1,4 @@
-"""The errors that transports raise: what happened, what to check, and the other side's own words."""
+"""Build the errors that transports raise."""
 
 from bert_mlm_client import errors
 from bert_mlm_client.transport.address import Servable
@@ -13,7 +13,7 @@ _WHAT_AND_CHECK: dict[type[errors.BertMlmError], tuple[str, str]] = {
         "check the address and the server's load, or allow a longer timeout",
     ),
     errors.ProtocolError: (
-        "this is no answer of TensorFlow Serving",
+        "this is not an answer of TensorFlow Serving",
         "check scheme and port: grpc:// goes with 8500, http:// with 8501",
     ),
     errors.ServerError: ("the server failed", "look at its log"),
@@ -31,11 +31,11 @@ _WHAT_AND_CHECK: dict[type[errors.BertMlmError], tuple[str, str]] = {
     ),
     errors.OverloadedError: (
         "the server cannot take the request now",
-        "ask again later, or less at once",
+        "retry later, or send less at once",
     ),
     errors.DeadlineError: (
         "the server's own time limit ran out",
-        "ask less at once, or raise its limit",
+        "send less at once, or raise its limit",
     ),
 }
 
@@ -43,13 +43,15 @@ _WHAT_AND_CHECK: dict[type[errors.BertMlmError], tuple[str, str]] = {
 def failure(
     kind: type[errors.BertMlmError], details: str, servable: Servable, signature: str | None
 ) -> errors.BertMlmError:
-    """Build an error that says what happened in the other side's words, what to check and where.
+    """Build an error from its class, details and address.
+
+    Its message says what happened, in the peer's words, and what to check.
 
     Args:
         kind: the error's class.
-        details: what the other side, or a library, said.
-        servable: where the request went.
-        signature: the signature that was asked; None for the model's status.
+        details: the message of the peer or of a library.
+        servable: the destination of the request.
+        signature: the requested signature; None for the model's status.
     """
     what, check = _WHAT_AND_CHECK[kind]
     words = " ".join(details.split())[:300].rstrip(".")
@@ -57,7 +59,7 @@ def failure(
 
 
 def untrusted(details: str, servable: Servable, signature: str | None) -> errors.UnreachableError:
-    """Build the error for a server whose certificate was refused: to ask it again would change nothing."""
+    """Build the final error for an untrusted certificate."""
     words = " ".join(details.split())[-300:].rstrip(".")
     error = errors.UnreachableError(
         f"the server's certificate is not trusted: {words}; check that it is for this host, and that its authority is "
@@ -71,17 +73,20 @@ def untrusted(details: str, servable: Servable, signature: str | None) -> errors
 
 
 def closed() -> errors.UsageError:
-    """Build the error for a request of a client that is closed, or was closed before the answer came."""
-    return errors.UsageError("this client is closed; make another one")
+    """Build the error for a request of a closed client."""
+    return errors.UsageError("this client is closed; create a new one")
 
 
-def too_late(timeout: float, servable: Servable, signature: str | None) -> errors.BertMlmError:
-    """Build the error for a request that this side gave up."""
+def timed_out(timeout: float, servable: Servable, signature: str | None) -> errors.BertMlmError:
+    """Build the error for a client-side timeout."""
     return failure(errors.ServerTimeoutError, f"nothing came back in {round(timeout, 3):g} s", servable, signature)
 
 
-def refusal(message: str) -> type[errors.RequestError]:
-    """Tell an unknown signature from another invalid request; TensorFlow Serving has one code for both."""
+def rejection_class(message: str) -> type[errors.RequestError]:
+    """Return the error class for a rejected request.
+
+    TensorFlow Serving has one code for an unknown signature and for other invalid requests.
+    """
     words = message.lower()
     unknown = "signature" in words and "not found" in words and "alias" not in words
     return errors.SignatureNotFoundError if unknown else errors.RequestError

@@ -1,4 +1,7 @@
-"""Predict and GetModelStatus over gRPC, at the official method paths with our own messages."""
+"""Send Predict and GetModelStatus over gRPC.
+
+The method paths are the official ones, the messages our own.
+"""
 
 import re
 import ssl
@@ -14,29 +17,29 @@ from bert_mlm_client import errors
 from bert_mlm_client.results import ModelStatus, VersionStatus
 from bert_mlm_client.transport.address import Servable
 from bert_mlm_client.transport.base import Answer, Request
-from bert_mlm_client.transport.environment import REFUSED, check_roots, grpc_proxy
-from bert_mlm_client.transport.failures import failure, refusal, too_late, untrusted
+from bert_mlm_client.transport.environment import UNTRUSTED, check_roots, grpc_proxy
+from bert_mlm_client.transport.failures import failure, rejection_class, timed_out, untrusted
 from bert_mlm_client.transport.trace import trace_headers
 from bert_mlm_client.wire import decode_tensor, encode_tensor, messages
 
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 _STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 _OPTIONS = (
-    ("grpc.max_receive_message_length", -1),  # the default of 4 MiB cuts large answers off
+    ("grpc.max_receive_message_length", -1),  # the default of 4 MiB rejects large answers
     ("grpc.max_send_message_length", -1),
-    ("grpc.keepalive_time_ms", 60_000),  # notice a server that vanished, seldom enough for any server's ping limit
+    ("grpc.keepalive_time_ms", 60_000),  # detects a dead server; rare enough for any server's ping limit
     ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.initial_reconnect_backoff_ms", 100),  # the defaults are one second and two minutes:
-    ("grpc.max_reconnect_backoff_ms", 500),  # how soon a server is asked again is for Retry and Balancer to say
+    ("grpc.initial_reconnect_backoff_ms", 100),  # the defaults are one second and two minutes;
+    ("grpc.max_reconnect_backoff_ms", 500),  # Retry and Balancer decide when to retry
 )
 
-# UNAVAILABLE is both the server's "later" and gRPC's own "no connection"; only the words tell them apart.
+# UNAVAILABLE is both the server's overload and gRPC's own "no connection"; only the message distinguishes them.
 _NO_CONNECTION = re.compile(
     r"connect|resol|socket|reset|broken pipe|closed|goaway|keepalive|handshake|recvmsg|sendmsg", re.IGNORECASE
 )
 _NOT_HTTP2 = re.compile(r"HTTP/2|http1|SETTINGS frame", re.IGNORECASE)
 
-_REFUSED = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.OUT_OF_RANGE}
+_REJECTED = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.OUT_OF_RANGE}
 _KINDS: dict[grpc.StatusCode, type[errors.BertMlmError]] = {
     grpc.StatusCode.NOT_FOUND: errors.ModelNotFoundError,
     grpc.StatusCode.UNAVAILABLE: errors.OverloadedError,
@@ -48,7 +51,7 @@ _CODES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 class GrpcTransport:
-    """A gRPC channel to a model."""
+    """Send requests over a gRPC channel."""
 
     def __init__(self, servable: Servable, connect_s: float | None = None) -> None:
         self._servable = servable
@@ -57,17 +60,17 @@ class GrpcTransport:
             self._channel = grpc.insecure_channel(servable.connect_to, options)
         else:
             self._channel = grpc.secure_channel(servable.connect_to, credentials, options)
-        # Bytes both ways: errors in them are ours to explain.
+        # Without serializers, so that a parse error becomes our ProtocolError.
         self._predict = self._channel.unary_unary(_PREDICT, None, None)
         self._status = self._channel.unary_unary(_STATUS, None, None)
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
-        """Ask once; see `Transport.predict`."""
+        """Send one request; see `Transport.predict`."""
         raw = self._call(self._predict, _encode(request, self._servable), timeout, request.signature)
         return _decode(raw, self._servable, request)
 
     def status(self, *, timeout: float) -> ModelStatus:
-        """Ask once; see `Transport.status`."""
+        """Send one request; see `Transport.status`."""
         return _decode_status(self._call(self._status, _encode_status(self._servable), timeout, None), self._servable)
 
     def close(self) -> None:
@@ -78,11 +81,14 @@ class GrpcTransport:
         try:
             return method(message, timeout=timeout, metadata=trace_headers())
         except grpc.RpcError as error:
-            raise _explain(error, timeout, self._servable, signature) from error
+            raise _convert_error(error, timeout, self._servable, signature) from error
 
 
 class AsyncGrpcTransport:
-    """A gRPC channel to a model, for asyncio. It belongs to the event loop of its first request."""
+    """Send requests over a gRPC channel from asyncio.
+
+    It belongs to the event loop of its first request.
+    """
 
     def __init__(self, servable: Servable, connect_s: float | None = None) -> None:
         self._servable = servable
@@ -91,12 +97,12 @@ class AsyncGrpcTransport:
         self._methods: dict[str, Callable[..., Awaitable[bytes]]] = {}
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  a gRPC deadline
-        """Ask once; see `Transport.predict`."""
+        """Send one request; see `Transport.predict`."""
         raw = await self._call(_PREDICT, _encode(request, self._servable), timeout, request.signature)
         return _decode(raw, self._servable, request)
 
     async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109  a gRPC deadline
-        """Ask once; see `Transport.status`."""
+        """Send one request; see `Transport.status`."""
         return _decode_status(await self._call(_STATUS, _encode_status(self._servable), timeout, None), self._servable)
 
     async def close(self) -> None:
@@ -107,12 +113,12 @@ class AsyncGrpcTransport:
     async def _call(self, path: str, message: bytes, seconds: float, signature: str | None) -> bytes:
         if self._channel is None:
             self._channel = self._open()
-            # Bytes both ways: errors in them are ours to explain.
+            # Without serializers, so that a parse error becomes our ProtocolError.
             self._methods = {path: self._channel.unary_unary(path, None, None) for path in (_PREDICT, _STATUS)}
         try:
             return await self._methods[path](message, timeout=seconds, metadata=trace_headers())
         except grpc.RpcError as error:
-            raise _explain(error, seconds, self._servable, signature) from error
+            raise _convert_error(error, seconds, self._servable, signature) from error
 
     def _open(self) -> grpc.aio.Channel:
         if self._credentials is None:
@@ -121,13 +127,13 @@ class AsyncGrpcTransport:
 
 
 def _options(servable: Servable, connect_s: float | None) -> Sequence[tuple[str, Any]]:
-    """Return the channel's options; gRPC compresses nothing unless it is told to."""
+    """Return the channel's options."""
     options: tuple[tuple[str, Any], ...] = _OPTIONS
     if connect_s is not None:
-        options += (("grpc.min_reconnect_backoff_ms", int(connect_s * 1000)),)  # how long one attempt may take
+        options += (("grpc.min_reconnect_backoff_ms", int(connect_s * 1000)),)  # the timeout of one connection attempt
     if servable.peer is None:
         return options
-    # The certificate and the authority are those of the name.
+    # The certificate and the authority belong to the name, not to the IP address.
     return (
         *options,
         ("grpc.default_authority", servable.authority),
@@ -136,7 +142,10 @@ def _options(servable: Servable, connect_s: float | None) -> Sequence[tuple[str,
 
 
 def _credentials(servable: Servable) -> grpc.ChannelCredentials | None:
-    """Return TLS credentials with the system's trusted roots, which gRPC would otherwise replace by its own."""
+    """Return TLS credentials with the system's trusted roots.
+
+    By default gRPC uses its own.
+    """
     if servable.scheme != "grpcs":
         return None
     check_roots()
@@ -191,24 +200,26 @@ def _decode_status(raw: bytes, servable: Servable) -> ModelStatus:
     return ModelStatus(servable.model, tuple(versions))
 
 
-def _explain(error: grpc.RpcError, timeout: float, servable: Servable, signature: str | None) -> errors.BertMlmError:
-    """Say in this package's errors what gRPC's status means."""
+def _convert_error(
+    error: grpc.RpcError, timeout: float, servable: Servable, signature: str | None
+) -> errors.BertMlmError:
+    """Convert a gRPC error to this package's error."""
     code, details = error.code(), error.details() or ""
     kind = _KINDS.get(code, errors.ServerError)
-    if code in _REFUSED:
-        kind = refusal(details)
-    elif code is grpc.StatusCode.UNAVAILABLE and REFUSED.search(details):
+    if code in _REJECTED:
+        kind = rejection_class(details)
+    elif code is grpc.StatusCode.UNAVAILABLE and UNTRUSTED.search(details):
         return untrusted(details, servable, signature)
     elif code is grpc.StatusCode.UNAVAILABLE and _NOT_HTTP2.search(details):
         kind = errors.ProtocolError
     elif code is grpc.StatusCode.UNAVAILABLE and _NO_CONNECTION.search(details):
         kind = errors.UnreachableError
         details = grpc_proxy(servable) + details
-    elif code is grpc.StatusCode.CANCELLED:  # not by this side, which would not be here
+    elif code is grpc.StatusCode.CANCELLED:  # by the server: a local cancellation does not get here
         kind = errors.UnreachableError
-        details = details or "the server let go of the request, as it does when it shuts down"
+        details = details or "the server dropped the request, as it does when it shuts down"
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        if details == "Deadline Exceeded":  # the words of this side's own timer
-            return too_late(timeout, servable, signature)
-        kind = errors.DeadlineError  # a server that gives up says which of its limits ran out
+        if details == "Deadline Exceeded":  # the message of the client's own timer
+            return timed_out(timeout, servable, signature)
+        kind = errors.DeadlineError  # a server names the limit that ran out
     return failure(kind, details or code.name, servable, signature)

@@ -1,4 +1,4 @@
-"""Answer in this process, without a server: from an engine, or from what a test makes up."""
+"""Answer requests in process, without a server."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -16,29 +16,31 @@ from bert_mlm_client.telemetry import disable_telemetry
 from bert_mlm_client.transport.base import Answer, Request
 from bert_mlm_client.wire.tensors import Array
 
-disable_telemetry()  # of ONNX Runtime, which a backend may import later
+disable_telemetry()  # before a backend imports ONNX Runtime
 
 _STATUS = ModelStatus("in-process", (VersionStatus(1, "AVAILABLE", "OK", ""),))
 
 
 class Backend(Protocol):
-    """Runs a model, as the engines of the embedded server do.
+    """Run a model, as the embedded server's engines do.
 
-    One that also has ``signatures``, a mapping from each signature's name to an object whose ``outputs`` contain the
-    outputs' names, is only asked for what is in it.
+    A backend may also have ``signatures``, a mapping from each signature's name to an object whose ``outputs`` contain
+    the outputs' names. Requests for anything else are then rejected.
     """
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Mapping[str, Array]:
         """Run a signature and return its outputs by name.
 
         Raises:
-            BertMlmError: passed on to the caller, say an OverloadedError that a test wants to see handled.
-            Exception: any other becomes a ServerError.
+            BertMlmError: passed on to the caller, for example an OverloadedError in a test.
+            Exception: converted to a ServerError.
         """
 
 
 class InProcess:
-    """A transport to a backend in this process; a request takes as long as it takes, whatever the timeout.
+    """Send requests to a backend in this process.
+
+    The timeout has no effect.
 
     Example:
         >>> FillMask(InProcess(OnnxEngine(Path("models/bert_mlm/1"))))
@@ -47,26 +49,29 @@ class InProcess:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ARG002  nothing can stop a computation
+    def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ARG002  a computation cannot be interrupted
         """Run the backend; see `Transport.predict`."""
         return _run(self._backend, request)
 
     def status(self, *, timeout: float) -> ModelStatus:  # noqa: ARG002  likewise
-        """Return one version that is available."""
+        """Return a single available version."""
         return _STATUS
 
     def close(self) -> None:
-        """Do nothing: the backend is its owner's to close."""
+        """Do nothing; the owner closes the backend."""
 
 
 class AsyncInProcess:
-    """A transport to a backend in this process, for asyncio; the backend runs in threads."""
+    """Send requests to a backend in threads of this process."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  as for every transport
-        """Run the backend; see `Transport.predict`. It runs on when the time is over, and nobody waits for it."""
+        """Run the backend; see `Transport.predict`.
+
+        After a timeout it keeps running in the background.
+        """
         try:
             async with asyncio.timeout(timeout):
                 return await asyncio.to_thread(_run, self._backend, request)
@@ -77,11 +82,11 @@ class AsyncInProcess:
             raise ServerTimeoutError(msg, signature=request.signature) from error
 
     async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109, ARG002  as for every transport
-        """Return one version that is available."""
+        """Return a single available version."""
         return _STATUS
 
     async def close(self) -> None:
-        """Do nothing: the backend is its owner's to close."""
+        """Do nothing; the owner closes the backend."""
 
 
 def _run(backend: Backend, request: Request) -> Answer:
@@ -99,7 +104,10 @@ def _run(backend: Backend, request: Request) -> Answer:
 
 
 def _check(signatures: Mapping[str, "_Signature"], request: Request) -> None:
-    """Refuse what a server would refuse, so that a client copes with an older model here as it does there."""
+    """Reject unknown signatures and outputs, as a server does.
+
+    So that the client's fallbacks for older models work in process too.
+    """
     if request.signature not in signatures:
         msg = f"the backend has no signature {request.signature}"
         raise SignatureNotFoundError(msg, signature=request.signature)

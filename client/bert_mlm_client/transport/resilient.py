@@ -1,4 +1,4 @@
-"""The transports behind addresses: one server or several, asked again where that may help."""
+"""Send requests with retries and failover."""
 
 import asyncio
 import os
@@ -22,14 +22,14 @@ from bert_mlm_client.transport.retry import Budget, Retry
 Result = TypeVar("Result")
 
 PROBE_S = 2.0
-"""How long a server that was set aside may take to tell the model's status."""
+"""Timeout of a probe."""
 
 
 class _Servers(ABC, Generic[AnyTransport]):
-    """What both transports have: servers, in the process that asks them.
+    """Hold the servers for both transports.
 
-    A forked process opens its own connections. Its parent's are left as they are: what either reads of a socket that
-    both have, the other lacks.
+    A forked process opens its own connections and leaves its parent's open: on a shared socket, bytes that one process
+    reads are lost to the other.
     """
 
     def __init__(self, servables: Sequence[Servable], retry: Retry | None) -> None:
@@ -50,8 +50,8 @@ class _Servers(ABC, Generic[AnyTransport]):
         if self._process != os.getpid() and not self._balancer.is_closed:
             if self._is_busy() and any(servable.scheme.startswith("grpc") for servable in self._servables):
                 msg = (
-                    "gRPC does not survive this fork, whose parent was asking, or had asked with asyncio; ask in the "
-                    "forked processes alone, each with a client of its own, or use http://"
+                    "gRPC cannot be used after this fork, because the parent had requests in flight or used asyncio; "
+                    "use clients in the forked processes only, one each, or use http://"
                 )
                 raise UsageError(msg)
             self._open()
@@ -61,33 +61,36 @@ class _Servers(ABC, Generic[AnyTransport]):
         return self._balancer.is_busy()
 
     def _close(self) -> list[AnyTransport]:
-        """Return the transports to close: in a forked process none of its parent's."""
+        """Return this process's transports, for the caller to close."""
         if self._process != os.getpid():
             self._open()
         return self._balancer.close()
 
     def _connect_s(self, servable: Servable) -> float | None:
-        """Return how long to wait for a connection to a server that others stand in for."""
+        """Return the connect timeout if there are other servers."""
         return CONNECT_S if len(self._servables) > 1 or servable.peer is not None else None
 
 
 class ResilientTransport(_Servers[Transport]):
-    """One server or several; see `Balancer` and `Retry`."""
+    """Send requests to one server or several.
+
+    See `Balancer` and `Retry`.
+    """
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
-        """Ask one server after the other; see `Transport.predict`."""
-        return self._carry(lambda transport, seconds: transport.predict(request, timeout=seconds), timeout)
+        """Send a request with retries; see `Transport.predict`."""
+        return self._run(lambda transport, seconds: transport.predict(request, timeout=seconds), timeout)
 
     def status(self, *, timeout: float) -> ModelStatus:
-        """Ask one server after the other; see `Transport.status`."""
-        return self._carry(lambda transport, seconds: transport.status(timeout=seconds), timeout)
+        """Return the status with retries; see `Transport.status`."""
+        return self._run(lambda transport, seconds: transport.status(timeout=seconds), timeout)
 
     def close(self) -> None:
         """Close every connection."""
         for transport in self._close():
             transport.close()
 
-    def _carry(self, ask: Callable[[Transport, float], Result], timeout: float) -> Result:
+    def _run(self, ask: Callable[[Transport, float], Result], timeout: float) -> Result:
         def perform(step: Step[Transport]) -> Result | None:
             match step:
                 case Ask(transport, seconds):
@@ -114,13 +117,16 @@ class ResilientTransport(_Servers[Transport]):
 
     def _probe(self, server: Server[Transport]) -> None:
         is_available = False
-        with suppress(Exception):  # whatever it is, the client being closed included: there was no good answer
+        with suppress(Exception):  # any error is a failed probe, also that of a closed client
             is_available = bool(server.transport.status(timeout=PROBE_S).available)
         self._balancer.probed(server, is_available=is_available)
 
 
 class AsyncResilientTransport(_Servers[AsyncTransport]):
-    """One server or several, for asyncio; see `Balancer` and `Retry`."""
+    """Send requests to one server or several from asyncio.
+
+    See `Balancer` and `Retry`.
+    """
 
     def _open(self) -> None:
         super()._open()
@@ -128,12 +134,12 @@ class AsyncResilientTransport(_Servers[AsyncTransport]):
         self._is_used = False
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  a deadline travels with the call
-        """Ask one server after the other; see `Transport.predict`."""
-        return await self._carry(lambda transport, seconds: transport.predict(request, timeout=seconds), timeout)
+        """Send a request with retries; see `Transport.predict`."""
+        return await self._run(lambda transport, seconds: transport.predict(request, timeout=seconds), timeout)
 
     async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109  likewise
-        """Ask one server after the other; see `Transport.status`."""
-        return await self._carry(lambda transport, seconds: transport.status(timeout=seconds), timeout)
+        """Return the status with retries; see `Transport.status`."""
+        return await self._run(lambda transport, seconds: transport.status(timeout=seconds), timeout)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -143,7 +149,7 @@ class AsyncResilientTransport(_Servers[AsyncTransport]):
         for transport in transports:
             await transport.close()
 
-    async def _carry(self, ask: Callable[[AsyncTransport, float], Awaitable[Result]], timeout: float) -> Result:  # noqa: ASYNC109  likewise
+    async def _run(self, ask: Callable[[AsyncTransport, float], Awaitable[Result]], timeout: float) -> Result:  # noqa: ASYNC109  likewise
         async def perform(step: Step[AsyncTransport]) -> Result | None:
             match step:
                 case Ask(transport, seconds):
@@ -151,7 +157,7 @@ class AsyncResilientTransport(_Servers[AsyncTransport]):
                 case Pause(seconds):
                     await asyncio.sleep(seconds)
                 case Probe(server):
-                    # A context of its own: the probe is no part of the caller's trace.
+                    # In an empty context: the probe does not belong to the caller's trace.
                     probe = asyncio.create_task(self._probe(server), context=Context())
                     self._probes.add(probe)
                     probe.add_done_callback(self._probes.discard)
@@ -174,10 +180,10 @@ class AsyncResilientTransport(_Servers[AsyncTransport]):
         return AsyncRestTransport(servable, self._connect_s(servable))
 
     def _is_busy(self) -> bool:
-        return self._is_used  # from then on a thread of gRPC's is at work until the client is closed
+        return self._is_used  # gRPC keeps a thread running from the first use until the client is closed
 
     async def _probe(self, server: Server[AsyncTransport]) -> None:
         is_available = False
-        with suppress(Exception):  # whatever it is, there was no good answer
+        with suppress(Exception):  # any error is a failed probe
             is_available = bool((await server.transport.status(timeout=PROBE_S)).available)
         self._balancer.probed(server, is_available=is_available)

@@ -1,6 +1,6 @@
-"""Predict and the model's status over TensorFlow Serving's REST API, Predict in its columnar format.
+"""Send Predict and status requests over REST.
 
-https://www.tensorflow.org/tfx/serving/api_rest
+Predict uses the columnar format: https://www.tensorflow.org/tfx/serving/api_rest
 """
 
 import asyncio
@@ -20,19 +20,19 @@ from bert_mlm_client.results import ModelStatus, VersionStatus
 from bert_mlm_client.transport.address import Servable
 from bert_mlm_client.transport.base import Answer, Request
 from bert_mlm_client.transport.deadline import DeadlineBackend
-from bert_mlm_client.transport.environment import REFUSED, check_roots, http_proxy
-from bert_mlm_client.transport.failures import failure, refusal, too_late, untrusted
+from bert_mlm_client.transport.environment import UNTRUSTED, check_roots, http_proxy
+from bert_mlm_client.transport.failures import failure, rejection_class, timed_out, untrusted
 from bert_mlm_client.transport.trace import trace_headers
 from bert_mlm_client.wire.tensors import Array
 
-# These say the same whoever sends them, be it a proxy with a page of its own.
+# These mean the same from any sender, for example a proxy with its own page.
 _KINDS: dict[int, type[errors.BertMlmError]] = {
     429: errors.OverloadedError,
     503: errors.OverloadedError,
     504: errors.DeadlineError,
 }
-_LOST = re.compile("disconnected|closed connection")  # as httpcore and h11 call a connection that ended too early
-_TROUBLES = (
+_LOST = re.compile("disconnected|closed connection")  # messages of httpcore and h11 for a lost connection
+_TRANSPORT_ERRORS = (
     httpcore2.NetworkError,
     httpcore2.ProtocolError,
     httpcore2.ProxyError,
@@ -40,11 +40,11 @@ _TROUBLES = (
 )
 
 _MAX_CONNECTIONS = 100
-_IDLE_S = 20.0  # shorter than servers and proxies in between keep an idle connection
+_IDLE_S = 20.0  # shorter than the idle timeout of servers and proxies
 
 
 class RestTransport:
-    """An HTTP/1.1 connection pool to a model."""
+    """Send requests over an HTTP/1.1 connection pool."""
 
     def __init__(self, servable: Servable, connect_s: float | None = None) -> None:
         self._exchange = _Exchange(servable, connect_s)
@@ -58,11 +58,11 @@ class RestTransport:
         )
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
-        """Ask once; see `Transport.predict`."""
+        """Send one request; see `Transport.predict`."""
         return self._exchange.answer(self._send(self._exchange.ask(request), timeout, request.signature), request)
 
     def status(self, *, timeout: float) -> ModelStatus:
-        """Ask once; see `Transport.status`."""
+        """Send one request; see `Transport.status`."""
         return self._exchange.status(self._send(self._exchange.ask_status(), timeout, None))
 
     def close(self) -> None:
@@ -74,21 +74,21 @@ class RestTransport:
         request.extensions["timeout"] = {
             "pool": timeout,
             **self._exchange.limits(timeout),
-        }  # all else is the deadline's
-        self._deadline.begin(timeout)
+        }  # the deadline limits the rest
+        self._deadline.start(timeout)
         try:
             response = self._pool.handle_request(request)
             try:
                 response.read()
             finally:
                 response.close()
-        except _TROUBLES as error:
-            raise self._exchange.explain(error, timeout, signature) from error
+        except _TRANSPORT_ERRORS as error:
+            raise self._exchange.convert_error(error, timeout, signature) from error
         return response
 
 
 class AsyncRestTransport:
-    """An HTTP/1.1 connection pool to a model, for asyncio."""
+    """Send requests over an HTTP/1.1 connection pool from asyncio."""
 
     def __init__(self, servable: Servable, connect_s: float | None = None) -> None:
         self._exchange = _Exchange(servable, connect_s)
@@ -100,12 +100,12 @@ class AsyncRestTransport:
         )
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  as in the sync twin
-        """Ask once; see `Transport.predict`."""
+        """Send one request; see `Transport.predict`."""
         response = await self._send(self._exchange.ask(request), timeout, request.signature)
         return self._exchange.answer(response, request)
 
     async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109  as in the sync twin
-        """Ask once; see `Transport.status`."""
+        """Send one request; see `Transport.status`."""
         return self._exchange.status(await self._send(self._exchange.ask_status(), timeout, None))
 
     async def close(self) -> None:
@@ -121,13 +121,13 @@ class AsyncRestTransport:
                     await response.aread()
                 finally:
                     await response.aclose()
-        except (*_TROUBLES, TimeoutError) as error:
-            raise self._exchange.explain(error, seconds, signature) from error
+        except (*_TRANSPORT_ERRORS, TimeoutError) as error:
+            raise self._exchange.convert_error(error, seconds, signature) from error
         return response
 
 
 class _Exchange:
-    """What is sent to a model and how its answers read, the same for both transports."""
+    """Build requests and parse responses for both transports."""
 
     def __init__(self, servable: Servable, connect_s: float | None = None) -> None:
         self._servable = servable
@@ -136,38 +136,38 @@ class _Exchange:
         self._predict = _url(servable, ":predict")
         self._status = _url(servable, "")
         self._headers = (("Host", servable.authority), ("User-Agent", "bert-mlm-client"))
-        # The certificate is the name's, wherever the connection goes.
+        # The certificate belongs to the name, not to the IP address.
         self._extensions = {} if servable.peer is None else {"sni_hostname": servable.host}
 
     def limits(self, timeout: float) -> dict[str, float]:
-        """Return how long to wait for a connection, where less than for the answer."""
+        """Return the connect timeout, if it has its own."""
         return {} if self._connect_s is None else {"connect": min(self._connect_s, timeout / 2)}
 
     def ask(self, request: Request) -> httpcore2.Request:
-        """Return the HTTP request for Predict."""
+        """Build the HTTP request for Predict."""
         inputs = {name: array.tolist() for name, array in request.inputs.items()}
         body = json.dumps({"signature_name": request.signature, "inputs": inputs}, separators=(",", ":")).encode()
         content = (("Content-Type", "application/json"), ("Content-Length", str(len(body))))
         return self._request("POST", self._predict, content, body)
 
     def ask_status(self) -> httpcore2.Request:
-        """Return the HTTP request for the model's status."""
+        """Build the HTTP request for the model's status."""
         return self._request("GET", self._status)
 
     def answer(self, response: httpcore2.Response, request: Request) -> Answer:
-        """Return the outputs of Predict, or raise what the server answered instead."""
+        """Parse the outputs of Predict, or raise the server's error."""
         body = self._body(response, request.signature)
         try:
             outputs = body["outputs"]
             if not isinstance(outputs, dict) and len(request.outputs) == 1:
-                outputs = {request.outputs[0]: outputs}  # a signature with one output answers with the bare value
+                outputs = {request.outputs[0]: outputs}  # the server returns a single output without its name
             return Answer({name: _array(outputs[name]) for name in request.outputs})
         except (KeyError, TypeError, ValueError) as error:
             details = f"HTTP {response.status} without the outputs {', '.join(request.outputs)}"
             raise failure(errors.ProtocolError, details, self._servable, request.signature) from error
 
     def status(self, response: httpcore2.Response) -> ModelStatus:
-        """Return the model's status, or raise what the server answered instead."""
+        """Parse the model's status, or raise the server's error."""
         body = self._body(response, None)
         try:
             versions = tuple(_version(entry) for entry in body["model_version_status"])
@@ -176,15 +176,15 @@ class _Exchange:
             raise failure(errors.ProtocolError, details, self._servable, None) from error
         return ModelStatus(self._servable.model, versions)
 
-    def explain(self, error: Exception, timeout: float, signature: str | None) -> errors.BertMlmError:
-        """Say in this package's errors why no answer came."""
+    def convert_error(self, error: Exception, timeout: float, signature: str | None) -> errors.BertMlmError:
+        """Convert a transport error to this package's error."""
         limit = self.limits(timeout).get("connect")
         if limit is not None and isinstance(error, httpcore2.ConnectTimeout):
             error = httpcore2.ConnectError(f"none in {limit:g} s")
         if isinstance(error, (TimeoutError, httpcore2.TimeoutException)):
-            return too_late(timeout, self._servable, signature)
+            return timed_out(timeout, self._servable, signature)
         details = self._via + (str(error) or type(error).__name__)
-        if REFUSED.search(details):
+        if UNTRUSTED.search(details):
             return untrusted(details, self._servable, signature)
         is_other = isinstance(error, httpcore2.ProtocolError) and not _LOST.search(details)
         kind = errors.ProtocolError if is_other else errors.UnreachableError
@@ -202,11 +202,11 @@ class _Exchange:
         except ValueError:
             body = None
         if response.status >= 400:
-            raise self._refused(response, body, signature)
+            raise self._http_error(response, body, signature)
         return body
 
-    def _refused(self, response: httpcore2.Response, body: Any, signature: str | None) -> errors.BertMlmError:
-        """Say in this package's errors what an HTTP status means."""
+    def _http_error(self, response: httpcore2.Response, body: Any, signature: str | None) -> errors.BertMlmError:
+        """Convert an HTTP error response to this package's error."""
         status = response.status
         headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
         message = body.get("error") if isinstance(body, dict) else None
@@ -219,7 +219,7 @@ class _Exchange:
         elif status == 404:
             kind = errors.ModelNotFoundError
         elif status == 400:
-            kind = refusal(message)
+            kind = rejection_class(message)
         error = failure(kind, f"HTTP {status}: {message}", self._servable, signature)
         if isinstance(error, errors.OverloadedError):
             error.retry_after_s = _retry_after_s(headers.get(b"retry-after", ""))
@@ -227,7 +227,8 @@ class _Exchange:
 
 
 def _trust(servable: Servable) -> ssl.SSLContext:
-    """Return what to verify with: plain HTTP has no use for the trusted roots, which take long to read."""
+    """Return the TLS context of a scheme."""
+    # Skip loading the trusted roots for plain HTTP: it is slow.
     if servable.scheme != "https":
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     check_roots()
@@ -242,7 +243,10 @@ def _url(servable: Servable, method: str) -> httpcore2.URL:
 
 
 def _array(values: Any) -> Array:
-    """Return nested lists as the type that gRPC would have brought: int32, float32, or bytes for strings."""
+    """Convert nested lists to the array types of gRPC.
+
+    They are int32, float32, or bytes for strings.
+    """
     array = np.array(values)
     if array.dtype.kind == "U":
         return np.char.encode(array, "utf-8").astype(object)
@@ -258,7 +262,7 @@ def _version(entry: Mapping[str, Any]) -> VersionStatus:
 
 
 def _retry_after_s(value: str) -> float | None:
-    """Return the seconds of a Retry-After header, which are a number or a date (RFC 9110, section 10.2.3)."""
+    """Parse a Retry-After header (RFC 9110, section 10.2.3)."""
     if value.isdecimal():
         return float(value)
     try:

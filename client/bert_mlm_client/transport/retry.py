@@ -1,4 +1,4 @@
-"""Asking again: after which errors, how soon, and how often at most."""
+"""Define the retry policy and its budget."""
 
 import threading
 from collections.abc import Callable
@@ -9,27 +9,27 @@ from bert_mlm_client.errors import BertMlmError, InputError, OverloadedError, Un
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """When and how often a request is sent again.
+    """Configure when and how often a request is retried.
 
-    It is sent again after an `OverloadedError` (gRPC's UNAVAILABLE and RESOURCE_EXHAUSTED, HTTP's 503 and 429) and
-    after an `UnreachableError`, never after another. A connection may be lost after the request was sent, and the
-    server may have answered it; Predict changes nothing there, so that it may be asked twice.
+    A request is retried after an `OverloadedError` (gRPC's UNAVAILABLE and RESOURCE_EXHAUSTED, HTTP's 503 and 429) and
+    after an `UnreachableError`, never after another error. A connection may be lost after the server answered; Predict
+    has no side effects, so that sending it twice is safe.
 
-    The pause before an attempt is random, up to a limit that doubles each time ("full jitter" of
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), or what the server asks for with
-    Retry-After if that is longer. All attempts and pauses together keep to the caller's timeout.
+    The back-off before an attempt is random, up to a limit that doubles each time ("full jitter" of
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), or the server's Retry-After if
+    that is longer. All attempts and pauses together stay within the caller's timeout.
 
-    A budget keeps many clients' retries from multiplying an outage, as gRPC's retry throttling does
-    (https://github.com/grpc/proposal/blob/master/A6-client-retries.md) and Finagle's RetryBudget: every success saves
-    up a part of a retry, and every retry takes a whole one. Going on to another server at once is free, since no server
-    gets more to do by it.
+    A budget prevents a retry storm, as gRPC's retry throttling does
+    (https://github.com/grpc/proposal/blob/master/A6-client-retries.md) and Finagle's RetryBudget: every success
+    adds a part of a retry, and every retry takes a whole one. An immediate failover to another server is free, since it
+    adds no load to any server.
 
     Attributes:
-        attempts: how often a request is sent at most, the first time included.
+        attempts: the maximum number of attempts, the first one included.
         initial_s: the longest pause before the second attempt, in seconds.
         maximum_s: the longest pause before any attempt.
-        budget: how many retries a success pays for; 0.2 is one for every five.
-        reserve: how many retries can be saved up; that many are there at the beginning.
+        budget: the retries that a success adds to the budget; 0.2 is one for every five.
+        reserve: the maximum and initial budget.
     """
 
     attempts: int = 4
@@ -42,23 +42,23 @@ class Retry:
         """Check the values.
 
         Raises:
-            InputError: there is no attempt, or one of the others is negative.
+            InputError: ``attempts`` is less than 1, or another value is negative.
         """
         if self.attempts < 1 or min(self.initial_s, self.maximum_s, self.budget, self.reserve) < 0:
-            msg = f"{self} makes no sense; give 1 attempt or more, and nothing negative"
+            msg = f"{self} is invalid; give 1 attempt or more, and no negative value"
             raise InputError(msg)
 
     def allows(self, error: BertMlmError, attempts: int) -> bool:
-        """Tell whether a request may be sent again that failed with this error, after so many attempts."""
+        """Return whether to retry after this error."""
         return attempts < self.attempts and isinstance(error, (OverloadedError, UnreachableError))
 
     def pause_s(self, error: BertMlmError, attempts: int, uniform: Callable[[float, float], float]) -> float:
-        """Return how many seconds to wait after so many attempts.
+        """Return the seconds to wait before the next attempt.
 
         Args:
-            error: what the last attempt ended with.
-            attempts: how many there were.
-            uniform: returns a random number between two, as `random.uniform` does.
+            error: the error of the last attempt.
+            attempts: the number of attempts so far.
+            uniform: returns a random number between two bounds, as `random.uniform` does.
         """
         limit = min(self.maximum_s, self.initial_s * 2 ** min(attempts - 1, 60))
         asked = error.retry_after_s if isinstance(error, OverloadedError) else None
@@ -66,7 +66,7 @@ class Retry:
 
 
 class Budget:
-    """The retries that a client has saved up. Threads may share it."""
+    """Count the retries that a client may still make. Thread-safe."""
 
     def __init__(self, retry: Retry) -> None:
         self._saved = self._reserve = retry.reserve
@@ -74,13 +74,13 @@ class Budget:
         self._lock = threading.Lock()
 
     def earn(self) -> None:
-        """Add what a success pays for."""
+        """Add a success's share of a retry."""
         if self._saved < self._reserve:
             with self._lock:
                 self._saved = min(self._reserve, self._saved + self._share)
 
     def take(self) -> bool:
-        """Take a retry, or return False if there is none."""
+        """Take a retry; return False if the budget is empty."""
         with self._lock:
             if self._saved < 1.0:
                 return False

@@ -1,6 +1,7 @@
-"""TensorFlow Serving's wire format: its messages under a package name of our own, and tensors to and from numpy.
+"""Encode and decode TensorFlow Serving's wire format.
 
-The official ``tensorflow_serving`` package imports TensorFlow (seconds, half a gigabyte); this one does not.
+The messages have a package name of our own. The official ``tensorflow_serving`` package imports TensorFlow (seconds,
+half a gigabyte); this one does not.
 """
 
 from bert_mlm_client.wire import serving_pb2 as messages

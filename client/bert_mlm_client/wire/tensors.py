@@ -1,7 +1,8 @@
 """Convert between numpy arrays and ``TensorProto``.
 
 A TensorProto carries its values either as raw little-endian bytes in ``tensor_content`` or as a packed list in one of
-the ``*_val`` fields (tensorflow/core/framework/tensor.proto). Both are read; the caller chooses which one is written.
+the ``*_val`` fields (tensorflow/core/framework/tensor.proto). Both are decoded; the caller chooses which one is
+encoded.
 """
 
 import math
@@ -16,12 +17,12 @@ from bert_mlm_client.wire.serving_pb2 import DataType, TensorProto
 Array = NDArray[np.generic]
 
 MAX_REPEATED = 2**24
-"""How many elements of a tensor may be repetitions of its last listed value."""
+"""Maximum number of elements that may repeat a tensor's last listed value."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How one numpy type travels: its enum value, its ``*_val`` field and that field's numpy type."""
+    """Enum value, field and field type of a numpy type."""
 
     data_type: DataType
     field: str
@@ -49,9 +50,9 @@ _KINDS: dict[np.dtype[Any], _Kind] = {
     np.dtype(np.complex128): _kind(DataType.DT_COMPLEX128, "dcomplex_val", "<f8"),
     np.dtype(np.object_): _kind(DataType.DT_STRING, "string_val", "O"),
 }
-# numpy has this type only where ml_dtypes is loaded, which TensorFlow does.
+# numpy has this type only if ml_dtypes is imported, for example by TensorFlow.
 _BFLOAT16 = _kind(DataType.DT_BFLOAT16, "half_val", "<i4")
-# Types whose list holds something else than their values: the bits of 16-bit floats, the parts of complex numbers.
+# Types whose list does not hold the values themselves: the bits of 16-bit floats, the parts of complex numbers.
 _LISTED_AS: dict[DataType, np.dtype[Any]] = {
     DataType.DT_HALF: np.dtype(np.uint16),
     DataType.DT_BFLOAT16: np.dtype(np.uint16),
@@ -60,7 +61,7 @@ _LISTED_AS: dict[DataType, np.dtype[Any]] = {
 }
 _DTYPES: dict[DataType, np.dtype[Any]] = {kind.data_type: dtype for dtype, kind in _KINDS.items()}
 
-# A packed list of fixed-width numbers is its memory behind a tag and a length; adding them one by one is far slower.
+# A packed list of fixed-width numbers is a tag, a length and the raw memory; appending values one by one is far slower.
 _FIXED_WIDTH_TAGS = {DataType.DT_FLOAT: 5 << 3 | 2, DataType.DT_DOUBLE: 6 << 3 | 2}
 
 
@@ -68,10 +69,11 @@ def encode_tensor(array: Array, *, as_content: bool = True, into: TensorProto | 
     """Convert an array to a TensorProto.
 
     Args:
-        array: numbers, booleans, or an object array of ``bytes`` (strings travel as bytes).
+        array: numbers, booleans, or an object array of ``bytes`` (strings are encoded as bytes).
         as_content: write ``tensor_content`` (a copy of the memory) rather than the ``*_val`` list that TensorFlow
             Serving answers with by default. Strings always travel as a list.
-        into: an empty message to fill, say one inside an answer; copying a large one costs several times its making.
+        into: an empty message to fill, for example inside an answer; copying a large one costs several times its
+            encoding.
 
     Raises:
         TypeError: the array's type has no counterpart in TensorFlow.
@@ -79,11 +81,11 @@ def encode_tensor(array: Array, *, as_content: bool = True, into: TensorProto | 
     kind = _BFLOAT16 if array.dtype.name == "bfloat16" else _KINDS.get(array.dtype)
     if kind is None:
         known = ", ".join(map(str, _KINDS))
-        msg = f"numpy type {array.dtype} cannot travel in a TensorProto; convert it to one of {known}"
+        msg = f"numpy type {array.dtype} cannot be encoded in a TensorProto; convert it to one of {known}"
         raise TypeError(msg)
     proto = TensorProto() if into is None else into
     proto.dtype = kind.data_type
-    proto.tensor_shape.SetInParent()  # a scalar's shape is there, too, without sides
+    proto.tensor_shape.SetInParent()  # a scalar also has a shape, without dimensions
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     if kind.data_type == DataType.DT_STRING:
@@ -102,13 +104,14 @@ def encode_tensor(array: Array, *, as_content: bool = True, into: TensorProto | 
 
 
 def decode_tensor(proto: TensorProto) -> Array:
-    """Convert a TensorProto to an array (strings to an object array of ``bytes``).
+    """Convert a TensorProto to an array.
 
-    A list longer than the shape is cut and a shorter one repeats its last value, as TensorFlow reads them; a few bytes
-    can ask for any amount of memory that way, so the repetition has a limit.
+    Strings become an object array of ``bytes``. As in TensorFlow, a list longer than the shape is truncated and a
+    shorter one repeats its last value; the repetition has a limit, since a few bytes could otherwise allocate any
+    amount of memory.
 
     Raises:
-        ValueError: the values do not fit the shape, or the type is one that this module does not carry.
+        ValueError: the values do not fit the shape, or the type is not supported.
     """
     dtype = _bfloat16() if proto.dtype == DataType.DT_BFLOAT16 else _DTYPES.get(proto.dtype)
     if dtype is None:
@@ -138,7 +141,7 @@ def _bfloat16() -> np.dtype[np.generic] | None:
 
 
 def _varint(number: int) -> bytes:
-    """Return a number as protobuf writes it: seven bits a byte, lowest first."""
+    """Encode a protobuf varint: seven bits a byte, lowest first."""
     groups = bytearray()
     while number > 0x7F:
         groups.append(number & 0x7F | 0x80)
@@ -147,7 +150,9 @@ def _varint(number: int) -> bytes:
 
 
 def _decode_strings(content: bytes, size: int) -> Array:
-    """Read strings from ``tensor_content``: the length of each, then all of them (DecodeStringList in TensorFlow).
+    """Decode strings from ``tensor_content``.
+
+    All lengths come first, then all strings (DecodeStringList in TensorFlow).
 
     Raises:
         ValueError: the lengths do not add up to the rest of the content.

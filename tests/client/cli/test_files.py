@@ -87,7 +87,7 @@ def test_invalid_lines_have_an_error_and_the_rest_an_answer(run: Run, grpc_url: 
     assert [found[index]["error"].partition(";")[0] for index in (1, 2, 3)] == [
         "the text has no [MASK]",
         "the line has no 'text' but 'id'",
-        "a text is a string, not 5",
+        "a text must be a string, not 5",
     ]
 
 
@@ -229,7 +229,7 @@ def test_options_invalid_for_every_line_end_the_run_early(
     arguments = ["fill", "--input", source, "--output", output, "--url", grpc_url]
     done = run(*arguments, "--top-k", "99")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "the first 100 lines all fail, so that no more were asked: top_k is 99, this model" in done.stderr
+    assert "the first 100 lines all fail, stopped: top_k is 99, this model" in done.stderr
     asked = sum(len(each.inputs["lengths"]) for each in model.requests("fill_mask"))
     model.asked.clear()
     assert run(*arguments).returncode == 0, "a new run can start"

@@ -48,7 +48,7 @@ def test_a_last_line_needs_no_end() -> None:
 def test_a_line_of_another_encoding_fails_alone() -> None:
     first, second = lines_of("好\n".encode("gbk") + "好\n".encode())
     assert isinstance(first.question, InputError)
-    assert str(first.question) == "the line is no UTF-8 at byte 1; convert the file"
+    assert str(first.question) == "invalid UTF-8 at byte 1; convert the file"
     assert second.question == ("好",)
 
 
@@ -60,9 +60,9 @@ def test_a_json_line_is_read_by_field_and_passed_through() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "the line is no JSON: Expecting property name"),
-        ("[" * 100_000, "the line is no JSON: maximum recursion depth"),
-        ('["一"]', "the line is JSON but no object: a list"),
+        ("{", "invalid JSON: Expecting property name"),
+        ("[" * 100_000, "invalid JSON: maximum recursion depth"),
+        ('["一"]', "the line is JSON but not an object: a list"),
         ('{"id": 7, "txt": "一"}', "the line has no 'text' but 'id', 'txt'"),
         ("{}", "the line has no 'text' but nothing"),
     ],

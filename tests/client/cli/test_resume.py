@@ -112,12 +112,12 @@ def test_ctrl_c_finishes_read_lines_and_names_resume(
     assert model.reached.wait(60)
     process.send_signal(signal.SIGINT)
     assert process.stderr
-    assert process.stderr.readline() == "bert-mlm: finishing what has been read; Ctrl-C again ends at once\n"
+    assert process.stderr.readline() == "bert-mlm: finishing the lines already read; press Ctrl-C again to quit\n"
     model.gate.set()
     _, told = process.communicate(timeout=60)
     lines = output.read_bytes().count(b"\n")
     assert process.returncode == 130
-    assert told == f"bert-mlm: {lines:,} lines in {output}; the same command with --resume goes on\n"
+    assert told == f"bert-mlm: {lines:,} lines in {output}; run the same command with --resume to continue\n"
     assert lines % WINDOW == 0
     assert 3 * WINDOW <= lines < LINES
     model.asked.clear()
@@ -174,7 +174,7 @@ def test_a_server_failure_keeps_the_output_and_names_resume(
     lines = output.read_bytes().count(b"\n")
     assert process.returncode == 1
     assert "the model burns" in told
-    assert told.endswith(f"; {lines:,} lines in {output}; the same command with --resume goes on\n")
+    assert told.endswith(f"; {lines:,} lines in {output}; run the same command with --resume to continue\n")
     assert told.count("\n") == 1
     model.refusal = None
     assert run(*arguments, "--resume").returncode == 0
@@ -200,9 +200,9 @@ def test_resume_counts_earlier_failures(
 
 
 OTHERS = {
-    ("--top-k", "3"): "was begun with --top-k 5; use the same",
-    ("--truncate", "--targets", "京", "都"): "was begun without --targets, without --truncate; use the same",
-    ("--joint", "--top-k", "2"): "was begun without --joint, with --top-k 5; use the same",
+    ("--top-k", "3"): "was started with --top-k 5; use the same",
+    ("--truncate", "--targets", "京", "都"): "was started without --targets, without --truncate; use the same",
+    ("--joint", "--top-k", "2"): "was started without --joint, with --top-k 5; use the same",
 }
 
 
@@ -219,9 +219,9 @@ def test_resume_with_other_options_is_rejected(
 
 def test_a_damaged_options_file_is_reported(run: Run, arguments: list[str], output: Path) -> None:
     output.write_text('{"line": 1, "text": "", "answer": []}\n', encoding="utf-8")
-    beside = output.with_name("answers.jsonl.resume")
-    beside.write_text("[]", encoding="utf-8")
-    assert f"{beside} is damaged; remove it to begin anew" in run(*arguments, "--resume").stderr
+    sidecar = output.with_name("answers.jsonl.resume")
+    sidecar.write_text("[]", encoding="utf-8")
+    assert f"{sidecar} is damaged; remove it to start over" in run(*arguments, "--resume").stderr
 
 
 def test_resume_with_another_input_or_output_is_rejected(
@@ -230,12 +230,12 @@ def test_resume_with_another_input_or_output_is_rejected(
     unfinished = kill()
     with texts_file(LINES).open("a", encoding="utf-8") as file:
         file.write("一[MASK]\n")
-    assert "was begun with another input" in run(*arguments, "--resume").stderr
+    assert "was started with another input" in run(*arguments, "--resume").stderr
     texts_file(LINES)
     output.write_bytes(unfinished.replace(b'"line": 2,', b'"line": 1,', 1))
     done = run(*arguments, "--resume")
     assert done.returncode == 1
-    assert f"line 2 of {output} is not this command's" in done.stderr
+    assert f"line 2 of {output} was not written by this command" in done.stderr
 
 
 def test_resume_may_use_another_server_and_other_workers(
@@ -250,7 +250,7 @@ def test_resume_of_a_pipe_is_rejected(run: Run, arguments: list[str], output: Pa
     output.write_text("something else\n", encoding="utf-8")
     done = run("fill", "--input", "/dev/stdin", *arguments[3:], "--resume", given="一[MASK]\n")
     assert done.returncode == 1
-    assert "--resume needs an input and an output that are plain files" in done.stderr
+    assert "--resume needs regular files as input and output" in done.stderr
     assert output.read_text(encoding="utf-8") == "something else\n"
 
 
@@ -260,7 +260,7 @@ def test_an_unfinished_output_is_not_overwritten(
     unfinished = kill()
     for done in (run(*arguments), run("fill", *arguments[3:], given="一[MASK]\n")):
         assert done.returncode == 1
-        assert "go on with --resume, or remove" in done.stderr
+        assert "continue with --resume, or remove" in done.stderr
         assert output.read_bytes() == unfinished
     output.with_name("answers.jsonl.resume").unlink()
     assert run(*arguments).returncode == 0
@@ -274,7 +274,7 @@ def test_resuming_a_complete_output_starts_a_new_run(
     assert run(*arguments).returncode == 0
     done = run(*arguments, "--resume")
     assert done.returncode == 1
-    assert "is complete, or this command did not make it" in done.stderr
+    assert "is complete, or was not written by this command" in done.stderr
     assert run(*arguments).returncode == 0
     check_complete(output)
 
@@ -307,7 +307,7 @@ def test_a_kill_while_truncating_keeps_all_of_the_output_or_nothing(
     assert output.read_text(encoding="utf-8") == left
     assert not output.with_name("answers.jsonl.resume").exists()
     resumed = run(*arguments, "--resume")
-    assert resumed.returncode == (1 if left else 0), "a complete output is not gone on with"
+    assert resumed.returncode == (1 if left else 0), "a complete output is not resumed"
     if left:
         assert output.read_text(encoding="utf-8") == left
         assert run(*arguments).returncode == 0

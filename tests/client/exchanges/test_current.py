@@ -97,7 +97,7 @@ def test_servers_in_a_vocabulary_swap_never_answer_wrongly() -> None:
                 try:
                     assert client.fill(TEXT) in right
                 except VocabularyError as error:
-                    assert "different vocabularies answer in turn" in str(error)  # noqa: PT017  either is right
+                    assert "different vocabularies alternate" in str(error)  # noqa: PT017  either is right
 
 
 class Restless(ScriptedModel):
@@ -115,7 +115,7 @@ def test_endless_vocabulary_changes_raise_an_error_naming_version() -> None:
     with (
         grpc_server(model) as url,
         FillMask(url) as client,
-        pytest.raises(VocabularyError, match=r"in turn, at last 6; .*version="),
+        pytest.raises(VocabularyError, match=r"alternate, the last being 6; .*version="),
     ):
         client.fill(TEXT)
     assert len(model.requests("fill_mask")) == 5

@@ -208,8 +208,8 @@ def test_an_explanation_takes_a_known_number_of_requests_and_rows(
             "'二四' has 2 tokens for 1 [MASK]; give it 2 [MASK]s side by side, or name a word of 1 token",
         ),
         ("[MASK][MASK]一", "二", "'二' has 1 token for 2 [MASK]s; give it 1 [MASK], or name a word of 2 tokens"),
-        ("[MASK]一", "鸟", "'鸟' has '鸟', which the model's vocabulary does not have"),
-        ("[MASK]一", "[UNK]", "'[UNK]' is a special token, which stands for no word; name the word to explain"),
+        ("[MASK]一", "鸟", "'鸟' has '鸟', which is not in the model's vocabulary"),
+        ("[MASK]一", "[UNK]", "'[UNK]' is a special token; name the word to explain"),
         ("[MASK]一", "[MASK]", "'[MASK]' is a special token"),
         ("[MASK]一", "", "'' is empty"),
         ("[MASK]一[MASK]", "二", "1 target for 2 [MASK]s in 2 gaps; give a word for each gap"),
@@ -220,7 +220,7 @@ def test_an_explanation_takes_a_known_number_of_requests_and_rows(
         ),
         ("[MASK]一", [], "0 targets for 1 [MASK] in 1 gap"),
         ("[MASK]一", ["二", "一"], "2 targets for 1 [MASK] in 1 gap; give a word for each gap"),
-        ("[MASK]一", [2], "a target is a str, not int"),
+        ("[MASK]一", [2], "a target must be a str, not int"),
     ],
 )
 def test_an_unexplainable_target_is_rejected_before_any_request(
@@ -242,7 +242,7 @@ def test_an_explanation_of_too_many_rows_is_rejected_before_any_request(
     monkeypatch.setattr(attribution, "MAX_EXPLANATION_ROWS", 9)
     client.explain("[MASK]一[MASK][MASK]", target=["三", "二四"], joint=True)
     table.asked.clear()
-    with pytest.raises(InputError, match="the explanation takes 12 rows, and 9 are the limit; shorten the text"):
+    with pytest.raises(InputError, match="the explanation takes 12 rows, and the limit is 9; shorten the text"):
         client.explain("[MASK]一[MASK][MASK]二", target=["三", "二四"], joint=True)
     assert not table.questions()
 
@@ -280,7 +280,7 @@ def test_a_truncated_text_is_explained_by_what_the_model_read(client: FillMask) 
 
 
 def test_an_unknown_method_is_rejected_before_any_request(client: FillMask, table: TableModel) -> None:
-    with pytest.raises(InputError, match="there is no method 'gradient'; explain by one of occlusion, attention"):
+    with pytest.raises(InputError, match="unknown method 'gradient'; use one of occlusion, attention"):
         client.explain("[MASK]", method="gradient")  # type: ignore[arg-type]  # the error under test
     assert not table.asked
 

@@ -108,9 +108,9 @@ def test_a_candidate_outside_the_vocabulary_is_rejected(client: FillMask, word: 
 
 
 def test_one_string_for_several_words_is_rejected_before_any_request(client: FillMask, table: TableModel) -> None:
-    with pytest.raises(InputError, match="the candidates are one str, '二三'; write a list of words"):
+    with pytest.raises(InputError, match="the candidates are a single str, '二三'; pass a list of words"):
         client.score("[MASK]一", "二三")
-    with pytest.raises(InputError, match="write a list of words"):
+    with pytest.raises(InputError, match="pass a list of words"):
         client.choose("[MASK]一", "二三")
     assert not table.asked
 

@@ -114,7 +114,7 @@ def test_a_server_rejoins_when_its_model_is_available(client: Open, url: str, st
         balancer = several.transport._balancer
         [aside] = [server for servable, server in balancer._servers.items() if servable.url == other]
         balancer.failed(aside, UnreachableError("refused"))
-        aside.rests_until = 0.0
+        aside.probe_at = 0.0
         deadline = time.monotonic() + 20
         while aside.failures == 1:
             several.predict()
@@ -141,7 +141,7 @@ def test_an_unknown_model_has_no_status(client: Open, url: str) -> None:
 
 @pytest.mark.parametrize("open_one", [open_transport, open_async_transport])
 def test_an_empty_list_of_addresses_is_rejected(open_one: Callable[[Any], Any]) -> None:
-    with pytest.raises(InputError, match="there is no address"):
+    with pytest.raises(InputError, match="the list of addresses is empty"):
         open_one([])
 
 
@@ -237,5 +237,5 @@ def test_an_empty_file_of_root_certificates_is_reported(
 ) -> None:
     (tmp_path / "empty.pem").touch()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
-    with pytest.raises(InputError, match=rf"SSL_CERT_FILE is '.*{name}', which is no file of certificates"):
+    with pytest.raises(InputError, match=rf"SSL_CERT_FILE is '.*{name}', which is not a certificate file"):
         open_one(f"{scheme}://127.0.0.1")

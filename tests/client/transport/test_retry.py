@@ -169,5 +169,5 @@ def test_an_empty_budget_does_not_keep_a_call_from_another_server() -> None:
 
 @pytest.mark.parametrize("values", [{"attempts": 0}, {"initial_s": -1.0}, {"budget": -0.1}, {"maximum_s": -2.0}])
 def test_invalid_values_are_rejected(values: dict[str, float]) -> None:
-    with pytest.raises(InputError, match="makes no sense"):
+    with pytest.raises(InputError, match="is invalid; give 1 attempt or more"):
         Retry(**values)  # type: ignore[arg-type]  # attempts is an int, the others are floats

@@ -85,7 +85,7 @@ def test_a_valid_traceparent_is_forwarded_unchanged(grpc_url: str, model: Script
     ],
 )
 def test_a_malformed_traceparent_is_rejected(parent: str) -> None:
-    with pytest.raises(InputError, match="is no traceparent"), trace_context(parent):
+    with pytest.raises(InputError, match="is not a traceparent"), trace_context(parent):
         pytest.fail("the block must not be entered")
 
 
@@ -125,5 +125,5 @@ def test_empty_tracestate_members_are_dropped(
     ],
 )
 def test_a_malformed_tracestate_is_rejected(state: str) -> None:
-    with pytest.raises(InputError, match="is no tracestate"), trace_context(PARENT, state):
+    with pytest.raises(InputError, match="is not a tracestate"), trace_context(PARENT, state):
         pytest.fail("the block must not be entered")
