@@ -74,7 +74,7 @@ def test_a_sample_smaller_than_a_vector_gives_numbers_that_can_be_used() -> None
 
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_vectors_that_do_not_differ_are_refused(count: int) -> None:
-    with pytest.raises(SampleError, match=f"gave {count} vectors, none unlike the others"):
+    with pytest.raises(SampleError, match=f"gave {count} vectors, all of them equal"):
         fit(np.full((count, 4), 0.1, np.float32))
 
 
