@@ -1,4 +1,4 @@
-"""The export's command line: ``python -m export``."""
+"""Run the export from the command line (``python -m export``)."""
 
 import argparse
 import sys

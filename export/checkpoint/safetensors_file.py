@@ -46,7 +46,7 @@ def list_shards(index: Path) -> Iterator[StoredTensor]:
     for name in shard_names(index):
         shard = index.parent / name
         if not shard.is_file():
-            msg = f"{index} names the shard {name}, which is not there; download it again"
+            msg = f"{index} names the shard {name}, which is missing; download it again"
             raise CheckpointError(msg)
         yield from list_safetensors(shard)
 

@@ -113,10 +113,10 @@ def _check_class(folder: Path, path: Path, settings: dict[str, Any]) -> None:
         msg = f"{path} has tokenizer_class = {name!r}, which {why}; only {_BERT_CLASSES[0]} can be exported"
         raise CheckpointError(msg)
     if settings.get("auto_map"):
-        msg = f"{path} has auto_map: the tokenizer is code of its own; only {_BERT_CLASSES[0]} can be exported"
+        msg = f"{path} has auto_map: the tokenizer has custom code; only {_BERT_CLASSES[0]} can be exported"
         raise CheckpointError(msg)
     if settings.get("split_special_tokens"):
-        msg = f"{path} has split_special_tokens = true, which would cut [MASK] into pieces; set it to false"
+        msg = f"{path} has split_special_tokens = true, which would split [MASK]; set it to false"
         raise CheckpointError(msg)
 
 

@@ -181,7 +181,7 @@ def _check_names(
         msg = f"{path} lacks {_listed(missing)}: it is not a complete masked language model"
         raise CheckpointError(msg)
     if unknown:
-        msg = f"{path} holds {_listed(sorted(tensor.stored for tensor in unknown))}, which this export has no place for"
+        msg = f"{path} has unknown tensors: {_listed(sorted(tensor.stored for tensor in unknown))}"
         raise CheckpointError(msg)
 
 

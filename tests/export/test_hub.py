@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from tokenizers import BertWordPieceTokenizer
 
-from export.hub import PINNED, _within
+from export.hub import PINNED, _call_with_timeout
 from tests.conftest import TINY
 from tests.support.hub import Hub
 
@@ -194,7 +194,7 @@ def test_an_index_that_names_a_shard_which_is_not_published_is_rejected(hub: Hub
     files = dict(SHARDED_FILES)
     del files["model-00002-of-00002.safetensors"]
     hub.add("tester/sharded", files)
-    assert "names the shard model-00002-of-00002.safetensors, which is not there" in machine.refusal("tester/sharded")
+    assert "names the shard model-00002-of-00002.safetensors, which is missing" in machine.refusal("tester/sharded")
 
 
 def test_a_pickle_is_not_downloaded(hub: Hub, machine: Machine) -> None:
@@ -267,7 +267,7 @@ def test_a_server_that_breaks_every_connection_is_asked_once(machine: Machine) -
 
 def test_a_call_without_a_timeout_is_given_up() -> None:
     with pytest.raises(TimeoutError):
-        _within(0.01, Event().wait)
+        _call_with_timeout(0.01, Event().wait)
 
 
 @pytest.mark.parametrize("model", ["tester/tiny", GOOGLE])

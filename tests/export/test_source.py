@@ -121,7 +121,7 @@ def test_a_folder_above_the_checkpoint_is_refused_with_its_place(tmp_path: Path,
         ('{"weight_map": {"a": 1}}', "index.json has no weight_map"),
         (
             json.dumps({"weight_map": dict(zip("ab", SHARDS, strict=True))}),
-            f"index.json names the shard {SHARDS[1]}, which is not there; download it again",
+            f"index.json names the shard {SHARDS[1]}, which is missing; download it again",
         ),
         ('{"weight_map": {"a": "../secret.safetensors"}}', "a shard is in the folder of its index"),
     ],
@@ -135,7 +135,7 @@ def test_a_broken_index_is_named(tmp_path: Path, content: str, message: str) -> 
 
 def test_a_tensorflow_checkpoint_without_its_data_is_named(tmp_path: Path) -> None:
     model = write(tmp_path, "bert_config.json", "vocab.txt", "bert_model.ckpt.index")
-    with pytest.raises(SourceError, match=r"but no bert_model.ckpt.data-00000-of-00001; download all files"):
+    with pytest.raises(SourceError, match=r"has no data file bert_model.ckpt.data-00000-of-00001; download all files"):
         find_checkpoint(model)
 
 
@@ -143,5 +143,5 @@ def test_a_tensorflow_checkpoint_without_its_data_is_named(tmp_path: Path) -> No
 def test_a_pointer_of_git_lfs_is_named(tmp_path: Path, name: str) -> None:
     model = write(tmp_path, "config.json", "vocab.txt", "model.safetensors")
     (tmp_path / name).write_text(POINTER)
-    with pytest.raises(SourceError, match=f"{name} is a pointer of Git LFS.*; run git lfs pull in {tmp_path}"):
+    with pytest.raises(SourceError, match=f"{name} is a Git LFS pointer.*; run git lfs pull in {tmp_path}"):
         find_checkpoint(model)
