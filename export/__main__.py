@@ -13,7 +13,7 @@ from export.whitening import SAMPLE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Export a BERT checkpoint as a version folder for TensorFlow Serving."""
+    """Export a BERT checkpoint as a TensorFlow Serving version."""
     parser = argparse.ArgumentParser(prog="python -m export", description=main.__doc__)
     parser.add_argument("--model", required=True, help="a checkpoint folder, or a name on the Hugging Face hub")
     parser.add_argument("--revision", help="commit, branch or tag on the hub (default: pinned where known, else main)")

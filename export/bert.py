@@ -36,7 +36,7 @@ _MASKED = float(np.finfo(np.float32).min)
 
 
 class _Widened(tf.saved_model.experimental.TrackableResource):
-    """A weight that is stored in 16 bits and widened to float32 at load time."""
+    """A 16-bit weight that is widened to float32 at load time."""
 
     def __init__(self, stored: Any) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class _Widened(tf.saved_model.experimental.TrackableResource):
 
 
 class _Weight(tf.Module):
-    """A weight variable, with a float32 copy if it is stored in 16 bits."""
+    """A weight variable, with a float32 copy if stored in 16 bits."""
 
     def __init__(self, value: NDArray[Any], name: str, *, widen: bool) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class _Weight(tf.Module):
 
 
 class _PaddedLayout:
-    """The layout of rows that includes the padding of a batch [B, S]."""
+    """The layout of rows with a batch's padding."""
 
     def pack(self, values: Tensor, axis: int = 0) -> Tensor:
         """Remove the padding."""
@@ -85,7 +85,10 @@ class _PaddedLayout:
 
 
 class _PackedLayout(_PaddedLayout):
-    """The layout of rows without padding, which only attention computes on."""
+    """The layout of rows without padding.
+
+    Only attention computes on padding.
+    """
 
     def __init__(self, visible: Tensor) -> None:
         flat = tf.reshape(visible, [-1])
@@ -200,7 +203,7 @@ class Bert(tf.Module):
     def _encode_layer(
         self, layer: str, query_table: _Table, key_table: _Table, attention_mask: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Run a layer for query rows and return them with the attention."""
+        """Return a layer's output for query rows and its attention."""
         name, rows = f"{layer}.attention.self", query_table.rows
         query = query_table.slots.spread(self._queries(name, rows), axis=1)
         # The key's bias is omitted: it adds a constant to all scores of a query, which softmax ignores. The value's
@@ -218,7 +221,10 @@ class Bert(tf.Module):
         return self._multiply(rows, f"{name}.query.weight") + bias
 
     def _attend(self, query: Tensor, key_value: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the context [heads, B * queries, size] and the attention [heads, B, queries, S]."""
+        """Return the context and the attention.
+
+        Their shapes are [heads, B * queries, size] and [heads, B, queries, S].
+        """
         heads, size = self.config.num_attention_heads, self._head_size
         batch, length = tf.shape(attention_mask)[0], tf.shape(attention_mask)[2]
         query = tf.reshape(query, [heads, batch, -1, size])

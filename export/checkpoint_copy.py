@@ -25,7 +25,10 @@ _NAMES = ("bert.", "cls.")  # prefixes of transformers' tensor names
 
 @contextmanager
 def readable_by_transformers(folder: Path) -> Iterator[Path]:
-    """Yield a folder that transformers reads, a temporary copy if needed."""
+    """Yield a checkpoint folder that transformers reads.
+
+    It is a temporary copy if transformers cannot read the original's weights.
+    """
     if _is_readable(folder):
         yield folder
         return

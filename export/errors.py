@@ -11,7 +11,10 @@ ExportError
 
 
 class ExportError(Exception):
-    """Base class of the export's errors, whose messages are shown to the user."""
+    """Base class of the export's errors.
+
+    The command line shows the message to the user.
+    """
 
 
 class SourceError(ExportError):
@@ -31,8 +34,8 @@ class VersionError(ExportError):
 
 
 class ReferenceModelError(ExportError):
-    """The reference model cannot run, for example because PyTorch is not installed."""
+    """PyTorch is not installed, or the reference process failed."""
 
 
 class ParityError(ExportError):
-    """The exported graph differs from the original by more than rounding."""
+    """The exported graph differs from the original beyond rounding."""

@@ -9,7 +9,10 @@ from export.json_file import read_json
 
 
 class WeightForm(Enum):
-    """A form of weights without pickles, by its main file, in order of preference."""
+    """A form of weights, by its main file.
+
+    None needs a pickle. The order is the order of preference.
+    """
 
     SAFETENSORS = "model.safetensors"
     SHARDED_SAFETENSORS = "model.safetensors.index.json"

@@ -1,4 +1,4 @@
-"""List and download the files of a model on the Hugging Face hub.
+"""List and download a model's files on the Hugging Face hub.
 
 Without a connection, the local cache of huggingface_hub is used.
 """
@@ -49,7 +49,7 @@ _CONVERTER = "SFconvertbot"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A revision on the hub with the SHA-256 digests of its files."""
+    """A hub revision and the SHA-256 digests of its files."""
 
     revision: str
     digests: dict[str, str]
@@ -91,7 +91,7 @@ def list_model(model: str, revision: str | None = None) -> Listing:
 
 
 class _UnreachableError(Exception):
-    """The hub is unreachable; the message gives the reason."""
+    """The hub is unreachable. The message gives the reason."""
 
 
 def _list_pinned(model: str, pinned: Published) -> Listing:
@@ -131,7 +131,7 @@ def _cache_commit(model: str, branch: str, commit: str) -> None:
 
 
 def _find_conversion(model: str) -> str | None:
-    """Return the reference of the converter's open pull request, if any."""
+    """Return the reference of the converter's open pull request."""
     find = partial(
         HfApi().get_repo_discussions,
         model,
@@ -145,7 +145,7 @@ def _find_conversion(model: str) -> str | None:
 
 
 def _fetch(model: str, commit: str, name: str) -> Path:
-    """Return the cached path of a file and download it if needed."""
+    """Return a file's cached path, downloading it if needed."""
     if cached := _cached(model, commit, name):
         return cached
     try:
@@ -184,7 +184,10 @@ def _list_cache(model: str, branch: str, error: _UnreachableError) -> Listing:
 
 
 def _blob_digest(path: Path) -> str | None:
-    """Return the SHA-256 of a cached large file, the name of its link target."""
+    """Return the SHA-256 of a cached large file.
+
+    The cache links to a blob that is named by its SHA-256.
+    """
     blob = path.readlink().name if path.is_symlink() else ""
     return blob if _SHA256.fullmatch(blob) else None
 

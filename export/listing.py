@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of a folder, of a model on the hub, or of its copy in the local cache.
+    """The files of a folder, hub model or cached copy.
 
     Attributes:
         model: the folder or hub name given by the user.

@@ -47,7 +47,7 @@ class Manifest:
     format: int = FORMAT
 
     def made_from(self, digests: dict[str, str]) -> bool:
-        """Return whether the version was made from files with these SHA-256 digests."""
+        """Return whether the source files had these SHA-256 digests."""
         return bool(self.source["digests"] == digests)
 
 
@@ -66,7 +66,7 @@ def read_manifest(version: Path) -> Manifest:
 
 
 def write_manifest(version: Path, manifest: Manifest) -> None:
-    """Write the manifest atomically, with lists of numbers on one line."""
+    """Write the manifest atomically, number lists on one line."""
     fresh = version / f".{MANIFEST}.new"
     text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
     text = _NUMBERS.sub(lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text)
@@ -80,6 +80,6 @@ def record_parity(version: Path, figures: dict[str, Any]) -> None:
 
 
 def record_light(version: Path, figures: dict[str, Any]) -> None:
-    """Record the figures of the light file in a version's manifest."""
+    """Record the light file's figures in a version's manifest."""
     manifest = read_manifest(version)
     write_manifest(version, replace(manifest, quantisation={**manifest.quantisation, "verified": figures}))

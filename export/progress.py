@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class Track(Protocol):
-    """Iterates over the items of a step and shows the progress."""
+    """Iterates over a step's items and shows the progress."""
 
     def __call__(self, items: Sequence[Item], step: str) -> Iterable[Item]:
         """Return the items."""

@@ -129,7 +129,7 @@ def export_model(
 
 @contextmanager
 def _replace_atomically(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder and rename it to ``target`` on success.
+    """Yield a temporary folder, renamed to ``target`` on success.
 
     On any error, the temporary folder is removed.
     """
@@ -152,7 +152,7 @@ def _replace_atomically(target: Path) -> Iterator[Path]:
 def _write_graph(
     folder: Path, checkpoint: Checkpoint, whitening: Whitening, precision: Precision, golden: GoldenPrompts
 ) -> Answers:
-    """Write the SavedModel and return its answers to the golden prompts.
+    """Write the SavedModel and return its golden answers.
 
     Its weights can be freed on return.
     """
@@ -191,7 +191,10 @@ def _write_warmup(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def warmup_requests(checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (signature, inputs) for the length buckets 8, 16, 32 up to the longest input."""
+    """Yield the warmup requests as (signature, inputs).
+
+    The length buckets are 8, 16, 32 and so on, up to the longest input.
+    """
     longest = checkpoint.tokenizer.max_length
     buckets = sorted({min(1 << power, longest) for power in range(3, longest.bit_length() + 1)})
     cls, sep, mask, unknown = (checkpoint.vocabulary.index(token) for token in ("[CLS]", "[SEP]", "[MASK]", "[UNK]"))

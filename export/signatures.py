@@ -36,7 +36,10 @@ class Whiten(tf.Module):
         self.kernel = tf.Variable(whitening.kernel, trainable=False, name="whitening.kernel")
 
     def __call__(self, vectors: Tensor) -> Tensor:
-        """Whiten sentence vectors [B, H] to [B, D], without normalising their length."""
+        """Whiten sentence vectors [B, H] to [B, D].
+
+        Their length is not normalised.
+        """
         return tf.matmul(vectors - self.mean, self.kernel)
 
 
@@ -88,9 +91,9 @@ def _encode(bert: Bert, input_ids: Tensor, lengths: Tensor, positions: Tensor | 
 
 
 def _logits_at(bert: Bert, input_ids: Tensor, lengths: Tensor, mask_positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the logits [B, M, V] and their log-sum-exp [B, M, 1].
+    """Return the masks' logits and their log-sum-exp.
 
-    The last layer and the head run only for the masks.
+    Their shapes are [B, M, V] and [B, M, 1]. The last layer and the head run only for the masks.
     """
     hidden, _ = _encode(bert, input_ids, lengths, mask_positions)
     flat = bert.predict(tf.reshape(hidden, [-1, bert.config.hidden_size]))
@@ -126,7 +129,7 @@ def _score_tokens(bert: Bert) -> Any:
 
 
 def _pool(bert: Bert, input_ids: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-    """Return the vector of [CLS] and the mean of the inner tokens [B, H]."""
+    """Return the [CLS] and the mean vectors [B, H]."""
     hidden, _ = _encode(bert, input_ids, lengths)
     longest = tf.shape(input_ids)[1]
     inside = tf.sequence_mask(lengths - 1, longest) & (tf.range(longest) > 0)

@@ -138,7 +138,7 @@ def _other_weights(form: WeightForm, path: Path, names: Collection[str]) -> list
 
 
 def _fetch(listing: Listing, name: str) -> tuple[Path, str]:
-    """Fetch a file, verify it, and return its path and SHA-256."""
+    """Return the path and SHA-256 of a verified file."""
     path = listing.fetch(name)
     with path.open("rb") as file:
         if file.read(len(_LFS_POINTER)) == _LFS_POINTER:

@@ -72,7 +72,7 @@ def compare_ids(tokenizer: Tokenizer, original: ReferenceModel, sentences: Itera
 
 
 def _ids(tokenizer: Tokenizer, text: str) -> list[int] | None:
-    """Return the ids of a text, or None if the client rejects it.
+    """Return the token ids, or None for a rejected text.
 
     For example, the client rejects a text of only spaces.
     """

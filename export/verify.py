@@ -64,7 +64,9 @@ NASTY_SENTENCES = (
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """The maximum absolute differences between the exported graph and the original.
+    """The differences between the exported graph and the original.
+
+    Each is the maximum absolute difference over all sentences.
 
     Attributes:
         sentences: the number of compared sentences, alone and in one padded batch.
@@ -216,7 +218,7 @@ def _compare_one(
 
 
 def _same_top_in_batch(signatures: Any, references: Sequence[ReferenceAnswer], named: NDArray[np.intp]) -> bool:
-    """Run all sentences in one batch, padded as a batching server pads."""
+    """Run all sentences in one batch with server padding."""
     longest = max(len(reference.ids) for reference in references)
     most = max(len(reference.masks) for reference in references)
     filled = _run(
@@ -232,7 +234,10 @@ def _same_top_in_batch(signatures: Any, references: Sequence[ReferenceAnswer], n
 
 
 def _same_best(token_ids: NDArray[np.int32], log_probabilities: NDArray[np.float32], named: NDArray[np.intp]) -> bool:
-    """Return whether the first tokens are the original's best named tokens, in order."""
+    """Return whether the top tokens are the original's.
+
+    Unnamed tokens are ignored. ``token_ids`` is [M, K], ``log_probabilities`` [M, V].
+    """
     chosen = np.take_along_axis(log_probabilities, token_ids[:, :TOP], axis=-1)
     best = -np.sort(-log_probabilities[:, named], axis=-1)[:, :TOP]
     return _distance(chosen, best) < TIE
@@ -266,7 +271,10 @@ def _distance(left: NDArray[Any], right: NDArray[Any]) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare an exported version with transformers' own model and tokenizer; exit with 1 if they differ."""
+    """Compare an exported version with transformers' model and tokenizer.
+
+    Exit with 1 if they differ.
+    """
     parser = argparse.ArgumentParser(prog="python -m export.verify", description=main.__doc__)
     parser.add_argument("version", type=Path, help="the version folder, such as models/bert_mlm/1")
     parser.add_argument("--model", help="the checkpoint (default: the one in the version's manifest)")

@@ -35,7 +35,10 @@ class Checkpoint:
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The token of each embedding row, including added tokens; "" for unnamed rows."""
+        """The token of each embedding row.
+
+        Added tokens are included. Unnamed rows have "".
+        """
         tokens = [*self.vocabulary, *[""] * (self.config.vocab_size - len(self.vocabulary))]
         for token in self.tokenizer.added_tokens:
             tokens[token.id] = token.content

@@ -248,7 +248,10 @@ def _legacy_special_tokens(folder: Path) -> dict[str, Any]:
 
 
 def _legacy_added_tokens(folder: Path, merged: dict[str, Any]) -> dict[int, BackendToken]:
-    """Return the added tokens by id; tokenizer.json overrides added_tokens.json."""
+    """Return the added tokens by id.
+
+    tokenizer.json overrides added_tokens.json.
+    """
     path = folder / "added_tokens.json"
     found: dict[int, BackendToken] = {}
     # transformers does not treat additional_special_tokens of special_tokens_map.json as special here.
@@ -267,7 +270,7 @@ def _legacy_added_tokens(folder: Path, merged: dict[str, Any]) -> dict[int, Back
 
 
 def _token(path: Path, value: Any, *, special: bool = False) -> BackendToken:
-    """Parse a token, which is a string or an object with flags."""
+    """Parse a token from a string or an object with flags."""
     if isinstance(value, str):
         return BackendToken(value, special=special)
     flags = dict(value) if isinstance(value, dict) else {}

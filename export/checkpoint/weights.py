@@ -44,7 +44,7 @@ _READERS: dict[WeightForm, Callable[[Path], Iterator[StoredTensor]]] = {
 
 
 class StoredWeights(Mapping[str, Array]):
-    """Weights that are read from disk on each access, to save memory."""
+    """Weights that are read from disk on each access."""
 
     def __init__(self, tensors: Mapping[str, StoredTensor]) -> None:
         self._tensors = dict(tensors)
@@ -96,7 +96,7 @@ def read_weights(folder: Path, form: WeightForm, config: BertConfig) -> StoredWe
 
 
 def expected_shapes(config: BertConfig) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each required tensor by Hugging Face's name."""
+    """Return each required tensor's shape by Hugging Face's name."""
     return dict(_expected(config))
 
 
@@ -133,7 +133,7 @@ def _expected(config: BertConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
 def _by_name(
     path: Path, tensors: Iterator[StoredTensor], expected: Mapping[str, tuple[int, ...]]
 ) -> tuple[dict[str, StoredTensor], list[StoredTensor]]:
-    """Return the known tensors by canonical name, and the unknown ones."""
+    """Return known tensors by canonical name, and unknown tensors."""
     found: dict[str, StoredTensor] = {}
     unknown: list[StoredTensor] = []
     for tensor in tensors:

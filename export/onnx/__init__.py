@@ -1,4 +1,4 @@
-"""Write a checkpoint as an int8 ONNX file for the light engine.
+"""Write an int8 ONNX file for the light engine.
 
 The graph is built directly from the weights, as the SavedModel is. ``bert`` defines it, ``products`` computes its
 products in float32 and ``integer`` in int8. ``rounding`` rounds kernels so that every processor's products are exact.

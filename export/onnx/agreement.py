@@ -35,7 +35,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The agreement of a light file with its checkpoint in float32.
+    """The agreement of a light file with float32.
 
     Attributes:
         masks: the number of masked tokens.

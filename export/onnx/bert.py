@@ -56,7 +56,7 @@ def output_types(config: BertConfig, top_k: int) -> Types:
 
 
 class OnnxBert:
-    """Builds the graph of a checkpoint with float32 or integer products."""
+    """Builds a checkpoint's graph with float32 or integer products."""
 
     def __init__(self, graph: Graph, products: Products, checkpoint: Checkpoint, top_k: int) -> None:
         self._graph = graph
@@ -87,7 +87,10 @@ class OnnxBert:
         }
 
     def _encode(self) -> tuple[Value, Value]:
-        """Return the last hidden states at the positions [P*B, H] and the last attention there [B, P, S]."""
+        """Return the last layer's output and attention at the positions.
+
+        Their shapes are [P*B, H] and [B, P, S].
+        """
         graph = self._graph
         normal = self._embed()
         attention_mask = self._attention_mask()
@@ -112,9 +115,9 @@ class OnnxBert:
         return normal.rows, graph.op("ReduceMean", attention, graph.constant([1], np.int64), keepdims=0)
 
     def _row_slot_maps(self) -> tuple[Value, Value]:
-        """Return the slot of each row [T] and the row of each slot [S, B].
+        """Return the maps between rows and slots.
 
-        Padding slots have an arbitrary row.
+        They are the slot of each row [T] and the row of each slot [S, B]. Padding slots have an arbitrary row.
         """
         graph = self._graph
         flat = graph.constant([-1], np.int64)
@@ -164,7 +167,10 @@ class OnnxBert:
     def _attend(
         self, query: Value, key: Value, value: Value, attention_mask: Value, *, last: bool
     ) -> tuple[Value, Value]:
-        """Return the context as rows, and the attention [B, heads, queries, S]."""
+        """Return the context as rows and the attention.
+
+        The attention's shape is [B, heads, queries, S].
+        """
         graph = self._graph
         queries = self._by_head(query, self._picked) if last else self._by_head(self._pad_rows(query), self._length)
         keys, values = (self._by_head(self._pad_rows(rows), self._length) for rows in (key, value))
@@ -211,7 +217,7 @@ class OnnxBert:
         return self._products.unembed(normal.rows, self._weights[f"{_HEAD}.bias"])
 
     def _exclude_unnamed(self, probabilities: Value) -> Value:
-        """Set the probabilities of unnamed tokens below 0, which excludes them from top-k."""
+        """Exclude unnamed tokens from top-k by a negative probability."""
         if self._named.all():
             return probabilities
         graph = self._graph

@@ -1,4 +1,4 @@
-"""Run a checkpoint in float32 on sample text, once per export."""
+"""Run a checkpoint in float32 on sample text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -78,7 +78,10 @@ def verify_light(version: Path, checkpoint: Path, text: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare a version's light file with its checkpoint in float32; exit with 1 if a goal is missed."""
+    """Compare a version's light file with float32.
+
+    Exit with 1 if a goal is missed.
+    """
     parser = argparse.ArgumentParser(prog="python -m export.onnx.compare", description=main.__doc__)
     parser.add_argument("version", type=Path, help="the exported version's folder")
     parser.add_argument("--text", type=Path, default=HELD_OUT, help="lines of text")

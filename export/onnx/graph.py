@@ -42,18 +42,24 @@ class Graph:
         return self.weight(written, array)
 
     def weight(self, name: str, array: NDArray[Any]) -> Value:
-        """Return a named constant. A name must always be given the same array."""
+        """Return a named constant.
+
+        Pass the same array whenever a name is used again.
+        """
         if name not in self._constants:
             self._constants[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
         return Value(name)
 
     def parameter(self, name: str, array: NDArray[np.float32]) -> Value:
-        """Add an array as an input of the graph, to avoid a copy."""
+        """Add an array as a graph input, without a copy."""
         self.parameters.setdefault(name, np.asarray(array, order="C"))
         return Value(name)
 
     def op(self, kind: str, *inputs: Value | None, **attributes: Any) -> Value:
-        """Add a node and return its output. None omits an optional input."""
+        """Add a node and return its output.
+
+        None omits an optional input.
+        """
         return self.ops(kind, *inputs, outputs=1, **attributes)[0]
 
     def ops(self, kind: str, *inputs: Value | None, outputs: int, **attributes: Any) -> list[Value]:
@@ -73,7 +79,7 @@ class Graph:
         return made
 
     def name(self, value: Value, name: str) -> None:
-        """Give a value a public name, as the graph's outputs need."""
+        """Name a value as an output of the graph."""
         self._nodes.append(helper.make_node("Identity", [value.name], [name], name=name))
 
     def model(

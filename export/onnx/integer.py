@@ -101,7 +101,7 @@ class Integer:
         return _IntegerRows(graph, quantised, scale, smooth, middle, found.mean, kernels)
 
     def apply(self, rows: Value, layer: Linear, *, after_gelu: bool = False) -> Value:
-        """Quantise each row by its own scale and apply a layer."""
+        """Apply a layer to rows quantised by their own scales."""
         found = self._statistics[layer.name]
         steps = BYTE - _GELU_ZERO if after_gelu else _LARGEST
         kernel, scales, lost = _rounded(self._graph, layer, found.covariance(step=found.peak / steps))
@@ -161,7 +161,7 @@ class Integer:
         return graph.op("Add", *halves)
 
     def _biased(self, product: Value, name: str, bias: Array | None, lost: Array) -> Value:
-        """Add a bias and the mean rounding error of the kernel."""
+        """Add a bias and the kernel's mean rounding error."""
         total = lost if bias is None else bias + lost
         return self._graph.op("Add", product, self._graph.weight(f"{name}.bias", total))
 
@@ -201,9 +201,9 @@ class _IntegerRows:
 
 
 def _round_smoothed(layers: Sequence[Linear], smooth: Array, covariance: Array) -> dict[str, Rounded]:
-    """Round the kernels of layers with the same input as one kernel.
+    """Round the kernels of several layers as one.
 
-    The result is the same, since outputs are rounded independently.
+    The layers have the same input. The result is the same, since outputs are rounded independently.
     """
     together = np.concatenate([layer.kernel for layer in layers], axis=1) * smooth[:, np.newaxis]
     integers, scales = round_kernel(together, covariance)

@@ -31,7 +31,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class LightParity:
-    """The distance of a light file's vectors and attention from the original's.
+    """The differences of a light file from the original.
 
     Attributes:
         features: the lower of the mean cosines of the ``cls`` and the ``mean`` vectors.

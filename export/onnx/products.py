@@ -1,4 +1,4 @@
-"""Define the interface of the matrix products and implement it in float32.
+"""Define matrix products and implement them in float32.
 
 ``Float`` is the reference. It records the inputs of each product, from which ``export.onnx.integer`` gets statistics.
 """
@@ -20,7 +20,10 @@ TOKENS = "tokens"
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A linear layer with a kernel [inputs, outputs] and an optional bias [outputs]."""
+    """A linear layer.
+
+    The kernel is [inputs, outputs], the optional bias [outputs].
+    """
 
     name: str
     kernel: Array
@@ -29,7 +32,10 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """A layer normalisation with its input, output, weight and bias [width], and epsilon."""
+    """A layer normalisation with its input, output and weights.
+
+    Weight and bias are [width].
+    """
 
     name: str
     summed: Value
@@ -40,22 +46,22 @@ class Normalisation:
 
 
 class Products(Protocol):
-    """Applies linear layers to rows [R, inputs] and embeds token ids."""
+    """Applies linear layers to rows and embeds token ids."""
 
     def embed(self, token_ids: Value) -> Value:
-        """Return the embeddings of token ids in a new last dimension."""
+        """Return token embeddings in a new last dimension."""
 
     def unembed(self, rows: Value, bias: Array) -> Value:
-        """Return the products of rows with each token's embedding, plus a bias."""
+        """Return the products with each token's embedding, plus bias."""
 
     def normalised(self, normal: Normalisation, layers: Sequence[Linear]) -> "NormalisedRows":
-        """Prepare a layer normalisation's rows for all layers that follow it."""
+        """Prepare a layer normalisation's rows for the following layers."""
 
     def apply(self, rows: Value, layer: Linear, *, after_gelu: bool = False) -> Value:
         """Apply a layer to rows that no layer normalisation returned."""
 
     def apply_precisely(self, rows: Value, layer: Linear) -> Value:
-        """Apply a layer at higher precision, for products of few rows."""
+        """Apply a layer to few rows at higher precision."""
 
     def gelu(self, rows: Value) -> Value:
         """Return the Gaussian error linear units (Hendrycks and Gimpel, 2016)."""
@@ -72,7 +78,7 @@ class NormalisedRows(Protocol):
 
 
 class Float:
-    """Adds products in float32 to a graph and records their inputs.
+    """Adds float32 products to a graph and records their inputs.
 
     Args:
         graph: the graph that the nodes are added to.
@@ -100,7 +106,7 @@ class Float:
         return graph.op("Gemm", rows, self._embeddings, graph.weight(f"{TOKENS}.bias", bias), transB=1)
 
     def normalised(self, normal: Normalisation, _: Sequence[Linear]) -> "_FloatRows":
-        """Return the rows of a layer normalisation, ready for its layers."""
+        """Prepare a layer normalisation's rows for the following layers."""
         self.observed[normal.name] = normal.rows
         return _FloatRows(self._graph, normal.rows)
 

@@ -108,7 +108,7 @@ def _round_to_nearest(blocks: Array, limit: int) -> Array:
 def _round_pair(
     first: Array, second: Array, coupling: Array | float, share: Array | float, limit: int
 ) -> tuple[Array, Array]:
-    """Round the two weights of a pair within the pair's limit.
+    """Round both weights of a pair within its limit.
 
     Args:
         first: the pairs' first weights, in units of their scale.
@@ -128,7 +128,7 @@ def _round_pair(
 
 
 def _round_compensated(blocks: Array, covariance: Array, limit: int) -> Array:
-    """Round pair by pair and compensate in the later weights (GPTQ).
+    """Round pairs and compensate in later weights (GPTQ).
 
     All blocks run at once. ``factor`` is the Cholesky factor of the inverse covariance. A row divided by its diagonal
     gives the best correction of all later weights for an error of that weight (GPTQ, section 3.3).
@@ -159,7 +159,7 @@ def _round_compensated(blocks: Array, covariance: Array, limit: int) -> Array:
 
 
 def _inverse_factor(covariance: Array) -> Array:
-    """Return the upper triangular U with inverse covariance U.T @ U."""
+    """Return upper triangular U, where U.T @ U inverts the covariance."""
     damped = covariance.astype(np.float64)
     size = damped.shape[1]
     variances = np.diagonal(damped, axis1=1, axis2=2)

@@ -123,12 +123,12 @@ def encode_lines(checkpoint: Checkpoint, lines: Iterable[str], *, masks: bool = 
 
 
 def token_ids(checkpoint: Checkpoint, lines: Iterable[str]) -> list[Ids]:
-    """Return the token ids of the lines that the checkpoint can read."""
+    """Return the token ids of all readable lines."""
     return [np.array(line.input_ids, np.int32) for line in encode_lines(checkpoint, lines, masks=False)]
 
 
 def join(lines: Sequence[Ids], longest: int) -> list[Ids]:
-    """Join lines up to the longest input, to cover all positions."""
+    """Join lines to maximum length, to cover all positions."""
     joined = [lines[0]] if lines else []
     for line in lines[1:]:
         if joined[-1].size + line.size - 2 <= longest:

@@ -53,7 +53,9 @@ class Statistics:
         return float(np.sqrt(self._peaks / self._rows))
 
     def covariance(self, divisors: Array | None = None, *, step: float) -> Array:
-        """Return the diagonal blocks of the covariance [width / BLOCK, BLOCK, BLOCK].
+        """Return the diagonal blocks of the covariance.
+
+        Their shape is [width / BLOCK, BLOCK, BLOCK].
 
         Args:
             divisors: the divisor of each column.

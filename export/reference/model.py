@@ -56,16 +56,19 @@ class TransformersModel:
         self.special_tokens = sorted(self._tokenizer.get_added_vocab())
 
     def tokenize(self, text: str, max_length: int | None) -> Message:
-        """Return the token ids of a text between [CLS] and [SEP]."""
+        """Return a text's token ids with [CLS] and [SEP]."""
         cut = self._tokenizer(text, truncation=max_length is not None, max_length=max_length)
         return {"ids": cut["input_ids"]}, {}
 
     def tokenize_all(self, texts: list[str]) -> Message:
-        """Return the token ids of texts between [CLS] and [SEP], at any length."""
+        """Return the texts' token ids with [CLS] and [SEP], untruncated."""
         return {"ids": self._tokenizer(texts, truncation=False, padding=False)["input_ids"]}, {}
 
     def answer(self, ids: NDArray[np.int32]) -> Message:
-        """Return log-probabilities [S, V], hidden states [S, H] and attention [S, S] of a sentence."""
+        """Return the model's outputs for one sentence.
+
+        They are log-probabilities [S, V], last hidden states [S, H] and mean attention of the last layer [S, S].
+        """
         with torch.inference_mode():
             out = self._model(
                 input_ids=torch.tensor(ids[None].astype(np.int64)), output_attentions=True, output_hidden_states=True

@@ -25,7 +25,9 @@ def torch_python() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceAnswer:
-    """The reference model's outputs for a sentence of S tokens with M masks.
+    """The reference model's outputs for one sentence.
+
+    The sentence has S tokens, of which M are masks.
 
     Attributes:
         ids: int32 [S], the token ids of the sentence.
@@ -48,7 +50,10 @@ class ReferenceAnswer:
 
     @property
     def mean(self) -> NDArray[np.float32]:
-        """The mean [H] of the hidden states between [CLS] and [SEP]; zeros for an empty sentence."""
+        """The mean vector [H] of the inner tokens.
+
+        [CLS] and [SEP] are excluded. An empty sentence has zeros.
+        """
         inner = self.hidden[1:-1]
         mean: NDArray[np.float32] = inner.mean(axis=0) if len(inner) else np.zeros_like(self.hidden[0])
         return mean
@@ -108,21 +113,21 @@ class ReferenceModel:
             raise
 
     def tokenize(self, text: str, max_length: int | None = None) -> NDArray[np.int32]:
-        """Return the token ids of a text with [CLS] and [SEP], truncated to ``max_length``."""
+        """Return a text's token ids, truncated to ``max_length``."""
         return np.array(self._ask("tokenize", text=text, max_length=max_length)[0]["ids"], np.int32)
 
     def tokenize_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the token ids of each text with [CLS] and [SEP], at any length."""
+        """Return the texts' token ids, untruncated."""
         ids: list[list[int]] = self._ask("tokenize_all", texts=list(texts))[0]["ids"]
         return ids
 
     def answer(self, ids: NDArray[np.int32]) -> ReferenceAnswer:
-        """Return the model's outputs for the token ids [S] of a sentence."""
+        """Return the model's outputs for a sentence's token ids."""
         masks = np.flatnonzero(ids == self.mask_id).astype(np.int32)
         return ReferenceAnswer(ids, masks, **self._ask("answer", {"ids": ids})[1])
 
     def fill(self, text: str, *, top_k: int = 5, targets: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Return the fill-mask pipeline's answers to a text with one [MASK]."""
+        """Return the fill-mask pipeline's answers to a one-mask text."""
         answers: list[dict[str, Any]] = self._ask("fill", text=text, top_k=top_k, targets=targets)[0]["answers"]
         return answers
 

@@ -64,7 +64,7 @@ def build_model(vocabulary: int) -> BertForMaskedLM:
 
 
 class MaskedLoss(nn.Module):
-    """The masked-token loss of a packed batch with a penalty for attention collapse.
+    """The masked-token loss with a penalty for attention collapse.
 
     The head runs only for the masked tokens. Without the penalty, a small model puts its attention on [CLS] and on
     punctuation (attention sinks, Xiao et al., 2023, https://arxiv.org/abs/2309.17453), and its upper layers exchange no
@@ -84,7 +84,7 @@ class MaskedLoss(nn.Module):
         self.register_buffer("sinks", sinks.float(), persistent=False)
 
     def forward(self, ids: Tensor, positions: Tensor, segments: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean cross-entropy in nats plus the penalty, a scalar."""
+        """Return the mean cross-entropy in nats plus the penalty."""
         together = segments[:, None, :, None] == segments[:, None, None, :]
         # An additive mask, because eager attention would add a boolean mask as 0 and 1 instead of applying it.
         apart = torch.zeros(together.shape).masked_fill(~together, torch.finfo(torch.float32).min).to(ids.device)
@@ -132,11 +132,12 @@ def restart_attention(model: BertForMaskedLM, layers: Iterable[int]) -> None:
 
 
 def build_optimizers(model: BertForMaskedLM) -> list[torch.optim.Optimizer]:
-    """Return Muon (Jordan et al., 2024) for the encoder's matrices and AdamW for the rest.
+    """Return the optimizers.
 
-    AdamW also trains the query and key matrices, with a lower learning rate: with Muon's uniform step size, their
-    products grow until attention collapses onto one token. Weight decay keeps Muon's matrices small (Liu et al., 2025,
-    https://arxiv.org/abs/2502.16982); fine-tuning would hardly change large ones.
+    Muon (Jordan et al., 2024) trains the encoder's matrices, AdamW the rest. AdamW also trains the query and key
+    matrices, with a lower learning rate: with Muon's uniform step size, their products grow until attention collapses
+    onto one token. Weight decay keeps Muon's matrices small (Liu et al., 2025, https://arxiv.org/abs/2502.16982);
+    fine-tuning would hardly change large ones.
     """
     named = dict(model.named_parameters())
     attention = [name for name in named if name.endswith((".query.weight", ".key.weight"))]
@@ -156,7 +157,7 @@ def build_optimizers(model: BertForMaskedLM) -> list[torch.optim.Optimizer]:
 
 
 def rate_at(progress: float) -> float:
-    """Return the learning rate's factor for warm-up, plateau and linear decay."""
+    """Return the learning rate's factor (warm-up, plateau, linear decay)."""
     return min(1.0, progress / 0.01 + 0.001, (1.0 - progress) / (1.0 - PLATEAU))
 
 
@@ -227,7 +228,7 @@ class Run:
 
 
 def write_checkpoint(model: BertForMaskedLM, vocabulary: Sequence[str], folder: Path) -> None:
-    """Write the checkpoint in Hugging Face's format, with weights in fp16."""
+    """Write the checkpoint in Hugging Face's format in fp16."""
     folder.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         rescale_embeddings(model)
@@ -240,7 +241,9 @@ def write_checkpoint(model: BertForMaskedLM, vocabulary: Sequence[str], folder: 
 
 
 def rescale_embeddings(model: BertForMaskedLM) -> None:
-    """Rescale the embeddings to their initial size without changing the outputs.
+    """Rescale the embeddings without changing the outputs.
+
+    The new size is that at the start of training.
 
     A layer normalisation directly after the embeddings removes the scale, and the head's layer normalisation is divided
     by it to keep the logits. Fine-tuning changes each weight by about its learning rate, so it would hardly change
@@ -313,7 +316,10 @@ def report(model: BertForMaskedLM, tokenizer: Tokenizer) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train the demonstration checkpoint from scratch; run again to go on after an interruption."""
+    """Train the demonstration checkpoint from scratch.
+
+    Run the same command again to resume after an interruption.
+    """
     parser = argparse.ArgumentParser(prog="python -m models.demo.train", description=main.__doc__)
     parser.add_argument("--corpora", type=Path, required=True, help="folder of .txt or .txt.xz files")
     parser.add_argument("--output", type=Path, required=True, help="where the checkpoint goes")
