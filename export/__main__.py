@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=Path,
         default=SAMPLE,
         metavar="FILE",
-        help="sentences, one a line, to fit the whitening of sentence vectors to (default: a sample of many kinds)",
+        help="sentences, one per line, to fit the whitening of sentence vectors to (default: a sample of many kinds)",
     )
     parser.add_argument("--force", action="store_true", help="replace the version if it exists")
     options = parser.parse_args(arguments)

@@ -89,8 +89,8 @@ def ask_graph(fill_mask: Callable[..., Any], inputs: Mapping[str, Ids]) -> Answe
 def ask_light(path: Path, inputs: Mapping[str, Ids]) -> Answers:
     """Return the answers of a light file."""
     positions, lengths = inputs["mask_positions"], inputs["lengths"]
-    asked = feeds(inputs["input_ids"], positions, answers=positions.shape[1], lengths=lengths)
-    token_ids, scores = open_session(path).run(["token_ids", "scores"], asked)
+    inputs_of_file = feeds(inputs["input_ids"], positions, answers=positions.shape[1], lengths=lengths)
+    token_ids, scores = open_session(path).run(["token_ids", "scores"], inputs_of_file)
     return token_ids, scores
 
 

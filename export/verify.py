@@ -158,7 +158,7 @@ def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
     )
     coarse = precision == "bf16-compute"
     tolerance = COMPUTE_TOLERANCE if coarse else TOLERANCE
-    # Written so that NaN fails.
+    # `not <=` instead of `>`, so that NaN fails.
     if not (parity.worst <= tolerance and (parity.same_top or coarse)):
         msg = f"{version} differs from {checkpoint}: {parity.worst:.2g} at worst (allowed {tolerance}), {parity.top}"
         raise ParityError(msg)

@@ -21,7 +21,7 @@ from export.errors import SampleError
 from export.source import sha256_of
 
 SAMPLE = Path(__file__).with_name("whitening.txt")
-"""Short sentences of everyday, technical, legal, literary and classical Chinese, one a line (README.md)."""
+"""Short sentences of everyday, technical, legal, literary and classical Chinese, one per line (README.md)."""
 
 SENTENCES = 128
 """The largest number of sentences used for fitting. More change little (README.md)."""
@@ -64,7 +64,7 @@ class SampleText:
 
 
 def read_sample(path: Path) -> SampleText:
-    """Read a UTF-8 file with one sentence a line.
+    """Read a UTF-8 file with one sentence per line.
 
     Raises:
         SampleError: the file is not UTF-8.
@@ -98,6 +98,7 @@ def fit(vectors: NDArray[np.floating[Any]], dimensions: int = DIMENSIONS, shrink
     mean = sample.mean(axis=0)
     variances, directions = np.linalg.eigh((sample - mean).T @ (sample - mean) / len(sample))
     variances, directions = variances[::-1], directions[:, ::-1]  # the largest first
+    # Shrinking the covariance towards a multiple of the identity changes only the eigenvalues.
     kernel = directions / np.sqrt((1 - shrinkage) * variances + shrinkage * variances.mean())
     kernel *= np.sign(
         kernel[np.abs(kernel).argmax(axis=0), range(len(mean))]

@@ -187,7 +187,7 @@ def _check_names(
 
 def _check_tensor(path: Path, tensor: StoredTensor, name: str, shape: tuple[int, ...], values: Array) -> None:
     if tensor.shape != shape:
-        msg = f"{path}: {name} has shape {list(tensor.shape)}, config.json asks for {list(shape)}"
+        msg = f"{path}: {name} has shape {list(tensor.shape)}, config.json expects {list(shape)}"
         raise CheckpointError(msg)
     if not tensor.dtype.lower().startswith(("f", "bf")):
         msg = f"{path}: {name} holds {tensor.dtype}, not floating-point numbers"

@@ -148,21 +148,21 @@ def measure(light: Path, reference: Sequence[Answers]) -> Agreement | None:
     session = open_session(light)
     masks: list[Array] = []
     cosines: list[Array] = []
-    for asked in reference:
-        candidates = np.concatenate([asked.best, asked.tokens], axis=1)
+    for expected in reference:
+        candidates = np.concatenate([expected.best, expected.tokens], axis=1)
         names = ["token_ids", "candidate_scores", "whitened"]
-        own_best, scores, own = session.run(names, {**asked.inputs, "candidate_ids": candidates})
-        each = np.arange(asked.tokens.shape[1])
+        own_best, scores, own = session.run(names, {**expected.inputs, "candidate_ids": candidates})
+        each = np.arange(expected.tokens.shape[1])
         rows = [
-            own_best[..., 0] == asked.best,
-            _log(scores[:, each, each]) - asked.log_best,
-            asked.best == asked.tokens,
-            own_best[..., 0] == asked.tokens,
-            asked.log_tokens,
+            own_best[..., 0] == expected.best,
+            _log(scores[:, each, each]) - expected.log_best,
+            expected.best == expected.tokens,
+            own_best[..., 0] == expected.tokens,
+            expected.log_tokens,
             _log(scores[:, each, each.size + each]),
         ]
-        masks.append(np.stack(rows)[:, asked.is_mask])
-        exact = (asked.vectors - mean) @ kernel
+        masks.append(np.stack(rows)[:, expected.is_mask])
+        exact = (expected.vectors - mean) @ kernel
         cosines.append((exact * own).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(own, axis=1))
     same, moved, top1, own_top1, log_tokens, own_log_tokens = np.concatenate(masks, axis=1, dtype=np.float64)
     return Agreement(

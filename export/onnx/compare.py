@@ -47,6 +47,7 @@ def compare(version: Path, checkpoint: Path, text: Path) -> Agreement | None:
     except UnicodeDecodeError as error:
         msg = f"{text} is not UTF-8: {error}"
         raise SampleError(msg) from error
+    # heldout.txt has the source and a tab before each line.
     lines = [line.rpartition("\t")[2] for line in content.splitlines()]
     encoded = token_ids(loaded, lines)
     unknown = loaded.vocabulary.index("[UNK]")

@@ -83,6 +83,7 @@ class Integer:
         The shift and the smoothing factors of the columns are folded into a second layer normalisation.
         """
         graph, found = self._graph, self._statistics[normal.name]
+        # Outlier Suppression+ shifts each column to the middle of its range; SmoothQuant divides it by ``smooth``.
         middle: Array = (found.low + found.high) / np.float32(2)
         reach = np.maximum(found.high - middle, 1e-5)
         weights = np.maximum(np.max([np.abs(layer.kernel).max(axis=1) for layer in layers], axis=0), 1e-5)
@@ -152,6 +153,7 @@ class Integer:
         zero = graph.constant(PART_ZERO, np.uint8)
         each, each_fine = (graph.op("Squeeze", value, last) for value in (scale, fine))
         zeros = graph.op("Expand", zero, graph.op("Shape", each))
+        # Both parts run as rows of one product, which reads the kernel once.
         coarse = graph.op("QuantizeLinear", rows, each, zeros, axis=0)
         lost = graph.op("Sub", rows, graph.op("DequantizeLinear", coarse, each, zeros, axis=0))
         parts = graph.op("Concat", coarse, graph.op("QuantizeLinear", lost, each_fine, zeros, axis=0), axis=0)
@@ -186,6 +188,7 @@ class _IntegerRows:
         graph = self.graph
         integers, scales = self.kernels[layer.name]
         lost = layer.kernel * self.smooth[:, np.newaxis] - integers * scales
+        # The bias restores the shift and adds the mean rounding error of the kernel.
         bias = (0 if layer.bias is None else layer.bias) + self.middle @ layer.kernel
         bias += (self.mean - self.middle) / self.smooth @ lost
         return graph.op(

@@ -69,7 +69,7 @@ def compare_light(
             msg = f"{version}'s light file gives a token one probability in fill_mask and another in score_tokens"
             raise ParityError(msg)
     parity = LightParity(float(np.mean(cosines, axis=0).min()), float(np.mean(moved)))
-    # Written so that NaN fails.
+    # `not >=` instead of `<`, so that NaN fails.
     if not (parity.features >= FEATURES and parity.explain <= ATTENTION):
         msg = (
             f"{version}'s light file differs: cosine of sentence vectors {parity.features:.3f} (at least {FEATURES}), "

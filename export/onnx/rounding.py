@@ -118,10 +118,12 @@ def _round_pair(
         limit: the largest absolute sum of the pair.
     """
     low, high = np.clip(first, -LARGEST, LARGEST), np.clip(second, -LARGEST, LARGEST)
+    # Clip the pair's sum first, so that both weights share the loss.
     total = low + high
     excess = total - np.clip(total, -limit, limit)
     first_rounded = np.rint(low - excess * share)
     second = second - (first - first_rounded) * coupling
+    # Rounding the first may use up more of the limit; the second gets the rest.
     least = np.maximum(-limit - np.minimum(first_rounded, 0), -LARGEST)
     most = np.minimum(limit - np.maximum(first_rounded, 0), LARGEST)
     return first_rounded, np.clip(np.rint(second), least, most)
@@ -144,6 +146,7 @@ def _round_compensated(blocks: Array, covariance: Array, limit: int) -> Array:
             pair = slice(place, place + 2)
             own = factor[:, pair, pair, None]
             coupling = own[:, 0, 1] / own[:, 0, 0]
+            # The share that minimises the weighted error of clipping both weights.
             alone, both = own[:, 0, 0] ** 2, own[:, 0, 0] * own[:, 0, 1]
             total = alone + 2 * both + own[:, 0, 1] ** 2 + own[:, 1, 1] ** 2
             share = np.clip((alone + both) / total, 0, 1)

@@ -66,4 +66,5 @@ class Statistics:
         if divisors is not None:
             by = np.pad(divisors, (0, self._padding), constant_values=1).reshape(-1, self._size)
             centred /= by[:, :, np.newaxis] * by[:, np.newaxis]
+        # step**2 / 12 is the variance of a uniform rounding error.
         return (centred + np.eye(self._size) * step**2 / 12).astype(np.float32)

@@ -243,11 +243,9 @@ def write_checkpoint(model: BertForMaskedLM, vocabulary: Sequence[str], folder: 
 def rescale_embeddings(model: BertForMaskedLM) -> None:
     """Rescale the embeddings without changing the outputs.
 
-    The new size is that at the start of training.
-
-    A layer normalisation directly after the embeddings removes the scale, and the head's layer normalisation is divided
-    by it to keep the logits. Fine-tuning changes each weight by about its learning rate, so it would hardly change
-    large embeddings.
+    The new size is that at the start of training. A layer normalisation directly after the embeddings removes the
+    scale, and the head's layer normalisation is divided by it to keep the logits. Fine-tuning changes each weight by
+    about its learning rate, so it would hardly change large embeddings.
     """
     factor = model.config.initializer_range / model.bert.embeddings.word_embeddings.weight.std()
     embeddings = model.bert.embeddings

@@ -1,4 +1,4 @@
-"""Every form of checkpoint that people have gives what transformers answers to it, or is refused by name."""
+"""Test that each checkpoint form matches transformers or is rejected."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = needs_torch
 
 ROOT = Path(__file__).parents[2]
 TOLERANCE = 2e-5
-"""In log-probability. The untrained model's are as far apart as -30."""
+"""Tolerance in log-probability. The untrained model's reach -30."""
 
 EQUAL = [
     "plain",
@@ -70,7 +70,7 @@ EQUAL = [
 ]
 
 AS_PLAIN = ["byte_order_mark", "saved_in_parallel"]
-"""What transformers 5.23 misreads without an error: the first token's name, and all weights."""
+"""Folders that transformers 5.23 misreads without an error: the first token's name, all weights."""
 
 REFUSED = {
     "added_token_without_a_row": r"adds the token '\[NUM\]' with id 100, config.json says vocab_size 100; resize",
@@ -124,7 +124,7 @@ def answers(folders: Path) -> dict[str, Any]:
     return found
 
 
-def test_every_folder_is_either_exported_or_refused(answers: dict[str, Any]) -> None:
+def test_every_folder_is_either_exported_or_rejected(answers: dict[str, Any]) -> None:
     assert sorted([*EQUAL, *AS_PLAIN, *REFUSED]) == sorted(answers["answers"])
 
 
@@ -147,7 +147,7 @@ def test_a_folder_gives_the_ids_and_answers_of_transformers(name: str, folders: 
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_folder_that_cannot_be_exported_is_refused_in_one_sentence(name: str, folders: Path) -> None:
+def test_unsupported_folder_is_rejected_in_one_sentence(name: str, folders: Path) -> None:
     with pytest.raises(ExportError, match=REFUSED[name]) as refused:
         load_checkpoint(folders / name)
     assert "\n" not in str(refused.value)
