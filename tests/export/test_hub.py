@@ -232,7 +232,7 @@ def test_unavailable_model_costs_one_request_and_one_sentence(
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("nobody/nothing", "has no model nobody/nothing, or it is private; check the spelling"),
+        ("unknown/missing", "has no model unknown/missing, or it is private; check the spelling"),
         ("hfl/ rbt3", "'hfl/ rbt3' is not a model's name"),
     ],
 )
