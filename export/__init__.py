@@ -1,13 +1,13 @@
-"""Turn a Hugging Face BERT checkpoint into a version folder that TensorFlow Serving runs.
+"""Export a Hugging Face BERT checkpoint for TensorFlow Serving.
 
     python -m export --model google-bert/bert-base-chinese --output models
 
-A checkpoint goes one way: ``source`` finds and verifies its files, ``checkpoint`` reads them, ``bert`` and
-``signatures`` build the graph, ``whitening`` makes its sentence vectors comparable, ``savedmodel`` writes it and puts
-the version in place, ``manifest`` says where it came from and ``verify`` compares it with the original, which
-``reference`` runs on PyTorch in a process of its own. Building and verifying need TensorFlow (import
-``export.savedmodel``), and so does reading Google's checkpoints (import ``export.checkpoint``); nothing that is
-imported here does, and no process loads TensorFlow and PyTorch together.
+``source`` finds and verifies the checkpoint's files, ``checkpoint`` reads them, ``bert`` and ``signatures`` build the
+graph, ``whitening`` fits the whitening of sentence vectors, ``savedmodel`` writes the version folder, ``manifest``
+records its provenance, and ``verify`` compares it with the original, which ``reference`` runs on PyTorch in a separate
+process. Building and verifying need TensorFlow (import ``export.savedmodel``), as does reading Google's checkpoints
+(import ``export.checkpoint``). This module does not import TensorFlow, and no process loads both TensorFlow and
+PyTorch.
 """
 
 import export.blas  # noqa: F401 - before NumPy

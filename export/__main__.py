@@ -1,4 +1,4 @@
-"""The export's command line: ``python -m export``."""
+"""Run the export from the command line (``python -m export``)."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from export.whitening import SAMPLE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Export a BERT checkpoint as a version folder for TensorFlow Serving."""
+    """Export a BERT checkpoint as a TensorFlow Serving version."""
     parser = argparse.ArgumentParser(prog="python -m export", description=main.__doc__)
     parser.add_argument("--model", required=True, help="a checkpoint folder, or a name on the Hugging Face hub")
     parser.add_argument("--revision", help="commit, branch or tag on the hub (default: pinned where known, else main)")
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=Path,
         default=SAMPLE,
         metavar="FILE",
-        help="sentences, one a line, to fit the whitening of sentence vectors to (default: a sample of many kinds)",
+        help="sentences, one per line, to fit the whitening of sentence vectors to (default: a sample of many kinds)",
     )
     parser.add_argument("--force", action="store_true", help="replace the version if it exists")
     options = parser.parse_args(arguments)

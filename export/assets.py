@@ -1,4 +1,4 @@
-"""Write a version's assets: config and tokenizer, as transformers reads them."""
+"""Write the configuration and the tokenizer as assets."""
 
 import json
 from dataclasses import asdict
@@ -14,19 +14,19 @@ def write_assets(assets: Path, source: Path, checkpoint: Checkpoint) -> None:
     """Write ``config.json``, ``vocab.txt`` and ``tokenizer_config.json``.
 
     Args:
-        assets: the folder, which need not exist.
+        assets: the folder, which is created if needed.
         source: the checkpoint's folder.
-        checkpoint: what was read from it.
+        checkpoint: the checkpoint that was read from it.
     """
     assets.mkdir(exist_ok=True)
     config = read_json(source / choose_config({path.name for path in source.iterdir()}, str(source)))
-    _write(assets / "config.json", {"model_type": "bert", **config})  # Google's bert_config.json has no type
+    _write(assets / "config.json", {"model_type": "bert", **config})  # Google's bert_config.json has no model_type
     (assets / "vocab.txt").write_text("\n".join(checkpoint.vocabulary) + "\n", encoding="utf-8", newline="\n")
     _write(assets / "tokenizer_config.json", _tokenizer_config(checkpoint))
 
 
 def _tokenizer_config(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the settings under Hugging Face's names, whichever of its files they came from."""
+    """Return the tokenizer's settings in Hugging Face's format."""
     tokenizer = checkpoint.tokenizer
     added = [asdict(token) for token in tokenizer.added_tokens]
     return {

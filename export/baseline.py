@@ -1,7 +1,7 @@
-"""Record how a finished version answers the golden prompts, so that it can be asked later whether it still does.
+"""Record a version's answers to the golden prompts.
 
-A server whose weights, vocabulary or libraries are damaged answers wrongly and without any error. Whoever watches it
-asks the same prompts and compares with what stands in the manifest.
+A server with damaged weights, vocabulary or libraries returns wrong answers without any error. To detect this,
+monitoring sends the same prompts and compares the answers with the baseline in the manifest.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +20,13 @@ from export.onnx.sample import encode_lines
 from export.onnx.session import feeds, open_session
 
 GOLDEN = Path(__file__).with_name("golden.txt")
-"""Sentences of many kinds, one a line, with one or two [MASK] each; none is longer than 64 tokens."""
+"""Sentences of many kinds, one per line, with one or two [MASK] each and at most 64 tokens."""
 
 TOP_K = 20
-"""How many candidates for each mask are recorded."""
+"""The number of recorded candidates for each mask."""
 
 DIGITS = 6
-"""Decimals of the recorded probabilities: what rounding takes from all candidates of a mask is at most 1e-5."""
+"""Decimals of the recorded probabilities. The rounding error over all candidates of a mask is at most 1e-5."""
 
 Ids = NDArray[np.int32]
 Answers = tuple[Ids, NDArray[np.float32]]
@@ -34,10 +34,10 @@ Answers = tuple[Ids, NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class GoldenPrompts:
-    """The golden prompts as a checkpoint reads them, in one batch.
+    """The golden prompts as token ids, in one batch.
 
     Attributes:
-        prompts: those that it can read.
+        prompts: the prompts that the checkpoint can read.
         inputs: of ``fill_mask``; a prompt with fewer masks than another repeats its first.
     """
 
@@ -51,17 +51,17 @@ class GoldenPrompts:
         return cls(prompts, _batch(prompts))
 
     def baseline(self, answers: Mapping[str, Answers]) -> dict[str, Any]:
-        """Return what the manifest says as ``baseline``.
+        """Return the manifest's ``baseline``.
 
         Args:
-            answers: by the engine that runs the file, ``tensorflow`` or ``onnx``.
+            answers: by engine, ``tensorflow`` or ``onnx``.
 
         Returns:
-            The prompts, and for each engine the best candidates and their probabilities for each mask, in the prompts'
-            order.
+            The prompts, and for each engine the best candidates and their probabilities for each mask, in the order of
+            the prompts.
 
         Raises:
-            CheckpointError: an answer is infinite or not a number.
+            CheckpointError: a score is NaN or infinite.
         """
         recorded = {engine: _by_mask(engine, self.prompts, *found) for engine, found in answers.items()}
         return {"prompts": [prompt.text for prompt in self.prompts], **recorded}
@@ -89,8 +89,8 @@ def ask_graph(fill_mask: Callable[..., Any], inputs: Mapping[str, Ids]) -> Answe
 def ask_light(path: Path, inputs: Mapping[str, Ids]) -> Answers:
     """Return the answers of a light file."""
     positions, lengths = inputs["mask_positions"], inputs["lengths"]
-    asked = feeds(inputs["input_ids"], positions, answers=positions.shape[1], lengths=lengths)
-    token_ids, scores = open_session(path).run(["token_ids", "scores"], asked)
+    inputs_of_file = feeds(inputs["input_ids"], positions, answers=positions.shape[1], lengths=lengths)
+    token_ids, scores = open_session(path).run(["token_ids", "scores"], inputs_of_file)
     return token_ids, scores
 
 

@@ -1,13 +1,13 @@
-"""Build BERT for masked language modelling as a TensorFlow graph, of stock operations only.
+"""Build BERT for masked language modelling as a TensorFlow graph.
 
-The arithmetic is that of Devlin et al. (2018, https://arxiv.org/abs/1810.04805) as Hugging Face's BertForMaskedLM does
-it: post-layer normalisation, the activation that config.json names, output embeddings tied to the input's.
+The graph has stock operations only. The arithmetic is that of Devlin et al. (2018, https://arxiv.org/abs/1810.04805) as
+in Hugging Face's BertForMaskedLM: post-layer normalisation, the activation of config.json, tied output embeddings.
 
-Where a form is unusual it is for speed on CPUs; the gains in the comments are in one thread's time for 1 or 8 sentences
-of 16 tokens, bert-base in float32 on AVX-512. The largest: a linear layer keeps its kernel as blocks of 64 outputs,
-[blocks, inputs, 64], and multiplies by all blocks in one batched product. oneDNN reads such a block as it lies in
-memory, but copies a kernel [inputs, outputs] into blocks of its own in every request: -27 % for 1 sentence, nothing
-lost for more. Each block of query, key and value is one attention head, so these need no transposition.
+Unusual constructs are optimisations for CPUs. The gains in the comments are of single-thread time for 1 or 8 sentences
+of 16 tokens, with bert-base in float32 on AVX-512. The largest gain comes from blocked kernels: a linear layer stores
+its kernel as blocks of 64 outputs, [blocks, inputs, 64], and multiplies by all blocks in one batched product. oneDNN
+reads such a block in place, but repacks a kernel [inputs, outputs] in every request: -27 % for 1 sentence, no loss for
+more. Each block of query, key and value is one attention head, so these need no transposition.
 """
 
 import math
@@ -36,7 +36,7 @@ _MASKED = float(np.finfo(np.float32).min)
 
 
 class _Widened(tf.saved_model.experimental.TrackableResource):
-    """A float32 weight that is stored in 16 bits and widened once, when the model is loaded, not in every request."""
+    """A 16-bit weight that is widened to float32 at load time."""
 
     def __init__(self, stored: Any) -> None:
         super().__init__()
@@ -57,40 +57,43 @@ class _Widened(tf.saved_model.experimental.TrackableResource):
 
 
 class _Weight(tf.Module):
-    """One weight: a variable, and a widened twin where it is stored in 16 bits and computed with in 32."""
+    """A weight variable, with a float32 copy if stored in 16 bits."""
 
     def __init__(self, value: NDArray[Any], name: str, *, widen: bool) -> None:
         super().__init__()
         stored = tf.Variable(value, trainable=False, name=name)
         self._stored = stored
         if not widen:
-            self.read = stored.value  # not read_value, which adds an operation to each read
+            self.read = stored.value  # read_value would add an operation to each read
         else:
             self._wide = _Widened(stored)
             self.read = self._wide.read
 
 
-class _AllSlots:
-    """A table of rows that has every slot of a batch [B, S], padding included."""
+class _PaddedLayout:
+    """The layout of rows with a batch's padding."""
 
     def pack(self, values: Tensor, axis: int = 0) -> Tensor:
-        """Return the rows of what stands in the slots."""
+        """Remove the padding."""
         del axis
         return values
 
     def spread(self, rows: Tensor, axis: int = 0) -> Tensor:
-        """Put rows into their slots."""
+        """Restore the padding."""
         del axis
         return rows
 
 
-class _Slots(_AllSlots):
-    """A table of rows without padding: sentences of any lengths run together at no cost but attention's."""
+class _PackedLayout(_PaddedLayout):
+    """The layout of rows without padding.
+
+    Only attention computes on padding.
+    """
 
     def __init__(self, visible: Tensor) -> None:
         flat = tf.reshape(visible, [-1])
         self._slots_of_rows = tf.squeeze(tf.where(flat), 1)
-        self._rows_of_slots = tf.maximum(tf.cumsum(tf.cast(flat, tf.int32)) - 1, 0)  # padding has some row or other
+        self._rows_of_slots = tf.maximum(tf.cumsum(tf.cast(flat, tf.int32)) - 1, 0)  # padding has an arbitrary row
 
     def pack(self, values: Tensor, axis: int = 0) -> Tensor:
         return tf.gather(values, self._slots_of_rows, axis=axis)
@@ -101,14 +104,14 @@ class _Slots(_AllSlots):
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Rows [N, H], and which slots they are."""
+    """Rows [N, H] and their layout."""
 
     rows: Tensor
-    slots: _AllSlots
+    slots: _PaddedLayout
 
 
 class Bert(tf.Module):
-    """BERT's encoder and masked-language-model head over the weights of a checkpoint."""
+    """BERT's encoder and masked-language-model head with a checkpoint's weights."""
 
     def __init__(self, config: BertConfig, weights: Weights, precision: Precision = "fp32") -> None:
         super().__init__()
@@ -149,38 +152,40 @@ class Bert(tf.Module):
 
         Args:
             input_ids: int32 [B, S].
-            visible: bool [B, S], the tokens that may be attended to.
-            token_type_ids: int32 [B, S], or None for the first segment throughout.
-            positions: int32 [B, P], where the last layer is wanted (then P stands for S below); None for everywhere.
-            packed: leave what is not visible out of every product; what the answer has there then means nothing.
+            visible: bool [B, S], the attention mask.
+            token_type_ids: int32 [B, S]; None means segment 0.
+            positions: int32 [B, P], the positions of the last layer's output (then P replaces S below); None means all.
+            packed: exclude invisible tokens from every product; the output is undefined there.
 
         Returns:
             The last layer's hidden states [B, S, H] and its attention [heads, B, S, tokens].
         """
         hidden = self._embed(input_ids, token_type_ids)
         shape = tf.shape(hidden)
-        rows = tf.reshape(hidden, [-1, self.config.hidden_size])  # rows all the way: no reshape around each product
-        unseen = tf.where(visible, 0.0, _MASKED)[:, None, :]
-        slots = _Slots(visible) if packed else _AllSlots()
+        rows = tf.reshape(
+            hidden, [-1, self.config.hidden_size]
+        )  # rows throughout, to avoid a reshape around each product
+        attention_mask = tf.where(visible, 0.0, _MASKED)[:, None, :]
+        slots = _PackedLayout(visible) if packed else _PaddedLayout()
         rows = slots.pack(rows)
         *first, last = (_layer(number) for number in range(self.config.num_hidden_layers))
         for layer in first:
             table = _Table(rows, slots)
-            rows, _ = self._encode_layer(layer, table, table, unseen)
+            rows, _ = self._encode_layer(layer, table, table, attention_mask)
         wanted = slots.spread(rows)
-        if positions is not None:  # the last layer's queries and all that follows for these alone: -6 % for 8
+        if positions is not None:  # last layer's queries and everything after only here: -6 % for 8
             wanted = tf.gather(tf.reshape(wanted, shape), positions, batch_dims=1)
             shape = tf.shape(wanted)
             wanted = tf.reshape(wanted, [-1, self.config.hidden_size])
-        rows, attention = self._encode_layer(last, _Table(wanted, _AllSlots()), _Table(rows, slots), unseen)
+        rows, attention = self._encode_layer(last, _Table(wanted, _PaddedLayout()), _Table(rows, slots), attention_mask)
         return tf.reshape(rows, shape), attention
 
     def predict(self, hidden: Tensor) -> Tensor:
-        """Turn hidden states [N, H] into logits over the vocabulary [N, V]."""
+        """Return the logits [N, V] of hidden states [N, H]."""
         transformed = self._activate(self._dense(hidden, "cls.predictions.transform.dense"))
         normal = self._normalise(transformed, "cls.predictions.transform")
         embeddings = self._read("bert.embeddings.word_embeddings.weight")
-        # As one block of a batched product, which does not copy the embeddings: -1.5 % for 8.
+        # A batched product of one block does not copy the embeddings: -1.5 % for 8.
         logits = tf.squeeze(tf.matmul(normal[None], embeddings[None], transpose_b=True), 0)
         return tf.nn.bias_add(logits, self._read("cls.predictions.bias"))
 
@@ -195,15 +200,17 @@ class Bert(tf.Module):
         words = tf.gather(self._read("bert.embeddings.word_embeddings.weight"), input_ids)
         return self._normalise(words + (positions + segment), "bert.embeddings")
 
-    def _encode_layer(self, layer: str, asking: "_Table", asked: "_Table", unseen: Tensor) -> tuple[Tensor, Tensor]:
-        """Run a layer for some rows, which attend to all rows of their sentence; return them and the attention."""
-        name, rows = f"{layer}.attention.self", asking.rows
-        query = asking.slots.spread(self._queries(name, rows), axis=1)
-        # A key's bias adds the same to all scores of a query, which softmax does not see, and is left out. A value's
-        # bias passes through attention, which sums to one, and is added afterwards.
-        key_value = asked.slots.spread(self._multiply(asked.rows, f"{name}.key_value.weight"), axis=1)
-        context, attention = self._attend(query, key_value, unseen)
-        joined = tf.nn.bias_add(_join(asking.slots.pack(context, axis=1)), self._read(f"{name}.value.bias"))
+    def _encode_layer(
+        self, layer: str, query_table: _Table, key_table: _Table, attention_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return a layer's output for query rows and its attention."""
+        name, rows = f"{layer}.attention.self", query_table.rows
+        query = query_table.slots.spread(self._queries(name, rows), axis=1)
+        # The key's bias is omitted: it adds a constant to all scores of a query, which softmax ignores. The value's
+        # bias is added after attention, which sums to one.
+        key_value = key_table.slots.spread(self._multiply(key_table.rows, f"{name}.key_value.weight"), axis=1)
+        context, attention = self._attend(query, key_value, attention_mask)
+        joined = tf.nn.bias_add(_join(query_table.slots.pack(context, axis=1)), self._read(f"{name}.value.bias"))
         attended = self._dense(joined, f"{layer}.attention.output.dense")
         rows = self._normalise(rows + attended, f"{layer}.attention.output")
         inner = self._activate(self._dense(rows, f"{layer}.intermediate.dense"))
@@ -213,13 +220,16 @@ class Bert(tf.Module):
         bias = tf.reshape(self._read(f"{name}.query.bias"), [self.config.num_attention_heads, 1, self._head_size])
         return self._multiply(rows, f"{name}.query.weight") + bias
 
-    def _attend(self, query: Tensor, key_value: Tensor, unseen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the context [heads, B * queries, size] and the attention [heads, B, queries, S]."""
+    def _attend(self, query: Tensor, key_value: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the context and the attention.
+
+        Their shapes are [heads, B * queries, size] and [heads, B, queries, S].
+        """
         heads, size = self.config.num_attention_heads, self._head_size
-        batch, length = tf.shape(unseen)[0], tf.shape(unseen)[2]
+        batch, length = tf.shape(attention_mask)[0], tf.shape(attention_mask)[2]
         query = tf.reshape(query, [heads, batch, -1, size])
         key, value = tf.unstack(tf.reshape(key_value, [2, heads, batch, length, size]))
-        attention = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(size)) + unseen)
+        attention = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(size)) + attention_mask)
         return tf.reshape(tf.matmul(attention, value), [heads, -1, size]), attention
 
     def _dense(self, rows: Tensor, name: str) -> Tensor:
@@ -227,12 +237,16 @@ class Bert(tf.Module):
         return tf.nn.bias_add(_join(self._multiply(rows, f"{name}.weight")), self._read(f"{name}.bias"))
 
     def _multiply(self, rows: Tensor, name: str) -> Tensor:
-        """Return rows [N, inputs] times each block of a kernel [blocks, inputs, width]: float32 [blocks, N, width]."""
+        """Multiply rows by each block of a kernel.
+
+        Returns:
+            float32 [blocks, N, width].
+        """
         kernel = self._read(name)
         return tf.cast(tf.matmul(tf.cast(rows, kernel.dtype)[None], kernel), tf.float32)
 
     def _normalise(self, inputs: Tensor, name: str) -> Tensor:
-        # As tf.nn.moments, but the rows are centred once, for the variance and the result: -2 % for 8.
+        # Unlike tf.nn.moments, this centres the rows only once, for variance and result: -2 % for 8.
         centred = inputs - tf.reduce_mean(inputs, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
         scale = tf.math.rsqrt(variance + self.config.layer_norm_eps) * self._read(f"{name}.LayerNorm.weight")
@@ -242,7 +256,7 @@ class Bert(tf.Module):
         return self._kept[name].read()
 
 
-_BLOCK = 64  # 32 and 48 are as fast; from 96 on, nothing is gained
+_BLOCK = 64  # 32 and 48 are as fast; 96 and more gain nothing
 _BY_HEADS = tuple(f"attention.self.{part}.weight" for part in ("query", "key", "value"))
 _UNUSED = ("attention.self.key.bias",)
 
@@ -252,24 +266,24 @@ def _layer(number: int) -> str:
 
 
 def _in_blocks(weight: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Turn [outputs, inputs], as PyTorch keeps a linear layer, into [blocks, inputs, width]."""
+    """Reshape PyTorch's [outputs, inputs] to [blocks, inputs, width]."""
     outputs, inputs = weight.shape
     return weight.reshape(outputs // width, width, inputs).transpose(0, 2, 1)
 
 
 def _join(blocks: Tensor) -> Tensor:
-    """Put blocks [blocks, N, width] side by side: [N, blocks * width]."""
+    """Concatenate blocks [blocks, N, width] to [N, blocks * width]."""
     count, _, width = blocks.shape
     return tf.reshape(tf.transpose(blocks, [1, 0, 2]), [-1, count * width])
 
 
 def _gelu(inputs: Tensor) -> Tensor:
-    """Return the exact Gaussian error linear unit (Hendrycks and Gimpel, 2016), by the error function."""
-    return 0.5 * inputs * tf.math.erfc(inputs * -math.sqrt(0.5))  # tf.nn.gelu negates too: -1 % for 8
+    """Return the exact GELU (Hendrycks and Gimpel, 2016)."""
+    return 0.5 * inputs * tf.math.erfc(inputs * -math.sqrt(0.5))  # tf.nn.gelu has one more negation: -1 % for 8
 
 
 def _gelu_new(inputs: Tensor) -> Tensor:
-    """Return the approximation of GELU by tanh, with the constants of transformers' NewGELUActivation."""
+    """Return GELU approximated by tanh, as transformers' NewGELUActivation."""
     return 0.5 * inputs * (1.0 + tf.tanh(math.sqrt(2.0 / math.pi) * (inputs + 0.044715 * inputs * tf.square(inputs))))
 
 

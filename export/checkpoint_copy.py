@@ -1,7 +1,7 @@
-"""Copy a checkpoint into a form that transformers reads.
+"""Convert a checkpoint to a form that transformers reads.
 
-transformers 5 reads neither TensorFlow's forms of weights nor tensors under other names than its own. The copy has the
-original's tokenizer files and its configuration; only the weights are as ``export.checkpoint`` reads them.
+transformers 5 reads neither TensorFlow's weights nor tensors under other names than its own. The copy has the
+original's tokenizer files and configuration, and the weights as ``export.checkpoint`` reads them.
 """
 
 import json
@@ -19,13 +19,16 @@ from export.forms import TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_confi
 from export.json_file import read_json
 
 _FLOAT32_BYTES = 4
-_HEADER_BYTES = 8  # the length of safetensors' header, little-endian
-_NAMES = ("bert.", "cls.")  # how transformers' own names start
+_HEADER_BYTES = 8  # size of safetensors' header length, little-endian
+_NAMES = ("bert.", "cls.")  # prefixes of transformers' tensor names
 
 
 @contextmanager
 def readable_by_transformers(folder: Path) -> Iterator[Path]:
-    """Give a checkpoint's folder, or a temporary copy of it where transformers cannot read its weights."""
+    """Yield a checkpoint folder that transformers reads.
+
+    It is a temporary copy if transformers cannot read the original's weights.
+    """
     if _is_readable(folder):
         yield folder
         return
@@ -35,15 +38,17 @@ def readable_by_transformers(folder: Path) -> Iterator[Path]:
 
 
 def write_safetensors(checkpoint: Checkpoint, source: Path, folder: Path) -> None:
-    """Write a checkpoint as config.json, model.safetensors in float32 and the original's tokenizer files.
+    """Write a checkpoint as safetensors in float32.
+
+    The configuration and the tokenizer files are copied from the original.
 
     Args:
-        checkpoint: what was read.
-        source: the folder that it was read from.
+        checkpoint: the checkpoint to write.
+        source: the original's folder.
         folder: an empty folder.
     """
     config = read_json(source / choose_config({path.name for path in source.iterdir()}, str(source)))
-    # Google's bert_config.json has no type. What was read is tied, whatever the file says.
+    # Google's bert_config.json has no model_type. load_checkpoint ties the weights regardless of the file.
     content = {"model_type": "bert", **config, "tie_word_embeddings": True}
     (folder / "config.json").write_text(json.dumps(content), encoding="utf-8")
     for name in (*VOCABULARIES, *TOKENIZER_FILES):
@@ -53,7 +58,7 @@ def write_safetensors(checkpoint: Checkpoint, source: Path, folder: Path) -> Non
 
 
 def _write_weights(checkpoint: Checkpoint, path: Path) -> None:
-    """Write one tensor after the other, so that no more than one is in memory."""
+    """Write the tensors one by one, to save memory."""
     header = {}
     end = 0
     shapes = expected_shapes(checkpoint.config)
@@ -61,7 +66,7 @@ def _write_weights(checkpoint: Checkpoint, path: Path) -> None:
         start, end = end, end + _FLOAT32_BYTES * math.prod(shape)
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [start, end]}
     described = json.dumps(header).encode()
-    described += b" " * (-len(described) % _HEADER_BYTES)  # so that the numbers are aligned
+    described += b" " * (-len(described) % _HEADER_BYTES)  # aligns the data
     with path.open("wb") as file:
         file.write(len(described).to_bytes(_HEADER_BYTES, "little") + described)
         for name in shapes:
@@ -69,7 +74,7 @@ def _write_weights(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def _is_readable(folder: Path) -> bool:
-    """Tell whether transformers reads the weights: safetensors, whose tensors have its own names."""
+    """Return whether transformers can read the weights."""
     form = choose_form({path.name for path in folder.iterdir()}, str(folder))
     path = folder / form.value
     if form is WeightForm.SAFETENSORS:

@@ -1,38 +1,41 @@
-"""What can go wrong in an export.
+"""Define the errors of an export.
 
 ExportError
-├── SourceError          the checkpoint cannot be had: no such folder or model, no connection, a digest that differs
-├── CheckpointError      the checkpoint is not what it should be: a tensor missing, left over, damaged or misshapen
-├── SampleError          the text for the whitening cannot be used
-├── VersionError         the version folder is there already, or is not complete
+├── SourceError          the checkpoint is not available: no such folder or model, no connection, a wrong digest
+├── CheckpointError      the checkpoint is invalid: a missing, unknown, damaged or misshapen tensor
+├── SampleError          the text for the whitening is unusable
+├── VersionError         the version folder exists already, or is incomplete
 ├── ReferenceModelError  PyTorch is not installed, or cannot run the checkpoint
-└── ParityError          the exported graph does not answer as the original does
+└── ParityError          the exported graph differs from the original
 """
 
 
 class ExportError(Exception):
-    """Base class of all errors that an export ends with. The message is shown to the user as it is."""
+    """Base class of the export's errors.
+
+    The command line shows the message to the user.
+    """
 
 
 class SourceError(ExportError):
-    """The checkpoint's files cannot be found, downloaded or trusted."""
+    """The checkpoint's files cannot be found, downloaded or verified."""
 
 
 class CheckpointError(ExportError):
-    """The checkpoint's files are there, but damaged, incomplete or of another kind."""
+    """The checkpoint's files are damaged, incomplete or unsupported."""
 
 
 class SampleError(ExportError):
-    """The text for the whitening is damaged, or too little to fit anything to."""
+    """The text for the whitening is damaged or too short."""
 
 
 class VersionError(ExportError):
-    """The version folder cannot be written, or is not one that an export has finished."""
+    """The version folder cannot be written, or is incomplete."""
 
 
 class ReferenceModelError(ExportError):
-    """Hugging Face's own model cannot be run: PyTorch is not installed, or its process failed."""
+    """PyTorch is not installed, or the reference process failed."""
 
 
 class ParityError(ExportError):
-    """The exported graph differs from the original by more than rounding."""
+    """The exported graph differs from the original beyond rounding."""

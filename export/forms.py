@@ -1,4 +1,4 @@
-"""The forms that a checkpoint is published in, and which of its files the export reads."""
+"""Define the checkpoint forms and choose the files to read."""
 
 from collections.abc import Collection
 from enum import Enum
@@ -9,7 +9,10 @@ from export.json_file import read_json
 
 
 class WeightForm(Enum):
-    """A form of weights that is read without a pickle, by the file that shows it; the first is preferred."""
+    """A form of weights, by its main file.
+
+    None needs a pickle. The order is the order of preference.
+    """
 
     SAFETENSORS = "model.safetensors"
     SHARDED_SAFETENSORS = "model.safetensors.index.json"
@@ -18,13 +21,13 @@ class WeightForm(Enum):
 
 
 CONFIGS = ("config.json", "bert_config.json")
-"""One of them is required, the first is preferred; the second is Google's name."""
+"""One is required. The first is preferred; the second is Google's name."""
 
 VOCABULARIES = ("tokenizer.json", "vocab.txt")
-"""One of them is required; where both are there, both are read."""
+"""At least one is required. If both exist, both are read."""
 
 TOKENIZER_FILES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-"""Read where they are there."""
+"""Optional files."""
 
 _UNREADABLE = {
     "pytorch_model.bin": "a pickle, which can run code when it is read",
@@ -35,14 +38,14 @@ _UNREADABLE = {
 
 
 def choose_form(names: Collection[str], model: str) -> WeightForm:
-    """Return the best form of weights among files.
+    """Return the preferred form of weights among files.
 
     Args:
         names: the files of a checkpoint.
-        model: its name in an error.
+        model: its name, for error messages.
 
     Raises:
-        SourceError: there is none; the message says which form is there and how to convert it.
+        SourceError: no form is readable; the message says which form was found and how to convert it.
     """
     for form in WeightForm:
         if form.value in names:
@@ -59,10 +62,10 @@ def choose_form(names: Collection[str], model: str) -> WeightForm:
 
 
 def choose_config(names: Collection[str], model: str) -> str:
-    """Return the name of the file that has the model's configuration.
+    """Return the name of the configuration file.
 
     Raises:
-        SourceError: there is none.
+        SourceError: there is no such file.
     """
     for name in CONFIGS:
         if name in names:
@@ -72,7 +75,7 @@ def choose_config(names: Collection[str], model: str) -> str:
 
 
 def shard_names(index: Path) -> list[str]:
-    """Return the names of the files that an index lists.
+    """Return the names of the shards in an index.
 
     Raises:
         CheckpointError: the index is damaged.

@@ -1,6 +1,6 @@
-"""List and download the files of a model on the Hugging Face hub.
+"""List and download a model's files on the Hugging Face hub.
 
-Without a connection, the copy in the local cache of Hugging Face's library is listed.
+Without a connection, the local cache of huggingface_hub is used.
 """
 
 import os
@@ -22,7 +22,7 @@ from export.errors import SourceError
 from export.forms import CONFIGS, TOKENIZER_FILES, VOCABULARIES, choose_form
 from export.listing import Listing
 
-# Otherwise requests name installed packages, and hf_xet reports every transfer. The library reads it on import.
+# Without this, requests list the installed packages, and hf_xet reports every transfer. It is read on import.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ.get("HF_HUB_DISABLE_TELEMETRY") or "1"
 
 from httpx2 import HTTPError, TransportError
@@ -44,12 +44,12 @@ _CONNECT_S = 3.0
 _ANSWER_S = 10.0
 _SHA256 = re.compile("[0-9a-f]{64}")
 _CONVERTER = "SFconvertbot"
-"""Hugging Face's account that proposes safetensors for repositories that have none."""
+"""Hugging Face's bot that opens pull requests with safetensors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A revision on the hub and the SHA-256 digests that its files were published with."""
+    """A hub revision and the SHA-256 digests of its files."""
 
     revision: str
     digests: dict[str, str]
@@ -67,7 +67,7 @@ PINNED = {
         },
     )
 }
-"""Models whose digests are part of this repository: a file that a mirror or a proxy changed is rejected."""
+"""Models with digests in this repository, so that a file changed by a mirror or proxy is rejected."""
 
 
 def list_model(model: str, revision: str | None = None) -> Listing:
@@ -75,10 +75,10 @@ def list_model(model: str, revision: str | None = None) -> Listing:
 
     Args:
         model: its name, "owner/name".
-        revision: a commit, branch or tag; the pinned commit where this repository knows one, else "main".
+        revision: a commit, branch or tag; by default the pinned commit, else "main".
 
     Raises:
-        SourceError: no such model or revision, or no connection and no copy in the local cache.
+        SourceError: the model or revision does not exist, or there is no connection and no copy in the local cache.
     """
     pinned = PINNED.get(model)
     branch = revision or (pinned.revision if pinned else constants.DEFAULT_REVISION)
@@ -91,7 +91,7 @@ def list_model(model: str, revision: str | None = None) -> Listing:
 
 
 class _UnreachableError(Exception):
-    """The hub does not answer; the message says why."""
+    """The hub is unreachable. The message gives the reason."""
 
 
 def _list_pinned(model: str, pinned: Published) -> Listing:
@@ -113,25 +113,25 @@ def _list_repository(model: str, branch: str) -> Listing:
             msg = f"{error}; or take what Hugging Face's converter made of it, with --revision {conversion}"
             raise SourceError(msg) from None
         raise
-    _remember(model, branch, commit)
+    _cache_commit(model, branch, commit)
     return Listing(model, commit, published, partial(_fetch, model, commit))
 
 
-def _remember(model: str, branch: str, commit: str) -> None:
-    """Note a branch's commit in the cache, where the library looks it up without a connection.
+def _cache_commit(model: str, branch: str, commit: str) -> None:
+    """Record a branch's commit in the cache for offline use.
 
-    It does so by itself only for files that are asked for by branch, each of which could be of another commit.
+    The library only does so for files that are requested by branch, each of which could be of another commit.
     """
     if branch == commit:
         return
     reference = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=model, repo_type="model"), "refs", branch)
-    with suppress(OSError):  # a cache that is only read is fine
+    with suppress(OSError):  # the cache may be read-only
         reference.parent.mkdir(parents=True, exist_ok=True)
         reference.write_text(commit, encoding="ascii")
 
 
 def _find_conversion(model: str) -> str | None:
-    """Return the reference of an open pull request that adds safetensors, if Hugging Face's converter made one."""
+    """Return the reference of the converter's open pull request."""
     find = partial(
         HfApi().get_repo_discussions,
         model,
@@ -140,19 +140,19 @@ def _find_conversion(model: str) -> str | None:
         discussion_status="open",
     )
     with suppress(HTTPError, OSError, ValueError, KeyError, TypeError):
-        return _within(_CONNECT_S, lambda: next((request.git_reference for request in find()), None))
+        return _call_with_timeout(_CONNECT_S, lambda: next((request.git_reference for request in find()), None))
     return None
 
 
 def _fetch(model: str, commit: str, name: str) -> Path:
-    """Return the path of a file in the cache, downloading it if it is not there."""
+    """Return a file's cached path, downloading it if needed."""
     if cached := _cached(model, commit, name):
         return cached
     try:
         with _hub_errors(model, commit):
             return Path(hf_hub_download(model, name, revision=commit))
     except _UnreachableError as error:
-        raise _no_way(model, error, f"the local cache has no {name} of it") from error
+        raise _download_error(model, error, f"the local cache has no {name} of it") from error
 
 
 def _cached(model: str, commit: str, name: str) -> Path | None:
@@ -161,42 +161,52 @@ def _cached(model: str, commit: str, name: str) -> Path | None:
 
 
 def _list_cache(model: str, branch: str, error: _UnreachableError) -> Listing:
-    """Return the files of a model that were downloaded before, by this export or by another program."""
+    """Return the files of a model in the local cache."""
     small = [*CONFIGS, *VOCABULARIES, *TOKENIZER_FILES]
     try:
         folder = Path(snapshot_download(model, revision=branch, local_files_only=True, allow_patterns=small))
     except IncompleteSnapshotError as missing:
-        raise _no_way(model, error, f"its copy in the local cache, {missing.snapshot_path}, lacks files") from error
+        raise _download_error(
+            model, error, f"its copy in the local cache, {missing.snapshot_path}, lacks files"
+        ) from error
     except LocalEntryNotFoundError:
-        raise _no_way(model, error, f"the local cache has no revision {branch} of it") from error
+        raise _download_error(model, error, f"the local cache has no revision {branch} of it") from error
     published = {path.name: _blob_digest(path) for path in folder.iterdir() if path.is_file()}
     if model in PINNED and folder.name == PINNED[model].revision:
         published |= {name: digest for name, digest in PINNED[model].digests.items() if name in published}
     try:
         choose_form(published, model)
     except SourceError:
-        raise _no_way(model, error, f"its copy in the local cache, {folder}, has no weights to export") from error
+        raise _download_error(
+            model, error, f"its copy in the local cache, {folder}, has no weights to export"
+        ) from error
     return Listing(model, folder.name, published, folder.joinpath)
 
 
 def _blob_digest(path: Path) -> str | None:
-    """Return the SHA-256 of a large file, which is the name of what it links to."""
+    """Return the SHA-256 of a cached large file.
+
+    The cache links to a blob that is named by its SHA-256.
+    """
     blob = path.readlink().name if path.is_symlink() else ""
     return blob if _SHA256.fullmatch(blob) else None
 
 
-def _no_way(model: str, error: _UnreachableError, cache_state: str) -> SourceError:
+def _download_error(model: str, error: _UnreachableError, cache_state: str) -> SourceError:
     offline = constants.is_offline_mode()
-    way_out = "unset it" if offline else "check the connection, set HF_ENDPOINT to a mirror"
+    advice = "unset it" if offline else "check the connection, set HF_ENDPOINT to a mirror"
     return SourceError(
-        f"{model} could not be downloaded from {constants.ENDPOINT}: {error}, and {cache_state}; {way_out}, or give a "
+        f"{model} could not be downloaded from {constants.ENDPOINT}: {error}, and {cache_state}; {advice}, or give a "
         "local folder"
     )
 
 
 @contextmanager
 def _hub_errors(model: str, revision: str) -> Iterator[None]:
-    """Turn what the library raises into one sentence, or into _UnreachableError where another try can help."""
+    """Convert the library's errors to SourceError or _UnreachableError.
+
+    _UnreachableError is raised for errors that a retry or the cache may resolve.
+    """
     hub = constants.ENDPOINT
     try:
         yield
@@ -222,13 +232,15 @@ def _hub_errors(model: str, revision: str) -> Iterator[None]:
     except (TransportError, LocalEntryNotFoundError) as error:
         raise _UnreachableError(_first_line(error.__cause__ or error)) from error
     except (HTTPError, ValueError, TypeError, KeyError) as error:
-        msg = f"{hub} does not answer as a hub does ({_first_line(error)}); check HF_ENDPOINT and the proxy"
+        msg = f"{hub} returned an invalid response ({_first_line(error)}); check HF_ENDPOINT and the proxy"
         raise SourceError(msg) from error
 
 
 @cache
 def _connect() -> None:
-    """Try the connection, once: the library retries for half a minute, at each of a host's addresses.
+    """Test the connection once per process.
+
+    This fails fast; the library retries each of a host's addresses for half a minute.
 
     Raises:
         SourceError: HF_ENDPOINT is not a URL.
@@ -242,10 +254,10 @@ def _connect() -> None:
         msg = f"HF_ENDPOINT is {constants.ENDPOINT!r}; write a URL, such as https://huggingface.co"
         raise SourceError(msg)
     if {url.scheme, "all"} & getproxies().keys() and not proxy_bypass(url.hostname):
-        return  # the proxy knows the way
+        return  # the proxy resolves and connects
     address = url.hostname, url.port or (443 if url.scheme == "https" else 80)
     try:
-        _within(_CONNECT_S, lambda: socket.create_connection(address, _CONNECT_S).close())
+        _call_with_timeout(_CONNECT_S, lambda: socket.create_connection(address, _CONNECT_S).close())
     except TimeoutError as error:
         msg = f"no connection within {_CONNECT_S:g} s"
         raise _UnreachableError(msg) from error
@@ -253,18 +265,18 @@ def _connect() -> None:
         raise _UnreachableError(error.strerror or str(error)) from error
 
 
-def _within(seconds: float, call: Callable[[], _T]) -> _T:
-    """Return what a call returns, or give up waiting for it.
+def _call_with_timeout(seconds: float, call: Callable[[], _T]) -> _T:
+    """Run a call with a timeout.
 
     Raises:
-        TimeoutError: it took longer; it goes on in a thread that does not outlive the process.
+        TimeoutError: the call took longer. It continues in a daemon thread.
     """
     future: Future[_T] = Future()
 
     def run() -> None:
         try:
             future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+        except BaseException as error:  # noqa: BLE001 - raised by result()
             future.set_exception(error)
 
     Thread(target=run, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Read a JSON object of a checkpoint."""
+"""Read the JSON files of a checkpoint."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        CheckpointError: the file cannot be read, or is something else.
+        CheckpointError: the file cannot be read, or is not a JSON object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

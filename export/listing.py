@@ -1,4 +1,4 @@
-"""List the files of a checkpoint before any is read."""
+"""List the files of a checkpoint."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of a folder, of a model on the hub, or of its copy in the local cache.
+    """The files of a folder, hub model or cached copy.
 
     Attributes:
-        model: what the user asked for.
+        model: the folder or hub name given by the user.
         revision: the hub's commit, or None for a folder.
-        published: the digest that each file was published with, SHA-256 or git's SHA-1; None where there is none.
-        fetch: returns the path of a file, which it downloads where needed.
+        published: the published digest of each file (SHA-256 or Git's SHA-1), or None if unknown.
+        fetch: returns the path of a file and downloads it if needed.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""The manifest of a version: where it came from, how it was made, what its files are, how true it is."""
+"""Read and write the manifest of a version."""
 
 import json
 import re
@@ -16,22 +16,22 @@ _NUMBERS = re.compile(r"\[\n[-+.\de,\s]+\]")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What manifest.json says.
+    """The content of manifest.json.
 
     Attributes:
         source: the checkpoint: model, revision, and the SHA-256 digest of each of its files.
-        options: precision, lower_case (None where tokenizer_config.json decided) and top_k.
-        shape: the numbers of config.json that shape the graph, and the longest input in tokens.
+        options: precision, lower_case (None if tokenizer_config.json determined it) and top_k.
+        shape: the hyperparameters of config.json, and the longest input in tokens.
         created: UTC, ISO 8601.
         tensorflow: the TensorFlow version that wrote the graph.
-        files: the SHA-256 digest of each file of the version but this one.
-        whitening: what the whitening of sentence vectors was fitted to (the text's SHA-256, how many sentences), how
-            many dimensions it keeps, and its shrinkage.
-        quantisation: how the light engine's integers answer beside float32 (``export.onnx.Agreement``): on sample
-            sentences at export, and under ``verified`` on the text of ``python -m export.verify`` once it has run.
-        baseline: how the version answered the golden prompts (see ``export.baseline``); empty in versions from before.
+        files: the SHA-256 digest of each file of the version except manifest.json.
+        whitening: the text that the whitening was fitted to (SHA-256, number of sentences), its dimensions, and its
+            shrinkage.
+        quantisation: the agreement of the light file with float32 (``export.onnx.Agreement``) on sample sentences at
+            export; under ``verified``, on the text of ``python -m export.verify`` once it has run.
+        baseline: the answers to the golden prompts (see ``export.baseline``); empty in older versions.
         parity: the figures of ``python -m export.verify``, empty until it has run.
-        format: the version of this layout.
+        format: the version of this format.
     """
 
     source: dict[str, Any]
@@ -47,7 +47,7 @@ class Manifest:
     format: int = FORMAT
 
     def made_from(self, digests: dict[str, str]) -> bool:
-        """Tell whether the version was made from files with these SHA-256 digests."""
+        """Return whether the source files had these SHA-256 digests."""
         return bool(self.source["digests"] == digests)
 
 
@@ -55,7 +55,7 @@ def read_manifest(version: Path) -> Manifest:
     """Read the manifest of a version folder.
 
     Raises:
-        VersionError: there is none, or it is damaged: no export has finished this folder.
+        VersionError: the manifest is missing or damaged, so the export did not finish.
     """
     try:
         content = json.loads((version / MANIFEST).read_text(encoding="utf-8"))
@@ -66,7 +66,7 @@ def read_manifest(version: Path) -> Manifest:
 
 
 def write_manifest(version: Path, manifest: Manifest) -> None:
-    """Write the manifest into a version folder, whole or not at all; a list of numbers is one line."""
+    """Write the manifest atomically, number lists on one line."""
     fresh = version / f".{MANIFEST}.new"
     text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
     text = _NUMBERS.sub(lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text)
@@ -75,11 +75,11 @@ def write_manifest(version: Path, manifest: Manifest) -> None:
 
 
 def record_parity(version: Path, figures: dict[str, Any]) -> None:
-    """Add the figures of a comparison to a version's manifest."""
+    """Record the figures of ``export.verify`` in a version's manifest."""
     write_manifest(version, replace(read_manifest(version), parity=figures))
 
 
 def record_light(version: Path, figures: dict[str, Any]) -> None:
-    """Add the figures of a comparison of the light file to a version's manifest."""
+    """Record the light file's figures in a version's manifest."""
     manifest = read_manifest(version)
     write_manifest(version, replace(manifest, quantisation={**manifest.quantisation, "verified": figures}))

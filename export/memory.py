@@ -1,4 +1,4 @@
-"""Return memory to the system between the stages of an export."""
+"""Return memory to the operating system between stages."""
 
 import ctypes
 import gc
@@ -6,11 +6,11 @@ import sys
 
 
 def release() -> None:
-    """Free what is in reference cycles, and what the C library keeps for later."""
+    """Collect reference cycles and trim the C library's heap."""
     gc.collect()
     if sys.platform == "linux":
-        # glibc returns free memory only from the end of its heap, and weights lie everywhere in it. musl has no such
-        # function, and returns large arrays at once.
+        # By itself glibc only returns memory at the end of its heap, but weights are scattered over it. musl has no
+        # malloc_trim, and returns large arrays at once.
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             trim(0)

@@ -1,4 +1,4 @@
-"""Show how far a long step has come."""
+"""Show the progress of a long step."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
@@ -10,19 +10,19 @@ Item = TypeVar("Item")
 
 
 class Track(Protocol):
-    """Passes the items of a step through and shows how many are done."""
+    """Iterates over a step's items and shows the progress."""
 
     def __call__(self, items: Sequence[Item], step: str) -> Iterable[Item]:
         """Return the items."""
 
 
 def untracked(items: Sequence[Item], step: str) -> Iterable[Item]:  # noqa: ARG001 - Track's
-    """Return the items and show nothing."""
+    """Return the items without showing progress."""
     return items
 
 
 def progress_bar(items: Sequence[Item], step: str) -> Iterable[Item]:
-    """Show a bar with the time left while standard output is a terminal."""
+    """Show a progress bar if standard output is a terminal."""
     console = Console()
     if not console.is_terminal:
         yield from items

@@ -1,4 +1,4 @@
-"""Keep what TensorFlow's native code writes to the terminal out of the user's sight."""
+"""Silence the output of TensorFlow's native code."""
 
 import os
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Send what is written to standard error nowhere.
+    """Redirect standard error to the null device.
 
-    TF_CPP_MIN_LOG_LEVEL does not reach the lines that TensorFlow writes before its log is set up, nor what oneDNN says
-    of 16-bit types. Python's exceptions are not touched.
+    TF_CPP_MIN_LOG_LEVEL does not silence the lines that TensorFlow writes before its logging is set up, nor oneDNN's
+    messages about 16-bit types. Python's exceptions are unaffected.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     kept = os.dup(2)

@@ -1,4 +1,7 @@
-"""Write a version folder: the SavedModel, its assets, its warmup requests and its manifest, all or nothing."""
+"""Write a version folder atomically.
+
+A version has the SavedModel, the light engine's file, assets, warmup requests and a manifest.
+"""
 
 import json
 import math
@@ -34,20 +37,20 @@ from export.source import CheckpointFiles, sha256_of
 from export.whitening import SAMPLE, SHRINKAGE, SampleText, Whitening, fit, read_sample
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
-_TEMPORARY = ".tmp-"  # no number: a server that polls takes no notice of it
+_TEMPORARY = ".tmp-"  # not a number, so a polling server ignores it
 
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What an export may be told.
+    """The options of an export.
 
     Attributes:
-        precision: how the weights are stored: fp32, or half the size in bf16 or fp16; the arithmetic is float32 in all
-            three, while bf16-compute also multiplies by the linear layers' kernels in bfloat16.
-        lower_case: overrides ``do_lower_case`` of tokenizer_config.json; None follows it.
-        whitening_text: sentences, one a line, that the whitening of sentence vectors is fitted to.
+        precision: the storage type of the weights, fp32, or bf16 or fp16 at half the size. The arithmetic is float32 in
+            all three; bf16-compute also multiplies by the linear layers' kernels in bfloat16.
+        lower_case: overrides ``do_lower_case`` of tokenizer_config.json, unless None.
+        whitening_text: a file with sentences, one per line, that the whitening is fitted to.
     """
 
     precision: Precision = "fp32"
@@ -55,7 +58,7 @@ class ExportOptions:
     whitening_text: Path = SAMPLE
 
     def recorded(self) -> dict[str, Any]:
-        """Return the options as the manifest keeps them."""
+        """Return the manifest's ``options``."""
         return {"precision": self.precision, "lower_case": self.lower_case, "top_k": TOP_K}
 
 
@@ -72,25 +75,23 @@ def export_model(
     """Export a checkpoint as ``servable/version``.
 
     Args:
-        files: the checkpoint, found and verified.
+        files: the verified files of the checkpoint.
         servable: the folder that holds the versions of one model, such as models/bert_mlm.
         version: a positive number.
-        options: see there.
+        options: the options, or None for the defaults.
         force: replace the version if it exists.
         report: called with one sentence at each stage.
         track: shows the progress of the long stages.
 
     Raises:
         VersionError: the version exists and ``force`` is not set.
-        CheckpointError: the checkpoint is damaged or no BERT.
-        SampleError: the text for the whitening cannot be used.
+        CheckpointError: the checkpoint is damaged or not BERT.
+        SampleError: the text for the whitening is unusable.
     """
     options = options or ExportOptions()
     target = servable / str(version)
     if target.exists() and not force:
-        msg = (
-            f"{target} exists; a version is never overwritten unless told so: choose another --version, or give --force"
-        )
+        msg = f"{target} exists: choose another --version, or replace it with --force"
         raise VersionError(msg)
     checkpoint = load_checkpoint(files.folder, lower_case=options.lower_case)
     weights = sum(map(math.prod, expected_shapes(checkpoint.config).values()))
@@ -101,9 +102,9 @@ def export_model(
     whitening = fit(calibration.vectors)
     release()
     report(f"Ran float32 on sample text and fitted the whitening to {whitening.sentences} sentences.")
-    with _put_in_place(target) as folder:
+    with _replace_atomically(target) as folder:
         golden = GoldenPrompts.read(checkpoint)
-        # The light file comes first: what TensorFlow takes for its variables, it keeps until the process ends.
+        # The light file comes first, because TensorFlow does not free its variables' memory until the process ends.
         light = folder / ONNX_FILE
         light.parent.mkdir()
         agreement = write_onnx(light, checkpoint, calibration, whitening, top_k=answer_count(checkpoint))
@@ -127,13 +128,16 @@ def export_model(
 
 
 @contextmanager
-def _put_in_place(target: Path) -> Iterator[Path]:
-    """Give a folder to fill, and rename it to ``target`` once it is complete; on any error, leave nothing behind."""
+def _replace_atomically(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder, renamed to ``target`` on success.
+
+    On any error, the temporary folder is removed.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{target.name}-", dir=target.parent))
     try:
         yield folder
-        folder.chmod(0o755)  # mkdtemp keeps others out, and a server may well be another user
+        folder.chmod(0o755)  # mkdtemp creates 0700, and the server may run as another user
         if target.exists():
             old = folder.with_name(f"{folder.name}-old")
             target.rename(old)
@@ -148,18 +152,21 @@ def _put_in_place(target: Path) -> Iterator[Path]:
 def _write_graph(
     folder: Path, checkpoint: Checkpoint, whitening: Whitening, precision: Precision, golden: GoldenPrompts
 ) -> Answers:
-    """Write the SavedModel and return its answers to the golden prompts; its weights are free afterwards."""
+    """Write the SavedModel and return its golden answers.
+
+    Its weights can be freed on return.
+    """
     bert = Bert(checkpoint.config, checkpoint.weights, precision)
-    bert.whiten = Whiten(whitening)  # what the signatures use must be part of what is saved
+    bert.whiten = Whiten(whitening)  # weights of the signatures must be tracked by the saved object
     signatures = build_signatures(bert, bert.whiten, checkpoint)
     tf.saved_model.save(bert, str(folder), signatures=signatures)
-    if precision != "fp32":  # weights are widened when a model is loaded, not before
+    if precision != "fp32":  # weights are widened only when a model is loaded
         signatures = tf.saved_model.load(str(folder)).signatures
     return ask_graph(signatures["fill_mask"], golden.inputs)
 
 
 def _fitted(whitening: Whitening, sample: SampleText) -> dict[str, Any]:
-    """Return what the manifest says of a whitening."""
+    """Return the manifest's ``whitening``."""
     return {
         "text_sha256": sample.digest,
         "sentences": whitening.sentences,
@@ -169,7 +176,10 @@ def _fitted(whitening: Whitening, sample: SampleText) -> dict[str, Any]:
 
 
 def _write_warmup(path: Path, checkpoint: Checkpoint) -> None:
-    """Write one request of each signature and length bucket, so that no user's request is the first of its shape."""
+    """Write one warmup request for each signature and length bucket.
+
+    Without warmup, the first user request of each shape would be slow.
+    """
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, inputs in warmup_requests(checkpoint):
@@ -177,11 +187,14 @@ def _write_warmup(path: Path, checkpoint: Checkpoint) -> None:
             for name, array in inputs.items():
                 request.inputs[name].CopyFrom(encode_tensor(array))
             record = messages.PredictionLog(predict_log=messages.PredictLog(request=request))
-            writer.write(record.SerializeToString(deterministic=True))  # one checkpoint, one digest
+            writer.write(record.SerializeToString(deterministic=True))  # so that the file's digest is reproducible
 
 
 def warmup_requests(checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (signature, inputs) for each length bucket: 8, 16, 32 and so on, up to the longest input."""
+    """Yield the warmup requests as (signature, inputs).
+
+    The length buckets are 8, 16, 32 and so on, up to the longest input.
+    """
     longest = checkpoint.tokenizer.max_length
     buckets = sorted({min(1 << power, longest) for power in range(3, longest.bit_length() + 1)})
     cls, sep, mask, unknown = (checkpoint.vocabulary.index(token) for token in ("[CLS]", "[SEP]", "[MASK]", "[UNK]"))
@@ -200,7 +213,7 @@ def warmup_requests(checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any
 
 
 def _light_metadata(folder: Path, checkpoint: Checkpoint) -> dict[str, str]:
-    """Return the SavedModel's own signatures, those that the light file answers, and the tokenizer's settings."""
+    """Return the light file's signatures and tokenizer settings."""
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     signatures = messages.SignatureDefMap()
     for name, signature in saved.meta_graphs[0].signature_def.items():

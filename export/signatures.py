@@ -1,11 +1,13 @@
-"""The signatures of a version: the contract between export, servers and clients.
+"""Define the signatures of a version.
+
+They are the contract between export, servers and clients.
 
 B sentences, S tokens, M masks, C candidates, K exported answers, H hidden size, V vocabulary; int32 ids, float32
 scores.
 
-A server that batches pads every input with that input's first element, so an attention mask cannot be trusted;
-``lengths`` has rank 1 and is never padded, and the mask is made from it in the graph. ``serving_default`` keeps Hugging
-Face's contract for other clients and must not be batched.
+A batching server pads every input with that input's first element, which would corrupt an attention mask. So the graph
+builds the mask from ``lengths``, which has rank 1 and is never padded. ``serving_default`` follows Hugging Face's
+contract for other clients and must not be batched.
 """
 
 import json
@@ -22,11 +24,11 @@ from export.checkpoint import Checkpoint
 from export.whitening import Whitening
 
 TOP_K = 100
-"""How many answers ``fill_mask`` gives for each mask, at most: under 1 kB."""
+"""The maximum number of answers of ``fill_mask`` for each mask (less than 1 kB)."""
 
 
 class Whiten(tf.Module):
-    """A whitening as weights of the graph, float32 whatever the precision of the others."""
+    """The whitening as weights of the graph, always in float32."""
 
     def __init__(self, whitening: Whitening) -> None:
         super().__init__()
@@ -34,7 +36,10 @@ class Whiten(tf.Module):
         self.kernel = tf.Variable(whitening.kernel, trainable=False, name="whitening.kernel")
 
     def __call__(self, vectors: Tensor) -> Tensor:
-        """Turn sentence vectors [B, H] into comparable ones [B, D]; their length is left as it comes out."""
+        """Whiten sentence vectors [B, H] to [B, D].
+
+        Their length is not normalised.
+        """
         return tf.matmul(vectors - self.mean, self.kernel)
 
 
@@ -51,9 +56,9 @@ def build_signatures(bert: Bert, whiten: Whiten, checkpoint: Checkpoint) -> dict
 
 
 def client_config(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the settings that a client needs to tokenize as this checkpoint expects.
+    """Return the tokenizer's settings for clients.
 
-    ``added_tokens`` is there only where the checkpoint has any.
+    ``added_tokens`` is present only if the checkpoint has any.
     """
     vocabulary = Vocabulary.parse(vocabulary_bytes(checkpoint))
     config = asdict(checkpoint.tokenizer)
@@ -63,12 +68,12 @@ def client_config(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def vocabulary_bytes(checkpoint: Checkpoint) -> bytes:
-    """Return vocab.txt without line feeds at its end."""
+    """Return vocab.txt without trailing line feeds."""
     return "\n".join(checkpoint.vocabulary).rstrip("\n").encode()
 
 
 def answer_count(checkpoint: Checkpoint) -> int:
-    """Return how many answers ``fill_mask`` gives for each mask."""
+    """Return the number of answers of ``fill_mask`` for each mask."""
     return min(TOP_K, sum(map(bool, checkpoint.tokens)))
 
 
@@ -86,7 +91,10 @@ def _encode(bert: Bert, input_ids: Tensor, lengths: Tensor, positions: Tensor | 
 
 
 def _logits_at(bert: Bert, input_ids: Tensor, lengths: Tensor, mask_positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the logits [B, M, V] and their normaliser [B, M, 1]; last layer and head run for the masks alone."""
+    """Return the masks' logits and their log-sum-exp.
+
+    Their shapes are [B, M, V] and [B, M, 1]. The last layer and the head run only for the masks.
+    """
     hidden, _ = _encode(bert, input_ids, lengths, mask_positions)
     flat = bert.predict(tf.reshape(hidden, [-1, bert.config.hidden_size]))
     logits = tf.reshape(flat, tf.concat([tf.shape(mask_positions), [bert.config.vocab_size]], axis=0))
@@ -99,7 +107,7 @@ def _fill_mask(bert: Bert, checkpoint: Checkpoint) -> Any:
 
     def fill_mask(input_ids: Tensor, lengths: Tensor, mask_positions: Tensor) -> dict[str, Tensor]:
         logits, normaliser = _logits_at(bert, input_ids, lengths, mask_positions)
-        # Rows without a name are part of the normaliser, as in transformers, but never answers.
+        # Unnamed rows count in the normaliser, as in transformers, but are never answers.
         answerable = logits if named.all() else tf.where(named, logits, tf.float32.min)
         top, token_ids = tf.math.top_k(answerable, best)
         return {"token_ids": token_ids, "scores": tf.exp(top - normaliser)}
@@ -121,7 +129,7 @@ def _score_tokens(bert: Bert) -> Any:
 
 
 def _pool(bert: Bert, input_ids: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-    """Return a sentence's vectors [B, H]: [CLS]'s, and the mean of what stands between [CLS] and [SEP]."""
+    """Return the [CLS] and the mean vectors [B, H]."""
     hidden, _ = _encode(bert, input_ids, lengths)
     longest = tf.shape(input_ids)[1]
     inside = tf.sequence_mask(lengths - 1, longest) & (tf.range(longest) > 0)

@@ -1,4 +1,4 @@
-"""Find the files of a checkpoint, in a folder or on the Hugging Face hub, and verify them."""
+"""Find and verify the files of a checkpoint."""
 
 import hashlib
 from collections.abc import Collection, Iterator
@@ -17,12 +17,12 @@ _DATA_SUFFIX = ".data-"
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFiles:
-    """A checkpoint's files on this machine.
+    """The local files of a checkpoint.
 
     Attributes:
-        model: what the user asked for, a folder or a name on the hub.
+        model: the folder or hub name given by the user.
         revision: the hub's commit, or None for a folder.
-        folder: where the files are.
+        folder: the folder with the files.
         form: the form of the weights.
         digests: the SHA-256 of each file that the export reads.
     """
@@ -35,20 +35,22 @@ class CheckpointFiles:
 
 
 def find_checkpoint(model: str, revision: str | None = None) -> CheckpointFiles:
-    """Find, download where needed, and verify the files of a checkpoint.
+    """Find, download and verify the files of a checkpoint.
+
+    Only files that are not in the local cache are downloaded.
 
     Args:
         model: a folder with a checkpoint in one of the forms of ``export.forms``, or a name on the hub ("owner/name").
-        revision: a commit, branch or tag on the hub; the pinned commit where this repository knows one, else "main".
+        revision: a commit, branch or tag on the hub; by default the pinned commit (``export.hub``), else "main".
 
     Raises:
-        SourceError: nothing by that name, no connection, a file missing, or a digest that differs from the published.
+        SourceError: there is no such checkpoint, no connection, a file is missing, or a digest is wrong.
         CheckpointError: the index of a sharded checkpoint is damaged.
     """
     listing = _list_files(model, revision)
     form = _choose_form(listing)
     digests: dict[str, str] = {}
-    # The weights come last: where they are in the hub's cache, a download was not interrupted.
+    # The weights come last, so that their presence in the hub's cache shows a complete download.
     for name in (*_small_files(listing.published, model), form.value):
         path, digests[name] = _fetch(listing, name)
     for name in _other_weights(form, path, listing.published):
@@ -91,13 +93,16 @@ def _choose_form(listing: Listing) -> WeightForm:
 
 
 def _checkpoint_below(folder: Path) -> Path | None:
-    """Return a folder with weights, such as a trainer's checkpoint-500 or the snapshots/COMMIT of the hub's cache."""
+    """Return a subfolder with weights, if any.
+
+    Examples are a trainer's checkpoint-500 and the snapshots/COMMIT of the hub's cache.
+    """
     patterns = [f"{depth}{form.value}" for depth in ("*/", "*/*/") for form in WeightForm]
     return next((path.parent for pattern in patterns for path in folder.glob(pattern)), None)
 
 
 def _small_files(names: Collection[str], model: str) -> Iterator[str]:
-    """Yield the files that say what the weights are and how text becomes ids."""
+    """Yield the configuration and tokenizer files."""
     missing = [" or ".join(files) for files in (CONFIGS, VOCABULARIES) if not set(files) & set(names)]
     if missing:
         msg = f"{model} has no {' and no '.join(missing)}; copy what was saved or published with the weights there"
@@ -109,35 +114,35 @@ def _small_files(names: Collection[str], model: str) -> Iterator[str]:
 
 
 def _other_weights(form: WeightForm, path: Path, names: Collection[str]) -> list[str]:
-    """Return the files of the weights beside the one that names the form.
+    """Return the weight files other than the main file.
 
     Args:
-        form: of the weights.
-        path: the file that names it.
+        form: the form of the weights.
+        path: the main file.
         names: all files of the checkpoint.
     """
     if form is WeightForm.SHARDED_SAFETENSORS:
         shards = shard_names(path)
         if missing := [name for name in shards if name not in names]:
-            msg = f"{path} names the shard {missing[0]}, which is not there; download it again"
+            msg = f"{path} names the shard {missing[0]}, which is missing; download it again"
             raise SourceError(msg)
         return shards
     if form is WeightForm.TENSORFLOW_1:
         data = path.stem + _DATA_SUFFIX
         parts = sorted(name for name in names if name.startswith(data))
         if not parts:
-            msg = f"{path} is there, but no {data}00000-of-00001; download all files of the checkpoint"
+            msg = f"{path} has no data file {data}00000-of-00001; download all files of the checkpoint"
             raise SourceError(msg)
         return parts
     return []
 
 
 def _fetch(listing: Listing, name: str) -> tuple[Path, str]:
-    """Return the path of a file and its SHA-256, once it has proved to be the published one."""
+    """Return the path and SHA-256 of a verified file."""
     path = listing.fetch(name)
     with path.open("rb") as file:
         if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
-            msg = f"{path} is a pointer of Git LFS, not the file itself; run git lfs pull in {path.parent}"
+            msg = f"{path} is a Git LFS pointer, not the file itself; run git lfs pull in {path.parent}"
             raise SourceError(msg)
     digest = sha256_of(path)
     expected = listing.published[name]
@@ -154,6 +159,6 @@ def _fetch(listing: Listing, name: str) -> tuple[Path, str]:
 
 
 def _git_id(path: Path) -> str:
-    """Return the id that Git gives to a file's content."""
+    """Return Git's blob id of a file."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -1,6 +1,6 @@
-"""Compare the client's token ids with those of transformers' own tokenizer.
+"""Compare the client's token ids with transformers'.
 
-The client's tokenizer is built from what a version's `tokenizer` signature returns, transformers' from the published
+The client's tokenizer is built from the answer of a version's `tokenizer` signature, transformers' from the published
 files of the checkpoint.
 """
 
@@ -14,7 +14,7 @@ from export.errors import ParityError
 from export.reference import ReferenceModel
 
 NOT_SPECIAL_HERE = ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
-"""Special tokens that are ordinary text to the client: texts with these are not compared."""
+"""Special tokens that the client reads as text. Texts with these are not compared."""
 
 MIXED_TEXTS = (
     "BERT 是 Google 在2018年发布的 Language Model，iPhone 和 macOS 都能跑。",
@@ -25,25 +25,27 @@ MIXED_TEXTS = (
     "第1章　total=3.14%（约）—— “引号”、『書名』…",
     "http://example.com/?q=NUM&x=[num] {a:b} <e1> #话题# @用户",
 )
-"""What tokenizers of other kinds read differently: capitals, accents, words without spaces, other widths, brackets."""
+"""Texts that other tokenizers read differently: capitals, accents, unspaced words, other widths, brackets."""
 
 _CHUNK = 16  # tokens of the vocabulary in one text
 _BATCH = 1000  # texts in one message
 
 
 def compare_ids(tokenizer: Tokenizer, original: ReferenceModel, sentences: Iterable[str]) -> int:
-    """Compare the token ids of sentences, of all kinds of text, of added tokens and of the whole vocabulary.
+    """Compare the token ids of both tokenizers.
+
+    The texts are the sentences, mixed texts, texts with added tokens, and the whole vocabulary.
 
     Args:
-        tokenizer: the client's.
-        original: transformers'.
+        tokenizer: the client's tokenizer.
+        original: the reference model with transformers' tokenizer.
         sentences: further texts.
 
     Returns:
-        The number of texts that were compared.
+        The number of compared texts.
 
     Raises:
-        ParityError: a text has other ids; the message has the text and both lists.
+        ParityError: the ids of a text differ; the message has the text and both lists.
     """
     unbounded = Tokenizer(tokenizer.vocabulary, replace(tokenizer.config, max_length=2**30))
     added = {MASK, *original.special_tokens, *(token.content for token in tokenizer.config.added_tokens)}
@@ -70,7 +72,10 @@ def compare_ids(tokenizer: Tokenizer, original: ReferenceModel, sentences: Itera
 
 
 def _ids(tokenizer: Tokenizer, text: str) -> list[int] | None:
-    """Return the ids of a text, or None for one that the client rejects, such as one of spaces only."""
+    """Return the token ids, or None for a rejected text.
+
+    For example, the client rejects a text of only spaces.
+    """
     try:
         return list(tokenizer.encode(text, masks=False).input_ids)
     except InputError:
@@ -86,7 +91,7 @@ def _has_other_special(text: str) -> bool:
 
 
 def _added_token_texts(tokens: Sequence[str]) -> Iterator[str]:
-    """Yield texts with each token alone, repeated, beside all kinds of neighbours, and in other capitals."""
+    """Yield texts with each token in different contexts and capitalisations."""
     for token in tokens:
         yield from (token, token * 2, f"{token} {token}", f"这件衣服{token}元", f"北京 {token}  天气", f"，{token}。")
         yield from (f"The\u3000{token}\tend", f"a{token}b", f"1{token}2", f"##{token}", f"[{token}]", token[:-1])
@@ -96,7 +101,10 @@ def _added_token_texts(tokens: Sequence[str]) -> Iterator[str]:
 
 
 def _vocabulary_texts(tokens: Iterable[str]) -> Iterator[str]:
-    """Yield texts of the whole vocabulary: words apart, in other capitals without spaces, and with accents."""
+    """Yield texts of the whole vocabulary.
+
+    The words are separated by spaces, joined with swapped case, or accented.
+    """
     words = [token.removeprefix("##") for token in tokens]
     readable = [word for word in words if word.isprintable() and not _has_other_special(word)]
     for chunk in _chunks(readable, _CHUNK):

@@ -1,10 +1,11 @@
-"""Compare an exported version with transformers' own model and tokenizer: ``python -m export.verify``.
+"""Compare an exported version with transformers' model and tokenizer.
 
-The original runs on PyTorch in a process and an environment of its own (``export.reference``); this process needs
-TensorFlow alone. First the token ids are compared, with the tokenizer that transformers reads from the checkpoint
-(``export.token_parity``), then every signature, then the light file (``export.onnx.parity``, ``export.onnx.compare``).
-Weights stored in 16 bits are rounded in the original too before the graphs are compared, and what the rounding costs
-beside the full weights is reported on its own.
+    python -m export.verify models/bert_mlm/1
+
+The original runs on PyTorch in a separate process and environment (``export.reference``); this process needs only
+TensorFlow. The comparison covers the token ids (``export.token_parity``), every signature, and the light file
+(``export.onnx.parity``, ``export.onnx.compare``). If weights are stored in 16 bits, the original's are rounded as
+well, and the error of this rounding is reported separately.
 """
 
 import argparse
@@ -30,15 +31,15 @@ from export.source import find_checkpoint
 from export.token_parity import compare_ids
 
 TOLERANCE = 1e-4
-"""The largest difference in log-probability, attention or hidden state that still counts as the same answer."""
+"""The maximum difference in log-probability, attention or hidden state."""
 
 COMPUTE_TOLERANCE = 0.5
-"""The same where the products are in bfloat16, whose eight bits of precision may also swap tokens of the top five."""
+"""The maximum difference with bfloat16 products, whose eight bits of precision may also reorder the top five."""
 
 TOP = 5
 
 TIE = 2e-6
-"""Log-probabilities this close are one value at float32's resolution: either order of the two tokens is right."""
+"""The float32 resolution of log-probabilities; closer tokens may be in either order."""
 
 NASTY_SENTENCES = (
     "床前明月光，疑是地[MASK]霜。",
@@ -58,27 +59,29 @@ NASTY_SENTENCES = (
     "３．１４１５９[MASK]，约等于π。",
     "今天天气真[MASK]啊，适合出去玩。" * 6,
 )
-"""Sentences that have broken tokenizers and graphs before; too long ones are cut to what the model takes."""
+"""Regression sentences for tokenizers and graphs, truncated to the model's maximum length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far the exported graph is from the original, as largest absolute differences over all sentences.
+    """The differences between the exported graph and the original.
+
+    Each is the maximum absolute difference over all sentences.
 
     Attributes:
-        sentences: the number of sentences that were compared, alone and in one padded batch.
-        texts: the number of texts whose token ids were compared; all are equal.
+        sentences: the number of compared sentences, alone and in one padded batch.
+        texts: the number of texts with equal token ids.
         fill_mask: log-probabilities of the exported candidates.
         score_tokens: log-probabilities of chosen candidates.
         logits: log-probabilities of ``serving_default``, over the whole vocabulary.
         features: hidden states.
         whitened: whitened sentence vectors, in units of their own variance.
         explain: attention.
-        same_top: every mask's five best tokens are the original's, in its order.
-        rounding: what 16-bit storage changes beside the full weights, as a log-probability; 0 for fp32.
-        rounding_same_first: the share of masks whose best token the rounding leaves as it is.
-        light_features: the least mean cosine of the light file's ``cls`` and ``mean`` vectors.
-        light_explain: the mean share of attention that the light file moves to other tokens.
+        same_top: whether every mask has the original's five best tokens, in order.
+        rounding: the error of 16-bit storage, as a log-probability; 0 for fp32.
+        rounding_same_first: the share of masks whose best token the rounding does not change.
+        light_features: the lower mean cosine of the light file's ``cls`` and ``mean`` vectors.
+        light_explain: the mean share of attention that moves to other tokens in the light file.
     """
 
     sentences: int
@@ -102,19 +105,19 @@ class Parity:
 
     @property
     def top(self) -> str:
-        """Whether the best tokens agree, in words."""
+        """A phrase that says whether the best tokens agree."""
         return f"top {TOP} identical" if self.same_top else f"top {TOP} different"
 
 
 def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
-    """Compare a version with the checkpoint that it was made from: token ids, every signature, the light file.
+    """Compare a version with its checkpoint.
 
-    Each sentence is asked alone; then all of them in one batch, padded as TensorFlow Serving pads (each input with its
-    own first element), whose top five must be the same again.
+    Each sentence runs alone, then all run in one batch with TensorFlow Serving's padding (each input's own first
+    element). The top five must be the same in both cases.
 
     Raises:
-        ParityError: a text has other token ids; the differences are above ``TOLERANCE`` (bf16-compute:
-            ``COMPUTE_TOLERANCE``), or any of the five best tokens differs; the light file answers otherwise.
+        ParityError: the token ids of a text differ; a difference is above ``TOLERANCE`` (bf16-compute:
+            ``COMPUTE_TOLERANCE``); one of the five best tokens differs; or the light file differs.
         ReferenceModelError: PyTorch is not installed, or transformers cannot run the checkpoint.
     """
     precision = manifest.options["precision"]
@@ -127,8 +130,8 @@ def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
         raise ParityError(msg)
     whitening = (model.whiten.mean.numpy(), model.whiten.kernel.numpy())
     signatures = model.signatures
-    told = _run(signatures["tokenizer"], request=np.zeros(1, np.int32))
-    vocabulary, config = told["vocab"][0], told["config"][0]
+    tokenizer_answer = _run(signatures["tokenizer"], request=np.zeros(1, np.int32))
+    vocabulary, config = tokenizer_answer["vocab"][0], tokenizer_answer["config"][0]
     tokenizer = Tokenizer(Vocabulary.parse(vocabulary), TokenizerConfig.parse(config))
     with readable_by_transformers(checkpoint) as folder:
         with ReferenceModel(folder, precision=precision, lower_case=manifest.options["lower_case"]) as original:
@@ -155,7 +158,7 @@ def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
     )
     coarse = precision == "bf16-compute"
     tolerance = COMPUTE_TOLERANCE if coarse else TOLERANCE
-    # Written so that NaN fails.
+    # `not <=` instead of `>`, so that NaN fails.
     if not (parity.worst <= tolerance and (parity.same_top or coarse)):
         msg = f"{version} differs from {checkpoint}: {parity.worst:.2g} at worst (allowed {tolerance}), {parity.top}"
         raise ParityError(msg)
@@ -163,7 +166,10 @@ def compare(version: Path, checkpoint: Path, manifest: Manifest) -> Parity:
 
 
 def _sentences(tokenizer: Tokenizer) -> list[NDArray[np.int32]]:
-    """Return the sentences as the client tokenizes them, truncated as transformers does; all have a mask."""
+    """Tokenize the sentences and truncate them as transformers does.
+
+    Sentences without a mask after truncation are skipped.
+    """
     longest = tokenizer.config.max_length
     unbounded = Tokenizer(tokenizer.vocabulary, replace(tokenizer.config, max_length=2**30))
     mask = tokenizer.token_id(MASK)
@@ -212,7 +218,7 @@ def _compare_one(
 
 
 def _same_top_in_batch(signatures: Any, references: Sequence[ReferenceAnswer], named: NDArray[np.intp]) -> bool:
-    """Ask for all sentences at once, each input padded with its own first element, as a batching server does."""
+    """Run all sentences in one batch with server padding."""
     longest = max(len(reference.ids) for reference in references)
     most = max(len(reference.masks) for reference in references)
     filled = _run(
@@ -228,14 +234,20 @@ def _same_top_in_batch(signatures: Any, references: Sequence[ReferenceAnswer], n
 
 
 def _same_best(token_ids: NDArray[np.int32], log_probabilities: NDArray[np.float32], named: NDArray[np.intp]) -> bool:
-    """Tell whether the first tokens [M, K] are the best of the original [M, V] that have a name, in its order."""
+    """Return whether the top tokens are the original's.
+
+    Unnamed tokens are ignored. ``token_ids`` is [M, K], ``log_probabilities`` [M, V].
+    """
     chosen = np.take_along_axis(log_probabilities, token_ids[:, :TOP], axis=-1)
     best = -np.sort(-log_probabilities[:, named], axis=-1)[:, :TOP]
     return _distance(chosen, best) < TIE
 
 
 def _rounding(references: Sequence[ReferenceAnswer], checkpoint: Path) -> tuple[float, float]:
-    """Return what 16-bit storage costs: the largest change of a best log-probability, and the share kept first."""
+    """Return the error of 16-bit storage.
+
+    It is the largest change of a best log-probability, and the share of masks with the same best token.
+    """
     change, kept = 0.0, []
     with ReferenceModel(checkpoint) as full:
         for reference in references:
@@ -259,7 +271,10 @@ def _distance(left: NDArray[Any], right: NDArray[Any]) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare an exported version with transformers' own model and tokenizer; exit with 1 where they differ."""
+    """Compare an exported version with transformers' model and tokenizer.
+
+    Exit with 1 if they differ.
+    """
     parser = argparse.ArgumentParser(prog="python -m export.verify", description=main.__doc__)
     parser.add_argument("version", type=Path, help="the version folder, such as models/bert_mlm/1")
     parser.add_argument("--model", help="the checkpoint (default: the one in the version's manifest)")

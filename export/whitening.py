@@ -1,13 +1,13 @@
-"""Make sentence vectors comparable (Su et al. 2021, "Whitening Sentence Representations", arXiv 2103.15316).
+"""Fit the whitening of sentence vectors.
 
-Whatever two sentences say, BERT's vectors of them point in nearly the same direction, so their cosine is high and tells
-little. Whitening moves the mean of many sentences' vectors to the origin, turns the directions apart and gives each the
-same variance: ``(vector - mean) @ kernel``. The cosine of two sentences that have nothing to do with each other is then
-about 0.
+BERT's vectors of any two sentences point in nearly the same direction, so their cosine is high and carries little
+information. Whitening (Su et al. 2021, "Whitening Sentence Representations", arXiv 2103.15316) centres the vectors,
+decorrelates the dimensions and gives each the same variance: ``(vector - mean) @ kernel``. The cosine of two unrelated
+sentences is then about 0.
 
-Beyond the paper, the covariance is shrunk half way towards equal variances, the target of Ledoit and Wolf (2004, "A
-well-conditioned estimator for large-dimensional covariance matrices"): a direction that hardly varies says little of a
-sentence, or is not known well because the sample is small, and would count as much as any other.
+Unlike in the paper, the covariance is shrunk half way towards equal variances, the target of Ledoit and Wolf (2004, "A
+well-conditioned estimator for large-dimensional covariance matrices"). Without shrinkage, a direction of small variance
+would count as much as any other, although it carries little information or is poorly estimated from a small sample.
 """
 
 from dataclasses import dataclass
@@ -21,28 +21,28 @@ from export.errors import SampleError
 from export.source import sha256_of
 
 SAMPLE = Path(__file__).with_name("whitening.txt")
-"""Short sentences of everyday, technical, legal, literary and classical Chinese, one a line (README.md)."""
+"""Short sentences of everyday, technical, legal, literary and classical Chinese, one per line (README.md)."""
 
 SENTENCES = 128
-"""How many sentences a whitening is fitted to at most; README.md says how little more would change."""
+"""The largest number of sentences used for fitting. More change little (README.md)."""
 
 DIMENSIONS = 256
-"""How many directions are kept at most, those of the largest variance: the paper finds 256 of 768 as good as all."""
+"""The largest number of dimensions kept, by variance. In the paper, 256 of 768 are as good as all."""
 
 SHRINKAGE = 0.5
-"""How far the covariance is moved towards equal variances: 0 is the paper's whitening, 1 only takes the mean away.
+"""Shrinkage of the covariance towards equal variances: 0 is the paper's whitening, 1 only subtracts the mean.
 
-README.md has the measurements that it was chosen by."""
+README.md has the measurements behind this value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whitening:
-    """What turns a sentence vector into a comparable one: ``(vector - mean) @ kernel``.
+    """The whitening transform ``(vector - mean) @ kernel``.
 
     Attributes:
         mean: float32 [H].
         kernel: float32 [H, D], the direction of the largest variance first.
-        sentences: how many it was fitted to.
+        sentences: the number of sentences it was fitted to.
     """
 
     mean: NDArray[np.float32]
@@ -52,10 +52,10 @@ class Whitening:
 
 @dataclass(frozen=True, slots=True)
 class SampleText:
-    """Text to fit a whitening to.
+    """The text that a whitening is fitted to.
 
     Attributes:
-        sentences: each once.
+        sentences: without duplicates.
         digest: the file's SHA-256.
     """
 
@@ -64,11 +64,11 @@ class SampleText:
 
 
 def read_sample(path: Path) -> SampleText:
-    """Read a UTF-8 file with one sentence a line.
+    """Read a UTF-8 file with one sentence per line.
 
     Raises:
-        SampleError: it is not UTF-8.
-        OSError: it cannot be read.
+        SampleError: the file is not UTF-8.
+        OSError: the file cannot be read.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -85,19 +85,22 @@ def fit(vectors: NDArray[np.floating[Any]], dimensions: int = DIMENSIONS, shrink
 
     Args:
         vectors: [N, H].
-        dimensions: D, how many directions to keep at most.
+        dimensions: D, the largest number of dimensions to keep.
         shrinkage: see `SHRINKAGE`.
 
     Raises:
-        SampleError: the vectors do not differ.
+        SampleError: all vectors are equal.
     """
     if (vectors == vectors[:1]).all():
-        msg = f"the text for the whitening gave {len(vectors)} vectors, none unlike the others: give it more sentences"
+        msg = f"the text for the whitening gave {len(vectors)} vectors, all of them equal: add sentences"
         raise SampleError(msg)
     sample = vectors.astype(np.float64)
     mean = sample.mean(axis=0)
     variances, directions = np.linalg.eigh((sample - mean).T @ (sample - mean) / len(sample))
     variances, directions = variances[::-1], directions[:, ::-1]  # the largest first
+    # Shrinking the covariance towards a multiple of the identity changes only the eigenvalues.
     kernel = directions / np.sqrt((1 - shrinkage) * variances + shrinkage * variances.mean())
-    kernel *= np.sign(kernel[np.abs(kernel).argmax(axis=0), range(len(mean))])  # either sign is right: always the same
+    kernel *= np.sign(
+        kernel[np.abs(kernel).argmax(axis=0), range(len(mean))]
+    )  # fix the arbitrary sign, so that fits are reproducible
     return Whitening(mean.astype(np.float32), kernel[:, :dimensions].astype(np.float32), len(sample))

@@ -1,6 +1,6 @@
-"""Read a BERT checkpoint of any published form: its shape, tokenizer, vocabulary and weights.
+"""Read a BERT checkpoint in any published form.
 
-``config`` reads what shapes the graph, ``tokenizer`` and ``vocabulary`` how text becomes ids, ``weights`` the tensors.
+``config`` reads the hyperparameters, ``tokenizer`` and ``vocabulary`` the tokenization, ``weights`` the tensors.
 Nothing is unpickled.
 """
 
@@ -22,10 +22,10 @@ class Checkpoint:
     """A checkpoint.
 
     Attributes:
-        config: what shapes the graph.
-        tokenizer: how text becomes ids, with the tokens that were added to the vocabulary.
+        config: the hyperparameters that determine the graph.
+        tokenizer: the tokenizer's settings and added tokens.
         vocabulary: the tokens of vocab.txt by id; there may be fewer than ``config.vocab_size``.
-        weights: float32 tensors by Hugging Face's names, read from disk each time they are asked for.
+        weights: float32 tensors by Hugging Face's names, read from disk on each access.
     """
 
     config: BertConfig
@@ -35,7 +35,10 @@ class Checkpoint:
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The token of each row of the embeddings, added ones included; "" for a row without a name."""
+        """The token of each embedding row.
+
+        Added tokens are included. Unnamed rows have "".
+        """
         tokens = [*self.vocabulary, *[""] * (self.config.vocab_size - len(self.vocabulary))]
         for token in self.tokenizer.added_tokens:
             tokens[token.id] = token.content
@@ -51,7 +54,7 @@ def load_checkpoint(folder: Path, *, lower_case: bool | None = None) -> Checkpoi
 
     Raises:
         SourceError: a file is missing.
-        CheckpointError: a file is damaged, of another kind of model, or does not match the others.
+        CheckpointError: a file is damaged, of another architecture, or does not match the other files.
     """
     names = {path.name for path in folder.iterdir()}
     form = choose_form(names, str(folder))

@@ -1,4 +1,4 @@
-"""Read config.json: what shapes the graph."""
+"""Read the hyperparameters from config.json."""
 
 import math
 from dataclasses import dataclass, fields
@@ -18,18 +18,18 @@ _ACTIVATIONS: dict[str, Activation] = {
     "gelu_pytorch_tanh": "gelu_new",
     "relu": "relu",
 }
-"""Hugging Face's names. Exact GELU has two, and so has its approximation by tanh."""
+"""The activation of each of Hugging Face's names. ``gelu_new`` is the approximation by tanh."""
 
 _DEFAULTS: dict[str, Any] = {"type_vocab_size": 2, "layer_norm_eps": 1e-12, "max_position_embeddings": 512}
 
 
 @dataclass(frozen=True, slots=True)
 class BertConfig:
-    """The part of config.json that shapes the graph. Names are Hugging Face's.
+    """The hyperparameters that determine the graph, under Hugging Face's names.
 
     Attributes:
         hidden_act: exact GELU, its approximation by tanh (``gelu_new``), or ReLU.
-        tie_word_embeddings: whether the head has the embeddings' weights; where not, the file must say what it has.
+        tie_word_embeddings: whether the head shares the embeddings' weights; if not, the file must have the decoder's.
     """
 
     vocab_size: int
@@ -48,7 +48,7 @@ def read_config(path: Path) -> BertConfig:
     """Read config.json.
 
     Raises:
-        CheckpointError: it is damaged, or describes something that this export does not build.
+        CheckpointError: the file is damaged, or describes an architecture that the export does not support.
     """
     content = read_json(path)
     kind = content.get("model_type", "bert")

@@ -1,11 +1,11 @@
-"""List the tensors of safetensors files, whole or sharded."""
+"""List the tensors of single or sharded safetensors files."""
 
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes  # noqa: F401 - gives NumPy bfloat16, which safetensors reads into
+import ml_dtypes  # noqa: F401 - registers bfloat16 with NumPy, which safetensors needs
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
@@ -14,14 +14,14 @@ from export.errors import CheckpointError
 from export.forms import shard_names
 
 _READABLE = ("F64", "F32", "F16", "BF16", "I64", "I32", "U8", "BOOL")
-"""Integers too: ``position_ids`` are left out later, by name."""
+"""Includes integers, since ``position_ids`` are only skipped later, by name."""
 
 
 def list_safetensors(path: Path) -> Iterator[StoredTensor]:
     """Yield the tensors of one file.
 
     Raises:
-        CheckpointError: the file is damaged, or holds numbers in 8 bits.
+        CheckpointError: the file is damaged, or has tensors in 8 bits.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -38,7 +38,7 @@ def list_safetensors(path: Path) -> Iterator[StoredTensor]:
 
 
 def list_shards(index: Path) -> Iterator[StoredTensor]:
-    """Yield the tensors of all shards that an index names.
+    """Yield the tensors of all shards in an index.
 
     Raises:
         CheckpointError: the index or a shard is damaged, or a shard is missing.
@@ -46,7 +46,7 @@ def list_shards(index: Path) -> Iterator[StoredTensor]:
     for name in shard_names(index):
         shard = index.parent / name
         if not shard.is_file():
-            msg = f"{index} names the shard {name}, which is not there; download it again"
+            msg = f"{index} names the shard {name}, which is missing; download it again"
             raise CheckpointError(msg)
         yield from list_safetensors(shard)
 

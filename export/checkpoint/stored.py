@@ -1,4 +1,4 @@
-"""A tensor in a file, before it is read."""
+"""Describe a stored tensor before reading it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """A tensor in a file.
+    """A tensor in a file, read on demand.
 
     Attributes:
         path: the file.
-        stored: its name there, for errors.
-        name: its name as PyTorch has it, with a prefix or not.
+        stored: its name in the file, for error messages.
+        name: its name in PyTorch, with or without a prefix.
         dtype: the type of its values, as the file names it.
-        shape: as PyTorch has it.
+        shape: its shape in PyTorch.
         read: reads the values from the file.
     """
 

@@ -1,7 +1,7 @@
-"""List the tensors of TensorFlow's checkpoints under the names that PyTorch gives them.
+"""List the tensors of TensorFlow checkpoints under PyTorch's names.
 
-Google's own checkpoints are TensorFlow 1's (``bert_model.ckpt.*``); Hugging Face's ``tf_model.h5`` is Keras's. Both
-store a linear layer as [inputs, outputs], PyTorch as [outputs, inputs].
+Google's own checkpoints (``bert_model.ckpt.*``) have the format of TensorFlow 1, Hugging Face's ``tf_model.h5`` that of
+Keras. Both store a linear layer as [inputs, outputs]; PyTorch stores it as [outputs, inputs].
 """
 
 import re
@@ -20,7 +20,7 @@ from export.quiet import quiet_stderr
 _KERNEL = "kernel"
 _LAST = {_KERNEL: "weight", "embeddings": "weight", "gamma": "weight", "beta": "bias", "output_bias": "bias"}
 _TRAINING = re.compile(r"global_step|.*/(adam_[mv]|Adam(_\d)?|beta\d_power)|.*_power")
-"""An optimizer's state."""
+"""The names of an optimizer's state."""
 
 _KERAS_PARTS = {
     "embeddings": "bert",
@@ -29,14 +29,14 @@ _KERAS_PARTS = {
     "predictions": "cls",
     "seq_relationship": "cls",
 }
-"""The parts of the model by the first folder of their names, and the part of PyTorch's model that has them."""
+"""The prefix in PyTorch's model for the first folder of each name in Keras."""
 
 
 def list_tensorflow_1(index: Path) -> Iterator[StoredTensor]:
     """Yield the tensors of a TensorFlow 1 checkpoint.
 
     Args:
-        index: its file that ends in ``.index``.
+        index: the checkpoint's ``.index`` file.
 
     Raises:
         CheckpointError: the checkpoint is damaged or incomplete.
@@ -53,15 +53,15 @@ def list_tensorflow_1(index: Path) -> Iterator[StoredTensor]:
         if _TRAINING.fullmatch(stored):
             continue
         name = _torch_name(stored)
-        turned = stored.endswith(f"/{_KERNEL}")
+        transposed = stored.endswith(f"/{_KERNEL}")
         shape = tuple(shapes[stored])
         yield StoredTensor(
             index,
             stored,
             name,
             types[stored].name,
-            shape[::-1] if turned else shape,
-            partial(_read_tensorflow_1, prefix, stored, turned=turned),
+            shape[::-1] if transposed else shape,
+            partial(_read_tensorflow_1, prefix, stored, transposed=transposed),
         )
 
 
@@ -77,15 +77,15 @@ def list_tensorflow_2(path: Path) -> Iterator[StoredTensor]:
 
     def visit(stored: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            turned = stored.endswith(f"/{_KERNEL}:0")
+            transposed = stored.endswith(f"/{_KERNEL}:0")
             found.append(
                 StoredTensor(
                     path,
                     stored,
                     _torch_name(_without_keras_prefix(stored.removesuffix(":0"))),
                     item.dtype.name,
-                    item.shape[::-1] if turned else item.shape,
-                    partial(_read_h5, path, stored, turned=turned),
+                    item.shape[::-1] if transposed else item.shape,
+                    partial(_read_h5, path, stored, transposed=transposed),
                 )
             )
 
@@ -99,7 +99,7 @@ def list_tensorflow_2(path: Path) -> Iterator[StoredTensor]:
 
 
 def _without_keras_prefix(path: str) -> str:
-    """Leave out what comes before BERT's own names: those of the classes, twice, and a number if several were made."""
+    """Remove the class names and instance number that Keras adds."""
     folders = path.split("/")
     for place, folder in enumerate(folders):
         if folder in _KERAS_PARTS:
@@ -108,30 +108,33 @@ def _without_keras_prefix(path: str) -> str:
 
 
 def _torch_name(path: str) -> str:
-    """Turn ``bert/encoder/layer_0/output/dense/kernel`` into ``bert.encoder.layer.0.output.dense.weight``."""
+    """Convert a TensorFlow name to PyTorch's.
+
+    ``bert/encoder/layer_0/output/dense/kernel`` becomes ``bert.encoder.layer.0.output.dense.weight``.
+    """
     *folders, last = path.split("/")
     folders = [re.sub(r"^layer_(?:\._)?(\d+)$", r"layer.\1", folder) for folder in folders]
-    if last.endswith("_embeddings"):  # TensorFlow 1 has no name for the table itself
+    if last.endswith("_embeddings"):  # in TensorFlow 1, this name is the table itself
         folders, last = [*folders, last], "weight"
     return ".".join([*folders, _LAST.get(last, last)])
 
 
-def _read_tensorflow_1(prefix: Path, stored: str, *, turned: bool) -> NDArray[Any]:
+def _read_tensorflow_1(prefix: Path, stored: str, *, transposed: bool) -> NDArray[Any]:
     import tensorflow as tf
 
     try:
         tensor: NDArray[Any] = tf.train.load_checkpoint(str(prefix)).get_tensor(stored)
     except tf.errors.OpError as error:
         raise _damaged(prefix, error) from error
-    return tensor.T if turned else tensor
+    return tensor.T if transposed else tensor
 
 
-def _read_h5(path: Path, stored: str, *, turned: bool) -> NDArray[Any]:
+def _read_h5(path: Path, stored: str, *, transposed: bool) -> NDArray[Any]:
     import h5py
 
     with h5py.File(path) as file:
         tensor = np.asarray(file[stored])
-    return tensor.T if turned else tensor
+    return tensor.T if transposed else tensor
 
 
 def _damaged(prefix: Path, error: Exception) -> CheckpointError:

@@ -1,8 +1,8 @@
-"""Read how text becomes ids, from the files that transformers reads and in its order of precedence.
+"""Read the tokenizer's settings with the precedence of transformers.
 
-The order is that of transformers 5 (``AutoTokenizer``, ``TokenizersBackend``): the class in tokenizer_config.json says
-whether that file or tokenizer.json decides how text is cut. Added tokens come from ``added_tokens_decoder``, and only
-where that is missing from special_tokens_map.json, added_tokens.json and tokenizer.json.
+The precedence is that of transformers 5 (``AutoTokenizer``, ``TokenizersBackend``): the class in tokenizer_config.json
+determines whether the normalizer's settings come from that file or from tokenizer.json. Added tokens come from
+``added_tokens_decoder``; if it is missing, from special_tokens_map.json, added_tokens.json and tokenizer.json.
 """
 
 import json
@@ -22,10 +22,10 @@ from export.errors import CheckpointError
 from export.json_file import read_json
 
 _BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer", "ConvBertTokenizer")
-"""Classes that are BertTokenizer: tokenizer_config.json decides."""
+"""Classes that are configured by tokenizer_config.json, as BertTokenizer is."""
 
 _FILE_CLASSES = ("PreTrainedTokenizer", "TokenizersBackend")
-"""Classes that are whatever tokenizer.json describes."""
+"""Classes that are configured by tokenizer.json."""
 
 _OTHER_CLASSES = {
     "BertJapaneseTokenizer": "splits words with MeCab or Sudachi",
@@ -43,13 +43,13 @@ _BERT_NAMES = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mas
 _SHORTEST = 3  # [CLS], a token, [SEP]
 
 _MASK = AddedToken(0, "[MASK]", normalized=False, special=True)
-"""How BERT's own tokenizer finds a mask, but for its id."""
+"""The flags of [MASK] in BertTokenizer; the id is a placeholder."""
 
 
 def read_tokenizer(
     folder: Path, config: BertConfig, *, lower_case: bool | None
 ) -> tuple[TokenizerConfig, tuple[str, ...]]:
-    """Return the tokenizer's settings and the vocabulary's tokens by id.
+    """Return the tokenizer's settings and the vocabulary by id.
 
     Args:
         folder: the checkpoint's files.
@@ -57,7 +57,7 @@ def read_tokenizer(
         lower_case: overrides ``do_lower_case``.
 
     Raises:
-        CheckpointError: a file is damaged, the files do not match, or the client could not give the same ids.
+        CheckpointError: a file is damaged, the files do not match, or the client could not return the same ids.
     """
     vocabulary = read_vocabulary(folder)
     if len(vocabulary) > config.vocab_size:
@@ -69,13 +69,13 @@ def read_tokenizer(
     path = folder / "tokenizer_config.json"
     settings = read_json(path) if path.is_file() else {}
     _check_class(folder, path, settings)
-    cutting = (
+    normalizer = (
         _from_tokenizer_json(folder) if _reads_tokenizer_json(folder, settings) else _from_settings(path, settings)
     )
     if lower_case is not None:
-        cutting["do_lower_case"] = lower_case
+        normalizer["do_lower_case"] = lower_case
     tokenizer = TokenizerConfig(
-        **cutting,
+        **normalizer,
         max_length=_max_length(path, settings, config),
         added_tokens=_added_tokens(folder, settings, vocabulary),
     )
@@ -113,15 +113,15 @@ def _check_class(folder: Path, path: Path, settings: dict[str, Any]) -> None:
         msg = f"{path} has tokenizer_class = {name!r}, which {why}; only {_BERT_CLASSES[0]} can be exported"
         raise CheckpointError(msg)
     if settings.get("auto_map"):
-        msg = f"{path} has auto_map: the tokenizer is code of its own; only {_BERT_CLASSES[0]} can be exported"
+        msg = f"{path} has auto_map: the tokenizer has custom code; only {_BERT_CLASSES[0]} can be exported"
         raise CheckpointError(msg)
     if settings.get("split_special_tokens"):
-        msg = f"{path} has split_special_tokens = true, which would cut [MASK] into pieces; set it to false"
+        msg = f"{path} has split_special_tokens = true, which would split [MASK]; set it to false"
         raise CheckpointError(msg)
 
 
 def _from_settings(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return how text is cut, by tokenizer_config.json, with Hugging Face's defaults."""
+    """Return the normalizer's settings from tokenizer_config.json, with transformers' defaults."""
     switches: dict[str, Any] = {"do_lower_case": True, "strip_accents": None, "tokenize_chinese_chars": True}
     for key, default in switches.items():
         value = settings.get(key, default)
@@ -133,7 +133,7 @@ def _from_settings(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_tokenizer_json(folder: Path) -> dict[str, Any]:
-    """Return how text is cut, by tokenizer.json."""
+    """Return the normalizer's settings from tokenizer.json."""
     path = folder / TOKENIZER_JSON
     if not path.is_file():
         msg = f"{folder} has no {TOKENIZER_JSON}, which the tokenizer_class in tokenizer_config.json reads"
@@ -182,10 +182,10 @@ def _max_length(path: Path, settings: dict[str, Any], config: BertConfig) -> int
 
 
 def _added_tokens(folder: Path, settings: dict[str, Any], vocabulary: tuple[str, ...]) -> tuple[AddedToken, ...]:
-    """Return the tokens that are found before text is cut, with the ids that the tokenizers library gives them.
+    """Return the added tokens with the ids that tokenizers assigns.
 
-    [CLS], [SEP], [PAD] and [UNK] are left out: the client never finds them in a text. [MASK], which it finds by itself,
-    is there only where it is found in another way.
+    Added tokens are matched before WordPiece. [CLS], [SEP], [PAD] and [UNK] are excluded, because the client reads
+    them as text. [MASK] is included only if its flags differ from the client's default.
     """
     path = folder / TOKENIZER_JSON
     if _reads_tokenizer_json(folder, settings):
@@ -208,7 +208,7 @@ def _added_tokens(folder: Path, settings: dict[str, Any], vocabulary: tuple[str,
 
 
 def _declared_tokens(folder: Path, settings: dict[str, Any], named: dict[str, Any]) -> list[BackendToken]:
-    """Return the added tokens in the order in which transformers adds them."""
+    """Return the added tokens in transformers' order."""
     settings_path = folder / "tokenizer_config.json"
     by_id: dict[int, BackendToken] = {}
     merged = named | settings
@@ -248,10 +248,13 @@ def _legacy_special_tokens(folder: Path) -> dict[str, Any]:
 
 
 def _legacy_added_tokens(folder: Path, merged: dict[str, Any]) -> dict[int, BackendToken]:
-    """Return the tokens of added_tokens.json and of tokenizer.json by id; the second wins."""
+    """Return the added tokens by id.
+
+    tokenizer.json overrides added_tokens.json.
+    """
     path = folder / "added_tokens.json"
     found: dict[int, BackendToken] = {}
-    # transformers does not take those under special_tokens_map.json's additional_special_tokens for special here.
+    # transformers does not treat additional_special_tokens of special_tokens_map.json as special here.
     extra = merged.get("extra_special_tokens") or []
     special = {_token(path, merged[key]).content for key in _NAMED if merged.get(key)}
     special |= {_token(path, value).content for value in (extra.values() if isinstance(extra, dict) else extra)}
@@ -267,7 +270,7 @@ def _legacy_added_tokens(folder: Path, merged: dict[str, Any]) -> dict[int, Back
 
 
 def _token(path: Path, value: Any, *, special: bool = False) -> BackendToken:
-    """Return one token of a file, which is a string or an object with flags."""
+    """Parse a token from a string or an object with flags."""
     if isinstance(value, str):
         return BackendToken(value, special=special)
     flags = dict(value) if isinstance(value, dict) else {}

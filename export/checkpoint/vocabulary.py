@@ -1,4 +1,4 @@
-"""Read the vocabulary, from vocab.txt or from tokenizer.json."""
+"""Read the vocabulary from vocab.txt or tokenizer.json."""
 
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,14 @@ TOKENIZER_JSON = "tokenizer.json"
 
 
 def read_vocabulary(folder: Path) -> tuple[str, ...]:
-    """Return the tokens by id, "" where an id has none.
+    """Return the tokens by id, "" for unused ids.
 
-    Where both files are there, transformers takes tokenizer.json. Both usually say the same, but for what transformers
-    5 strips from the ends of tokens: bert-base-chinese's two line separators, U+2028, are then "" and "##". vocab.txt
-    still has them.
+    If both files exist, transformers prefers tokenizer.json. Both usually have the same tokens, except that
+    transformers 5 strips trailing white space: bert-base-chinese's two line separators, U+2028, become "" and "##". So
+    vocab.txt is used if the files are otherwise equal.
 
     Raises:
-        CheckpointError: neither file is there, or one is damaged or lacks BERT's special tokens.
+        CheckpointError: neither file exists, or one is damaged or lacks BERT's special tokens.
     """
     listed, mapped = folder / VOCAB_TXT, folder / TOKENIZER_JSON
     if mapped.is_file():
@@ -39,10 +39,10 @@ def read_vocabulary(folder: Path) -> tuple[str, ...]:
 
 
 def check_word_piece(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Return the model of a tokenizer.json.
+    """Return the WordPiece model of a tokenizer.json.
 
     Raises:
-        CheckpointError: it is not WordPiece as BERT has it.
+        CheckpointError: the model is not WordPiece with BERT's settings.
     """
     model = content.get("model")
     expected = {
@@ -52,7 +52,7 @@ def check_word_piece(path: Path, content: dict[str, Any]) -> dict[str, Any]:
         "max_input_chars_per_word": 100,
     }
     for key, value in expected.items():
-        # Older files have no type; theirs is told by its prefix of continuations.
+        # Older files have no type. The continuation prefix then identifies WordPiece.
         default = value if key != "continuing_subword_prefix" else None
         found = model.get(key, default) if isinstance(model, dict) else None
         if found != value:

@@ -1,7 +1,7 @@
-"""Check the weights of a checkpoint and read them as float32, one tensor at a time.
+"""Validate a checkpoint's weights and read them as float32.
 
-Every tensor of the encoder and of the masked-language-model head must be there, once, in the right shape; whatever else
-the files hold must be known. Nothing is unpickled.
+Each tensor of the encoder and of the masked-language-model head must be present exactly once, in the right shape. An
+unknown tensor is an error. One tensor is in memory at a time, and no file is unpickled.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,14 +21,17 @@ Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
 LEFT_OUT = ("bert.pooler.", "cls.seq_relationship.", "bert.embeddings.position_ids")
-"""What a BertForPreTraining dump carries beyond the masked language model, as the official checkpoint does."""
+"""Tensors of BertForPreTraining that the masked language model does not use; the official checkpoint has them."""
 
 _EMBEDDINGS, _DECODER = "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"
 _BIAS, _DECODER_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
 _TIED = {_DECODER: _EMBEDDINGS, _DECODER_BIAS: _BIAS}
-"""Tensors that BERT shares, by the second of their names. A file may have either name or both."""
+"""Tied tensors, from alias to canonical name. A file may have one name or both."""
 
-_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}  # TensorFlow's, in older files
+_OLD_NAMES = {
+    "LayerNorm.gamma": "LayerNorm.weight",
+    "LayerNorm.beta": "LayerNorm.bias",
+}  # TensorFlow's names, in older files
 _HEAD = "cls.predictions."
 _FINE_TUNED = ("classifier.", "qa_outputs.", "output_weights", "output_bias")
 
@@ -41,7 +44,7 @@ _READERS: dict[WeightForm, Callable[[Path], Iterator[StoredTensor]]] = {
 
 
 class StoredWeights(Mapping[str, Array]):
-    """Weights that are read from disk each time they are asked for, so that one is in memory at a time."""
+    """Weights that are read from disk on each access."""
 
     def __init__(self, tensors: Mapping[str, StoredTensor]) -> None:
         self._tensors = dict(tensors)
@@ -60,12 +63,12 @@ class StoredWeights(Mapping[str, Array]):
 
 
 def read_weights(folder: Path, form: WeightForm, config: BertConfig) -> StoredWeights:
-    """Return the weights of a checkpoint folder, after each has been read and checked once.
+    """Validate each weight of a checkpoint folder and return them.
 
     Args:
         folder: the checkpoint's files.
-        form: which of them have the weights.
-        config: the shape that they must have.
+        form: the form of the weights.
+        config: the hyperparameters, from which the expected shapes follow.
 
     Raises:
         CheckpointError: a file is damaged, or a tensor is missing, unknown, of another shape or not finite.
@@ -93,7 +96,7 @@ def read_weights(folder: Path, form: WeightForm, config: BertConfig) -> StoredWe
 
 
 def expected_shapes(config: BertConfig) -> dict[str, tuple[int, ...]]:
-    """Return every tensor that the graph needs, by Hugging Face's names, with its shape."""
+    """Return each required tensor's shape by Hugging Face's name."""
     return dict(_expected(config))
 
 
@@ -130,7 +133,7 @@ def _expected(config: BertConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
 def _by_name(
     path: Path, tensors: Iterator[StoredTensor], expected: Mapping[str, tuple[int, ...]]
 ) -> tuple[dict[str, StoredTensor], list[StoredTensor]]:
-    """Return the tensors by Hugging Face's names, and those that are unknown."""
+    """Return known tensors by canonical name, and unknown tensors."""
     found: dict[str, StoredTensor] = {}
     unknown: list[StoredTensor] = []
     for tensor in tensors:
@@ -147,7 +150,10 @@ def _by_name(
 
 
 def _canonical(name: str) -> str:
-    """Return the name in BertForMaskedLM of a tensor that was saved from it, from BertModel, or in parallel."""
+    """Return a tensor's name in BertForMaskedLM.
+
+    Models saved from BertModel lack the prefix ``bert.``, those saved from DataParallel have ``module.``.
+    """
     name = name.removeprefix("module.")
     for old, new in _OLD_NAMES.items():
         name = name.replace(old, new)
@@ -175,13 +181,13 @@ def _check_names(
         msg = f"{path} lacks {_listed(missing)}: it is not a complete masked language model"
         raise CheckpointError(msg)
     if unknown:
-        msg = f"{path} holds {_listed(sorted(tensor.stored for tensor in unknown))}, which this export has no place for"
+        msg = f"{path} has unknown tensors: {_listed(sorted(tensor.stored for tensor in unknown))}"
         raise CheckpointError(msg)
 
 
 def _check_tensor(path: Path, tensor: StoredTensor, name: str, shape: tuple[int, ...], values: Array) -> None:
     if tensor.shape != shape:
-        msg = f"{path}: {name} has shape {list(tensor.shape)}, config.json asks for {list(shape)}"
+        msg = f"{path}: {name} has shape {list(tensor.shape)}, config.json expects {list(shape)}"
         raise CheckpointError(msg)
     if not tensor.dtype.lower().startswith(("f", "bf")):
         msg = f"{path}: {name} holds {tensor.dtype}, not floating-point numbers"

@@ -1,10 +1,9 @@
-"""Write a checkpoint as an ONNX file in 8-bit integers, for the light engine of the embedded server.
+"""Write an int8 ONNX file for the light engine.
 
-The graph is built straight from the weights, as the SavedModel is: ``bert`` describes it once, ``products`` and
-``integer`` are the two arithmetics of its products, ``rounding`` finds integers that every processor multiplies
-exactly, ``sample`` turns text into token ids, ``session`` runs graphs, ``calibration`` and ``statistics`` describe what
-the kernels are multiplied by, ``graph`` writes ONNX nodes, ``model`` puts the file together, and ``agreement`` measures
-what the rounding costs.
+The graph is built directly from the weights, as the SavedModel is. ``bert`` defines it, ``products`` computes its
+products in float32 and ``integer`` in int8. ``rounding`` rounds kernels so that every processor's products are exact.
+``sample`` tokenizes text, ``session`` runs graphs, ``calibration`` and ``statistics`` collect statistics of the
+activations. ``graph`` builds ONNX nodes, ``model`` writes the file, and ``agreement`` measures the rounding error.
 """
 
 from export.onnx.agreement import Agreement

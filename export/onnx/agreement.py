@@ -1,7 +1,7 @@
-"""Measure how the light file answers beside its checkpoint in float32, and judge it.
+"""Measure the agreement of the light file with float32.
 
-Both are asked the same two things: what stands at hidden tokens of lines, and the vectors of these lines. All figures
-are of the arithmetic, not of the model: where float32 is wrong, the integers should be wrong in the same way.
+Both predict the masked tokens of the same lines and compute the vectors of these lines. The figures measure the
+arithmetic, not the model: where float32 is wrong, the integers should be wrong in the same way.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,13 @@ from export.onnx.session import FloatModel, batches, feeds, open_session, stack
 from export.progress import Track, untracked
 
 SAME_BEST = 0.97
-"""The least share of masks whose best token must be float32's."""
+"""The minimum share of masks with the same best token as float32."""
 
 LOG_PROBABILITY = 0.08
-"""The largest mean change of the log-probability of float32's best token."""
+"""The maximum mean change in the log-probability of float32's best token."""
 
 COSINE = 0.99
-"""The least mean cosine of a sentence's whitened vectors."""
+"""The minimum mean cosine between both's whitened vectors."""
 
 WHITENING_MEAN, WHITENING_KERNEL = "whitening.mean", "whitening.kernel"
 
@@ -35,18 +35,18 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How a light file answers, beside its checkpoint in float32.
+    """The agreement of a light file with float32.
 
     Attributes:
-        masks: how many tokens were hidden.
-        same_best: the share where both find the same best token.
+        masks: the number of masked tokens.
+        same_best: the share of masks where both have the same best token.
         log_probability: the mean change of the log-probability of float32's best token.
-        whitened_cosine: the mean cosine between both's whitened vectors of a line with hidden tokens.
-        top1_float32: the share where float32 finds the hidden token.
+        whitened_cosine: the mean cosine between both's whitened vectors of a masked line.
+        top1_float32: the share of masks where float32 predicts the original token.
         top1_int8: the same for the light file.
-        loss_float32: the mean of -log(probability) of the hidden token.
+        loss_float32: the mean of -log(probability) of the original token.
         loss_int8: the same for the light file.
-        exact_integers: no product of the file can saturate, so that every processor computes the same integers.
+        exact_integers: whether no product can saturate, so that every processor computes the same integers.
     """
 
     masks: int
@@ -60,7 +60,7 @@ class Agreement:
     exact_integers: bool
 
     def __str__(self) -> str:
-        """Return the figures that the goals are about."""
+        """Return the figures that have goals."""
         return (
             f"the same best token for {self.same_best:.1%} of {self.masks:,} masks, log-probabilities "
             f"{self.log_probability:.3f} off, cosine of whitened vectors {self.whitened_cosine:.3f}"
@@ -68,7 +68,7 @@ class Agreement:
 
     @property
     def shortcomings(self) -> list[str]:
-        """What falls short of the goals, in words; empty if nothing does."""
+        """The missed goals, one sentence each."""
         found = []
         if not self.exact_integers:
             found.append("its integers saturate on processors without VNNI")
@@ -83,15 +83,15 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a checkpoint in float32 answers to a batch of lines with hidden tokens.
+    """A checkpoint's float32 answers to a batch of masked lines.
 
     Attributes:
         inputs: the batch.
-        is_mask: [B, M]; a line with fewer hidden tokens than another has answers that do not count.
-        tokens: the hidden tokens [B, M].
-        best: its best tokens [B, M].
-        log_best: their log-probabilities.
-        log_tokens: the log-probabilities of the hidden tokens.
+        is_mask: [B, M], False for the padding of lines with fewer masks.
+        tokens: the original tokens [B, M].
+        best: the best tokens [B, M].
+        log_best: the log-probabilities of the best tokens.
+        log_tokens: the log-probabilities of the original tokens.
         vectors: the mean vector of each line [B, H].
     """
 
@@ -105,7 +105,7 @@ class Answers:
 
 
 def answer(model: FloatModel, lines: Sequence[Hidden], *, track: Track = untracked) -> list[Answers]:
-    """Ask a checkpoint in float32 what stands at hidden tokens of lines, and for the lines' vectors."""
+    """Return a checkpoint's float32 answers to masked lines."""
     return [
         _answer(model, [lines[number] for number in numbers])
         for numbers in track(list(batches([line.ids.size for line in lines])), "Measuring")
@@ -118,7 +118,7 @@ def _answer(model: FloatModel, batch: Sequence[Hidden]) -> Answers:
     each = np.arange(tokens.shape[1])
     inputs = feeds(
         stack([line.ids for line in batch]),
-        stack([line.masks_first for line in batch]),  # filled up with [CLS], which a mean leaves out
+        stack([line.masks_first for line in batch]),  # padded with [CLS], which the mean excludes
         answers=each.size,
         lengths=np.array([line.ids.size for line in batch], np.int32),
         candidates=tokens,
@@ -127,19 +127,19 @@ def _answer(model: FloatModel, batch: Sequence[Hidden]) -> Answers:
     best, scores, of_tokens, vectors = model.run(names, inputs)
     is_mask = each < masks[:, np.newaxis]
     log_best, log_tokens = _log(scores[..., 0]), _log(of_tokens[:, each, each])
-    # Copied: an array of ONNX Runtime keeps all memory of its session.
+    # Copy, because an array of ONNX Runtime keeps all memory of its session alive.
     return Answers(inputs, is_mask, tokens, best[..., 0].copy(), log_best, log_tokens, vectors.copy())
 
 
 def measure(light: Path, reference: Sequence[Answers]) -> Agreement | None:
-    """Ask a light file what its checkpoint in float32 was asked.
+    """Compare a light file with its checkpoint's float32 answers.
 
     Args:
         light: the file.
         reference: the checkpoint's answers.
 
     Returns:
-        The figures, or None if no line has enough tokens that the checkpoint knows.
+        The agreement, or None if no line has enough known tokens.
     """
     if not reference:
         return None
@@ -148,21 +148,21 @@ def measure(light: Path, reference: Sequence[Answers]) -> Agreement | None:
     session = open_session(light)
     masks: list[Array] = []
     cosines: list[Array] = []
-    for asked in reference:
-        candidates = np.concatenate([asked.best, asked.tokens], axis=1)
+    for expected in reference:
+        candidates = np.concatenate([expected.best, expected.tokens], axis=1)
         names = ["token_ids", "candidate_scores", "whitened"]
-        own_best, scores, own = session.run(names, {**asked.inputs, "candidate_ids": candidates})
-        each = np.arange(asked.tokens.shape[1])
+        own_best, scores, own = session.run(names, {**expected.inputs, "candidate_ids": candidates})
+        each = np.arange(expected.tokens.shape[1])
         rows = [
-            own_best[..., 0] == asked.best,
-            _log(scores[:, each, each]) - asked.log_best,
-            asked.best == asked.tokens,
-            own_best[..., 0] == asked.tokens,
-            asked.log_tokens,
+            own_best[..., 0] == expected.best,
+            _log(scores[:, each, each]) - expected.log_best,
+            expected.best == expected.tokens,
+            own_best[..., 0] == expected.tokens,
+            expected.log_tokens,
             _log(scores[:, each, each.size + each]),
         ]
-        masks.append(np.stack(rows)[:, asked.is_mask])
-        exact = (asked.vectors - mean) @ kernel
+        masks.append(np.stack(rows)[:, expected.is_mask])
+        exact = (expected.vectors - mean) @ kernel
         cosines.append((exact * own).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(own, axis=1))
     same, moved, top1, own_top1, log_tokens, own_log_tokens = np.concatenate(masks, axis=1, dtype=np.float64)
     return Agreement(
@@ -184,7 +184,7 @@ def _log(probabilities: Array) -> Array:
 
 
 def exact_integers(light: Path) -> bool:
-    """Tell whether no integer product of a light file can saturate on any processor."""
+    """Return whether no integer product can saturate on any processor."""
     return not any(may_saturate(product.kernel, byte=product.byte) for product in integer_products(light))
 
 
@@ -193,9 +193,9 @@ class IntegerProduct:
     """An integer product of a light file.
 
     Attributes:
-        inputs: the name of the bytes that come in.
+        inputs: the name of the quantised input.
         kernel: [inputs, outputs].
-        zero: the byte that stands for 0.
+        zero: the zero point of the input.
     """
 
     inputs: str
@@ -204,7 +204,7 @@ class IntegerProduct:
 
     @property
     def byte(self) -> int:
-        """The largest byte that comes in."""
+        """The largest input byte."""
         return PART_BYTE if self.zero == PART_ZERO else BYTE
 
 

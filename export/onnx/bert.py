@@ -1,8 +1,9 @@
-"""BERT for masked language modelling as an ONNX graph (Devlin et al. 2018, https://arxiv.org/abs/1810.04805).
+"""Build BERT for masked language modelling as an ONNX graph.
 
-One graph for all signatures. The last layer runs for ``positions`` alone, the masks of fill_mask or every token for
-features, and the head for the first ``answers`` of them. ONNX Runtime computes all outputs, whichever are fetched: the
-others cost little with 1 answer and 1 candidate.
+The architecture is that of Devlin et al. (2018, https://arxiv.org/abs/1810.04805). One graph serves all signatures. The
+last layer runs only for ``positions`` (the masks for fill_mask, every token for features), and the head only for the
+first ``answers`` of them. ONNX Runtime computes all outputs, even those that are not fetched; these are cheap with 1
+answer and 1 candidate.
 
 | input | shape | |
 |---|---|---|
@@ -12,9 +13,9 @@ others cost little with 1 answer and 1 candidate.
 | ``answers`` | [1] | M, from 1 to P |
 | ``candidate_ids`` | [B, C] | for ``candidate_scores`` |
 
-The T tokens of all sentences lie in one table of rows without padding: a product is one product and not B of them, and
-sentences of any lengths run together at no cost. Attention alone needs slots [S, B], the first token of every sentence,
-then the second, and so on; in that order a row's heads need not be moved for its products (``FusedMatMul``).
+The T tokens of all sentences are packed into one matrix without padding, so that a layer is one product instead of B,
+and mixed lengths cost nothing. Only attention needs padded slots [S, B], with the position first: in this order, its
+products need no transposition of the heads (``FusedMatMul``).
 """
 
 import math
@@ -39,11 +40,11 @@ Types = dict[str, tuple[int, tuple[str | int, ...]]]
 
 _MASKED = float(np.finfo(np.float32).min)
 _HEAD = "cls.predictions"
-_OPERATIONS: dict[Activation, str] = {"gelu_new": "FastGelu", "relu": "Relu"}  # exact GELU is each product's own
+_OPERATIONS: dict[Activation, str] = {"gelu_new": "FastGelu", "relu": "Relu"}  # exact GELU comes from the products
 
 
 def output_types(config: BertConfig, top_k: int) -> Types:
-    """Return ONNX's type and the shape of each output."""
+    """Return the ONNX type and shape of each output."""
     return {
         "token_ids": (TensorProto.INT32, ("B", "M", top_k)),
         "scores": (TensorProto.FLOAT, ("B", "M", top_k)),
@@ -55,7 +56,7 @@ def output_types(config: BertConfig, top_k: int) -> Types:
 
 
 class OnnxBert:
-    """Builds the graph of a checkpoint over one kind of products."""
+    """Builds a checkpoint's graph with float32 or integer products."""
 
     def __init__(self, graph: Graph, products: Products, checkpoint: Checkpoint, top_k: int) -> None:
         self._graph = graph
@@ -68,15 +69,15 @@ class OnnxBert:
         self._length = self._size("input_ids", 1)
         self._picked = self._size("positions", 1)
         self._answers = graph.op("Cast", Value("answers"), to=TensorProto.INT64)
-        self._rows, self._slots = self._places()
+        self._rows, self._slots = self._row_slot_maps()
 
     def outputs(self) -> dict[str, Value]:
-        """Build everything and return the outputs by name."""
+        """Build the graph and return its outputs by name."""
         hidden, attention = self._encode()
         logits = self._predict(hidden)
         probabilities = self._graph.op("Softmax", logits, axis=-1)
         count = self._graph.constant([self._top_k], np.int64)
-        scores, token_ids = self._graph.ops("TopK", self._answerable(probabilities), count, outputs=2, axis=-1)
+        scores, token_ids = self._graph.ops("TopK", self._exclude_unnamed(probabilities), count, outputs=2, axis=-1)
         return {
             "token_ids": self._by_sentence(self._graph.op("Cast", token_ids, to=TensorProto.INT32), self._answers),
             "scores": self._by_sentence(scores, self._answers),
@@ -86,10 +87,13 @@ class OnnxBert:
         }
 
     def _encode(self) -> tuple[Value, Value]:
-        """Return the last hidden states at the positions [P*B, H] and the last attention there [B, P, S]."""
+        """Return the last layer's output and attention at the positions.
+
+        Their shapes are [P*B, H] and [B, P, S].
+        """
         graph = self._graph
         normal = self._embed()
-        unseen = self._unseen()
+        attention_mask = self._attention_mask()
         for number in range(self._config.num_hidden_layers):
             last = number == self._config.num_hidden_layers - 1
             layer = f"bert.encoder.layer.{number}"
@@ -99,7 +103,7 @@ class OnnxBert:
             if last:
                 places = self._rows_of_positions()
                 rows, quantised = graph.op("Gather", rows, places, axis=0), quantised.pick(places)
-            context, attention = self._attend(quantised.apply(query), keys, values, unseen, last=last)
+            context, attention = self._attend(quantised.apply(query), keys, values, attention_mask, last=last)
             output = self._products.apply(context, self._output_layer(layer))
             normal = self._normalise(graph.op("Add", output, rows), f"{layer}.attention.output")
             inner = self._linear(f"{layer}.intermediate.dense")
@@ -110,8 +114,11 @@ class OnnxBert:
             normal = self._normalise(graph.op("Add", narrowed, normal.rows), f"{layer}.output")
         return normal.rows, graph.op("ReduceMean", attention, graph.constant([1], np.int64), keepdims=0)
 
-    def _places(self) -> tuple[Value, Value]:
-        """Return the slot of each row [T], and the row of each slot [S, B]; padding has some row or other."""
+    def _row_slot_maps(self) -> tuple[Value, Value]:
+        """Return the maps between rows and slots.
+
+        They are the slot of each row [T] and the row of each slot [S, B]. Padding slots have an arbitrary row.
+        """
         graph = self._graph
         flat = graph.constant([-1], np.int64)
         axis = graph.constant([1], np.int64)
@@ -142,41 +149,46 @@ class OnnxBert:
         )
         return self._normalise(graph.op("Add", words, places), "bert.embeddings")
 
-    def _unseen(self) -> Value:
-        """Return what is added to the attention's scores [B, 1, 1, S]: 0, and for padding next to minus infinity."""
+    def _attention_mask(self) -> Value:
+        """Return the additive attention mask [B, 1, 1, S]."""
         graph = self._graph
         axes = graph.constant([1, 2, 3], np.int64)
         seen = graph.op("Less", self._range(self._length), graph.op("Unsqueeze", Value("lengths"), axes))
         return graph.op("Where", seen, graph.constant(0), graph.constant(_MASKED))
 
     def _rows_of_positions(self) -> Value:
-        """Return which rows the positions are [P*B]."""
+        """Return the row of each position [P*B]."""
         graph = self._graph
         places = graph.op("Cast", graph.op("Transpose", Value("positions"), perm=[1, 0]), to=TensorProto.INT64)
         return graph.op(
             "Reshape", graph.op("GatherElements", self._slots, places, axis=0), graph.constant([-1], np.int64)
         )
 
-    def _attend(self, query: Value, key: Value, value: Value, unseen: Value, *, last: bool) -> tuple[Value, Value]:
-        """Return the context as rows, and the attention [B, heads, queries, S]."""
+    def _attend(
+        self, query: Value, key: Value, value: Value, attention_mask: Value, *, last: bool
+    ) -> tuple[Value, Value]:
+        """Return the context as rows and the attention.
+
+        The attention's shape is [B, heads, queries, S].
+        """
         graph = self._graph
-        queries = self._by_head(query, self._picked) if last else self._by_head(self._spread(query), self._length)
-        keys, values = (self._by_head(self._spread(rows), self._length) for rows in (key, value))
+        queries = self._by_head(query, self._picked) if last else self._by_head(self._pad_rows(query), self._length)
+        keys, values = (self._by_head(self._pad_rows(rows), self._length) for rows in (key, value))
         scores = graph.op("FusedMatMul", queries, keys, transBatchA=1, transBatchB=1, transB=1)
-        attention = graph.op("Softmax", graph.op("Add", scores, unseen), axis=-1)
+        attention = graph.op("Softmax", graph.op("Add", scores, attention_mask), axis=-1)
         context = graph.op("FusedMatMul", attention, values, transBatchB=1)
         context = self._as_rows(graph.op("Transpose", context, perm=[2, 0, 1, 3]))
         return context if last else graph.op("Gather", context, self._rows, axis=0), attention
 
-    def _spread(self, rows: Value) -> Value:
-        """Return rows [T, H] in their slots [S, B, H]."""
+    def _pad_rows(self, rows: Value) -> Value:
+        """Pad rows [T, H] to slots [S, B, H]."""
         return self._graph.op("Gather", rows, self._slots, axis=0)
 
     def _attention_layers(self, layer: str) -> tuple[Linear, Linear, Linear]:
-        """Return query, key and value.
+        """Return the query, key and value layers.
 
-        The scores' divisor is in the query. A key's bias adds the same to all scores of a query, so it is left out; a
-        value's bias reaches every context whole, since attention adds up to 1, and is part of the output's bias.
+        The divisor of the scores is folded into the query. The key's bias is omitted, because it adds a constant to all
+        scores of a query. The value's bias is folded into the output's bias, because attention sums to 1.
         """
         query, key, value = (self._linear(f"{layer}.attention.self.{part}") for part in ("query", "key", "value"))
         divisor = math.sqrt(self._config.hidden_size // self._config.num_attention_heads)
@@ -204,8 +216,8 @@ class OnnxBert:
         normal = self._normalise(self._activate(transformed), f"{_HEAD}.transform")
         return self._products.unembed(normal.rows, self._weights[f"{_HEAD}.bias"])
 
-    def _answerable(self, probabilities: Value) -> Value:
-        """Return the probabilities, below 0 for tokens without a name, which are never answers."""
+    def _exclude_unnamed(self, probabilities: Value) -> Value:
+        """Exclude unnamed tokens from top-k by a negative probability."""
         if self._named.all():
             return probabilities
         graph = self._graph
@@ -225,7 +237,10 @@ class OnnxBert:
         return self._by_sentence(found, self._answers)
 
     def _features(self, hidden: Value) -> dict[str, Value]:
-        """Return cls and mean [B, H], right where the positions are all of the sentence's."""
+        """Return cls and mean [B, H].
+
+        They are valid only if ``positions`` has every token of the sentence.
+        """
         graph = self._graph
         place = Value("positions")
         last = graph.op("Sub", Value("lengths"), graph.constant(1, np.int32))
@@ -233,7 +248,7 @@ class OnnxBert:
             "And",
             graph.op("Greater", place, graph.constant(0, np.int32)),
             graph.op("Less", place, graph.op("Unsqueeze", last, graph.constant([1], np.int64))),
-        )  # without [CLS] and [SEP]
+        )  # excludes [CLS] and [SEP]
         axis = graph.constant([1], np.int64)
         weights = graph.op("Cast", graph.op("Unsqueeze", inside, graph.constant([2], np.int64)), to=TensorProto.FLOAT)
         total = graph.op("ReduceSum", graph.op("Mul", hidden, weights), axis, keepdims=0)
@@ -257,7 +272,7 @@ class OnnxBert:
         return Normalisation(name, summed, rows, weight, bias, epsilon)
 
     def _by_head(self, rows: Value, length: Value) -> Value:
-        """Return rows as [length, B, heads, size of a head]."""
+        """Reshape rows to [length, B, heads, head size]."""
         heads = self._config.num_attention_heads
         shape = [heads, self._config.hidden_size // heads]
         split = self._graph.op("Concat", length, self._batch, self._graph.constant(shape, np.int64), axis=0)
@@ -267,7 +282,7 @@ class OnnxBert:
         return self._graph.op("Reshape", value, self._graph.constant([-1, self._config.hidden_size], np.int64))
 
     def _by_sentence(self, rows: Value, count: Value) -> Value:
-        """Return rows [count*B, width] as [B, count, width]."""
+        """Reshape rows [count*B, width] to [B, count, width]."""
         shape = self._graph.op("Concat", count, self._batch, self._graph.constant([-1], np.int64), axis=0)
         return self._graph.op("Transpose", self._graph.op("Reshape", rows, shape), perm=[1, 0, 2])
 

@@ -1,4 +1,4 @@
-"""Run a checkpoint in float32 on sample text, once for everything that an export fits or measures."""
+"""Run a checkpoint in float32 on sample text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a checkpoint does in float32.
+    """The results of a float32 run on sample text.
 
     Attributes:
         vectors: the mean vectors of the sentences that the whitening is fitted to [N, H].
-        statistics: of the rows that each product takes, by the name of the layer normalisation or of the layer.
-        answers: to the lines that the light file is measured by.
+        statistics: of each product's input rows, by the name of the layer normalisation or of the layer.
+        answers: the answers to the held-out lines, to measure the light file.
     """
 
     vectors: Array
@@ -35,8 +35,8 @@ def calibrate(checkpoint: Checkpoint, lines: SampleLines, *, track: Track = untr
     """Run a checkpoint in float32 over the sample.
 
     Args:
-        checkpoint: the weights, each read once.
-        lines: of text.
+        checkpoint: the checkpoint, each of whose weights is read once.
+        lines: the sample text.
         track: shows the progress.
     """
     model = FloatModel(checkpoint)
@@ -66,6 +66,6 @@ def _batches(lines: Sequence[Ids]) -> list[list[int]]:
 
 
 def _whole(lines: Sequence[Ids], numbers: Sequence[int]) -> dict[str, Ids]:
-    """Return the graph's inputs for lines of one length, every position in order."""
+    """Return the graph's inputs for lines of equal length."""
     ids = stack([lines[number] for number in numbers])
     return feeds(ids, np.tile(np.arange(ids.shape[1], dtype=np.int32), (len(ids), 1)))

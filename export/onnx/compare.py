@@ -1,4 +1,7 @@
-"""Measure what 8-bit integers cost on text: ``python -m export.onnx.compare models/bert_mlm/1 --text FILE``."""
+"""Compare a light file with float32 on text.
+
+python -m export.onnx.compare models/bert_mlm/1 --text FILE
+"""
 
 import argparse
 import sys
@@ -18,22 +21,22 @@ from export.onnx.session import FloatModel
 from export.source import find_checkpoint
 
 HELD_OUT = Path(__file__).parents[2] / "models/demo/text/heldout.txt"
-"""Lines that no part of ``models/demo`` and of an export was fitted to."""
+"""Text that neither ``models/demo`` nor an export was fitted to."""
 
 KNOWN_SHARE = 0.5
-"""The least share of a text's tokens that a checkpoint must know for the text to judge it by."""
+"""The minimum share of known tokens in a text used for the comparison."""
 
 
 def compare(version: Path, checkpoint: Path, text: Path) -> Agreement | None:
-    """Compare a version's light file with its checkpoint in float32, on text.
+    """Compare a version's light file with float32 on text.
 
     Args:
         version: the version's folder.
-        checkpoint: the folder of the checkpoint that it was made from.
-        text: lines of text; what stands before a tab is left out.
+        checkpoint: the folder of its checkpoint.
+        text: a file with lines of text; anything up to a tab is ignored.
 
     Returns:
-        The agreement; None where the text says nothing, since the checkpoint's vocabulary does not have half of it.
+        The agreement, or None if the vocabulary covers too little of the text (``KNOWN_SHARE``).
 
     Raises:
         SampleError: the text is not UTF-8.
@@ -44,6 +47,7 @@ def compare(version: Path, checkpoint: Path, text: Path) -> Agreement | None:
     except UnicodeDecodeError as error:
         msg = f"{text} is not UTF-8: {error}"
         raise SampleError(msg) from error
+    # heldout.txt has the source and a tab before each line.
     lines = [line.rpartition("\t")[2] for line in content.splitlines()]
     encoded = token_ids(loaded, lines)
     unknown = loaded.vocabulary.index("[UNK]")
@@ -54,13 +58,15 @@ def compare(version: Path, checkpoint: Path, text: Path) -> Agreement | None:
 
 
 def verify_light(version: Path, checkpoint: Path, text: Path) -> str:
-    """Compare a version's light file as `compare` does, record the figures in its manifest and judge them.
+    """Compare a version's light file and record the figures.
+
+    The figures are written into the version's manifest.
 
     Returns:
-        What was found, in a sentence.
+        The result in one sentence.
 
     Raises:
-        ParityError: it falls short of a goal of ``export.onnx.agreement``.
+        ParityError: the light file misses a goal of ``export.onnx.agreement``.
     """
     agreement = compare(version, checkpoint, text)
     if agreement is None:
@@ -73,7 +79,10 @@ def verify_light(version: Path, checkpoint: Path, text: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare a version's light file with its checkpoint in float32, on text; exit with 1 below the goals."""
+    """Compare a version's light file with float32.
+
+    Exit with 1 if a goal is missed.
+    """
     parser = argparse.ArgumentParser(prog="python -m export.onnx.compare", description=main.__doc__)
     parser.add_argument("version", type=Path, help="the exported version's folder")
     parser.add_argument("--text", type=Path, default=HELD_OUT, help="lines of text")

@@ -1,4 +1,4 @@
-"""Write an ONNX graph node by node."""
+"""Build an ONNX graph node by node."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ _CONTRIB = {"FastGelu", "FusedMatMul", "MatMulIntegerToFloat"}
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The name of a value in the graph, the output of a node or a constant."""
+    """The name of a node's output or of a constant."""
 
     name: str
 
 
 class Graph:
-    """Nodes in order, and the constants that they use.
+    """The nodes of a graph in order, with their constants.
 
     Attributes:
-        parameters: what `parameter` was given, by name: to be passed to each run beside the inputs.
+        parameters: the arrays added by `parameter`, by name; pass them to each run as inputs.
     """
 
     def __init__(self) -> None:
@@ -36,24 +36,30 @@ class Graph:
         self.parameters: dict[str, NDArray[np.float32]] = {}
 
     def constant(self, value: object, dtype: type[np.generic] = np.float32) -> Value:
-        """Return a small constant; equal ones are kept once."""
+        """Return a small constant, deduplicated by value."""
         array = np.asarray(value, dtype)
         written = f"{array.dtype}{array.tolist()}"
         return self.weight(written, array)
 
     def weight(self, name: str, array: NDArray[Any]) -> Value:
-        """Return a constant under a name of its own; a name that is there already stands for the same array."""
+        """Return a named constant.
+
+        Pass the same array whenever a name is used again.
+        """
         if name not in self._constants:
             self._constants[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
         return Value(name)
 
     def parameter(self, name: str, array: NDArray[np.float32]) -> Value:
-        """Return an array that the graph takes as an input, so that the model holds no copy of it."""
+        """Add an array as a graph input, without a copy."""
         self.parameters.setdefault(name, np.asarray(array, order="C"))
         return Value(name)
 
     def op(self, kind: str, *inputs: Value | None, **attributes: Any) -> Value:
-        """Add a node and return its output; None leaves out an optional input."""
+        """Add a node and return its output.
+
+        None omits an optional input.
+        """
         return self.ops(kind, *inputs, outputs=1, **attributes)[0]
 
     def ops(self, kind: str, *inputs: Value | None, outputs: int, **attributes: Any) -> list[Value]:
@@ -73,7 +79,7 @@ class Graph:
         return made
 
     def name(self, value: Value, name: str) -> None:
-        """Make a value known under a name, as the outputs of a graph are."""
+        """Name a value as an output of the graph."""
         self._nodes.append(helper.make_node("Identity", [value.name], [name], name=name))
 
     def model(
@@ -81,10 +87,10 @@ class Graph:
         inputs: Mapping[str, Sequence[str | int]],
         outputs: Mapping[str, tuple[int, Sequence[str | int]]],
     ) -> onnx.ModelProto:
-        """Return the whole model, which takes the constants over.
+        """Return the model and move the constants into it.
 
         Args:
-            inputs: the shape of each int32 input, unknown sizes as words.
+            inputs: the shape of each int32 input, with dynamic sizes as strings.
             outputs: ONNX type and shape of each output.
         """
         parameters = {name: array.shape for name, array in self.parameters.items()}
@@ -100,6 +106,6 @@ class Graph:
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_MICROSOFT, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="export.onnx")
-        for name in list(self._constants):  # one by one: ONNX copies what it is given
+        for name in list(self._constants):  # one by one, because ONNX copies each
             model.graph.initializer.append(self._constants.pop(name))
         return model

@@ -1,18 +1,18 @@
-"""The matrix products of the graph in 8-bit integers.
+"""Quantise the graph's matrix products to 8-bit integers.
 
-Nearly all the time of BERT goes into products of activations with weights. ``Integer`` runs them as uint8 x int8, which
-a processor with VNNI does nearly four times as fast as float32, on a quarter of the memory:
+BERT spends nearly all its time in products of activations with weights. ``Integer`` runs them as uint8 x int8, which a
+processor with VNNI computes nearly four times as fast as float32, in a quarter of the memory:
 
-- weights have one scale for each output and are rounded so that no processor saturates (``rounding``);
-- the output of a layer normalisation has one scale, fixed at export from sample text, after each column has been moved
-  to the middle of its range (Outlier Suppression+, Wei et al. 2023, https://arxiv.org/abs/2304.09145) and outliers have
+- weights have one scale per output and are rounded so that no processor saturates (``rounding``);
+- the output of a layer normalisation has one static scale, calibrated on sample text. Each column is first shifted to
+  the middle of its range (Outlier Suppression+, Wei et al. 2023, https://arxiv.org/abs/2304.09145), and outliers are
   moved from the activations' columns into the weights' rows (SmoothQuant, Xiao et al. 2022,
   https://arxiv.org/abs/2211.10438);
-- all other activations have one scale for each token, computed at run time from its largest value;
-- the head, which runs for the masks alone, takes each row in two parts of 7 bits; the second is what the first loses.
+- all other activations have one dynamic scale per token, computed at run time from its largest value;
+- the head, which runs only for the masks, splits each row into two 7-bit parts, a coarse value and its remainder.
 
-No scale depends on the other rows of a batch, so a sentence gets the same answer alone and in company. (ONNX Runtime's
-own dynamic quantisation has one scale for a whole tensor: it takes the same time, but mixes the sentences of a batch.)
+No scale depends on the other rows of a batch, so batching does not change a sentence's answer. (ONNX Runtime's own
+dynamic quantisation has one scale per tensor: it takes the same time, but mixes the sentences of a batch.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,30 +28,30 @@ from export.onnx.rounding import BYTE, round_kernel
 from export.onnx.statistics import Statistics
 
 SMOOTHING = 0.8
-"""How much of an outlier moves from the activations into the weights: SmoothQuant's alpha.
+"""SmoothQuant's alpha, the share of an outlier that moves from the activations into the weights.
 
-More than the paper's 0.5, since the weights' rounding is compensated and the activations' is not."""
+Higher than the paper's 0.5, because the rounding of weights is compensated and that of activations is not."""
 
 PART_ZERO = 64
-"""The byte that stands for 0 in a part of 7 bits."""
+"""The zero point of a 7-bit part."""
 
 PART_BYTE = 127
-"""The largest byte of such a part."""
+"""The largest byte of a 7-bit part."""
 
 _LARGEST = 127
-_ZERO = 128  # the byte that stands for 0
+_ZERO = 128  # zero point
 _PART_LARGEST = 63
-_GELU_ZERO = 16  # the same after a GELU, which never falls below -0.17: more steps are left for what is positive
+_GELU_ZERO = 16  # zero point after a GELU, whose minimum of -0.17 leaves more steps for positive values
 _GELU_LOWEST = 0.17
 
 
 class Integer:
-    """Products in 8-bit integers.
+    """Adds products in 8-bit integers to a graph.
 
     Args:
-        graph: where the nodes go.
-        embeddings: a row for each token; in int8 they are both the first layer's table and the last one's kernel.
-        statistics: of the rows that each product takes, by the name of the layer normalisation or of the layer.
+        graph: the graph that the nodes are added to.
+        embeddings: a row for each token; in int8 they are both the first layer's table and the last layer's kernel.
+        statistics: of each product's input rows, by the name of the layer normalisation or of the layer.
     """
 
     def __init__(self, graph: Graph, embeddings: Array, statistics: Mapping[str, Statistics]) -> None:
@@ -72,17 +72,18 @@ class Integer:
     def unembed(self, rows: Value, bias: Array) -> Value:
         """Return the products of rows with each token's embedding."""
         graph = self._graph
-        kernel = graph.op("Transpose", self._embeddings, perm=[1, 0])  # done once, when the model is loaded
+        kernel = graph.op("Transpose", self._embeddings, perm=[1, 0])  # constant-folded when the model is loaded
         scales = graph.op("Reshape", self._embedding_scales, graph.constant([-1], np.int64))
-        product = self._in_parts(rows, kernel, scales)
+        product = self._two_part_product(rows, kernel, scales)
         return self._biased(product, TOKENS, bias, self._lost)
 
     def normalised(self, normal: Normalisation, layers: Sequence[Linear]) -> "_IntegerRows":
-        """Quantise the rows of a layer normalisation once for all layers that follow.
+        """Quantise a layer normalisation's rows once for all following layers.
 
-        The columns' middles and factors are the weight and the bias of a second layer normalisation.
+        The shift and the smoothing factors of the columns are folded into a second layer normalisation.
         """
         graph, found = self._graph, self._statistics[normal.name]
+        # Outlier Suppression+ shifts each column to the middle of its range; SmoothQuant divides it by ``smooth``.
         middle: Array = (found.low + found.high) / np.float32(2)
         reach = np.maximum(found.high - middle, 1e-5)
         weights = np.maximum(np.max([np.abs(layer.kernel).max(axis=1) for layer in layers], axis=0), 1e-5)
@@ -101,29 +102,32 @@ class Integer:
         return _IntegerRows(graph, quantised, scale, smooth, middle, found.mean, kernels)
 
     def apply(self, rows: Value, layer: Linear, *, after_gelu: bool = False) -> Value:
-        """Quantise each row by its own scale, and apply a layer."""
+        """Apply a layer to rows quantised by their own scales."""
         found = self._statistics[layer.name]
         steps = BYTE - _GELU_ZERO if after_gelu else _LARGEST
         kernel, scales, lost = _rounded(self._graph, layer, found.covariance(step=found.peak / steps))
-        product = self._by_row(rows, kernel, scales, after_gelu=after_gelu)
+        product = self._per_row_product(rows, kernel, scales, after_gelu=after_gelu)
         return self._biased(product, layer.name, layer.bias, found.mean @ lost)
 
     def apply_precisely(self, rows: Value, layer: Linear) -> Value:
-        """Quantise each row in two parts, and apply a layer.
+        """Quantise each row in two parts and apply a layer.
 
-        To read the kernel is what a product of few rows costs, so twice as many take hardly longer.
+        A product of few rows is bound by reading the kernel, so twice as many rows take hardly longer.
         """
         found = self._statistics[layer.name]
         step = found.peak / _PART_LARGEST / (2 * _PART_LARGEST)
         kernel, scales, lost = _rounded(self._graph, layer, found.covariance(step=step), byte=PART_BYTE)
-        product = self._in_parts(rows, kernel, scales)
+        product = self._two_part_product(rows, kernel, scales)
         return self._biased(product, layer.name, layer.bias, found.mean @ lost)
 
     def gelu(self, rows: Value) -> Value:
-        """Return the Gaussian error linear units by tanh: 2 % of all time faster, and 0.0005 off at most."""
+        """Return GELU approximated by tanh.
+
+        This saves 2 % of the total time; the error is at most 0.0005.
+        """
         return self._graph.op("FastGelu", rows)
 
-    def _by_row(self, rows: Value, kernel: Value, scales: Value, *, after_gelu: bool) -> Value:
+    def _per_row_product(self, rows: Value, kernel: Value, scales: Value, *, after_gelu: bool) -> Value:
         graph = self._graph
         last = graph.constant([-1], np.int64)
         if after_gelu:
@@ -140,15 +144,16 @@ class Integer:
         product = graph.op("MatMulIntegerToFloat", quantised, kernel, graph.constant(1), scales, zero)
         return graph.op("Mul", product, scale)
 
-    def _in_parts(self, rows: Value, kernel: Value, scales: Value) -> Value:
+    def _two_part_product(self, rows: Value, kernel: Value, scales: Value) -> Value:
         graph = self._graph
         last = graph.constant([-1], np.int64)
         largest = graph.op("ReduceMax", graph.op("Abs", rows), last)
         scale = graph.op("Max", graph.op("Mul", largest, graph.constant(1 / _PART_LARGEST)), graph.constant(1e-9))
-        fine = graph.op("Mul", scale, graph.constant(1 / (2 * _PART_LARGEST)))  # what is lost is half a step at most
+        fine = graph.op("Mul", scale, graph.constant(1 / (2 * _PART_LARGEST)))  # the remainder is at most half a step
         zero = graph.constant(PART_ZERO, np.uint8)
         each, each_fine = (graph.op("Squeeze", value, last) for value in (scale, fine))
         zeros = graph.op("Expand", zero, graph.op("Shape", each))
+        # Both parts run as rows of one product, which reads the kernel once.
         coarse = graph.op("QuantizeLinear", rows, each, zeros, axis=0)
         lost = graph.op("Sub", rows, graph.op("DequantizeLinear", coarse, each, zeros, axis=0))
         parts = graph.op("Concat", coarse, graph.op("QuantizeLinear", lost, each_fine, zeros, axis=0), axis=0)
@@ -158,7 +163,7 @@ class Integer:
         return graph.op("Add", *halves)
 
     def _biased(self, product: Value, name: str, bias: Array | None, lost: Array) -> Value:
-        """Add a bias and the mean of what the rounding of the kernel takes away."""
+        """Add a bias and the kernel's mean rounding error."""
         total = lost if bias is None else bias + lost
         return self._graph.op("Add", product, self._graph.weight(f"{name}.bias", total))
 
@@ -183,6 +188,7 @@ class _IntegerRows:
         graph = self.graph
         integers, scales = self.kernels[layer.name]
         lost = layer.kernel * self.smooth[:, np.newaxis] - integers * scales
+        # The bias restores the shift and adds the mean rounding error of the kernel.
         bias = (0 if layer.bias is None else layer.bias) + self.middle @ layer.kernel
         bias += (self.mean - self.middle) / self.smooth @ lost
         return graph.op(
@@ -198,7 +204,10 @@ class _IntegerRows:
 
 
 def _round_smoothed(layers: Sequence[Linear], smooth: Array, covariance: Array) -> dict[str, Rounded]:
-    """Round the kernels of layers that take the same rows, as one kernel: outputs do not depend on each other."""
+    """Round the kernels of several layers as one.
+
+    The layers have the same input. The result is the same, since outputs are rounded independently.
+    """
     together = np.concatenate([layer.kernel for layer in layers], axis=1) * smooth[:, np.newaxis]
     integers, scales = round_kernel(together, covariance)
     ends = np.cumsum([layer.kernel.shape[1] for layer in layers])[:-1]
@@ -207,7 +216,7 @@ def _round_smoothed(layers: Sequence[Linear], smooth: Array, covariance: Array) 
 
 
 def _rounded(graph: Graph, layer: Linear, covariance: Array, *, byte: int = BYTE) -> tuple[Value, Value, Array]:
-    """Return a layer's kernel in int8, the scale of each of its outputs, and what the rounding has taken away."""
+    """Return a layer's int8 kernel, output scales and rounding error."""
     integers, scales = round_kernel(layer.kernel, covariance, byte=byte)
     return (
         graph.weight(f"{layer.name}.kernel", integers),

@@ -1,4 +1,4 @@
-"""Put the light engine's file together: the graph, what a server must know, and how true it is."""
+"""Write the light engine's ONNX file and measure it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ from export.whitening import Whitening
 
 ONNX_FILE = "assets.extra/model.int8.onnx"
 SIGNATURES = ("fill_mask", "score_tokens", "features", "explain", "tokenizer")
-"""The signatures that the file answers: all but ``serving_default``, whose logits no light service sends."""
+"""The signatures of the light file. It omits ``serving_default``, whose logits the light engine does not serve."""
 
 
 def write_onnx(
@@ -27,27 +27,26 @@ def write_onnx(
     *,
     top_k: int,
 ) -> Agreement | None:
-    """Write a checkpoint in 8-bit integers and measure how it answers beside float32.
+    """Write a checkpoint in 8-bit integers and measure it.
 
     Args:
         path: the file.
-        checkpoint: the weights, each read once.
-        calibration: what the checkpoint does in float32.
-        whitening: of the sentence vectors; it stays in float32.
-        top_k: how many answers there are for each mask, at most.
+        checkpoint: the checkpoint, each of whose weights is read once.
+        calibration: the results of the float32 run.
+        whitening: of the sentence vectors, stored in float32.
+        top_k: the maximum number of answers for each mask.
 
     Returns:
-        The agreement on sentences that the integers were not fitted to; None if the checkpoint knows too few of their
-        tokens.
+        The agreement with float32 on held-out sentences, or None if too few of their tokens are known.
     """
     onnx.save(_build(checkpoint, calibration.statistics, whitening, top_k), path)
     return measure(path, calibration.answers)
 
 
 def add_metadata(path: Path, metadata: Mapping[str, str]) -> None:
-    """Add what a server must know to a finished file.
+    """Append metadata for the server to a finished file.
 
-    Messages of Protocol Buffers merge by concatenation, so the weights need not be read again
+    Protocol Buffers messages merge by concatenation, so the weights are not read again
     (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
     """
     addition = onnx.ModelProto()

@@ -1,7 +1,7 @@
-"""Compare the signatures of a light file with transformers' own model on a few sentences.
+"""Compare a light file's signatures with transformers' model.
 
-``export.onnx.agreement`` measures the best tokens and the whitened vectors on text. This compares what it leaves out:
-the tokenizer, the other vectors, the attention, and that ``fill_mask`` and ``score_tokens`` agree with each other.
+``export.onnx.agreement`` measures the best tokens and the whitened vectors on text. This module compares the tokenizer,
+the other vectors, the attention, and the scores of ``fill_mask`` with those of ``score_tokens``.
 """
 
 import json
@@ -19,23 +19,23 @@ from export.onnx.session import feeds, open_session
 from export.reference import ReferenceAnswer
 
 FEATURES = 0.99
-"""The least mean cosine of sentence vectors, as for whitened ones."""
+"""The minimum mean cosine of sentence vectors, as for whitened ones."""
 
 ATTENTION = 0.05
-"""The largest mean share of a mask's attention that may move to other tokens."""
+"""The maximum mean share of a mask's attention that moves to other tokens."""
 
-_SAME = 1e-6  # the same probability by two signatures
+_SAME = 1e-6  # tolerance between the probabilities of two signatures
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class LightParity:
-    """How far a light file's vectors and attention are from the original's.
+    """The differences of a light file from the original.
 
     Attributes:
-        features: the mean cosine of the sentences' ``cls`` or ``mean`` vectors, whichever is less.
-        explain: the mean share of a mask's attention that is on other tokens (the total variation distance).
+        features: the lower of the mean cosines of the ``cls`` and the ``mean`` vectors.
+        explain: the mean total variation distance of a mask's attention.
     """
 
     features: float
@@ -50,12 +50,12 @@ def compare_light(
     Args:
         version: the version's folder.
         references: the original's answers to sentences with masks.
-        vocabulary: what the SavedModel's ``tokenizer`` signature returns as ``vocab``.
-        config: what it returns as ``config``.
+        vocabulary: ``vocab`` of the SavedModel's ``tokenizer`` signature.
+        config: ``config`` of the same signature.
 
     Raises:
-        ParityError: the light file has another tokenizer, its signatures contradict each other, or its answers are
-            beyond ``FEATURES`` or ``ATTENTION``.
+        ParityError: the light file has another tokenizer, its signatures disagree, or its answers miss ``FEATURES`` or
+            ``ATTENTION``.
     """
     session = open_session(version / ONNX_FILE)
     _check_tokenizer(version, session, vocabulary, config)
@@ -69,7 +69,7 @@ def compare_light(
             msg = f"{version}'s light file gives a token one probability in fill_mask and another in score_tokens"
             raise ParityError(msg)
     parity = LightParity(float(np.mean(cosines, axis=0).min()), float(np.mean(moved)))
-    # Written so that NaN fails.
+    # `not >=` instead of `<`, so that NaN fails.
     if not (parity.features >= FEATURES and parity.explain <= ATTENTION):
         msg = (
             f"{version}'s light file differs: cosine of sentence vectors {parity.features:.3f} (at least {FEATURES}), "
@@ -91,9 +91,9 @@ def _check_tokenizer(version: Path, session: Any, vocabulary: bytes, config: byt
 
 
 def _ask(session: Any, reference: ReferenceAnswer) -> dict[str, NDArray[Any]]:
-    """Return what the light file answers to one sentence, without the dimension of the batch.
+    """Return the light file's answers to one sentence, unbatched.
 
-    The candidates are fill_mask's own answers, in the order of their ids.
+    The candidates are the answers of fill_mask, sorted by id.
     """
     ids, masks = reference.ids[None], reference.masks[None]
     answers = masks.size

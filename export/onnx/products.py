@@ -1,6 +1,6 @@
-"""The matrix products of the graph: what they are applied to, and how they run in float32.
+"""Define matrix products and implement them in float32.
 
-``Float`` is the reference, and remembers the rows that ``export.onnx.integer`` needs the statistics of.
+``Float`` is the reference. It records the inputs of each product, from which ``export.onnx.integer`` gets statistics.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,10 @@ TOKENS = "tokens"
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A linear layer: its name, its kernel [inputs, outputs] and, unless it can be left out, its bias [outputs]."""
+    """A linear layer.
+
+    The kernel is [inputs, outputs], the optional bias [outputs].
+    """
 
     name: str
     kernel: Array
@@ -29,7 +32,10 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """A layer normalisation: its name, input, output, weight and bias [width], and what is added to the variance."""
+    """A layer normalisation with its input, output and weights.
+
+    Weight and bias are [width].
+    """
 
     name: str
     summed: Value
@@ -40,22 +46,22 @@ class Normalisation:
 
 
 class Products(Protocol):
-    """Applies linear layers to rows [R, inputs], and the embeddings to token ids and back."""
+    """Applies linear layers to rows and embeds token ids."""
 
     def embed(self, token_ids: Value) -> Value:
-        """Return the embeddings of token ids, one more dimension at the end."""
+        """Return token embeddings in a new last dimension."""
 
     def unembed(self, rows: Value, bias: Array) -> Value:
-        """Return the products of rows with each token's embedding, and a bias for each token."""
+        """Return the products with each token's embedding, plus bias."""
 
     def normalised(self, normal: Normalisation, layers: Sequence[Linear]) -> "NormalisedRows":
-        """Take the rows of a layer normalisation; layers are all that will be applied."""
+        """Prepare a layer normalisation's rows for the following layers."""
 
     def apply(self, rows: Value, layer: Linear, *, after_gelu: bool = False) -> Value:
-        """Apply a layer to any other rows."""
+        """Apply a layer to rows that no layer normalisation returned."""
 
     def apply_precisely(self, rows: Value, layer: Linear) -> Value:
-        """Apply a layer to rows so few that what they cost is to read the kernel."""
+        """Apply a layer to few rows at higher precision."""
 
     def gelu(self, rows: Value) -> Value:
         """Return the Gaussian error linear units (Hendrycks and Gimpel, 2016)."""
@@ -72,15 +78,15 @@ class NormalisedRows(Protocol):
 
 
 class Float:
-    """Products in float32; remembers the rows whose statistics ``Integer`` needs.
+    """Adds float32 products to a graph and records their inputs.
 
     Args:
-        graph: where the nodes go.
+        graph: the graph that the nodes are added to.
         embeddings: a row for each token.
 
     Attributes:
-        observed: the rows that a product takes, by the name of the layer normalisation or of the layer.
-        observed_at_masks: the same for the head, which runs for the masks alone.
+        observed: each product's input rows, by the name of the layer normalisation or of the layer.
+        observed_at_masks: the same for the head, which runs only for the masks.
     """
 
     def __init__(self, graph: Graph, embeddings: Array) -> None:
@@ -100,7 +106,7 @@ class Float:
         return graph.op("Gemm", rows, self._embeddings, graph.weight(f"{TOKENS}.bias", bias), transB=1)
 
     def normalised(self, normal: Normalisation, _: Sequence[Linear]) -> "_FloatRows":
-        """Take the rows of a layer normalisation."""
+        """Prepare a layer normalisation's rows for the following layers."""
         self.observed[normal.name] = normal.rows
         return _FloatRows(self._graph, normal.rows)
 
@@ -132,7 +138,7 @@ class _FloatRows:
 
 
 def _apply_float(graph: Graph, rows: Value, layer: Linear) -> Value:
-    # Outputs first, as checkpoints keep a kernel: nothing is copied.
+    # [outputs, inputs], the layout of the checkpoint, avoids a copy.
     kernel = graph.parameter(f"{layer.name}.kernel", layer.kernel.T)
     bias = None if layer.bias is None else graph.weight(f"{layer.name}.bias", layer.bias)
     return graph.op("Gemm", rows, kernel, bias, transB=1)

@@ -1,4 +1,4 @@
-"""Turn sample text into the token ids that an export reads: whole, joined to long lines, with hidden tokens."""
+"""Tokenize, join and mask the sample text of an export."""
 
 import contextlib
 import math
@@ -16,16 +16,16 @@ from export.errors import CheckpointError, SampleError
 from export.whitening import SAMPLE, SENTENCES, SampleText, read_sample
 
 JOINED = 64
-"""How many sentences are joined to long lines."""
+"""The number of sentences that are joined to long lines."""
 
 COMPARED = 64
-"""How many sentences are kept to measure the light file."""
+"""The number of sentences that are held out to measure the light file."""
 
 JOINED_HIDDEN = 0.3
-"""How many tokens of a long line are hidden: the head sees the masks of these lines alone."""
+"""The share of masked tokens in a long line. Only these masks calibrate the head."""
 
 HIDDEN_SHARE = 0.15
-"""How many of a line's tokens are hidden, as in BERT's own training."""
+"""The share of masked tokens in other lines, as in BERT's pretraining."""
 
 Ids = NDArray[np.int32]
 
@@ -35,9 +35,9 @@ class Hidden:
     """A line with some of its tokens replaced by [MASK].
 
     Attributes:
-        ids: the line's tokens as the model reads them [S].
-        positions: where the masks are [M].
-        tokens: what was there [M].
+        ids: the line's token ids with masks [S].
+        positions: the positions of the masks [M].
+        tokens: the original tokens at the masks [M].
     """
 
     ids: Ids
@@ -46,20 +46,20 @@ class Hidden:
 
     @property
     def masks_first(self) -> Ids:
-        """All positions of the line, those of the masks first."""
+        """All positions of the line, the masks first."""
         others = np.setdiff1d(np.arange(self.ids.size, dtype=np.int32), self.positions)
         return np.concatenate([self.positions, others])
 
 
 @dataclass(frozen=True, slots=True)
 class SampleLines:
-    """The sample text of an export, dealt out.
+    """The sample text of an export, split by use.
 
     Attributes:
-        whole: sentences; the whitening is fitted to them unless there are ``own``, and the integers are.
-        own: sentences of the user's text, which the whitening is fitted to.
-        joined: lines of the longest input; the integers are fitted to them, for all positions and for the head.
-        compared: lines that measure the light file, which is fitted to none of them.
+        whole: sentences that calibrate the integers, and the whitening unless there are ``own``.
+        own: sentences of the user's text, which calibrate the whitening.
+        joined: lines of maximum length, which calibrate the integers at all positions and in the head.
+        compared: held-out lines to measure the light file.
     """
 
     whole: Sequence[Ids]
@@ -69,7 +69,7 @@ class SampleLines:
 
     @classmethod
     def read(cls, checkpoint: Checkpoint, text: SampleText) -> "SampleLines":
-        """Tokenize the sample that ships and, if it is another one, the text for the whitening.
+        """Tokenize the built-in sample and the user's text, if any.
 
         Raises:
             CheckpointError: the checkpoint's inputs are too short for the sample.
@@ -109,12 +109,12 @@ def _own_lines(checkpoint: Checkpoint, text: SampleText) -> list[Ids]:
 
 
 def encode_lines(checkpoint: Checkpoint, lines: Iterable[str], *, masks: bool = True) -> Iterator[Encoded]:
-    """Yield lines as this checkpoint's tokenizer cuts them, without those longer than it reads.
+    """Tokenize lines and skip those that are too long.
 
     Args:
-        checkpoint: whose tokenizer.
-        lines: of text.
-        masks: leave out lines without a [MASK] too.
+        checkpoint: the checkpoint with the tokenizer.
+        lines: lines of text.
+        masks: skip lines without a [MASK] too.
     """
     tokenizer = Tokenizer(Vocabulary.parse("\n".join(checkpoint.vocabulary).encode()), checkpoint.tokenizer)
     for line in lines:
@@ -123,16 +123,16 @@ def encode_lines(checkpoint: Checkpoint, lines: Iterable[str], *, masks: bool = 
 
 
 def token_ids(checkpoint: Checkpoint, lines: Iterable[str]) -> list[Ids]:
-    """Return the token ids of the lines that the checkpoint can read."""
+    """Return the token ids of all readable lines."""
     return [np.array(line.input_ids, np.int32) for line in encode_lines(checkpoint, lines, masks=False)]
 
 
 def join(lines: Sequence[Ids], longest: int) -> list[Ids]:
-    """Join lines to as few as possible that are no longer than the longest input: all positions are needed."""
+    """Join lines to maximum length, to cover all positions."""
     joined = [lines[0]] if lines else []
     for line in lines[1:]:
         if joined[-1].size + line.size - 2 <= longest:
-            joined[-1] = np.concatenate([joined[-1][:-1], line[1:]])  # without the [SEP] and the [CLS] in between
+            joined[-1] = np.concatenate([joined[-1][:-1], line[1:]])  # drop the inner [SEP] and [CLS]
         else:
             joined.append(line)
     return joined
@@ -146,14 +146,14 @@ def hide(
     unknown: bool = False,
     seed: int = 0,
 ) -> Iterator[Hidden]:
-    """Hide tokens of each line that is long enough.
+    """Mask random tokens of each line that is long enough.
 
     Args:
         lines: token ids.
-        checkpoint: whose vocabulary; special tokens have the lowest ids, up to [MASK]'s, and are not hidden.
-        share: how many of its tokens.
-        unknown: hide [UNK] too, and one token at least.
-        seed: which tokens.
+        checkpoint: the checkpoint with the vocabulary. Special tokens, with ids up to [MASK]'s, are not masked.
+        share: the share of tokens to mask.
+        unknown: mask [UNK] too, and at least one token.
+        seed: the seed of the random choice.
     """
     mask = checkpoint.vocabulary.index("[MASK]")
     random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Run graphs with ONNX Runtime: the light file, and its checkpoint in float32."""
+"""Run the light file and float32 graphs with ONNX Runtime."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ from export.onnx.graph import Graph
 from export.onnx.products import Float
 from export.onnx.sample import Ids
 
-_ROWS = 512  # tokens that run at once: larger products are no faster, and take more memory
+_ROWS = 512  # tokens per batch; larger products are no faster and take more memory
 
 Array = NDArray[np.float32]
 
 
 class Session(Protocol):
-    """What answers with the outputs of a graph."""
+    """A session that runs a graph."""
 
     def run(self, names: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Return the named outputs."""
@@ -30,15 +30,15 @@ class Session(Protocol):
 class FloatModel:
     """A checkpoint in float32.
 
-    Its weights are inputs of the graph: neither the graph nor ONNX Runtime holds a copy of them.
+    Its weights are inputs of the graph, so that neither the graph nor ONNX Runtime holds a copy of them.
 
     Args:
-        checkpoint: the weights, each read once.
-        top_k: how many answers there are for each mask.
+        checkpoint: the checkpoint, each of whose weights is read once.
+        top_k: the number of answers for each mask.
 
     Attributes:
-        observed: the names under which ``run`` gives the inputs of the products.
-        observed_at_masks: the same for the head, which runs for the masks alone.
+        observed: the output names of the products' inputs.
+        observed_at_masks: the same for the head, which runs only for the masks.
     """
 
     def __init__(self, checkpoint: Checkpoint, top_k: int = 1) -> None:
@@ -64,7 +64,7 @@ class FloatModel:
 def open_session(model: bytes | Path) -> ort.InferenceSession:
     """Return a session of ONNX Runtime on the CPU."""
     options = ort.SessionOptions()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # between runs, Python computes
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # Python computes between runs
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
@@ -76,8 +76,8 @@ def feeds(
     Args:
         ids: [B, S].
         positions: [B, P].
-        answers: for how many of the positions to predict.
-        lengths: [B]; all of S unless given.
+        answers: the number of positions to predict, from the first on.
+        lengths: [B], by default S.
         candidates: [B, C], or one token.
     """
     batch, length = ids.shape
@@ -91,11 +91,11 @@ def feeds(
 
 
 def batches(sizes: Sequence[int], *, alike: bool = False) -> Iterator[list[int]]:
-    """Yield the numbers of lines that run at once, which have similar lengths.
+    """Group lines of similar length and yield their indices.
 
     Args:
         sizes: the length of each line.
-        alike: run only lines of the same length at once, so that no output has padding.
+        alike: group only lines of equal length, so that no output has padding.
     """
     batch: list[int] = []
     for number in sorted(range(len(sizes)), key=sizes.__getitem__):
@@ -109,7 +109,7 @@ def batches(sizes: Sequence[int], *, alike: bool = False) -> Iterator[list[int]]
 
 
 def stack(rows: Sequence[Ids]) -> Ids:
-    """Return rows of any lengths as one array, filled up with 0."""
+    """Stack rows of any lengths, padded with 0."""
     stacked = np.zeros((len(rows), max(row.size for row in rows)), np.int32)
     for number, row in enumerate(rows):
         stacked[number, : row.size] = row

@@ -1,4 +1,4 @@
-"""Gather statistics of the inputs of a product on sample text."""
+"""Collect statistics of a product's inputs."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ class Statistics:
         high: the largest.
 
     Args:
-        width: how many columns the rows have.
+        width: the number of columns.
     """
 
     def __init__(self, width: int) -> None:
@@ -30,7 +30,7 @@ class Statistics:
         self._products = np.zeros(((width + self._padding) // self._size, self._size, self._size))
 
     def add(self, rows: Array) -> None:
-        """Take in rows [R, width]; many at a time cost less."""
+        """Add rows [R, width]. Large batches are faster."""
         low, high = rows.min(axis=0), rows.max(axis=0)
         self.low = np.minimum(self.low, low)
         self.high = np.maximum(self.high, high)
@@ -53,15 +53,18 @@ class Statistics:
         return float(np.sqrt(self._peaks / self._rows))
 
     def covariance(self, divisors: Array | None = None, *, step: float) -> Array:
-        """Return the covariance of the columns in blocks of neighbours [width / BLOCK, BLOCK, BLOCK].
+        """Return the diagonal blocks of the covariance.
+
+        Their shape is [width / BLOCK, BLOCK, BLOCK].
 
         Args:
-            divisors: what each column is divided by.
-            step: of the integers that the rows are rounded to afterwards; their error adds to each column's variance.
+            divisors: the divisor of each column.
+            step: the quantisation step of the rows, whose error adds to each column's variance.
         """
         mean = np.pad(self._total / self._rows, (0, self._padding)).reshape(-1, self._size)
         centred = self._products / self._rows - mean[:, :, np.newaxis] * mean[:, np.newaxis]
         if divisors is not None:
             by = np.pad(divisors, (0, self._padding), constant_values=1).reshape(-1, self._size)
             centred /= by[:, :, np.newaxis] * by[:, np.newaxis]
+        # step**2 / 12 is the variance of a uniform rounding error.
         return (centred + np.eye(self._size) * step**2 / 12).astype(np.float32)

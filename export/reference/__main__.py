@@ -1,6 +1,7 @@
-"""The reference process: ``python -m export.reference CHECKPOINT``, in the environment that has PyTorch.
+"""Run the reference process (``python -m export.reference CHECKPOINT``).
 
-Reads requests from standard input and writes answers to standard output until its caller closes the pipe.
+It needs the environment with PyTorch, reads requests from standard input and writes answers to standard output until
+the caller closes the pipe.
 """
 
 import argparse
@@ -15,15 +16,15 @@ from export.reference.messages import read_message, write_message
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Answer for a checkpoint on standard input and output; ``export.reference.ReferenceModel`` is the caller."""
+    """Serve a checkpoint on standard input and output for ``export.reference.ReferenceModel``."""
     parser = argparse.ArgumentParser(prog="python -m export.reference", description=main.__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--precision", required=True)
     parser.add_argument("--lower-case", action=argparse.BooleanOptionalAction)
     options = parser.parse_args(arguments)
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # a library that prints must not write between the answers
-    # All files are local. transformers otherwise asks the hub about them.
+    os.dup2(2, 1)  # so that a library's print does not corrupt the answers
+    # All files are local, but transformers would still query the hub.
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
     try:
         from export.reference.model import TransformersModel
@@ -60,7 +61,7 @@ def serve(calls: Mapping[str, Callable[..., Any]], requests: IO[bytes], answers:
 
 
 def _sentence(error: Exception) -> str:
-    """Return an error on one line."""
+    """Format an error on one line."""
     text = " ".join(str(error).split())
     return text if isinstance(error, ReferenceModelError) else f"{type(error).__name__} in transformers: {text}"
 

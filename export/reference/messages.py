@@ -1,6 +1,6 @@
-"""Messages between a caller and the reference process: safetensors with a JSON body, behind their length.
+"""Read and write messages of the reference process.
 
-Nothing is unpickled on either side.
+A message is safetensors with a JSON body in the metadata, prefixed by its length. No side unpickles anything.
 """
 
 import json
@@ -21,9 +21,9 @@ def write_message(stream: IO[bytes], body: Mapping[str, Any], arrays: Arrays | N
     """Write one message and flush it.
 
     Args:
-        stream: where it goes.
-        body: what JSON can express.
-        arrays: the arrays that belong to it.
+        stream: the output stream.
+        body: a JSON object.
+        arrays: the arrays of the message.
     """
     contiguous = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
     content = save(contiguous, metadata={_BODY: json.dumps(body)})
@@ -33,7 +33,7 @@ def write_message(stream: IO[bytes], body: Mapping[str, Any], arrays: Arrays | N
 
 
 def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read one message: its body and its arrays.
+    """Read one message and return its body and arrays.
 
     Raises:
         EOFError: the other side has closed the stream.

@@ -1,4 +1,4 @@
-"""The reference model itself: transformers' BertForMaskedLM and AutoTokenizer, on PyTorch."""
+"""Run transformers' BertForMaskedLM and AutoTokenizer on PyTorch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ Message = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
 
 class TransformersModel:
-    """BertForMaskedLM over a checkpoint folder, in float32, with the tokenizer that transformers reads from it.
+    """BertForMaskedLM in float32 and AutoTokenizer of a checkpoint.
 
     Args:
         checkpoint: the folder, with weights in safetensors.
@@ -25,22 +25,22 @@ class TransformersModel:
 
     Attributes:
         mask_id: the id of [MASK].
-        special_tokens: the tokens that are matched before WordPiece, as they are written.
+        special_tokens: the tokens that are matched before WordPiece.
 
     Raises:
         ReferenceModelError: the checkpoint has no head for masked language modelling.
     """
 
     def __init__(self, checkpoint: Path, precision: str, lower_case: bool | None) -> None:  # noqa: FBT001 - as on the command line
-        logging.set_verbosity_error()  # the pooler that a pretraining dump carries is known
+        logging.set_verbosity_error()  # hides the warning about a pretraining checkpoint's unused pooler
         logging.disable_progress_bar()
-        # The eager attention is the only one that returns its weights.
+        # Only eager attention returns its weights.
         model, info = BertForMaskedLM.from_pretrained(
             checkpoint, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
         )
         if info["missing_keys"]:
             missing = ", ".join(sorted(info["missing_keys"]))
-            msg = f"transformers finds no {missing} in {checkpoint}: nothing to compare with"
+            msg = f"transformers finds no {missing} in {checkpoint}, so there is no reference to compare with"
             raise ReferenceModelError(msg)
         stored = {"fp32": torch.float32, "fp16": torch.float16}.get(precision, torch.bfloat16)
         with torch.no_grad():
@@ -48,7 +48,7 @@ class TransformersModel:
                 parameter.copy_(parameter.to(stored))
         options = {} if lower_case is None else {"do_lower_case": lower_case}
         self._model = model.eval()
-        # AutoTokenizer follows tokenizer_class. Nothing in a checkpoint's folder is run.
+        # AutoTokenizer follows tokenizer_class. No code in the checkpoint's folder is run.
         self._tokenizer = AutoTokenizer.from_pretrained(
             checkpoint, local_files_only=True, trust_remote_code=False, **options
         )
@@ -56,16 +56,19 @@ class TransformersModel:
         self.special_tokens = sorted(self._tokenizer.get_added_vocab())
 
     def tokenize(self, text: str, max_length: int | None) -> Message:
-        """Return the token ids of a text between [CLS] and [SEP]."""
+        """Return a text's token ids with [CLS] and [SEP]."""
         cut = self._tokenizer(text, truncation=max_length is not None, max_length=max_length)
         return {"ids": cut["input_ids"]}, {}
 
     def tokenize_all(self, texts: list[str]) -> Message:
-        """Return the token ids of texts between [CLS] and [SEP], at any length."""
+        """Return the texts' token ids with [CLS] and [SEP], untruncated."""
         return {"ids": self._tokenizer(texts, truncation=False, padding=False)["input_ids"]}, {}
 
     def answer(self, ids: NDArray[np.int32]) -> Message:
-        """Return log-probabilities [S, V], last hidden states [S, H] and mean attention of the last layer [S, S]."""
+        """Return the model's outputs for one sentence.
+
+        They are log-probabilities [S, V], last hidden states [S, H] and mean attention of the last layer [S, S].
+        """
         with torch.inference_mode():
             out = self._model(
                 input_ids=torch.tensor(ids[None].astype(np.int64)), output_attentions=True, output_hidden_states=True
@@ -77,6 +80,6 @@ class TransformersModel:
         }
 
     def fill(self, text: str, top_k: int, targets: Sequence[str] | None) -> Message:
-        """Return what the fill-mask pipeline answers to a text."""
+        """Return the fill-mask pipeline's answers to a text."""
         pipeline = FillMaskPipeline(model=self._model, tokenizer=self._tokenizer)
         return {"answers": pipeline(text, top_k=top_k, **({} if targets is None else {"targets": targets}))}, {}

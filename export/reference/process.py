@@ -1,4 +1,4 @@
-"""Start the reference model as a process of its own and ask it."""
+"""Start the reference process and send requests to it."""
 
 import os
 import subprocess
@@ -19,16 +19,18 @@ ROOT = Path(__file__).parents[2]
 
 
 def torch_python() -> Path:
-    """Return the Python that has PyTorch: ``TORCH_PYTHON``, else the one in ``.venv-torch``."""
+    """Return the Python with PyTorch (``TORCH_PYTHON``, else ``.venv-torch``)."""
     return Path(os.environ.get("TORCH_PYTHON") or ROOT / ".venv-torch" / "bin" / "python")
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceAnswer:
-    """What the reference model computes for one sentence of S tokens with M masks.
+    """The reference model's outputs for one sentence.
+
+    The sentence has S tokens, of which M are masks.
 
     Attributes:
-        ids: int32 [S], the sentence.
+        ids: int32 [S], the token ids of the sentence.
         masks: int32 [M], the positions of its masks.
         log_probabilities: float32 [S, V], over the vocabulary at each token.
         hidden: float32 [S, H], the last hidden states.
@@ -48,26 +50,29 @@ class ReferenceAnswer:
 
     @property
     def mean(self) -> NDArray[np.float32]:
-        """The mean [H] of the hidden states between [CLS] and [SEP]; zeros where there are none."""
+        """The mean vector [H] of the inner tokens.
+
+        [CLS] and [SEP] are excluded. An empty sentence has zeros.
+        """
         inner = self.hidden[1:-1]
         mean: NDArray[np.float32] = inner.mean(axis=0) if len(inner) else np.zeros_like(self.hidden[0])
         return mean
 
 
 class ReferenceModel:
-    """Hugging Face's BertForMaskedLM and AutoTokenizer over a checkpoint folder, in a process of their own.
+    """Hugging Face's BertForMaskedLM and AutoTokenizer in a separate process.
 
-    Use it as a context manager: the process ends with the block, or with the caller's process. What it writes to
-    standard error goes to the caller's. One thread at a time may ask.
+    Use it as a context manager: the process ends with the block, or with the caller's process. It inherits the caller's
+    standard error. It is not thread-safe.
 
     Args:
         checkpoint: the folder, with weights in safetensors.
-        precision: weights are rounded to ``bf16`` or ``fp16`` and widened again before anything is computed.
+        precision: weights are rounded to ``bf16`` or ``fp16`` and widened again before use.
         lower_case: overrides do_lower_case of tokenizer_config.json.
 
     Attributes:
         mask_id: the id of [MASK].
-        special_tokens: the tokens that transformers matches before WordPiece, as they are written.
+        special_tokens: the tokens that transformers matches before WordPiece.
 
     Raises:
         ReferenceModelError: PyTorch is not installed, or transformers cannot load the checkpoint.
@@ -84,12 +89,12 @@ class ReferenceModel:
         if lower_case is not None:
             command.append("--lower-case" if lower_case else "--no-lower-case")
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own words
+            self._process = subprocess.Popen(  # noqa: S603 - trusted arguments
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
-                start_new_session=True,  # Ctrl-C reaches the caller alone, whose end closes the pipes
+                start_new_session=True,  # Ctrl-C only reaches the caller, whose exit closes the pipes
             )
         except OSError as error:
             msg = (
@@ -108,30 +113,30 @@ class ReferenceModel:
             raise
 
     def tokenize(self, text: str, max_length: int | None = None) -> NDArray[np.int32]:
-        """Return the token ids of a text with [CLS] and [SEP], truncated to ``max_length``."""
+        """Return a text's token ids, truncated to ``max_length``."""
         return np.array(self._ask("tokenize", text=text, max_length=max_length)[0]["ids"], np.int32)
 
     def tokenize_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the token ids of each text with [CLS] and [SEP], at any length."""
+        """Return the texts' token ids, untruncated."""
         ids: list[list[int]] = self._ask("tokenize_all", texts=list(texts))[0]["ids"]
         return ids
 
     def answer(self, ids: NDArray[np.int32]) -> ReferenceAnswer:
-        """Return what the model computes for the token ids [S] of one sentence."""
+        """Return the model's outputs for a sentence's token ids."""
         masks = np.flatnonzero(ids == self.mask_id).astype(np.int32)
         return ReferenceAnswer(ids, masks, **self._ask("answer", {"ids": ids})[1])
 
     def fill(self, text: str, *, top_k: int = 5, targets: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Return what transformers' fill-mask pipeline answers to a text with one [MASK]."""
+        """Return the fill-mask pipeline's answers to a one-mask text."""
         answers: list[dict[str, Any]] = self._ask("fill", text=text, top_k=top_k, targets=targets)[0]["answers"]
         return answers
 
     def close(self) -> None:
-        """End the process, also in the middle of an answer."""
-        self._process.kill()  # it has nothing to save
+        """Kill the process, even during a request."""
+        self._process.kill()  # it has no state to save
         self._process.wait()
         for pipe in (self._requests, self._answers):
-            with suppress(BrokenPipeError):  # a request that was not sent whole
+            with suppress(BrokenPipeError):  # a partially sent request
                 pipe.close()
 
     def __enter__(self) -> Self:
@@ -143,7 +148,7 @@ class ReferenceModel:
         self.close()
 
     def _ask(self, call: str, arrays: Arrays | None = None, **arguments: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        with suppress(BrokenPipeError):  # what the process said before it ended is read below
+        with suppress(BrokenPipeError):  # the process's last message is read below
             write_message(self._requests, {"call": call, "arguments": arguments}, arrays)
         return self._read()
 

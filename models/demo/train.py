@@ -31,19 +31,22 @@ from models.demo.tokenizer import build_tokenizer
 LENGTH = 128
 VOCABULARY = 8_000
 PLATEAU = 0.4
-"""Where in the run, between 0 and 1, the learning rate begins to fall and the sources' late shares begin."""
+"""The fraction of the run at which the learning rate starts to decay and the sources' late shares begin."""
 LEAST_ENTROPY = 0.6
-"""Attention entropy of a layer, as a share of even attention's, below which a run is penalised."""
+"""The minimum attention entropy of a layer without a penalty, relative to uniform attention."""
 LARGEST_SINK = 0.3
-"""Share of a layer's attention from masked tokens to special tokens and punctuation, above which a run is penalised."""
+"""The maximum share of a layer's attention from masked tokens to sinks without a penalty."""
 COLLAPSED = 0.1
-"""The same, below which a layer's attention is drawn anew when a run starts from an earlier checkpoint."""
+"""The relative attention entropy below which a warm start reinitialises a layer's attention."""
 SAVE_EVERY_S = 300
 REPORT_EVERY_S = 30
 
 
 def build_model(vocabulary: int) -> BertForMaskedLM:
-    """Return the untrained model: BERT's own shape, small. No dropout: the text is not seen often enough to need it."""
+    """Return the untrained model, a small BERT.
+
+    It has no dropout, because the text is not repeated often enough to overfit.
+    """
     config = BertConfig(
         vocab_size=vocabulary,
         hidden_size=256,
@@ -55,22 +58,22 @@ def build_model(vocabulary: int) -> BertForMaskedLM:
         attention_probs_dropout_prob=0.0,
         type_vocab_size=2,
         architectures=["BertForMaskedLM"],
-        attn_implementation="eager",  # the only one that returns the attention, which the loss looks at
+        attn_implementation="eager",  # the only implementation that returns the attention, which the loss needs
     )
     return BertForMaskedLM(config)
 
 
 class MaskedLoss(nn.Module):
-    """The loss over the masked tokens of a packed batch, and a penalty for attention that collapses.
+    """The masked-token loss with a penalty for attention collapse.
 
-    The head runs for the masked tokens alone. A small model left to itself rests its attention on [CLS] and on
-    punctuation (attention sinks, Xiao et al., 2023, https://arxiv.org/abs/2309.17453), and its upper layers then
-    exchange nothing between tokens. So the penalty of each layer is what its entropy lacks of ``LEAST_ENTROPY``, over
-    all tokens and over the masked ones, and how far the masked tokens' attention to sinks exceeds ``LARGEST_SINK``.
+    The head runs only for the masked tokens. Without the penalty, a small model puts its attention on [CLS] and on
+    punctuation (attention sinks, Xiao et al., 2023, https://arxiv.org/abs/2309.17453), and its upper layers exchange no
+    information between tokens. The penalty of a layer is the shortfall of its entropy below ``LEAST_ENTROPY``, over all
+    tokens and over the masked ones, plus the excess of the masked tokens' attention to sinks above ``LARGEST_SINK``.
 
     Args:
-        model: the model that is trained.
-        sinks: bool [V], the tokens of the vocabulary that say nothing by themselves.
+        model: the model to train.
+        sinks: bool [V], whether a token of the vocabulary is a sink.
     """
 
     sinks: Tensor
@@ -81,9 +84,9 @@ class MaskedLoss(nn.Module):
         self.register_buffer("sinks", sinks.float(), persistent=False)
 
     def forward(self, ids: Tensor, positions: Tensor, segments: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean cross-entropy in nats plus the penalty, a scalar."""
+        """Return the mean cross-entropy in nats plus the penalty."""
         together = segments[:, None, :, None] == segments[:, None, None, :]
-        # Added to the scores: eager attention would add a boolean mask as 0 and 1 instead of applying it.
+        # An additive mask, because eager attention would add a boolean mask as 0 and 1 instead of applying it.
         apart = torch.zeros(together.shape).masked_fill(~together, torch.finfo(torch.float32).min).to(ids.device)
         out = self.model.bert(input_ids=ids, position_ids=positions, attention_mask=apart, output_attentions=True)
         masked = out.last_hidden_state.reshape(-1, out.last_hidden_state.shape[-1])[targets]
@@ -92,10 +95,13 @@ class MaskedLoss(nn.Module):
         is_sink = self.sinks[ids][:, None, :, None]
         for attention in out.attentions:
             weights = attention.float()
-            # The gradient of x log x is infinite at 0, which is the weight of every token of another text.
+            # The gradient of x log x is infinite at 0, the weight of every token of another text.
             share = -torch.xlogy(weights, weights + 1e-9).sum(-1) / even
             by_token = share.mean(dim=1).flatten()
-            for tokens in (segments.flatten() > 0, targets):  # left out, the masked tokens alone would collapse
+            for tokens in (
+                segments.flatten() > 0,
+                targets,
+            ):  # without the second term, only the masked tokens would collapse
                 loss = loss + (LEAST_ENTROPY - by_token[tokens].mean()).clamp(min=0)
             to_sinks = (weights @ is_sink).mean(dim=1).flatten()[targets].mean()
             loss = loss + (to_sinks - LARGEST_SINK).clamp(min=0)
@@ -103,14 +109,20 @@ class MaskedLoss(nn.Module):
 
 
 def sinks(vocabulary: Sequence[str]) -> Tensor:
-    """Return which tokens say nothing by themselves: special tokens but [MASK], and punctuation."""
+    """Return the mask of sink tokens [V].
+
+    Sinks are punctuation and the special tokens except [MASK].
+    """
     special = set(corpus.SPECIAL_TOKENS) - {"[MASK]"}
     is_sink = [token in special or (len(token) == 1 and unicodedata.category(token)[0] == "P") for token in vocabulary]
     return torch.tensor(is_sink)
 
 
 def restart_attention(model: BertForMaskedLM, layers: Iterable[int]) -> None:
-    """Draw the attention of some layers anew, so that at first it spreads evenly and adds nothing."""
+    """Reinitialise the attention of layers.
+
+    The new attention is nearly uniform, and its output is 0 at first.
+    """
     for layer in layers:
         attention = model.bert.encoder.layer[layer].attention
         for part in (attention.self.query, attention.self.key, attention.self.value):
@@ -120,11 +132,12 @@ def restart_attention(model: BertForMaskedLM, layers: Iterable[int]) -> None:
 
 
 def build_optimizers(model: BertForMaskedLM) -> list[torch.optim.Optimizer]:
-    """Return Muon (Jordan et al., 2024) for the encoder's matrices and AdamW for the rest.
+    """Return the optimizers.
 
-    Query and key matrices are the exception: Muon's even steps let their products grow until attention collapses onto
-    one token, so AdamW trains them, more slowly than the rest. Weight decay keeps Muon's matrices small (Liu et al.,
-    2025, https://arxiv.org/abs/2502.16982), without which fine-tuning hardly moves them.
+    Muon (Jordan et al., 2024) trains the encoder's matrices, AdamW the rest. AdamW also trains the query and key
+    matrices, with a lower learning rate: with Muon's uniform step size, their products grow until attention collapses
+    onto one token. Weight decay keeps Muon's matrices small (Liu et al., 2025, https://arxiv.org/abs/2502.16982);
+    fine-tuning would hardly change large ones.
     """
     named = dict(model.named_parameters())
     attention = [name for name in named if name.endswith((".query.weight", ".key.weight"))]
@@ -144,14 +157,14 @@ def build_optimizers(model: BertForMaskedLM) -> list[torch.optim.Optimizer]:
 
 
 def rate_at(progress: float) -> float:
-    """Return the learning rate's factor: a short warm-up, a plateau, then a straight way down to nothing."""
+    """Return the learning rate's factor (warm-up, plateau, linear decay)."""
     return min(1.0, progress / 0.01 + 0.001, (1.0 - progress) / (1.0 - PLATEAU))
 
 
 class Run:
-    """A training run that can be left and taken up again.
+    """A resumable training run.
 
-    Its state is two files in ``folder``, no pickle: tensors as safetensors, the step and the settings as JSON.
+    Its state is two files in ``folder``, without pickles: tensors as safetensors, the step and the settings as JSON.
     """
 
     def __init__(self, folder: Path, model: BertForMaskedLM, settings: dict[str, Any]) -> None:
@@ -184,7 +197,7 @@ class Run:
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
     def save(self) -> None:
-        """Write the state; an interruption meanwhile leaves the earlier one."""
+        """Write the state. An interrupted write keeps the previous tensors."""
         tensors = {f"model/{name}": parameter.detach() for name, parameter in self.model.named_parameters()}
         for number, optimizer in enumerate(self.optimizers):
             for index, values in optimizer.state_dict()["state"].items():
@@ -198,7 +211,7 @@ class Run:
         self._facts.write_text(json.dumps(facts, indent=2))
 
     def learn(self, loss_of: MaskedLoss, packer: Packer, progress: float) -> float:
-        """Take one step and return its loss."""
+        """Train one step and return its loss."""
         batch = packer.batch(self.step, late=progress > PLATEAU)
         device = self.model.device
         arrays = (batch.input_ids, batch.positions, batch.segments, batch.targets, batch.labels)
@@ -215,7 +228,7 @@ class Run:
 
 
 def write_checkpoint(model: BertForMaskedLM, vocabulary: Sequence[str], folder: Path) -> None:
-    """Write the finished checkpoint the way Hugging Face does, with weights in fp16."""
+    """Write the checkpoint in Hugging Face's format in fp16."""
     folder.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         rescale_embeddings(model)
@@ -228,10 +241,11 @@ def write_checkpoint(model: BertForMaskedLM, vocabulary: Sequence[str], folder: 
 
 
 def rescale_embeddings(model: BertForMaskedLM) -> None:
-    """Bring the embeddings back to their size at the start of training, without changing what the model answers.
+    """Rescale the embeddings without changing the outputs.
 
-    A layer normalisation follows them at once, and the head's last one makes up for them in the logits. Fine-tuning
-    moves each weight by about its learning rate, so that it hardly changes embeddings that have grown.
+    The new size is that at the start of training. A layer normalisation directly after the embeddings removes the
+    scale, and the head's layer normalisation is divided by it to keep the logits. Fine-tuning changes each weight by
+    about its learning rate, so it would hardly change large embeddings.
     """
     factor = model.config.initializer_range / model.bert.embeddings.word_embeddings.weight.std()
     embeddings = model.bert.embeddings
@@ -243,7 +257,7 @@ def rescale_embeddings(model: BertForMaskedLM) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train until the token budget is spent, then write the checkpoint."""
+    """Train for the token budget and write the checkpoint."""
     sources = corpus.load(options.corpora, LENGTH - 2)
     vocabulary = corpus.vocabulary(sources, VOCABULARY)
     tokenizer = build_tokenizer(vocabulary)
@@ -291,7 +305,7 @@ def train(options: argparse.Namespace) -> None:
 
 
 def report(model: BertForMaskedLM, tokenizer: Tokenizer) -> None:
-    """Print a quick look at how far the model is, and how far its attention spreads."""
+    """Print the accuracy and the attention entropy of the model."""
     _, first, among_five = held_out_accuracy(model, tokenizer, every=10)["all"]
     best = [top_characters(model, tokenizer, text)[0] for text, _ in TEN_LINES]
     entropy = " ".join(f"{layer:.2f}" for layer in attention_entropy(model, tokenizer, every=20))
@@ -300,7 +314,10 @@ def report(model: BertForMaskedLM, tokenizer: Tokenizer) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train the demonstration checkpoint from scratch; run again to go on after an interruption."""
+    """Train the demonstration checkpoint from scratch.
+
+    Run the same command again to resume after an interruption.
+    """
     parser = argparse.ArgumentParser(prog="python -m models.demo.train", description=main.__doc__)
     parser.add_argument("--corpora", type=Path, required=True, help="folder of .txt or .txt.xz files")
     parser.add_argument("--output", type=Path, required=True, help="where the checkpoint goes")

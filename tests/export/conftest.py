@@ -1,4 +1,4 @@
-"""The small committed checkpoint, and a version exported from it once for all tests of the folder."""
+"""Provide the small checkpoint and a version exported from it."""
 
 import json
 import shutil
@@ -12,12 +12,12 @@ from tests.conftest import TINY
 
 @pytest.fixture(scope="session")
 def golden() -> list[dict[str, Any]]:
-    """What transformers answers: see make_golden.py."""
+    """The golden answers of transformers (see make_golden.py)."""
     answers: list[dict[str, Any]] = json.loads((TINY / "golden.json").read_text(encoding="utf-8"))
     return answers
 
 
 @pytest.fixture
 def tiny_copy(tmp_path: Path) -> Path:
-    """A copy of the checkpoint that a test may damage."""
+    """A copy of the checkpoint that a test may change."""
     return Path(shutil.copytree(TINY, tmp_path / "checkpoint"))

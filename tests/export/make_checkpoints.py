@@ -69,7 +69,7 @@ def tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Folder:
 
 
 def renamed(old: str, new: str) -> Folder:
-    """Change the beginning of the tensors' names."""
+    """Change the prefix of the tensors' names."""
 
     def edit(found: dict[str, torch.Tensor]) -> None:
         for name in [name for name in found if name.startswith(old)]:
@@ -127,7 +127,7 @@ def vocabulary(change: Callable[[bytes], bytes]) -> Folder:
 
 
 def with_tokenizer_json(change: Callable[[dict[str, Any]], object], **values: Any) -> Folder:
-    """Write tokenizer.json beside vocab.txt, changed, and change tokenizer_config.json."""
+    """Write a changed tokenizer.json and change tokenizer_config.json."""
     names = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
     if "tokenizer_class" in values:  # such a class has no special tokens of its own
         values |= {name: f"[{name[:3].upper()}]" for name in names} | {"mask_token": "[MASK]"}
@@ -148,31 +148,31 @@ def without(name: str) -> Folder:
 
 
 def sharded(folder: Path) -> None:
-    """Save the weights in several files with an index."""
+    """Save the weights as shards with an index."""
     model = BertForMaskedLM.from_pretrained(folder)
     (folder / "model.safetensors").unlink()
     model.save_pretrained(folder, max_shard_size="20kB")
 
 
 def without_shard(folder: Path) -> None:
-    """Lose the last of several files."""
+    """Delete the last shard."""
     sharded(folder)
     max(folder.glob("model-*.safetensors")).unlink()
 
 
 def pickled(folder: Path) -> None:
-    """Leave the weights as a pickle only."""
+    """Save the weights only as a pickle."""
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
 
 
 def classifier(folder: Path) -> None:
-    """Fine-tune for classification, which leaves the head out."""
+    """Save a classifier, which has no masked-language-model head."""
     BertForSequenceClassification.from_pretrained(folder).save_pretrained(folder)
 
 
 def encoder(folder: Path) -> None:
-    """Save the encoder alone."""
+    """Save only the encoder."""
     BertModel.from_pretrained(folder).save_pretrained(folder)
 
 
@@ -182,7 +182,7 @@ def untied(found: dict[str, torch.Tensor]) -> None:
 
 
 def twin(name: str, original: str, *, keep: bool) -> Folder:
-    """Store a tied tensor under its second name too, or only there."""
+    """Store a tied tensor under both names or only the alias."""
 
     def edit(found: dict[str, torch.Tensor]) -> None:
         found[name] = found[original].clone() if keep else found.pop(original)
@@ -191,7 +191,7 @@ def twin(name: str, original: str, *, keep: bool) -> Folder:
 
 
 def enlarged(rows: int) -> Folder:
-    """Give the embeddings rows without a token, which would win every mask."""
+    """Add embedding rows without a token that would win every mask."""
 
     def edit(found: dict[str, torch.Tensor]) -> None:
         table, bias = "bert.embeddings.word_embeddings.weight", "cls.predictions.bias"
@@ -216,7 +216,7 @@ def legacy_files(folder: Path) -> None:
 
 
 def other_normalizer(content: dict[str, Any]) -> None:
-    """Normalise in another way than BERT."""
+    """Use another normalizer than BERT's."""
     sequence = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     content["normalizer"] = json.loads(sequence.__getstate__())
 
@@ -336,7 +336,7 @@ FOLDERS: dict[str, Folder] = {
 
 
 def base(folder: Path) -> None:
-    """Write the checkpoint that the others differ from."""
+    """Write the base checkpoint."""
     torch.manual_seed(1)
     shape = json.loads((TINY / "config.json").read_text())
     model = BertForMaskedLM(BertConfig(**{key: shape[key] for key in shape if key != "dtype"} | {"vocab_size": SIZE}))
@@ -349,7 +349,7 @@ def base(folder: Path) -> None:
 
 
 def answers(folder: Path) -> dict[str, Any]:
-    """Return what transformers makes of a folder, or why it does not read it."""
+    """Return transformers' answers for a folder, or its error."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = BertForMaskedLM.from_pretrained(folder, dtype=torch.float32).eval()
@@ -364,7 +364,7 @@ def answers(folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Make all folders, and what transformers answers to each."""
+    """Make all folders and record transformers' answers."""
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     output = Path(sys.argv[1])

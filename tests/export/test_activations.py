@@ -1,4 +1,4 @@
-"""The activations of both engines against transformers' own."""
+"""Test the activations of both engines against transformers."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a version's manifest says about the golden prompts is what its two files answer."""
+"""Test the baseline in the manifest against both engines."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from export.savedmodel import ExportOptions, export_model
 from tests.conftest import DEMO, TINY
 
 
-def test_every_golden_prompt_can_be_asked_and_is_read_whole_by_a_small_vocabulary() -> None:
+def test_golden_prompts_are_valid_and_fully_tokenized_by_a_small_vocabulary() -> None:
     lines = GOLDEN.read_text(encoding="utf-8").splitlines()
     demo = load_checkpoint(DEMO)
     unknown = demo.vocabulary.index("[UNK]")
@@ -72,7 +72,7 @@ def test_a_manifest_is_written_and_read_without_loss(demo_version: Path, tmp_pat
     assert read_manifest(tmp_path) == manifest
 
 
-def test_a_manifest_of_before_has_an_empty_baseline(demo_version: Path, tmp_path: Path) -> None:
+def test_older_manifest_has_an_empty_baseline(demo_version: Path, tmp_path: Path) -> None:
     content = json.loads((demo_version / "manifest.json").read_text(encoding="utf-8"))
     del content["baseline"]
     (tmp_path / "manifest.json").write_text(json.dumps(content), encoding="utf-8")

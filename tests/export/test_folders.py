@@ -1,4 +1,4 @@
-"""Every form of checkpoint that people have gives what transformers answers to it, or is refused by name."""
+"""Test that each checkpoint form matches transformers or is rejected."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = needs_torch
 
 ROOT = Path(__file__).parents[2]
 TOLERANCE = 2e-5
-"""In log-probability. The untrained model's are as far apart as -30."""
+"""Tolerance in log-probability. The untrained model's reach -30."""
 
 EQUAL = [
     "plain",
@@ -70,7 +70,7 @@ EQUAL = [
 ]
 
 AS_PLAIN = ["byte_order_mark", "saved_in_parallel"]
-"""What transformers 5.23 misreads without an error: the first token's name, and all weights."""
+"""Folders that transformers 5.23 misreads without an error: the first token's name, all weights."""
 
 REFUSED = {
     "added_token_without_a_row": r"adds the token '\[NUM\]' with id 100, config.json says vocab_size 100; resize",
@@ -78,14 +78,14 @@ REFUSED = {
     "jieba": "tokenizer_class = 'RoFormerTokenizer', which splits words with jieba",
     "sentencepiece": "tokenizer_class = 'AlbertTokenizer', which uses SentencePiece",
     "unknown_class": "tokenizer_class = 'MyTokenizer', which is not known",
-    "code_of_its_own": "tokenizer_config.json has auto_map: the tokenizer is code of its own",
+    "code_of_its_own": "tokenizer_config.json has auto_map: the tokenizer has custom code",
     "custom_normalizer": "tokenizer.json has the normalizer 'Sequence'; only BertNormalizer",
     "unigram": "tokenizer.json has model.type = 'Unigram'; only 'WordPiece'",
     "other_mask": r"mask_token = '<mask>'; only \[MASK\]",
     "vocabulary_of_another_model": "vocabulary of 102 tokens, config.json says vocab_size 100",
     "no_vocabulary": "vocab.txt",
     "vocabulary_in_latin_1": "vocab.txt: the vocabulary is not UTF-8",
-    "missing_shard": r"index\.json names the shard model-\d+-of-\d+\.safetensors, which is not there",
+    "missing_shard": r"index\.json names the shard model-\d+-of-\d+\.safetensors, which is missing",
     "damaged_index": r"model\.safetensors\.index\.json is not JSON",
     "float8": "bert.encoder.layer.0.output.dense.weight holds F8_E4M3; save the model in float32",
     "untied": "cls.predictions.decoder.weight differs from bert.embeddings.word_embeddings.weight; BERT ties the two",
@@ -124,7 +124,7 @@ def answers(folders: Path) -> dict[str, Any]:
     return found
 
 
-def test_every_folder_is_either_exported_or_refused(answers: dict[str, Any]) -> None:
+def test_every_folder_is_either_exported_or_rejected(answers: dict[str, Any]) -> None:
     assert sorted([*EQUAL, *AS_PLAIN, *REFUSED]) == sorted(answers["answers"])
 
 
@@ -147,7 +147,7 @@ def test_a_folder_gives_the_ids_and_answers_of_transformers(name: str, folders: 
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_folder_that_cannot_be_exported_is_refused_in_one_sentence(name: str, folders: Path) -> None:
+def test_unsupported_folder_is_rejected_in_one_sentence(name: str, folders: Path) -> None:
     with pytest.raises(ExportError, match=REFUSED[name]) as refused:
         load_checkpoint(folders / name)
     assert "\n" not in str(refused.value)

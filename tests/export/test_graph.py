@@ -1,4 +1,4 @@
-"""What the graph leaves out or reorders for speed must not show in its answers."""
+"""Test that optimisations of the graph do not change its answers."""
 
 from pathlib import Path
 from typing import Any

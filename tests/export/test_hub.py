@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from tokenizers import BertWordPieceTokenizer
 
-from export.hub import PINNED, _within
+from export.hub import PINNED, _call_with_timeout
 from tests.conftest import TINY
 from tests.support.hub import Hub
 
@@ -131,7 +131,7 @@ def test_safetensors_are_preferred(hub: Hub, machine: Machine) -> None:
     assert found["digests"] == digests(GOOGLE_FILES, (*SETTINGS, "model.safetensors"))
 
 
-def test_a_pinned_model_is_what_this_repository_says_it_is(hub: Hub, machine: Machine) -> None:
+def test_pinned_model_has_the_pinned_digests(hub: Hub, machine: Machine) -> None:
     commit = PINNED[GOOGLE].revision
     hub.add(GOOGLE, GOOGLE_FILES, commit=commit)
     hub.add(GOOGLE, {**GOOGLE_FILES, "vocab.txt": b"of a later commit"})
@@ -153,9 +153,7 @@ def test_a_pinned_model_with_other_content_is_rejected_before_its_weights_are_fe
 
 
 @pytest.mark.parametrize("name", ["vocab.txt", "model.safetensors"])
-def test_a_file_that_was_changed_on_the_way_is_rejected_until_it_is_deleted(
-    hub: Hub, machine: Machine, name: str
-) -> None:
+def test_tampered_file_is_rejected_until_it_is_deleted(hub: Hub, machine: Machine, name: str) -> None:
     repository = hub.add("tester/tampered", GOOGLE_FILES)
     repository.served[name] = b"x" * len(GOOGLE_FILES[name])
     message = machine.refusal("tester/tampered")
@@ -166,7 +164,7 @@ def test_a_file_that_was_changed_on_the_way_is_rejected_until_it_is_deleted(
     assert machine.find("tester/tampered")["contents"][name] == name
 
 
-def test_a_download_that_breaks_goes_on_where_it_was(hub: Hub, machine: Machine) -> None:
+def test_interrupted_download_is_resumed(hub: Hub, machine: Machine) -> None:
     part = 10 << 20  # the library writes no smaller ones
     files = {**GOOGLE_FILES, "model.safetensors": b"x" * part + b"the rest"}
     repository = hub.add("tester/large", files)
@@ -194,7 +192,7 @@ def test_an_index_that_names_a_shard_which_is_not_published_is_rejected(hub: Hub
     files = dict(SHARDED_FILES)
     del files["model-00002-of-00002.safetensors"]
     hub.add("tester/sharded", files)
-    assert "names the shard model-00002-of-00002.safetensors, which is not there" in machine.refusal("tester/sharded")
+    assert "names the shard model-00002-of-00002.safetensors, which is missing" in machine.refusal("tester/sharded")
 
 
 def test_a_pickle_is_not_downloaded(hub: Hub, machine: Machine) -> None:
@@ -206,7 +204,7 @@ def test_a_pickle_is_not_downloaded(hub: Hub, machine: Machine) -> None:
     assert hub.downloads() == []
 
 
-def test_a_conversion_that_the_hub_has_made_of_a_pickle_is_named(hub: Hub, machine: Machine) -> None:
+def test_hub_conversion_of_a_pickle_is_suggested(hub: Hub, machine: Machine) -> None:
     files = dict.fromkeys((*SETTINGS, "pytorch_model.bin"), b"{}")
     hub.add("tester/pickled", {**files, "model.safetensors": b"converted"}, branches={"refs/pr/7"})
     hub.add("tester/pickled", files, conversions=[7])
@@ -223,7 +221,7 @@ def test_a_conversion_that_the_hub_has_made_of_a_pickle_is_named(hub: Hub, machi
         ({"status": 503}, "is answered with status 503, and the local cache has no revision main of it; "),
     ],
 )
-def test_a_model_that_the_hub_does_not_give_is_one_request_and_one_sentence(
+def test_unavailable_model_costs_one_request_and_one_sentence(
     hub: Hub, machine: Machine, options: dict[str, Any], message: str
 ) -> None:
     hub.add("tester/tiny", GOOGLE_FILES, **options)
@@ -234,21 +232,21 @@ def test_a_model_that_the_hub_does_not_give_is_one_request_and_one_sentence(
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("nobody/nothing", "has no model nobody/nothing, or it is private; check the spelling"),
+        ("unknown/missing", "has no model unknown/missing, or it is private; check the spelling"),
         ("hfl/ rbt3", "'hfl/ rbt3' is not a model's name"),
     ],
 )
-def test_a_model_that_is_not_there_is_one_sentence(machine: Machine, model: str, message: str) -> None:
+def test_missing_model_is_reported_in_one_sentence(machine: Machine, model: str, message: str) -> None:
     assert message in machine.refusal(model)
 
 
 @pytest.mark.parametrize("endpoint", ["hf-mirror.example", "ftp://hf-mirror.example"])
-def test_an_endpoint_that_is_not_a_url_is_one_sentence(machine: Machine, endpoint: str) -> None:
+def test_invalid_endpoint_is_reported_in_one_sentence(machine: Machine, endpoint: str) -> None:
     machine.settings["HF_ENDPOINT"] = endpoint
     assert f"HF_ENDPOINT is '{endpoint}'; write a URL" in machine.refusal("tester/tiny")
 
 
-def test_a_server_that_breaks_every_connection_is_asked_once(machine: Machine) -> None:
+def test_server_that_breaks_connections_gets_one_request(machine: Machine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         connections = 0
 
@@ -265,9 +263,9 @@ def test_a_server_that_breaks_every_connection_is_asked_once(machine: Machine) -
     assert connections == 2  # one tries the connection
 
 
-def test_a_call_without_a_timeout_is_given_up() -> None:
+def test_call_is_abandoned_after_the_timeout() -> None:
     with pytest.raises(TimeoutError):
-        _within(0.01, Event().wait)
+        _call_with_timeout(0.01, Event().wait)
 
 
 @pytest.mark.parametrize("model", ["tester/tiny", GOOGLE])
@@ -278,7 +276,7 @@ def test_a_call_without_a_timeout_is_given_up() -> None:
         (OFFLINE, "HF_HUB_OFFLINE is set", "unset it"),
     ],
 )
-def test_no_connection_and_no_copy_is_one_sentence(
+def test_missing_connection_and_cache_are_reported_in_one_sentence(
     tmp_path: Path, model: str, settings: dict[str, str], reason: str, way_out: str
 ) -> None:
     machine = Machine(tmp_path, NOWHERE)
@@ -320,7 +318,7 @@ def test_a_later_commit_takes_the_place_of_the_cached_one(hub: Hub, machine: Mac
     assert machine.find("tester/tiny")["contents"]["vocab.txt"] == "later"
 
 
-def test_a_download_that_was_interrupted_is_not_a_copy(hub: Hub, machine: Machine) -> None:
+def test_interrupted_download_is_not_used_as_a_cached_copy(hub: Hub, machine: Machine) -> None:
     repository = hub.add("tester/tiny", GOOGLE_FILES)
     repository.served["tokenizer.json"] = b"changed"
     machine.refusal("tester/tiny")
@@ -338,7 +336,7 @@ def test_a_damaged_copy_is_rejected(hub: Hub, machine: Machine) -> None:
 
 
 def hfl_settings(vocabulary: Path) -> dict[str, bytes]:
-    """Return the files that cut text, as the repositories of hfl have them."""
+    """Return the tokenizer files of hfl's repositories."""
     special = {f"{name.lower()}_token": f"[{name}]" for name in ("UNK", "SEP", "PAD", "CLS", "MASK")}
     contents = {
         "added_tokens.json": "{}",

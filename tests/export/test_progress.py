@@ -1,4 +1,4 @@
-"""The progress of long steps."""
+"""Test the progress bar."""
 
 import os
 import pty
@@ -16,12 +16,12 @@ for number in progress_bar([1, 2, 3], "Reading sentences"):
 """
 
 
-def test_nothing_is_shown_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress_bar([1, 2, 3], "Reading sentences")) == [1, 2, 3]
     assert capsys.readouterr().out == ""
 
 
-def test_a_terminal_shows_the_step_and_how_much_of_it_is_done() -> None:
+def test_terminal_shows_step_and_progress() -> None:
     ours, theirs = pty.openpty()
     subprocess.run([sys.executable, "-c", SCRIPT], stdout=theirs, check=True)
     shown = os.read(ours, 65536)

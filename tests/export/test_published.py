@@ -1,4 +1,4 @@
-"""TensorFlow's forms, as the programs that published the large checkpoints write them (see published/make.py)."""
+"""Test TensorFlow checkpoints by the original programs (published/make.py)."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ def test_googles_checkpoint_answers_as_googles_graph() -> None:
     assert log_probabilities(checkpoint, golden) == pytest.approx(golden["log_probabilities"], abs=5e-3)
 
 
-def test_an_optimizers_state_is_left_out(tmp_path: Path) -> None:
+def test_optimizer_state_is_ignored(tmp_path: Path) -> None:
     import tensorflow as tf
 
     folder = Path(shutil.copytree(PUBLISHED / "google", tmp_path / "google"))
@@ -58,7 +58,7 @@ def test_an_optimizers_state_is_left_out(tmp_path: Path) -> None:
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
-def test_a_classifier_of_run_classifier_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_classifier_of_run_classifier_is_rejected_by_name(tmp_path: Path) -> None:
     import tensorflow as tf
 
     folder = Path(shutil.copytree(PUBLISHED / "google", tmp_path / "google"))
@@ -78,7 +78,7 @@ def test_a_classifier_of_run_classifier_is_refused_by_name(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("form", "file"), [("keras", "tf_model.h5"), ("google", "bert_model.ckpt.index")], ids=["h5", "index"]
 )
-def test_a_damaged_file_is_refused_by_name(form: str, file: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_rejected_by_name(form: str, file: str, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(PUBLISHED / form, tmp_path / form))
     (folder / file).write_bytes((folder / file).read_bytes()[:100])
     with pytest.raises(CheckpointError, match=r"is damaged or (incomplete|not an HDF5 file)") as refused:
@@ -86,7 +86,7 @@ def test_a_damaged_file_is_refused_by_name(form: str, file: str, tmp_path: Path)
     assert "\n" not in str(refused.value)
 
 
-def test_a_google_checkpoint_without_its_data_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_google_checkpoint_without_its_data_is_rejected_by_name(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(PUBLISHED / "google", tmp_path / "google"))
     (folder / "bert_model.ckpt.data-00000-of-00001").unlink()
     with pytest.raises(CheckpointError, match=r"bert_model\.ckpt\.\* is damaged or incomplete"):

@@ -69,7 +69,7 @@ def test_warmup_has_a_request_of_each_signature_for_each_length_and_all_of_them_
     assert lengths.keys() == set(signatures)
 
 
-def test_an_existing_version_is_refused_and_stays_as_it_was(tiny_version: Path) -> None:
+def test_existing_version_is_not_overwritten(tiny_version: Path) -> None:
     before = (tiny_version / "manifest.json").read_bytes()
     with pytest.raises(VersionError, match=r"exists; .* choose another --version, or give --force"):
         export_model(find_checkpoint(str(TINY)), tiny_version.parent, 1)
@@ -103,7 +103,7 @@ def test_an_export_that_fails_late_leaves_nothing_behind(
     )
 
 
-def test_lower_casing_that_was_overridden_is_what_every_reader_finds(tmp_path: Path) -> None:
+def test_overridden_lower_case_is_recorded_everywhere(tmp_path: Path) -> None:
     version = export_model(find_checkpoint(str(TINY)), tmp_path, 1, ExportOptions(lower_case=True))
     assert read_manifest(version).options["lower_case"] is True
     assert json.loads((version / "assets/tokenizer_config.json").read_text())["do_lower_case"] is True
@@ -111,7 +111,7 @@ def test_lower_casing_that_was_overridden_is_what_every_reader_finds(tmp_path: P
     assert json.loads(config.numpy()[0])["do_lower_case"] is True
 
 
-def test_a_folder_without_manifest_is_no_finished_version(tmp_path: Path) -> None:
+def test_folder_without_manifest_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(VersionError, match="no export has finished it"):
         read_manifest(tmp_path)
 

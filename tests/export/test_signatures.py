@@ -1,4 +1,4 @@
-"""The exported graph against golden values of transformers, alone and in batches that a server has padded."""
+"""Test the signatures against golden values, alone and in padded batches."""
 
 import json
 from hashlib import sha256
@@ -33,7 +33,7 @@ def alone(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def padded_by_first_element(rows: list[list[int]]) -> list[list[int]]:
-    """Pad as TensorFlow Serving does: with the first element of the row itself."""
+    """Pad as TensorFlow Serving does, with each row's first element."""
     longest = max(map(len, rows))
     return [row + [row[0]] * (longest - len(row)) for row in rows]
 
@@ -137,7 +137,7 @@ def test_the_tokenizer_signature_hands_out_the_vocabulary_for_each_request(signa
     }
 
 
-def test_an_input_that_is_too_long_is_refused_with_the_limit(signatures: Any) -> None:
+def test_too_long_input_is_rejected_with_the_limit(signatures: Any) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match="at most 64 tokens"):
         ask(signatures["features"], input_ids=[[2] * 65], lengths=[65])
 

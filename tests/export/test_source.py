@@ -1,4 +1,4 @@
-"""Checkpoints in folders; tests/export/test_hub.py has those of the hub."""
+"""Test checkpoints in folders (test_hub.py tests the hub)."""
 
 import json
 from hashlib import sha256
@@ -23,7 +23,7 @@ def write(folder: Path, *names: str) -> str:
     return str(folder)
 
 
-def test_a_folder_is_taken_as_it_is() -> None:
+def test_folder_needs_no_download() -> None:
     files = find_checkpoint(str(TINY))
     assert (files.folder, files.revision, files.form) == (TINY, None, WeightForm.SAFETENSORS)
     assert files.digests == {name: sha256((TINY / name).read_bytes()).hexdigest() for name in TINY_FILES}
@@ -76,7 +76,7 @@ def test_every_file_that_changes_the_tokenizer_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", ["./nowhere", "/nowhere/at/all", "bert", "a/b/c"])
-def test_a_folder_that_is_not_there_is_not_a_hub_name(model: str) -> None:
+def test_missing_folder_is_not_taken_for_a_hub_name(model: str) -> None:
     with pytest.raises(SourceError, match=f"there is no folder {model}"):
         find_checkpoint(model)
 
@@ -92,7 +92,7 @@ def test_a_folder_in_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytes
     assert find_checkpoint("~").folder == tmp_path
 
 
-def test_a_pickled_checkpoint_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_pickled_checkpoint_is_rejected_with_advice(tmp_path: Path) -> None:
     model = write(tmp_path, "config.json", "vocab.txt", "pytorch_model.bin")
     with pytest.raises(SourceError, match=r"pytorch_model.bin is a pickle.*save_pretrained"):
         find_checkpoint(model)
@@ -104,7 +104,7 @@ def test_every_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("below", ["checkpoint-500", "snapshots/0123456789"])
-def test_a_folder_above_the_checkpoint_is_refused_with_its_place(tmp_path: Path, below: str) -> None:
+def test_parent_of_a_checkpoint_is_rejected_with_its_path(tmp_path: Path, below: str) -> None:
     (tmp_path / below).mkdir(parents=True)
     write(tmp_path / below, "config.json", "vocab.txt", "model.safetensors")
     with pytest.raises(SourceError, match=f"; {tmp_path / below} has such weights, give that"):
@@ -121,7 +121,7 @@ def test_a_folder_above_the_checkpoint_is_refused_with_its_place(tmp_path: Path,
         ('{"weight_map": {"a": 1}}', "index.json has no weight_map"),
         (
             json.dumps({"weight_map": dict(zip("ab", SHARDS, strict=True))}),
-            f"index.json names the shard {SHARDS[1]}, which is not there; download it again",
+            f"index.json names the shard {SHARDS[1]}, which is missing; download it again",
         ),
         ('{"weight_map": {"a": "../secret.safetensors"}}', "a shard is in the folder of its index"),
     ],
@@ -135,13 +135,13 @@ def test_a_broken_index_is_named(tmp_path: Path, content: str, message: str) -> 
 
 def test_a_tensorflow_checkpoint_without_its_data_is_named(tmp_path: Path) -> None:
     model = write(tmp_path, "bert_config.json", "vocab.txt", "bert_model.ckpt.index")
-    with pytest.raises(SourceError, match=r"but no bert_model.ckpt.data-00000-of-00001; download all files"):
+    with pytest.raises(SourceError, match=r"has no data file bert_model.ckpt.data-00000-of-00001; download all files"):
         find_checkpoint(model)
 
 
 @pytest.mark.parametrize("name", ["vocab.txt", "model.safetensors"])
-def test_a_pointer_of_git_lfs_is_named(tmp_path: Path, name: str) -> None:
+def test_git_lfs_pointer_is_named(tmp_path: Path, name: str) -> None:
     model = write(tmp_path, "config.json", "vocab.txt", "model.safetensors")
     (tmp_path / name).write_text(POINTER)
-    with pytest.raises(SourceError, match=f"{name} is a pointer of Git LFS.*; run git lfs pull in {tmp_path}"):
+    with pytest.raises(SourceError, match=f"{name} is a Git LFS pointer.*; run git lfs pull in {tmp_path}"):
         find_checkpoint(model)

@@ -1,4 +1,4 @@
-"""The comparison of token ids finds every tokenizer that the export could read otherwise than transformers."""
+"""Test that the token comparison detects differing tokenizers."""
 
 import json
 from collections.abc import Callable

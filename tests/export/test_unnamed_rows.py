@@ -1,4 +1,4 @@
-"""Rows of the embeddings without a name are loaded and never answered, and probabilities stay the original's."""
+"""Test that unnamed embedding rows are never answers."""
 
 import json
 from dataclasses import replace
@@ -97,7 +97,7 @@ def test_the_named_rows_have_transformers_probabilities(hole: bool, tiny_copy: P
         assert (np.diff(scores, axis=-1) <= 0).all()
 
 
-def test_the_light_file_answers_no_unnamed_row(tmp_path: Path, ids: NDArray[np.int32]) -> None:
+def test_light_file_never_answers_unnamed_rows(tmp_path: Path, ids: NDArray[np.int32]) -> None:
     checkpoint = padded(hole=True)
     calibration = calibrate(checkpoint, SampleLines.read(checkpoint, read_sample(SAMPLE)))
     count = answer_count(checkpoint)
@@ -112,7 +112,7 @@ def test_the_light_file_answers_no_unnamed_row(tmp_path: Path, ids: NDArray[np.i
     assert (scores.sum(axis=-1) < 0.3).all()
 
 
-def test_only_a_checkpoint_with_unnamed_rows_pays_for_them() -> None:
+def test_mask_for_unnamed_rows_is_only_added_if_needed() -> None:
     for checkpoint, pays in ((load_checkpoint(TINY), False), (padded(), True)):
         rows = checkpoint.config.vocab_size
         signatures = build_signatures(Bert(checkpoint.config, checkpoint.weights), Whiten(WHITENING), checkpoint)

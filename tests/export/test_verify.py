@@ -1,4 +1,4 @@
-"""The comparison with transformers' own model, on the small checkpoint."""
+"""Test the comparison with transformers' model on the small checkpoint."""
 
 import shutil
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_rounding_to_bf16_is_reported_apart_from_the_graphs_own_error(tmp_path: 
     assert parity.worst < TOLERANCE < parity.rounding
 
 
-def test_a_graph_with_one_altered_weight_is_found_out(tiny_version: Path, tiny_copy: Path) -> None:
+def test_one_altered_weight_is_detected(tiny_version: Path, tiny_copy: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
     tensors = load_file(tiny_copy / "model.safetensors")
@@ -47,7 +47,7 @@ def test_the_command_writes_the_figures_into_the_manifest(
     assert read_manifest(version).parity["same_top"] is True
 
 
-def test_a_version_without_whitened_vectors_is_to_be_exported_again(tmp_path: Path, tiny_version: Path) -> None:
+def test_version_without_whitened_vectors_must_be_exported_again(tmp_path: Path, tiny_version: Path) -> None:
     import tensorflow as tf
 
     version = Path(shutil.copytree(tiny_version, tmp_path / "1"))
@@ -56,7 +56,7 @@ def test_a_version_without_whitened_vectors_is_to_be_exported_again(tmp_path: Pa
         compare(version, TINY, read_manifest(version))
 
 
-def test_the_command_refuses_another_checkpoint(
+def test_command_rejects_another_checkpoint(
     tiny_version: Path, tiny_copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vocabulary = tiny_copy / "vocab.txt"

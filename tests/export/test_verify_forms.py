@@ -1,4 +1,4 @@
-"""verify passes on every form of checkpoint, and fails where the export read it otherwise."""
+"""Test verify on each checkpoint form."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def test_added_tokens_and_rows_without_a_name(with_num: Path, tmp_path: Path, mo
 
 
 def check_light_engine(version: Path) -> None:
-    """Check that the embedded server's light engine tells of [NUM] and reads its row, as the original does."""
+    """Check that the light engine knows [NUM] and uses its row."""
     engine = OnnxEngine(version)
     told = engine.run("tokenizer", {"request": np.zeros(1, np.int32)}, ["vocab", "config"])
     tokenizer = Tokenizer(Vocabulary.parse(told["vocab"][0]), TokenizerConfig.parse(told["config"][0]))

@@ -1,4 +1,4 @@
-"""The whitening of sentence vectors: its algebra, its sample text, and its way into a version."""
+"""Test the whitening's algebra, sample text and export."""
 
 import json
 from hashlib import sha256
@@ -23,7 +23,7 @@ Golden = list[dict[str, Any]]
 
 
 def vectors(count: int, width: int = 12, seed: int = 1) -> Float:
-    """Return vectors whose parts hang together and vary by a factor of 100, around a mean that is far from 0."""
+    """Return correlated vectors of variable scale with a large mean."""
     random = np.random.default_rng(seed)
     mixed = random.normal(size=(count, width)) * np.geomspace(1, 0.01, width)
     directions, _ = np.linalg.qr(random.normal(size=(width, width)))
@@ -65,7 +65,7 @@ def test_the_order_of_the_sentences_does_not_matter() -> None:
     assert np.allclose(fit(sample).kernel, fit(sample[::-1]).kernel, rtol=1e-4)
 
 
-def test_a_sample_smaller_than_a_vector_gives_numbers_that_can_be_used() -> None:
+def test_sample_smaller_than_a_vector_gives_finite_values() -> None:
     sample = vectors(3, width=40)
     whitened = apply(fit(sample), sample)
     assert np.isfinite(whitened).all()
@@ -73,8 +73,8 @@ def test_a_sample_smaller_than_a_vector_gives_numbers_that_can_be_used() -> None
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])
-def test_vectors_that_do_not_differ_are_refused(count: int) -> None:
-    with pytest.raises(SampleError, match=f"gave {count} vectors, none unlike the others"):
+def test_equal_vectors_are_rejected(count: int) -> None:
+    with pytest.raises(SampleError, match=f"gave {count} vectors, all of them equal"):
         fit(np.full((count, 4), 0.1, np.float32))
 
 
@@ -97,7 +97,7 @@ def ask(model: Any, ids: Any) -> dict[str, NDArray[np.float32]]:
     return {name: tensor.numpy() for name, tensor in answer.items()}
 
 
-def test_whitened_is_transformers_mean_vector_moved_and_turned(model: Any, golden: Golden) -> None:
+def test_whitened_is_the_transformed_mean_vector_of_transformers(model: Any, golden: Golden) -> None:
     got = ask(model, [answer["input_ids"] for answer in golden])["whitened"]
     expected = (np.array([answer["mean"] for answer in golden]) - model.whiten.mean) @ model.whiten.kernel
     assert got.shape == (len(golden), 32)
@@ -131,13 +131,13 @@ def test_every_precision_has_the_same_whitening(model: Any, tmp_path: Path, prec
     assert np.array_equal(other.mean, model.whiten.mean)
 
 
-def test_fill_mask_knows_nothing_of_it(model: Any) -> None:
+def test_fill_mask_does_not_use_the_whitening(model: Any) -> None:
     graph = model.signatures["fill_mask"].graph.as_graph_def()
     operations = {node.op for function in graph.library.function for node in function.node_def}
     assert "MatMul" not in operations  # the whitening's product, alone of all
 
 
-def test_a_text_of_ones_own_is_fitted_to(tmp_path: Path) -> None:
+def test_whitening_is_fitted_to_the_given_text(tmp_path: Path) -> None:
     text = tmp_path / "mine.txt"
     text.write_text(
         "床前明月光。\n\n 疑是地上霜。 \n床前明月光。\n" + "他说你好。" * 40 + "\n春眠不觉晓。\n", encoding="utf-8"
@@ -172,7 +172,7 @@ def test_a_text_that_cannot_be_used_is_one_line_and_leaves_nothing(
     assert not out.exists()
 
 
-def test_inputs_that_are_too_short_for_the_sample_are_found_at_once(
+def test_too_short_inputs_are_rejected_early(
     tiny_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = json.loads((tiny_copy / "tokenizer_config.json").read_text(encoding="utf-8"))

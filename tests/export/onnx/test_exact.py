@@ -1,4 +1,4 @@
-"""The integer products of a light file are the same on every processor."""
+"""Test that integer products are equal on every processor."""
 
 import shutil
 import subprocess
@@ -96,7 +96,7 @@ def test_the_bytes_of_a_part_stay_within_seven_bits(light: Path, tmp_path: Path)
         assert found.min() >= 1
 
 
-def test_bytes_that_are_no_parts_are_not_taken_for_some(light: Path) -> None:
+def test_other_bytes_are_not_taken_for_parts(light: Path) -> None:
     zeros = [int(to_array(tensor)) for tensor in onnx.load(light).graph.initializer if tensor.name.startswith("uint8")]
     assert sorted(zeros) == [16, 64, 128]
     assert {product.byte for product in integer_products(light) if product.zero != 64} == {255}

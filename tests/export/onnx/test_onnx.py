@@ -1,4 +1,4 @@
-"""The light file: its graph in float32 against transformers, and its integers beside float32."""
+"""Test the light file against transformers and float32."""
 
 import shutil
 from pathlib import Path
@@ -38,7 +38,7 @@ def in_integers(tiny_version: Path) -> ort.InferenceSession:
 
 
 def ask(session: Session, rows: list[list[int]], positions: Any, candidates: Any = None) -> dict[str, Any]:
-    """Ask with rows of any length, filled up with 0."""
+    """Run rows of any length, padded with 0."""
     longest = max(map(len, rows))
     candidates = [[0]] * len(rows) if candidates is None else candidates
     inputs = {
@@ -124,7 +124,7 @@ def test_the_file_holds_the_embeddings_once_and_every_kernel_in_8_bits(tiny_vers
     assert set(kernels) == {onnx.TensorProto.INT8}
 
 
-def test_the_file_says_what_a_server_must_know(tiny_version: Path) -> None:
+def test_file_has_the_metadata_for_servers(tiny_version: Path) -> None:
     model = onnx.load(tiny_version / ONNX_FILE)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert metadata.keys() == {"signatures", "tokenizer"}
@@ -133,7 +133,7 @@ def test_the_file_says_what_a_server_must_know(tiny_version: Path) -> None:
     assert '"vocab_size": 98' in metadata["tokenizer"]
 
 
-def test_the_manifest_says_how_true_the_integers_are(tiny_version: Path) -> None:
+def test_manifest_has_the_agreement_of_the_integers(tiny_version: Path) -> None:
     manifest = read_manifest(tiny_version)
     assert ONNX_FILE in manifest.files
     assert manifest.quantisation["masks"] > 0
@@ -142,7 +142,7 @@ def test_the_manifest_says_how_true_the_integers_are(tiny_version: Path) -> None
     assert manifest.quantisation["exact_integers"] is True
 
 
-def test_hidden_tokens_are_ordinary_ones_unless_told_otherwise() -> None:
+def test_only_ordinary_tokens_are_masked_by_default() -> None:
     checkpoint = load_checkpoint(TINY)
     unknown, mask, cls, sep = (checkpoint.vocabulary.index(f"[{name}]") for name in ("UNK", "MASK", "CLS", "SEP"))
     ids = np.array([cls, *[unknown] * 6, mask + 1, mask + 2, mask + 3, sep], np.int32)
@@ -192,7 +192,7 @@ def test_the_demonstration_models_light_file_meets_the_goals(
     assert printed["exact_integers"] == "True"
 
 
-def test_damaged_integers_fall_short_and_the_manifest_says_so(tiny_version: Path, tmp_path: Path) -> None:
+def test_damaged_integers_miss_the_goals_in_the_manifest(tiny_version: Path, tmp_path: Path) -> None:
     version = Path(shutil.copytree(tiny_version, tmp_path / "1"))
     model = onnx.load(version / ONNX_FILE)
     for tensor in model.graph.initializer:
@@ -206,7 +206,7 @@ def test_damaged_integers_fall_short_and_the_manifest_says_so(tiny_version: Path
     assert read_manifest(version).quantisation["verified"]["masks"] == 2
 
 
-def test_a_text_that_the_vocabulary_does_not_cover_judges_nothing(tiny_version: Path, tmp_path: Path) -> None:
+def test_text_outside_the_vocabulary_is_not_compared(tiny_version: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("ペンギンはどこへ行くのか\n", encoding="utf-8")
     assert compare(tiny_version, TINY, text) is None

@@ -1,4 +1,4 @@
-"""The comparison of the light file's signatures with the original finds each kind of difference."""
+"""Test that the light file's comparison detects differences."""
 
 import json
 import shutil

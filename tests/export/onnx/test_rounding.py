@@ -1,4 +1,4 @@
-"""Kernels rounded to int8: within the limits of every processor, and as near as these allow."""
+"""Test the rounding of kernels to int8."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_no_kernel_saturates(kernel: np.ndarray, covaried: bool) -> None:
     assert (scales > 0).all()
 
 
-def test_seven_bits_of_input_leave_all_eight_to_the_weights() -> None:
+def test_seven_bit_inputs_need_no_limit_on_weights() -> None:
     kernel = np.full((4, 1), 0.5, np.float32)
     integers, scales = round_kernel(kernel, byte=127)
     assert np.allclose(integers * scales, kernel, rtol=1e-6)
@@ -42,7 +42,7 @@ def test_only_neighbours_of_one_sign_can_saturate(pair: tuple[int, int], saturat
     assert not may_saturate(apart)
 
 
-def test_weights_within_the_limit_are_wrong_by_half_a_step_at_most() -> None:
+def test_error_within_the_limit_is_at_most_half_a_step() -> None:
     kernel = np.random.default_rng(0).normal(size=(64, 7)).astype(np.float32)
     integers, scales = round_kernel(kernel, byte=127)
     inside = np.abs(kernel) <= 127 * scales
@@ -51,7 +51,7 @@ def test_weights_within_the_limit_are_wrong_by_half_a_step_at_most() -> None:
 
 
 @pytest.mark.parametrize("width", [BLOCK, 2 * BLOCK + 6])
-def test_inputs_that_vary_together_make_up_for_each_others_rounding(width: int) -> None:
+def test_correlated_inputs_compensate_for_rounding(width: int) -> None:
     random = np.random.default_rng(0)
     rows = (random.normal(size=(4000, 24)) @ random.normal(size=(24, width))).astype(np.float32)
     kernel = random.normal(size=(width, 32)).astype(np.float32)
@@ -65,7 +65,7 @@ def test_inputs_that_vary_together_make_up_for_each_others_rounding(width: int) 
     assert wrong[1] < 0.3 * wrong[0]
 
 
-def test_statistics_do_not_depend_on_how_rows_are_cut() -> None:
+def test_statistics_do_not_depend_on_batching() -> None:
     rows = np.random.default_rng(0).normal(3, 2, size=(3000, 10)).astype(np.float32)
     whole, parts = Statistics(10), Statistics(10)
     whole.add(rows)

@@ -1,4 +1,4 @@
-"""The reference model in a process of its own, and how that process ends."""
+"""Test the reference process and its end."""
 
 import os
 import signal
@@ -84,7 +84,7 @@ def test_a_folder_without_a_checkpoint_is_an_error_of_one_line(tmp_path: Path) -
 
 
 @needs_torch
-def test_a_checkpoint_without_the_head_is_nothing_to_compare_with(tiny_copy: Path) -> None:
+def test_checkpoint_without_a_head_is_rejected(tiny_copy: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
     tensors = load_file(tiny_copy / "model.safetensors")
