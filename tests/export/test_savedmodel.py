@@ -71,7 +71,7 @@ def test_warmup_has_a_request_of_each_signature_for_each_length_and_all_of_them_
 
 def test_existing_version_is_not_overwritten(tiny_version: Path) -> None:
     before = (tiny_version / "manifest.json").read_bytes()
-    with pytest.raises(VersionError, match=r"exists; .* choose another --version, or give --force"):
+    with pytest.raises(VersionError, match=r"exists: choose another --version, or replace it with --force"):
         export_model(find_checkpoint(str(TINY)), tiny_version.parent, 1)
     assert (tiny_version / "manifest.json").read_bytes() == before
 
