@@ -9,14 +9,12 @@ from tests.import_graph import ImportGraph
 ROOT = Path(__file__).parents[1]
 TENSORFLOW = {"tensorflow", "tensorflow_serving", "keras"}
 PYTORCH = {"torch", "transformers", "triton"}
-APART = {"tests.export.published.make"}
-"""Needs a transformers that has TensorFlow's models, and an environment without PyTorch."""
 
 
 def reaching_both(graph: ImportGraph) -> dict[str, tuple[list[str], list[str]]]:
     """Return the modules that import both, with their import paths."""
     ways = {
-        name: (graph.path(name, TENSORFLOW), graph.path(name, PYTORCH)) for name in graph.paths if name not in APART
+        name: (graph.path(name, TENSORFLOW), graph.path(name, PYTORCH)) for name in graph.paths
     }
     return {name: found for name, found in ways.items() if all(found)}
 

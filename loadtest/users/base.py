@@ -69,7 +69,7 @@ class PacedRequests:
     @staticmethod
     def address(options: Namespace) -> str:
         """Return the base URL for this kind of user."""
-        raise NotImplementedError
+        raise NotImplementedError  # each protocol has its own
 
     @classmethod
     def prepare(cls, options: Namespace) -> Sequence[Any]:

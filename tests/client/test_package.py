@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 HEAVY = {"grpc", "httpcore2", "httpx2", "rich", "tensorflow", "tokenizers", "torch", "transformers"}
 DISTRIBUTIONS = {"google.protobuf": "protobuf", "grpc": "grpcio"}  # the others have the name of their module
-MAX_WHEEL_BYTES = 130_000  # 4 kB of it are the licence
+MAX_WHEEL_BYTES = 125_000
 MAX_IMPORT_MB = 60
 
 

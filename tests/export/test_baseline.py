@@ -31,6 +31,10 @@ def test_golden_prompts_are_valid_and_fully_tokenized_by_a_small_vocabulary() ->
     assert len(set(lines)) == len(lines) >= 16
 
 
+BATCH_ROUNDING = {"tensorflow": 1e-5, "onnx": 2e-4}
+"""Relative change of a score in a padded batch, where float32 adds in another order; in integers it moves a step."""
+
+
 def test_the_baseline_has_what_each_engine_answers_to_a_prompt_alone(demo_version: Path) -> None:
     baseline = read_manifest(demo_version).baseline
     fill_mask = tf.saved_model.load(str(demo_version)).signatures["fill_mask"]
@@ -53,8 +57,7 @@ def test_the_baseline_has_what_each_engine_answers_to_a_prompt_alone(demo_versio
             assert len(recorded["token_ids"]) == TOP_K
             assert recorded["token_ids"][0] == token_ids[0]
             now = [by_token[token] for token in recorded["token_ids"]]
-            # Recorded in a padded batch, whose sums float32 takes in another order.
-            assert np.allclose(recorded["scores"], now, rtol=0, atol=1e-4)
+            assert np.allclose(recorded["scores"], now, rtol=BATCH_ROUNDING[engine], atol=2e-6)
     assert baseline["tensorflow"] != baseline["onnx"]
 
 

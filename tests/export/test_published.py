@@ -1,4 +1,4 @@
-"""Test TensorFlow checkpoints by the original programs (published/make.py)."""
+"""Test TensorFlow checkpoints by the original programs (published/make.sh)."""
 
 import json
 import shutil

@@ -35,12 +35,12 @@ def counts(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[int, int]]
 
 def test_rest_and_grpc_users_get_correct_answers_and_a_report(demo_server: Server, tmp_path: Path) -> None:
     report = tmp_path / "load.html"
-    done = locust(demo_server, "-u", "4", "-r", "4", "-t", "2s", "--p95-ms", "30000", "--html", str(report))
+    done = locust(demo_server, "-u", "4", "-r", "4", "-t", "8s", "--p95-ms", "30000", "--html", str(report))
     assert done.returncode == 0, done.stdout + done.stderr
     found = counts(done)
     for name in ("REST fill_mask", "gRPC fill_mask"):
         requests, failures = found[name]
-        assert requests > 0
+        assert requests > 5
         assert failures == 0
     assert "gRPC fill_mask" in report.read_text(encoding="utf-8")
 

@@ -30,12 +30,12 @@ class Pretender:
         self._name = name
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-        raise NotImplementedError
+        raise NotImplementedError  # no test of the life of a version runs a model
 
     def run_several(
         self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
     ) -> dict[str, dict[str, Array]]:
-        raise NotImplementedError
+        raise NotImplementedError  # no test of the life of a version runs a model
 
     def close(self) -> None:
         self._closings.append(f"engine {self._name}")
@@ -49,12 +49,12 @@ class PretendRunner:
     async def run(
         self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
     ) -> dict[str, Array]:
-        raise NotImplementedError
+        raise NotImplementedError  # no test of the life of a version runs a model
 
     async def run_several(
         self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
     ) -> dict[str, dict[str, Array]]:
-        raise NotImplementedError
+        raise NotImplementedError  # no test of the life of a version runs a model
 
     async def close(self) -> None:
         self._closings.append(f"runner {self._name}")

@@ -1,17 +1,21 @@
-"""Make small checkpoints with the programs that published the large ones.
+#!/usr/bin/env bash
+# Make the small checkpoints of this folder with the programs that published the large ones, in an environment of their own:
+# TFBertForMaskedLM and TFBertForPreTraining of transformers 4.57.6, the last that has them, and google-research/bert, from
+# bert-tensorflow 1.0.4. Each folder gets the checkpoint and golden.json: token ids, and what that program answers at one of them.
+#
+#     tests/export/published/make.sh [FOLDER]      # default: this folder
+set -euo pipefail
 
-Each needs an environment of its own, with TensorFlow 2.21:
+here=$(cd "$(dirname "$0")" && pwd)
+output=$(mkdir -p "${1:-$here}" && cd "${1:-$here}" && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder/venv"
+"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    tensorflow-cpu==2.21.0 tf-keras==2.21.0 transformers==4.57.6
+"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps bert-tensorflow==1.0.4
 
-    pip install transformers==4.57.6 tf-keras==2.21.0 "huggingface_hub<1" "tokenizers<0.23"
-    python make.py keras keras          # TFBertForMaskedLM, the last transformers that has it
-    python make.py keras keras-pretraining
-
-    pip download --no-deps bert-tensorflow==1.0.4    # Google's own BERT; unpack it onto PYTHONPATH
-    python make.py google google
-
-A folder gets the checkpoint and ``golden.json``: token ids, and what the program that made it answers at one of them.
-"""
-
+cat >"$folder/make.py" <<'PYTHON'
 import importlib
 import json
 import os
@@ -26,7 +30,7 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 import numpy as np
 import tensorflow as tf
 
-TINY = Path(__file__).parents[1] / "tiny"
+TINY = Path(sys.argv[3])
 IDS = [[2, 40, 41, 42, 4, 43, 3]]
 PLACE = 4
 
@@ -116,3 +120,7 @@ def google(folder: Path) -> None:
 
 if __name__ == "__main__":
     {"keras": keras, "google": google}[sys.argv[1]](Path(sys.argv[2]))
+PYTHON
+for name in keras keras-pretraining google; do
+    "$folder/venv/bin/python" "$folder/make.py" "${name%%-*}" "$output/$name" "$here/../tiny"
+done
