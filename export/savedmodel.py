@@ -110,7 +110,9 @@ def export_model(
         agreement = write_onnx(light, checkpoint, calibration, whitening, top_k=answer_count(checkpoint))
         answers = {"onnx": ask_light(light, golden.inputs)}
         release()
-        report(f"Wrote the light engine's file. Compared with float32: {agreement or 'no token of the sample is known'}.")
+        report(
+            f"Wrote the light engine's file. Compared with float32: {agreement or 'no token of the sample is known'}."
+        )
         with quiet_stderr():
             answers["tensorflow"] = _write_graph(folder, checkpoint, whitening, options.precision, golden)
         release()

@@ -13,9 +13,7 @@ PYTORCH = {"torch", "transformers", "triton"}
 
 def reaching_both(graph: ImportGraph) -> dict[str, tuple[list[str], list[str]]]:
     """Return the modules that import both, with their import paths."""
-    ways = {
-        name: (graph.path(name, TENSORFLOW), graph.path(name, PYTORCH)) for name in graph.paths
-    }
+    ways = {name: (graph.path(name, TENSORFLOW), graph.path(name, PYTORCH)) for name in graph.paths}
     return {name: found for name, found in ways.items() if all(found)}
 
 
