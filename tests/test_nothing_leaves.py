@@ -40,6 +40,7 @@ ELSEWHERE = {
     "python -m export --force": "names an option of what make run does",
     "python -m export --lower-case": "names an option of what make run does",
     "docker compose run --rm export": "tests/deploy/test_dockerfiles.py: the image sets the variables",
+    'make torch TORCH_PIP_ARGS="--index-url URL"': "installs packages from the index that the user names",
     "make up": "tests/deploy/test_dockerfiles.py: the images set the variables",
 }
 HANDLED = {*HUB, VERIFY, EMBEDDED, *ELSEWHERE}

@@ -14,6 +14,7 @@ from bert_mlm_client.tokens import Encoded
 
 from loadtest.bench.systems import SYSTEMS, Files, start
 from loadtest.processes import http
+from tests.torch_environment import needs_torch
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,6 +76,7 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
 
+@needs_torch
 def test_a_rival_of_the_benchmark_is_started_with_the_variables(tmp_path: Path) -> None:
     rival = replace(SYSTEMS["flask-1"], command=lambda _, ports: ("-c", ENVIRONMENT_SERVER, str(ports.http)))
     files = Files(tmp_path, tmp_path / "rival.onnx", tmp_path)
