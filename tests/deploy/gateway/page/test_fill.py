@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from tests.deploy.gateway.conftest import Gateway
 from tests.deploy.gateway.page.conftest import Open
@@ -12,6 +12,7 @@ from tests.deploy.gateway.page.workbench import (
     SENTENCE,
     TWO_MASKS,
     VERSE,
+    Held,
     answer,
     ask,
     expect_answer,
@@ -215,20 +216,11 @@ def test_html_in_a_link_is_text(open_page: Open) -> None:
 def test_an_answer_that_comes_late_does_not_overwrite_a_newer_one(open_page: Open) -> None:
     page = open_page()
     ask(page, SENTENCE)
-    held: list[Route] = []
-
-    def hold_first(route: Route) -> None:
-        if not held and "古道" in (route.request.post_data or ""):
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/v1/fill-mask", hold_first)
-    with page.expect_request("**/v1/fill-mask"):
-        text_box(page).fill("古道西风瘦[MASK]。")
+    held = Held(page, "fill-mask", "古道")
+    text_box(page).fill("古道西风瘦[MASK]。")
+    held.expect()
     newer = ask(page, AMBIGUOUS)
-    assert len(held) == 1
-    held[0].continue_()
+    held.send()
     page.wait_for_timeout(300)  # nothing must happen, for longer than an answer takes
     expect_answer(page, AMBIGUOUS)
     expect(newer.locator(".sentence")).to_contain_text("喜欢你")

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from bert_mlm_client import FillMask
-from playwright.sync_api import Locator, Page, Route, expect
+from bert_mlm_client import Explanation, FillMask
+from playwright.sync_api import Locator, Page, expect
 
 from tests.deploy.gateway.page.conftest import Open
-from tests.deploy.gateway.page.workbench import SENTENCE, TWO_MASKS, VERSE, answer, ask
+from tests.deploy.gateway.page.workbench import SENTENCE, TWO_MASKS, VERSE, Held, answer, ask
 
 SAYING = "一个篱笆三个[MASK]，一个[MASK][MASK]三个帮。"
 
@@ -138,26 +138,9 @@ def test_an_unfolded_line_has_the_reasons_of_the_candidate_it_shows(open_page: O
     expect_marks(line.locator("summary .sentence"), second)
 
 
-def hold(page: Page, target: str) -> list[Route]:
-    """Hold back what is asked about the reasons of a candidate."""
-    held: list[Route] = []
-
-    def handle(route: Route) -> None:
-        question: Any = route.request.post_data_json
-        if question["parameters"]["target"] == [target]:
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/v1/explain", handle)
-    return held
-
-
-def first(page: Page, held: list[Route]) -> Route:
-    """Return the first request that is held back; its route is called some time after the request began."""
-    while not held:
-        page.wait_for_timeout(10)
-    return held[0]
+def hold(page: Page, explanation: Explanation) -> Held:
+    """Hold back the request for an explanation."""
+    return Held(page, "explain", f'"target":["{explanation.prediction.token_str}"]')
 
 
 def test_until_its_reasons_come_a_candidate_has_none_and_says_that_they_are_awaited(
@@ -165,14 +148,14 @@ def test_until_its_reasons_come_a_candidate_has_none_and_says_that_they_are_awai
 ) -> None:
     [second] = direct.explain(SENTENCE, target=direct.fill(SENTENCE, top_k=2)[1].token_str)
     page = open_page()
-    held = hold(page, second.prediction.token_str)
+    held = hold(page, second)
     found = ask(page, SENTENCE)
     expect(found.locator(".legend")).to_be_visible()
-    with page.expect_request("**/v1/explain"):
-        button(found, 1).click()
+    button(found, 1).click()
+    held.expect()
     expect(found.locator(".awaited")).to_have_attribute("aria-busy", "true")
     expect(found.locator(".legend, mark.lean")).to_have_count(0)
-    first(page, held).continue_()
+    held.send()
     expect_legend(found.locator(".legend"), second)
     expect(found.locator(".awaited")).to_have_count(0)
 
@@ -182,13 +165,12 @@ def test_reasons_that_come_late_do_not_overwrite_those_of_the_candidate_that_is_
 ) -> None:
     best, second = (direct.explain(SENTENCE, target=one.token_str)[0] for one in direct.fill(SENTENCE, top_k=2))
     page = open_page()
-    held = hold(page, best.prediction.token_str)
-    with page.expect_request("**/v1/explain"):
-        found = ask(page, SENTENCE)
+    held = hold(page, best)
+    found = ask(page, SENTENCE)
+    held.expect()
     button(found, 1).click()  # which calls the first question off
     expect_legend(found.locator(".legend"), second)
-    first(page, held).continue_()
-    page.unroute("**/v1/explain")
+    held.send()
     page.wait_for_timeout(300)  # nothing must happen, for longer than an answer takes
     expect_legend(found.locator(".legend"), second)
     button(found, 0).click()
@@ -201,13 +183,13 @@ def test_reasons_that_can_no_longer_be_called_off_are_kept_for_their_own_candida
     best, second = (direct.explain(SENTENCE, target=one.token_str)[0] for one in direct.fill(SENTENCE, top_k=2))
     page = open_page()
     page.evaluate("AbortController.prototype.abort = () => {}")
-    held = hold(page, best.prediction.token_str)
-    with page.expect_request("**/v1/explain"):
-        found = ask(page, SENTENCE)
+    held = hold(page, best)
+    found = ask(page, SENTENCE)
+    held.expect()
     button(found, 1).click()
     expect(found.locator(".awaited")).to_be_visible()
     weights = [{"token_str": "适", "weight": 7.25, "span": [13, 14]}]
-    first(page, held).fulfill(json={"text": SENTENCE, "method": "occlusion", "weights": weights, "note": None})
+    held.answer({"text": SENTENCE, "method": "occlusion", "weights": weights, "note": None})
     expect_legend(found.locator(".legend"), second)
     button(found, 0).click()
     expect(found.locator(".legend li")).to_have_text(["适7.25"])

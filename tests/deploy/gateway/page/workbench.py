@@ -1,6 +1,7 @@
 """Operate the workbench by accessible roles and names."""
 
 import json
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -59,3 +60,45 @@ def shares(bars: Locator) -> list[float]:
         "bars => bars.map(bar => new DOMMatrix(getComputedStyle(bar, '::after').transform).a)"
     )
     return found
+
+
+HOLD = """({ name, words }) => {
+  const send = window.fetch;
+  window.fetch = (address, options) => {
+    if (!String(address).endsWith(`/v1/${name}`) || !options.body.includes(words)) return send(address, options);
+    return new Promise((resolve, reject) => {
+      options.signal?.addEventListener("abort", () => reject(options.signal.reason));
+      window.settle = (answer) => {
+        window.fetch = send;
+        if (answer) resolve(new Response(JSON.stringify(answer)));
+        else send(address, options).then(resolve, reject);
+      };
+      document.documentElement.dataset.held = words;
+    });
+  };
+}"""
+
+
+class Held:
+    """Hold back the first request whose body has these words.
+
+    It is held in the page. Playwright's routes see a request some time after it began, and may see it without its body.
+    """
+
+    def __init__(self, page: Page, name: str, words: str) -> None:
+        """Begin; name is the address below /v1/."""
+        self._page = page
+        self._words = words
+        page.evaluate(HOLD, {"name": name, "words": words})
+
+    def expect(self) -> None:
+        """Wait until the request has been held back."""
+        expect(self._page.locator("html")).to_have_attribute("data-held", self._words)
+
+    def send(self) -> None:
+        """Send the request."""
+        self._page.evaluate("window.settle()")
+
+    def answer(self, answer: Any) -> None:
+        """Answer the request instead of the gateway."""
+        self._page.evaluate("answer => window.settle(answer)", answer)
