@@ -4,20 +4,23 @@
     python -m loadtest.graph_speed --old build/old
     python -m loadtest.graph_speed --old build/old --without-avx512
 
-All are float32 at bert-base-chinese's size, with the top 100 in the graph, the engine alone. They alternate call by
-call, in several rounds, so that other load on the machine affects all of them. Each answer is compared with the old
-graph's.
+All are float32 at bert-base-chinese's size, with the top 100 in the graph, the engine alone, each in a process of its
+own. They alternate call by call, in several rounds, so that other load on the machine affects all of them. Each answer
+is compared with the old graph's.
 
 ``--without-avx512`` approximates a processor such as Zen 3: oneDNN's operations are off, as is TensorFlow's default
 there, and Eigen's products are limited to AVX2. ONNX Runtime has no such limit and is left out.
 """
 
 import argparse
+import multiprocessing
 import os
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -107,23 +110,58 @@ def onnx_call(checkpoint_folder: Path) -> Call:
     return call
 
 
-def time_calls(calls: dict[str, Call], ids: Array, seconds: float) -> dict[str, float]:
-    """Return each call's p50 in ms, alternating call by call."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
+class Engine:
+    """An engine in a process of its own.
+
+    In one process, the engines would compete for huge pages, and memory could not be told apart.
+    """
+
+    def __init__(self, make_call: Callable[[Path], Call], folder: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, other = context.Pipe()
+        context.Process(target=_answer, args=(other, make_call, folder), daemon=True).start()
+        other.close()
+        self.load_s: float = self._pipe.recv()
+
+    def call(self, ids: Array) -> tuple[Array, float]:
+        """Return the scores and the time in ms."""
+        self._pipe.send(ids)
+        answer: tuple[Array, float] = self._pipe.recv()
+        return answer
+
+    def close(self) -> float:
+        """End the process and return its peak memory in MB."""
+        self._pipe.send(None)
+        peak: float = self._pipe.recv()
+        return peak
+
+
+def _answer(pipe: Connection, make_call: Callable[[Path], Call], folder: Path) -> None:
+    begun = time.perf_counter()
+    call = make_call(folder)
+    pipe.send(time.perf_counter() - begun)
+    while (ids := pipe.recv()) is not None:
+        begun = time.perf_counter()
+        scores = call(ids)
+        pipe.send((scores, (time.perf_counter() - begun) * 1000))
+    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
+
+
+def time_engines(engines: dict[str, Engine], ids: Array, seconds: float) -> dict[str, float]:
+    """Return each engine's p50 in ms, alternating call by call."""
+    times: dict[str, list[float]] = {name: [] for name in engines}
     reference = None
-    for call in calls.values():
+    for engine in engines.values():
         for _ in range(_WARM_UP):
-            scores = np.log(call(ids))
+            scores = np.log(engine.call(ids)[0])
         reference = scores if reference is None else reference
         if (difference := float(np.abs(scores - reference).max())) > TOLERANCE:
             msg = f"the answers differ by {difference:.1e} in log-probability, more than {TOLERANCE}"
             raise SystemExit(msg)
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        for name, call in calls.items():
-            begun = time.perf_counter()
-            call(ids)
-            times[name].append((time.perf_counter() - begun) * 1000)
+        for name, engine in engines.items():
+            times[name].append(engine.call(ids)[1])
     return {name: float(np.median(taken)) for name, taken in times.items()}
 
 
@@ -142,24 +180,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folders = {name: export_graph(tree, checkpoint, checkpoint.parent / name) for name, tree in trees.items()}
     if options.without_avx512:
         print(f"Limited by {' '.join(f'{name}={value}' for name, value in LIMITS.items())}")
-        os.environ.update(LIMITS)  # before TensorFlow is imported
-    calls = {name: tensorflow_call(folder) for name, folder in folders.items()}
+        os.environ.update(LIMITS)  # the engines' processes inherit it
+    engines = {name: Engine(tensorflow_call, folder) for name, folder in folders.items()}
     if not options.without_avx512:
-        calls["ONNX Runtime"] = onnx_call(checkpoint)
+        engines["ONNX Runtime"] = Engine(onnx_call, checkpoint)
     generator = np.random.default_rng(0)
     print("p50 ms")
     for batch, length in SHAPES:
         ids = generator.integers(5, 8000, (batch, length)).astype(np.int32)
-        rounds = [time_calls(calls, ids, options.seconds) for _ in range(options.rounds)]
-        p50 = {name: float(np.median([figures[name] for figures in rounds])) for name in calls}
+        rounds = [time_engines(engines, ids, options.seconds) for _ in range(options.rounds)]
+        p50 = {name: float(np.median([figures[name] for figures in rounds])) for name in engines}
         ratios = [f"old / new {p50['old'] / p50['new']:.2f}"]
         if "ONNX Runtime" in p50:
             ratios.append(f"new / ONNX Runtime {p50['new'] / p50['ONNX Runtime']:.2f}")
         shown = "  ".join(
             f"{name} {p50[name]:.1f} ({min(r[name] for r in rounds):.1f}-{max(r[name] for r in rounds):.1f})"
-            for name in calls
+            for name in engines
         )
         print(f"{batch:2} x {length:3}:  {shown}  {'  '.join(ratios)}", flush=True)
+    for name, engine in engines.items():
+        print(f"{name}: load {engine.load_s:.1f} s, with the engine's import; peak memory {engine.close():.0f} MB")
 
 
 if __name__ == "__main__":
