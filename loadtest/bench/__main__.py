@@ -26,7 +26,7 @@ from loadtest.bench.machine import describe, instruction_sets, processor
 from loadtest.bench.measure import run_rounds
 from loadtest.bench.plan import FULL, QUICK, Plan
 from loadtest.bench.plots import draw
-from loadtest.bench.report import markdown
+from loadtest.bench.report import merge
 from loadtest.bench.results import Results, SystemFigures
 from loadtest.bench.systems import ROUNDED, SYSTEMS, TARGETS, Files, Running, start
 from loadtest.bench.workloads import Workload, mixed
@@ -63,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     report: Path = options.report or output
-    (report / "RESULTS.md").write_text(markdown(results), encoding="utf-8")
+    tables = report / "RESULTS.md"
+    existing = tables.read_text(encoding="utf-8") if tables.is_file() else ""
+    tables.write_text(merge(existing, results), encoding="utf-8")
     draw(results, report / "results.png")
     _print_goals(results)
     print(f"Wrote {output / 'results.json'}, {report / 'RESULTS.md'} and {report / 'results.png'}.")

@@ -23,18 +23,41 @@ _CLIENT = (
 )
 
 
+_TITLE = "# Side by side"
+_INTRODUCTION = (
+    "One run for each kind of processor, the newest. The kinds are not comparable with each other: only figures of one "
+    "run are."
+)
+
+
+def merge(existing: str, results: Results) -> str:
+    """Return a report with a run's section added or replaced.
+
+    Args:
+        existing: the report so far, with one section for each kind of processor; empty if there is none.
+        results: the run.
+    """
+    sections = {}
+    for section in f"\n{existing}".split("\n## ")[1:]:
+        kind, _, body = section.partition("\n")
+        sections[kind] = body.strip()
+    sections[results.machine["processor"]] = markdown(results).strip()
+    parts = [_TITLE, _INTRODUCTION, *(f"## {kind}\n\n{body}" for kind, body in sections.items())]
+    return "\n\n".join(parts) + "\n"
+
+
 def markdown(results: Results) -> str:
-    """Return the whole report."""
+    """Return the section of one run."""
     lengths = [(str(tokens), length_name(tokens)) for tokens in results.settings["lengths"]]
     counts = [(str(count), count_name(count)) for count in results.settings["counts"]]
-    parts = ["# Side by side", _conditions(results)]
-    parts += ["## Goals", _goals(results)]
-    parts += ["## Systems", _systems(results)]
-    parts += ["## Real sentences of mixed length", _mixed(results)]
-    parts += ["## By length of the sentence", _LENGTHS, _by(results, lengths, "tokens")]
-    parts += ["## By number of sentences in one request", _COUNTS, _by(results, counts, "sentences")]
-    parts += ["## The engine alone, and the way there and back", _ENGINES, _engines(results)]
-    parts += ["## The client's side", _CLIENT, _client(results)]
+    parts = [_conditions(results)]
+    parts += ["### Goals", _goals(results)]
+    parts += ["### Systems", _systems(results)]
+    parts += ["### Real sentences of mixed length", _mixed(results)]
+    parts += ["### By length of the sentence", _LENGTHS, _by(results, lengths, "tokens")]
+    parts += ["### By number of sentences in one request", _COUNTS, _by(results, counts, "sentences")]
+    parts += ["### The engine alone, and the way there and back", _ENGINES, _engines(results)]
+    parts += ["### The client's side", _CLIENT, _client(results)]
     return "\n\n".join(parts) + "\n"
 
 

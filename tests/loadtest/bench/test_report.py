@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.bench.goals import GOALS, judge
-from loadtest.bench.report import markdown
+from loadtest.bench.report import markdown, merge
 from loadtest.bench.results import Results, Row, Spread, SystemFigures
 from loadtest.bench.systems import SYSTEMS, TARGETS
 from loadtest.bench.workloads import MIXED, count_name, length_name
@@ -126,3 +126,17 @@ def test_the_picture_is_drawn(results: Results, tmp_path: Path) -> None:
 
     draw(results, tmp_path / "results.png")
     assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_report_keeps_one_section_for_each_kind_of_processor(results: Results) -> None:
+    other = replace(results, machine={**results.machine, "processor": "another", "instruction_sets": ["avx2", "fma"]})
+    first = merge("", results)
+    both = merge(first, other)
+    assert first.count("\n## ") == 1
+    assert both.startswith(first.rstrip("\n"))
+    assert "\n## a processor\n" in both
+    assert "\n## another\n\nInstruction sets: avx2, fma.\n" in both
+    assert merge(both, other) == both
+    newer = replace(other, settings={**other.settings, "date": "2027-01-01"})
+    assert "2027-01-01" in merge(both, newer)
+    assert merge(both, newer).count("\n## ") == 2
