@@ -1,4 +1,8 @@
-"""Write log lines in a thread, so that requests do not wait for the disk."""
+"""Write log lines in a thread, so that requests do not wait for the disk.
+
+``logging.handlers`` is no substitute: its queue is bounded by lines rather than bytes, and lines that the disk does not
+take are lost without being counted.
+"""
 
 import atexit
 import logging
