@@ -1,4 +1,4 @@
-"""The gateway's settings: fields with their types and limits, read from flags and environment variables."""
+"""The gateway's settings, read from flags and environment variables."""
 
 from deploy.gateway.settings.errors import SettingsError
 from deploy.gateway.settings.load import SECRETS, describe, load_settings

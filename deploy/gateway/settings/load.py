@@ -12,7 +12,16 @@ from pydantic_core import ErrorDetails
 from deploy.gateway.settings.errors import SettingsError
 from deploy.gateway.settings.model import Settings
 
-_FIELDS = Settings.model_fields
+_FIELDS = {str(field.alias): field for field in Settings.model_fields.values()}
+"""The fields by their variables."""
+
+_FLAGS = {
+    str(field.alias): "--" + name.replace("_", "-") for name, field in Settings.model_fields.items() if field.repr
+}
+"""The flags by their variables."""
+
+SECRETS = tuple(variable for variable in _FIELDS if variable not in _FLAGS)
+"""Settings without a flag, since all users of a machine can read the flags of its processes."""
 
 
 def load_settings(arguments: Sequence[str] = ()) -> Settings:
@@ -22,7 +31,7 @@ def load_settings(arguments: Sequence[str] = ()) -> Settings:
         SettingsError: values are invalid; the message has a line for each.
         SystemExit: an unknown flag (status 2) or ``--help`` (status 0).
     """
-    flags = {name: text for name, text in vars(_parser().parse_args(arguments)).items() if text is not None}
+    flags = {variable: text for variable, text in vars(_parser().parse_args(arguments)).items() if text is not None}
     try:
         return Settings(**flags)
     except ValidationError as error:
@@ -31,19 +40,8 @@ def load_settings(arguments: Sequence[str] = ()) -> Settings:
 
 def describe() -> list[tuple[str, str, str]]:
     """Return each setting's variable, default and description."""
-    return [(_variable(name), _written(field.default), field.description or "") for name, field in _FIELDS.items()]
+    return [(variable, _written(field.default), field.description or "") for variable, field in _FIELDS.items()]
 
-
-def _variable(name: str) -> str:
-    return (_FIELDS[name].alias or f"gateway_{name}").upper()
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-SECRETS = tuple(_variable(name) for name, field in _FIELDS.items() if not field.repr)
-"""Settings without a flag, since all users of a machine can read the flags of its processes."""
 
 _OTHERS = (
     "Other commands: report summarizes a time range of the request log (report --help), openapi prints the "
@@ -59,11 +57,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"Secrets can only be set as variables: {', '.join(SECRETS)}. {_OTHERS}",
         allow_abbrev=False,
     )
-    for name, field in _FIELDS.items():
-        if not field.repr:
-            continue
+    for variable, flag in _FLAGS.items():
+        field = _FIELDS[variable]
         default = f" (default {_written(field.default)})" if field.default is not None else ""
-        parser.add_argument(_flag(name), metavar="VALUE", help=f"{field.description}; {_variable(name)}{default}")
+        about = f"{field.description}; {variable}{default}"
+        parser.add_argument(flag, dest=variable, metavar="VALUE", help=about)
     return parser
 
 
@@ -79,9 +77,9 @@ def _sentence(error: ErrorDetails, flags: Container[str]) -> str:
     """Return what is wrong and what to give."""
     if not error["loc"]:  # of Settings as a whole
         return str(error["ctx"]["error"])
-    name = str(error["loc"][0])
-    field = _FIELDS[name]
-    source = _flag(name) if name in flags else _variable(name)
+    variable = str(error["loc"][0])
+    field = _FIELDS[variable]
+    source = _FLAGS[variable] if variable in flags else variable
     shown = f"{source} is {error['input']!r}" if field.repr else f"{source} cannot be used"
     return f"{shown}; {error['ctx']['error'] if error['type'] == 'value_error' else _expected(field)}"
 

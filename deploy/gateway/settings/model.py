@@ -30,7 +30,8 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="GATEWAY_",  # not before the two names with an alias
+        alias_generator=lambda name: f"GATEWAY_{name.upper()}",
+        case_sensitive=True,
         env_ignore_empty=True,
         allow_inf_nan=False,
         frozen=True,
@@ -41,10 +42,10 @@ class Settings(BaseSettings):
     port: Port = Field(default=8000, description="port to listen on; 0 takes a free one")
     serving_url: CommaSeparated = Field(
         default=("grpc://127.0.0.1:8500",),
-        alias="serving_url",
+        alias="SERVING_URL",
         description="address of the model server; several, separated by commas, share the load",
     )
-    model_name: str = Field(default="bert_mlm", alias="model_name", description="the model's name on the server")
+    model_name: str = Field(default="bert_mlm", alias="MODEL_NAME", description="the model's name on the server")
     timeout_s: Seconds = Field(default=10.0, description="timeout of a request to the model server, in seconds")
     answer_timeout_s: Seconds = Field(
         default=30.0,

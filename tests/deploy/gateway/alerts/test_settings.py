@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.gateway.settings import Settings, SettingsError
+from deploy.gateway.settings import SettingsError
 from tests.support.settings import settings_from
 
 
@@ -28,7 +28,9 @@ def test_a_token_that_no_header_can_carry_is_refused_without_telling_it() -> Non
 
 
 def test_neither_address_nor_token_is_shown() -> None:
-    settings = Settings(alert_webhook="https://example.com/secret", alert_webhook_token="secret")
+    settings = settings_from(
+        {"GATEWAY_ALERT_WEBHOOK": "https://example.com/secret", "GATEWAY_ALERT_WEBHOOK_TOKEN": "secret"}
+    )
     assert "secret" not in repr(settings)
 
 
