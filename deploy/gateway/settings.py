@@ -10,6 +10,10 @@ from typing import Any, Literal, get_args
 from deploy.gateway.log.request_log import SHORTEST_KEY, TextMode
 
 WebhookFormat = Literal["json", "slack", "feishu", "dingtalk", "wecom"]
+StdoutFormat = Literal["none", "json"]
+
+LONGEST_LABEL = 255
+"""The maximum length of an instance's name, as of a host name."""
 
 
 class SettingsError(ValueError):
@@ -77,6 +81,13 @@ def _fits_a_header(text: str) -> bool:
 def _bearer_token(text: str) -> str:
     if not _fits_a_header(text):
         msg = "give printable ASCII characters without spaces"
+        raise ValueError(msg)
+    return text
+
+
+def _label(text: str) -> str:
+    if not text.isprintable() or len(text) > LONGEST_LABEL:
+        msg = f"give at most {LONGEST_LABEL} printable characters"
         raise ValueError(msg)
     return text
 
@@ -208,6 +219,20 @@ class Settings:
     )
     log_folder: Path = field(
         default=Path("logs"), metadata=_setting("GATEWAY_LOG_FOLDER", Path, "folder of the request log, gateway.log")
+    )
+    instance: str = field(
+        default="",
+        metadata=_setting(
+            "GATEWAY_INSTANCE", _label, "name of this gateway in its log lines and alerts; empty is the host name"
+        ),
+    )
+    log_stdout: StdoutFormat = field(
+        default="none",
+        metadata=_setting(
+            "GATEWAY_LOG_STDOUT",
+            _one_of(*get_args(StdoutFormat)),
+            "json writes the log's lines to standard output, too; none writes only the file",
+        ),
     )
     log_text: TextMode = field(
         default="masked",
