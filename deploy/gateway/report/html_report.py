@@ -67,6 +67,7 @@ def html_fragment(report: Report, words: Words) -> str:
         _section(drawn("calls_per_minute"), tables.calls_by_task(report, words)),
         _section(drawn("calls_per_day"), tables.calls_by_day(report, words)),
         _section(drawn("errors"), tables.errors(report, words)),
+        _section("", tables.refused(report, words), words.refused_note),
         _section(drawn("cpu", "memory", "gpu_memory", "gpu_utilization"), tables.resources(report, words)),
         _section(drawn("drift"), tables.consistency(report, words), words.consistency_note),
         _section("", tables.alerts(report, words)),

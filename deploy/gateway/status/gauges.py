@@ -1,6 +1,6 @@
 """Register the metrics that are read from other components."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from deploy.gateway.alerts.evaluator import Alerts
 from deploy.gateway.alerts.table import ALERTS
@@ -8,7 +8,7 @@ from deploy.gateway.alerts.webhook import Webhook
 from deploy.gateway.consistency.check import Consistency
 from deploy.gateway.log.gpu import GpuUsage
 from deploy.gateway.log.resources import ProcessUsage, Resources
-from deploy.gateway.log.writer import LogWriter
+from deploy.gateway.log.writer import LineWriter
 from deploy.gateway.middleware.concurrency import ConcurrencySlots
 from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics, Reading
@@ -20,16 +20,22 @@ def read_into(
     metrics: Metrics,
     slots: ConcurrencySlots,
     watch: ModelWatch,
-    writer: LogWriter,
+    writers: Sequence[LineWriter],
     resources: Callable[[], Resources | None],
 ) -> None:
-    """Register the metrics of these components."""
+    """Register the metrics of these components.
+
+    The first writer writes the file, the second one standard output.
+    """
+    file, *stdout = writers
     metrics.read("gateway_in_flight", lambda: {(): slots.in_flight})
     metrics.read("gateway_queue", lambda: {(): slots.waiting})
     metrics.read("gateway_model_ready", lambda: {(): float(watch.ready)})
     metrics.read("gateway_model_version", lambda: _reading(watch.version))
-    metrics.read("gateway_log_lines", lambda: _log_lines(writer))
-    metrics.read("gateway_log_waiting_bytes", lambda: {(): writer.status.bytes_waiting})
+    metrics.read("gateway_log_lines", lambda: _log_lines(file))
+    if stdout:
+        metrics.read("gateway_stdout_lines", lambda: _log_lines(stdout[0]))
+    metrics.read("gateway_log_waiting_bytes", lambda: {(): file.status.bytes_waiting})
     metrics.read("gateway_cpu_percent", lambda: _of_processes(resources(), lambda usage: usage.cpu_percent))
     metrics.read("gateway_memory_bytes", lambda: _of_processes(resources(), lambda usage: usage.memory_mb * _MB))
     metrics.read("gateway_gpu_memory_bytes", lambda: _of_gpu(resources(), lambda gpu: gpu.memory_mb * _MB))
@@ -54,7 +60,7 @@ def _reading(value: float | None) -> Reading:
     return {} if value is None else {(): value}
 
 
-def _log_lines(writer: LogWriter) -> Reading:
+def _log_lines(writer: LineWriter) -> Reading:
     status = writer.status
     return {("written",): status.lines_written, ("lost",): sum(status.lines_lost.values())}
 

@@ -80,6 +80,13 @@ METRICS = (
     MetricDefinition(
         "counter", "gateway_log_lines", "lines of the request log: written or lost", ("outcome",), is_read=True
     ),
+    MetricDefinition(
+        "counter",
+        "gateway_stdout_lines",
+        "lines on standard output: written or lost; absent without GATEWAY_LOG_STDOUT=json",
+        ("outcome",),
+        is_read=True,
+    ),
     MetricDefinition("gauge", "gateway_log_waiting_bytes", "size of the queued lines of the request log", is_read=True),
     MetricDefinition(
         "gauge",
