@@ -103,7 +103,7 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
     slots = ConcurrencySlots(limit=settings.max_concurrency, queue=settings.max_queue, wait_s=settings.queue_timeout_s)
     read_into(metrics, slots, watch, writers, resources)
     read_alerts_into(metrics, alerts, webhook)
-    read_consistency_into(metrics, consistency)
+    read_consistency_into(metrics, consistency, model_name=settings.model_name)
 
     dashboard = Dashboard(settings.log_folder / LOG_NAME)
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
+from bert_mlm_client import __version__
+
 from deploy.gateway.alerts.evaluator import Alerts
 from deploy.gateway.alerts.table import ALERTS
 from deploy.gateway.alerts.webhook import Webhook
-from deploy.gateway.consistency.check import Consistency
+from deploy.gateway.consistency.check import Check, Consistency
 from deploy.gateway.log.gpu import GpuUsage
 from deploy.gateway.log.resources import ProcessUsage, Resources
 from deploy.gateway.log.writer import LineWriter
@@ -51,9 +53,16 @@ def read_alerts_into(metrics: Metrics, alerts: Alerts, webhook: Webhook | None) 
     metrics.read("gateway_webhook_deliveries", lambda: {(outcome,): count for outcome, count in deliveries.items()})
 
 
-def read_consistency_into(metrics: Metrics, consistency: Consistency) -> None:
-    """Register the drift metric."""
+def read_consistency_into(metrics: Metrics, consistency: Consistency, *, model_name: str) -> None:
+    """Register the drift, and the build with the engine that the latest check found."""
     metrics.read("gateway_output_drift", lambda: _reading(consistency.drift and consistency.drift[0]))
+    metrics.read("gateway_build_info", lambda: {_build(consistency.latest, model_name): 1.0})
+
+
+def _build(latest: Check | None, model_name: str) -> tuple[str, str, str, str]:
+    """Return the label values of gateway_build_info."""
+    engine = (latest and latest.engine) or "unknown"
+    return __version__, model_name, engine, (latest and latest.precision) or "unknown"
 
 
 def _reading(value: float | None) -> Reading:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,15 +24,6 @@ from deploy.gateway.telemetry.metrics import Metrics
 
 REJECTIONS_INTERVAL_S = 1.0
 """The interval over which rejected requests are aggregated in one line, so that an overload does not flood the log."""
-
-_TASKS: Mapping[str, InferenceTask] = {
-    paths.PREDICT: "mask_prediction",
-    paths.FILL_MASK: "mask_prediction",
-    paths.SCORE: "token_scoring",
-    paths.SIMILARITY: "semantic_similarity",
-    paths.FEATURES: "feature_extraction",
-    paths.EXPLAIN: "explanation",
-}
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +123,7 @@ class Recorder:
             path: the path's label, so that callers cannot make further kinds.
             error: the answer.
         """
-        task = _TASKS.get(path)
+        task = paths.TASKS.get(path)
         if task is not None and error.status == HTTPStatus.TOO_MANY_REQUESTS:
             self._metrics.sentences(task, "failed").inc()
             self._metrics.errors(task, error.error_type).inc()
@@ -167,7 +158,7 @@ class Recorder:
     def _rejection(self, path: str, error: ApiError) -> Inference | RefusedRequest:
         context = current.get() or RequestContext.of(())
         total_time_ms = (perf_counter() - context.began) * 1000
-        task = _TASKS.get(path)
+        task = paths.TASKS.get(path)
         if task is None or error.status != HTTPStatus.TOO_MANY_REQUESTS:
             return RefusedRequest(
                 request_id=context.request_id,

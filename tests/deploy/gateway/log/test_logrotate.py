@@ -1,7 +1,6 @@
 """Run logrotate with the shipped rules while lines are written."""
 
 import gzip
-import os
 import re
 import shutil
 import subprocess

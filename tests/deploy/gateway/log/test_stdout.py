@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from io import BufferedReader
 
 import pytest
 
@@ -14,7 +14,7 @@ Until = Callable[[Callable[[], bool]], None]
 
 
 @pytest.fixture
-def pipe() -> Iterator[tuple[BinaryIO, int]]:
+def pipe() -> Iterator[tuple[BufferedReader, int]]:
     """Yield the end of a pipe to read from, and the descriptor to write to."""
     read, write = os.pipe()
     with os.fdopen(read, "rb") as reader:
@@ -26,7 +26,7 @@ def numbered(text: bytes) -> list[int]:
     return [json.loads(one)["number"] for one in text.splitlines()]
 
 
-def test_lines_arrive_in_order(pipe: tuple[BinaryIO, int]) -> None:
+def test_lines_arrive_in_order(pipe: tuple[BufferedReader, int]) -> None:
     reader, descriptor = pipe
     with StdoutWriter(descriptor=descriptor) as writer:
         for number in range(100):
@@ -35,7 +35,7 @@ def test_lines_arrive_in_order(pipe: tuple[BinaryIO, int]) -> None:
     assert (writer.status.lines_written, writer.status.lines_lost) == (100, {})
 
 
-def test_a_reader_that_does_not_read_costs_lines_but_no_waiting(pipe: tuple[BinaryIO, int], until: Until) -> None:
+def test_a_reader_that_does_not_read_costs_lines_but_no_waiting(pipe: tuple[BufferedReader, int], until: Until) -> None:
     reader, descriptor = pipe
     written = b"x" * 9_999 + b"\n"
     with StdoutWriter(descriptor=descriptor, capacity_bytes=400_000) as writer:
@@ -64,7 +64,7 @@ def test_what_a_closed_reader_does_not_take_is_counted(until: Until) -> None:
 
 
 def test_a_reader_that_never_reads_does_not_block_the_end(
-    pipe: tuple[BinaryIO, int], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    pipe: tuple[BufferedReader, int], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader, descriptor = pipe
     monkeypatch.setattr(StdoutWriter, "_close_s", 0.05)

@@ -206,7 +206,7 @@ def test_a_refused_request_is_a_line_and_no_call(start: Start, scripted_url: str
     gateway.wait_until_ready()
     key = {"X-API-Key": KEY}
     json_type = {**key, "Content-Type": "application/json"}
-    refusals = [
+    refusals: list[tuple[int, str, dict[str, Any]]] = [
         (401, "UnauthorizedError", {"json": {"text": SENTENCE}}),
         (413, "BodyTooLargeError", {"json": {"text": "一" * 100}, "headers": key}),
         (413, "BatchTooLargeError", {"json": {"inputs": [SENTENCE] * 3}, "headers": key}),
