@@ -5,6 +5,7 @@ from dataclasses import MISSING
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from string import Template
+from textwrap import indent
 
 from bert_mlm_client import VersionStatus
 
@@ -20,6 +21,7 @@ from deploy.gateway.settings import SECRETS, describe
 from deploy.gateway.telemetry.metrics import table as metrics_table
 
 _TEMPLATE = Path(__file__).parent / "monitoring.template.md"
+_RULES = Path(__file__).parents[2] / "prometheus" / "rules" / "gateway.yml"
 
 _AT = 1_775_384_625.125
 _ORIGIN = {"instance": "gateway-1", "service_version": "1.4.0"}
@@ -130,6 +132,7 @@ def page() -> str:
         examples="\n".join(f"    {encode(line, _ORIGIN).decode().rstrip()}" for line in _EXAMPLES),
         metrics=metrics_table(),
         alerts=alerts.table(),
+        rules=indent(_RULES.read_text(encoding="utf-8").rstrip(), "    "),
         health=_table(("field", "meaning"), ((f"`{name}`", meaning) for name, meaning in HEALTH.items())),
         secrets=", ".join(f"`{name}`" for name in SECRETS),
         settings=_table(
