@@ -78,7 +78,10 @@ def serve(arguments: Sequence[str]) -> int:
     )
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    print(f"Gateway on http://{shown}:{port} (docs at /docs), asking {', '.join(settings.serving_url)}", flush=True)
+    # Standard output has nothing but JSON lines if they are written there.
+    output = sys.stderr if settings.log_stdout == "json" else sys.stdout
+    asked = ", ".join(settings.serving_url)
+    print(f"Gateway on http://{shown}:{port} (docs at /docs), asking {asked}", file=output, flush=True)
     _tune_garbage_collection()
     server = uvicorn.Server(config)
 

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 from deploy.gateway.telemetry.metrics import METRICS, table
 from tests.deploy.gateway.conftest import SENTENCE, Gateway
 
-NO_GPU = {"gateway_gpu_memory_bytes", "gateway_gpu_utilization_percent"}
+ABSENT = {"gateway_gpu_memory_bytes", "gateway_gpu_utilization_percent", "gateway_stdout_lines"}
 
 
 def test_every_metric_that_is_described_is_there_and_no_other_of_ours(gateway: Gateway) -> None:
@@ -15,7 +15,7 @@ def test_every_metric_that_is_described_is_there_and_no_other_of_ours(gateway: G
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     families = {family.name: family for family in read_text(response.text)}
     described = {one.name: one for one in METRICS}
-    assert {name for name in families if name.startswith("gateway_")} | NO_GPU == set(described) | NO_GPU
+    assert {name for name in families if name.startswith("gateway_")} | ABSENT == set(described) | ABSENT
     for name, one in described.items():
         if name in families:
             assert (families[name].type, families[name].documentation) == (one.kind, one.about)
