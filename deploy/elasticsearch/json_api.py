@@ -86,6 +86,11 @@ class JsonApi:
     ) -> None:
         self._client.close()
 
+    @property
+    def has_login(self) -> bool:
+        """Whether requests have an account."""
+        return self._login is not None
+
     def wait_until_ready(self, path: str, wait_s: float) -> None:
         """Retry a GET while the server starts.
 

@@ -107,7 +107,7 @@ class Filebeat:
     @contextmanager
     def run(self) -> Iterator[subprocess.Popen[bytes]]:
         """Run it during the block and end it."""
-        command = [self._program, "run", "-e", "-c", self._file, "--path.home", self._work]
+        command: list[str | Path] = [self._program, "run", "-e", "-c", self._file, "--path.home", self._work]
         with (self._work / f"said-{self.starts:03}.log").open("wb") as said:
             process = subprocess.Popen(command, env=self._environment, stdout=said, stderr=said)  # noqa: S603 - the user's own program
         self.starts += 1

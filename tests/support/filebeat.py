@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from loadtest.log_pipeline.filebeat import Filebeat, binary, configuration, vers
 from loadtest.processes import StartError
 
 Event = dict[str, Any]
-Ship = Callable[[dict[str, Sequence[str]], int], list[Event]]
+Ship = Callable[[Mapping[str, Sequence[str]], int], list[Event]]
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def filebeat_program() -> Path:
 def ship(filebeat_program: Path, tmp_path: Path) -> Ship:
     """Write files, and return the events that Filebeat makes of them."""
 
-    def run(files: dict[str, Sequence[str]], events: int) -> list[Event]:
+    def run(files: Mapping[str, Sequence[str]], events: int) -> list[Event]:
         folders = {name: tmp_path / name for name in ("gateway", "serving")}
         for folder in folders.values():
             folder.mkdir(exist_ok=True)

@@ -85,23 +85,20 @@ def test_a_line_of_the_gateway_has_the_names_of_the_elastic_common_schema(ship: 
     assert flat(event).keys() <= fields("bert-logs@mappings", "bert-gateway@mappings").keys()
 
 
+def example(kind: type[Line]) -> Line:
+    """Return a line with a value in every field, whatever the field's type says."""
+    values = {field.name: 1.5 if "float" in str(field.type) else "x" for field in dataclasses.fields(kind)}
+    for field in dataclasses.fields(kind):
+        if field.default is not dataclasses.MISSING and field.name in {"module", "task", "status"}:
+            values[field.name] = field.default
+    make: Any = kind
+    line: Line = make(**values | {"timestamp": 1.0, "level": None})
+    return line
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_every_kind_of_line_has_fields_of_the_template_only(kind: type[Line], ship: Ship) -> None:
-    values: dict[str, Any] = {
-        field.name: {"str": "x", "int": 1, "float": 1.5}.get(str(getattr(field.type, "__name__", "")))
-        for field in dataclasses.fields(kind)
-        if field.name not in {"timestamp", "level", "module"}
-    }
-    required = [field for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING]
-    given = {
-        field.name: values[field.name] if values.get(field.name) is not None else "x"
-        for field in required
-        if field.name in values
-    }
-    written = encode(
-        kind(**given, **({"error_type": "E"} if "error_type" in values and "error_type" not in given else {}))
-    )
-    (event,) = ship({"gateway/gateway.log": [written.decode().strip()]}, 1)
+def test_every_field_of_every_kind_of_line_has_a_type_in_the_template(kind: type[Line], ship: Ship) -> None:
+    (event,) = ship({"gateway/gateway.log": [encode(example(kind)).decode().strip()]}, 1)
     del event["@metadata"]
     assert flat(event).keys() <= fields("bert-logs@mappings", "bert-gateway@mappings").keys()
     assert event["event"]["dataset"] == "bert.gateway"
