@@ -165,6 +165,8 @@ def _reason(answer: Any) -> str:
     if not isinstance(answer, dict):
         return str(answer)[:300]
     error = answer.get("error", answer)
+    if isinstance(error, dict) and error.get("failed_shards"):  # whose own reason is "all shards failed"
+        error = error["failed_shards"][0].get("reason", error)
     causes: list[str] = []
     while isinstance(error, dict) and error:
         causes.append(str(error.get("reason") or error.get("message") or error)[:500])

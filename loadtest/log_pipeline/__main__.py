@@ -25,8 +25,9 @@ from deploy.elasticsearch.accounts import login
 from deploy.elasticsearch.errors import SetupError
 from deploy.elasticsearch.json_api import JsonApi
 from deploy.elasticsearch.setup import set_up
+from loadtest.log_pipeline.figures import Check, check
 from loadtest.log_pipeline.filebeat import binary
-from loadtest.log_pipeline.run import Outcome, Plan, run
+from loadtest.log_pipeline.run import Outcome, Plan, remove, run
 from loadtest.processes import StartError
 from loadtest.request_log.__main__ import Plan as Load
 
@@ -84,11 +85,16 @@ def _verify(plan: Plan, servable: Path, work: Path) -> int:
         api.wait_until_ready("/", _READY_S)
         set_up(api, retention="30d", accounts=(), say=lambda _: None)
         outcome = run(plan, api=api, program=program, servable=servable, work=work, say=say)
-    print(summary(outcome))
-    return 0 if outcome.difference.is_empty and outcome.answered.is_flawless else 1
+        say("comparing the panels with the report")
+        checks = check(api, outcome.namespace, outcome.log)
+        if not remove(api, outcome.namespace):
+            say(f"the server cannot delete streams: logs-bert.*-{outcome.namespace} stay in it")
+    print(summary(outcome, checks))
+    has_passed = all(one.is_passed for one in checks)
+    return 0 if has_passed and outcome.difference.is_empty and outcome.answered.is_flawless else 1
 
 
-def summary(outcome: Outcome) -> str:
+def summary(outcome: Outcome, checks: Sequence[Check]) -> str:
     """Format the figures as text."""
     difference, answered = outcome.difference, outcome.answered
     lines = difference.lines + difference.unparsed_lines
@@ -102,6 +108,9 @@ def summary(outcome: Outcome) -> str:
         f"{cpu_ms:.2f} ms a line, and {outcome.filebeat_mb:.0f} MB at most.",
         f"The last document came {outcome.delivered_s:.0f} s after the load and the server's return.",
     ]
+    compared = [one for one in checks if one.figures is not None]
+    sentences.append(f"{len(checks)} panels answered; {len(compared)} were compared with the report:")
+    sentences += [f"    {one}" for one in compared]
     if difference.example:
         sentences.append(f"An example: {difference.example}")
     return "\n".join(sentences)

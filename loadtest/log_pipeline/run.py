@@ -15,7 +15,7 @@ import psutil
 from ruamel.yaml import YAML
 
 from deploy.elasticsearch.definitions import roles
-from deploy.elasticsearch.json_api import JsonApi
+from deploy.elasticsearch.json_api import ApiError, JsonApi
 from deploy.gateway.log.rotation import rotated
 from loadtest.log_pipeline.documents import Difference, Names, compare, count
 from loadtest.log_pipeline.filebeat import CONFIGURATION, Filebeat, configuration, version
@@ -29,6 +29,7 @@ from loadtest.soak import started
 TORN = '{"timestamp":"2026-04-05T10:23:45.1'
 """A line that a full disk cut off."""
 
+_GATEWAY = ("--resource-interval-s=1",)
 _BYTES_A_LINE = 350
 _POLL_S = 0.2
 _SETTLED_S = 90.0
@@ -136,7 +137,7 @@ def run(
         filebeat = Filebeat(program, document, work / "filebeat", {**variables, "LOGS_NAMESPACE": namespace})
         pool = stack.enter_context(ThreadPoolExecutor(1))
         begun = time.monotonic()
-        load = pool.submit(send_requests, plan.load, server.grpc, work)
+        load = pool.submit(send_requests, plan.load, server.grpc, work, _GATEWAY)
         weather = _Weather(plan, filebeat, gate, log.parent, say)
         weather.run_until(load.done)
         answered, gateways = load.result()
@@ -178,6 +179,18 @@ def _credentials(api: JsonApi, name: str) -> dict[str, Any]:
     role = {key: value for key, value in roles()["bert-writer"].items() if key in {"cluster", "indices"}}
     key = api.ask("POST", "/_security/api_key", {"name": name, "expiration": "1d", "role_descriptors": {"w": role}})
     return {"username": None, "password": None, "api_key": f"{key['id']}:{key['api_key']}"}
+
+
+def remove(api: JsonApi, namespace: str) -> bool:
+    """Remove the streams and the key of a run, and return whether the server could."""
+    if api.has_login:
+        api.ask("DELETE", "/_security/api_key", {"name": namespace})
+    try:
+        for name in ("gateway", "unparsed"):
+            api.ask("DELETE", f"/_data_stream/logs-bert.{name}-{namespace}", missing={})
+    except ApiError:  # Elastic's test distribution has no such API
+        return False
+    return True
 
 
 def _count(api: JsonApi, namespace: str) -> int:
