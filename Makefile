@@ -87,7 +87,7 @@ verify-logs: .venv/.test ## check the way from the gateway's log to Elasticsearc
 	@test -d "models/$(NAME)/$(VERSION)" || $(MAKE) --no-print-directory export
 	@$(BIN)/python -m loadtest.log_pipeline --lines "$(LINES)" --servable "models/$(NAME)"
 
-dashboards: .venv-kibana/.kibana ## compile Kibana's dashboards (KIBANA_PYTHON=… is a Python 3.12)
+dashboards: .venv-kibana/.$(KB_DASHBOARD) ## compile Kibana's dashboards (KIBANA_PYTHON=… is a Python 3.12)
 	@.venv-kibana/bin/kb-dashboard compile --input-dir deploy/kibana/dashboards --output-dir build/dashboards
 	@cp build/dashboards/compiled_dashboards.ndjson deploy/kibana/dashboards.ndjson
 
@@ -134,9 +134,9 @@ CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11
 	@$(PIP) --no-deps tensorflow-serving-api # the official stubs, without their own TensorFlow dependency
 	@touch $@
 
-.venv-kibana/.kibana: constraints.txt
+.venv-kibana/.$(KB_DASHBOARD):
 	@$(KIBANA_PYTHON) -m venv .venv-kibana
-	@.venv-kibana/bin/python $(PIP_INSTALL) kb-dashboard-cli==$(KB_DASHBOARD)
+	@.venv-kibana/bin/python -m pip install --quiet --disable-pip-version-check kb-dashboard-cli==$(KB_DASHBOARD)
 	@touch $@
 
 .venv/.load: .venv/.run

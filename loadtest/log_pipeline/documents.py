@@ -4,10 +4,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from deploy.elasticsearch.json_api import JsonApi
+from deploy.elasticsearch.json_api import ApiError, JsonApi
 
 _PAGE = 5000
 _KEPT_S = "1m"
@@ -83,9 +84,14 @@ def compare(api: JsonApi, namespace: str, files: Iterable[Path], names: Names) -
 
 
 def count(api: JsonApi, stream: str) -> int:
-    """Return the number of searchable documents, 0 if the stream does not exist yet."""
-    api.ask("POST", f"/{stream}/_refresh", missing={})
-    answer = api.ask("GET", f"/{stream}/_count", missing={"count": 0})
+    """Return the number of searchable documents, 0 if the stream does not exist or is just being made."""
+    try:
+        api.ask("POST", f"/{stream}/_refresh", missing={})
+        answer = api.ask("GET", f"/{stream}/_count", missing={"count": 0})
+    except ApiError as error:
+        if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
+        return 0
     return int(answer["count"])
 
 

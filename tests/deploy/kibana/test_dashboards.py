@@ -15,7 +15,8 @@ from deploy.elasticsearch.setup import set_up
 from deploy.kibana.saved_objects import ALERT_INDEX, CONNECTOR, connector, dashboards, data_views, rules, searches
 from loadtest.log_pipeline.panels import Panel, Range, panels
 
-FOLDER = Path(__file__).parents[3] / "deploy/kibana"
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "deploy/kibana"
 RANGE = Range("2026-11-30T00:00:00Z", "2026-12-01T00:00:00Z", "Asia/Shanghai", "5m")
 AGGREGATABLE = {"date", "keyword", "double", "integer", "long", "short"}
 LINE = {"@timestamp": "2026-11-30T12:00:00.000Z", "event": {"dataset": "bert.gateway"}}
@@ -88,7 +89,7 @@ def test_rules_write_documents_that_the_template_of_their_index_knows() -> None:
 
 
 def test_the_compiled_dashboards_are_current(tmp_path: Path) -> None:
-    compiler = shutil.which("kb-dashboard")
+    compiler = shutil.which("kb-dashboard") or shutil.which(ROOT / ".venv-kibana/bin/kb-dashboard")
     if compiler is None:
         pytest.skip("kb-dashboard is not installed: it needs Python 3.12; `make dashboards` installs it")
     command = [compiler, "compile", "--input-dir", str(FOLDER / "dashboards"), "--output-dir", str(tmp_path)]
