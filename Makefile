@@ -21,6 +21,12 @@ PROCESSES ?= 1
 TORCH_PIP_ARGS ?=
 TEST_PROCESSES ?= auto
 
+# make lock: names of packages to upgrade
+UPGRADE ?=
+GROUPS = $(shell $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"])')
+
+UV_VERSION := 0.13.9
+UV := build/uv-$(UV_VERSION)/bin/uv
 BIN := .venv/bin
 TORCH_BIN := .venv-torch/bin
 # Progress bars only on a terminal. No compilation at install, because only a third of the modules is ever imported.
@@ -37,7 +43,7 @@ export BERT_MLM_VERSION ?= $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' clien
 export BERT_MLM_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format export verify torch up down load bench clean protos
+.PHONY: help run test lint format export verify torch up down load bench clean lock protos
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -86,6 +92,14 @@ bench: .venv/.bench .venv-torch/.torch ## compare with the usual designs, side b
 clean: ## remove the virtual environments, caches and exported versions
 	rm -rf .venv .venv-torch build .mypy_cache .pytest_cache .ruff_cache .hypothesis models/*/[0-9]* models/*/.tmp-*
 	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Without hashes: with them, pip rejects the local client, which has no single file to hash.
+lock: $(UV) ## pin the dependencies of all groups in constraints.txt, keeping its versions (UPGRADE="name …" for the newest of some)
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock" \
+		$(GROUPS:%=--group %) --extra onnx client/pyproject.toml $(UPGRADE:%=--upgrade-package %) --output-file constraints.txt
+
+$(UV):
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target build/uv-$(UV_VERSION) uv==$(UV_VERSION)
 
 protos: .venv/.test ## generate the protobuf messages from their .proto files
 	@$(BIN)/python -m pip install --quiet --target build/protoc grpcio-tools==1.75.1

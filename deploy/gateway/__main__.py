@@ -9,11 +9,13 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import uvicorn
 from bert_mlm_client import InputError
 
-from deploy.gateway.settings import Settings, SettingsError
+if TYPE_CHECKING:  # pydantic would double the start-up time of a report
+    from deploy.gateway.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -46,14 +48,16 @@ def serve(arguments: Sequence[str]) -> int:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from deploy.gateway.app import create_app
     from deploy.gateway.middleware.connection import limited
+    from deploy.gateway.settings import SettingsError, load_settings
     from deploy.http import IDLE_S, end_overdue
 
     try:
-        settings = Settings.load(arguments, os.environ)
+        settings = load_settings(arguments)
         app = create_app(settings)
         listener = _listen(settings)
     except (SettingsError, InputError) as error:
-        print(f"gateway: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"gateway: {line}", file=sys.stderr)
         return USAGE
     # uvicorn shuts down gracefully and then raises the signal again for the previous handler: exit with status 0.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -89,7 +93,7 @@ def serve(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _check_model_folder(settings: Settings) -> None:
+def _check_model_folder(settings: "Settings") -> None:
     """Warn if no version has a manifest yet."""
     folder = settings.model_folder
     if folder and not any(folder.glob("*/manifest.json")):
@@ -119,8 +123,10 @@ def report(arguments: Sequence[str]) -> int:
 def openapi() -> int:
     """Print the OpenAPI document (openapi.json)."""
     from deploy.gateway.app import create_app
+    from deploy.gateway.settings import Settings
 
-    print(json.dumps(create_app(Settings()).openapi(), indent=2, ensure_ascii=False))
+    defaults = Settings.model_construct()  # the same document in every environment
+    print(json.dumps(create_app(defaults).openapi(), indent=2, ensure_ascii=False))
     return 0
 
 
@@ -132,12 +138,14 @@ def monitoring() -> int:
     return 0
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: "Settings") -> socket.socket:
     """Bind the port before any other start-up work.
 
     Raises:
         SettingsError: the port is in use, or the address is not local.
     """
+    from deploy.gateway.settings import SettingsError
+
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)

@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -171,7 +170,9 @@ def _by_address(settings: Settings, client: AsyncFillMask) -> Mapping[str, Async
     A client of several servers would balance its requests.
     """
     urls = settings.serving_url
-    return {url: client if len(urls) == 1 else open_client(replace(settings, serving_url=(url,))) for url in urls}
+    if len(urls) == 1:
+        return {urls[0]: client}
+    return {url: open_client(settings.model_copy(update={"serving_url": (url,)})) for url in urls}
 
 
 def _rotation(settings: Settings) -> Rotation | None:

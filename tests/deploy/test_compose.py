@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from deploy.embedded import flags
 from deploy.embedded.lifecycle.config import read_models
 from deploy.gateway.settings import Settings, describe
+from tests.support.settings import settings_from
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(ROOT.glob("docker-compose*.yml"))
@@ -152,9 +153,9 @@ def test_the_gateway_accepts_what_it_is_given_by_default() -> None:
     given = {
         setting: with_defaults(value) for setting, value in variant("")["services"]["gateway"]["environment"].items()
     }
-    loaded = Settings.load([], given)
+    loaded = settings_from(given)
     assert loaded.serving_url == ("grpc://serving:8500",)
-    changed = {name for name in Settings.__slots__ if getattr(loaded, name) != getattr(Settings(), name)}
+    changed = {name for name in Settings.model_fields if getattr(loaded, name) != getattr(settings_from({}), name)}
     assert changed == {"serving_url", "model_folder"}
 
 
@@ -167,7 +168,7 @@ def test_no_secret_has_a_value_in_what_is_shared() -> None:
 def test_requests_in_flight_get_their_time_before_the_gateway_is_killed() -> None:
     service = variant("")["services"]["gateway"]
     assert service["stop_grace_period"] == "1m"
-    assert Settings().grace_s <= 30
+    assert settings_from({}).grace_s <= 30
     assert service["init"] is True
 
 

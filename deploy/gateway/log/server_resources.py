@@ -6,7 +6,6 @@ every restart of the server.
 """
 
 import argparse
-import os
 import signal
 import socket
 import sys
@@ -20,7 +19,7 @@ from deploy.gateway.log.request_log import RequestLog
 from deploy.gateway.log.resources import ResourceMonitor
 from deploy.gateway.log.rotation import Rotation
 from deploy.gateway.log.writer import LogWriter
-from deploy.gateway.settings import Settings, SettingsError
+from deploy.gateway.settings import SettingsError, load_settings
 
 LOG_NAME = "gateway.log"
 
@@ -35,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        settings = Settings.load([], os.environ)
+        settings = load_settings([])
     except SettingsError as error:
         print(f"server_resources: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,8 @@
-"""Write log lines in a thread, so that requests do not wait for a disk or a reader."""
+"""Write log lines in a thread, so that requests do not wait for a disk or a reader.
+
+``logging.handlers`` is no substitute: its queue is bounded by lines rather than bytes, and lines that the disk does not
+take are lost without being counted.
+"""
 
 import atexit
 import logging
