@@ -278,6 +278,38 @@ def test_tensorflow_serving_gets_no_flag_of_the_embedded_server(name: str) -> No
     assert not any(part.startswith("--host") for part in service["command"])
 
 
+def test_metrics_are_a_profile_with_pinned_images_bounded_memory_and_bounded_disk() -> None:
+    plain = variant("")
+    names = {name for name, service in plain["services"].items() if service.get("profiles") == ["metrics"]}
+    assert names == {"prometheus", "alertmanager"}
+    for name in names:
+        service = plain["services"][name]
+        assert re.fullmatch(rf"prom/{name}:v\d+\.\d+\.\d+", with_defaults(service["image"]))
+        assert re.fullmatch(r"\d+m", with_defaults(service["mem_limit"]))
+        writable = [volume.split(":")[0] for volume in service["volumes"] if volume.count(":") == 1]
+        assert writable == [name]
+        assert name in plain["volumes"]
+        port = with_defaults(service["ports"][0]).rpartition(":")[2]
+        assert f"http://127.0.0.1:{port}/-/ready" in service["healthcheck"]["test"]
+    flags_of_prometheus = "\n".join(plain["services"]["prometheus"]["command"])
+    assert "--storage.tsdb.retention.time=" in flags_of_prometheus
+    assert "--storage.tsdb.retention.size=" in flags_of_prometheus
+
+
+def test_prometheus_and_alertmanager_find_their_files_and_each_other() -> None:
+    services_of_compose = variant("")["services"]
+    for name in ("prometheus", "alertmanager"):
+        service = services_of_compose[name]
+        [config] = [part.partition("=")[2] for part in service["command"] if part.startswith("--config.file=")]
+        mounts = {volume.split(":")[1]: volume.split(":")[0] for volume in service["volumes"]}
+        assert (ROOT / mounts[config]).is_file()
+    document = load(ROOT / "deploy/prometheus/prometheus.yml")
+    [alertmanagers] = document["alerting"]["alertmanagers"][0]["static_configs"]
+    assert alertmanagers["targets"] == ["alertmanager:9093"]
+    assert document["rule_files"] == ["rules/*.yml"]
+    assert "./deploy/prometheus/rules:/etc/prometheus/rules:ro,z" in services_of_compose["prometheus"]["volumes"]
+
+
 def test_the_probe_asks_for_the_model_that_is_served() -> None:
     (model,) = read_models(ROOT / "models/models.config")
     assert variant("")["services"]["serving"]["healthcheck"]["test"] == ["CMD", "bash", "/probe.sh", model.name]

@@ -1,5 +1,6 @@
 """Test the configuration and the rules with Prometheus's own tools."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -20,12 +21,13 @@ from tests.deploy.gateway.conftest import SENTENCE, Gateway, Start, wait_until
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "deploy" / "prometheus"
 RULES = FOLDER / "rules" / "gateway.yml"
+BUILT = ROOT / "build" / "prometheus"
 TESTS = Path(__file__).parent / "gateway.test.yml"
 
 
 def tool(name: str, package: str) -> str:
     """Return the path of a tool, or skip the test."""
-    found = shutil.which(name)
+    found = shutil.which(name, path=os.pathsep.join([str(BUILT), os.environ["PATH"]]))
     if found is None:
         pytest.skip(f"{name} is not installed; it is in Debian's package {package}")
     return found
@@ -116,9 +118,8 @@ def test_each_target_is_scraped_where_it_has_its_metrics() -> None:
 
 def receivers() -> list[Any]:
     """Return the receivers that the README shows."""
-    shown = re.findall(
-        r"^ {4}.*$", (FOLDER / "README.md").read_text("utf-8").partition("Receivers for")[2], re.MULTILINE
-    )
+    text = (FOLDER / "README.md").read_text("utf-8")
+    shown = re.findall(r"^ {4}.*$", text[text.index("Receivers for") : text.index("## Tests")], re.MULTILINE)
     blocks = "\n".join(shown).split("    - name: ")[1:]
     return [pytest.param(block.split()[0], f"  - name: {block}", id=block.split()[0]) for block in blocks]
 
