@@ -95,13 +95,14 @@ while True:  # busy until the test has seen enough
     process = start(tmp_path, program, LOG_INTERVAL_S="0.2")
     assert process.stdout
     pid = int(process.stdout.readline())
+    before = len(lines(tmp_path, "resources")) + 1  # written while the program was still starting
     deadline = time.monotonic() + 60
-    while len(lines(tmp_path, "resources")) < 3:
+    while len(lines(tmp_path, "resources")) < before + 3:
         assert time.monotonic() < deadline
         time.sleep(0.05)  # between two looks
     process.terminate()
     process.communicate()
-    found = [json.loads(line) for line in lines(tmp_path, "resources")]
+    found = [json.loads(line) for line in lines(tmp_path, "resources")][before:]
     names = {"timestamp", "level", *(field.name for field in dataclasses.fields(ResourceUsage))}
     for line in found:
         assert line.keys() - {"instance"} <= names
