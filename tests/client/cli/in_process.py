@@ -53,7 +53,7 @@ def _standard_input(given: str | None) -> Iterator[TextIO]:
 
 
 def _write(descriptor: int, text: str) -> None:
-    with suppress(BrokenPipeError), open(descriptor, "w", encoding="utf-8") as pipe:  # noqa: PTH123 - a descriptor
+    with suppress(BrokenPipeError), open(descriptor, "w", encoding="utf-8") as pipe:
         pipe.write(text)
 
 
