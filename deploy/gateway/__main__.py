@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import uvicorn
 from bert_mlm_client import InputError
 
 if TYPE_CHECKING:  # pydantic would double the start-up time of a report
@@ -47,9 +46,8 @@ def serve(arguments: Sequence[str]) -> int:
     # Otherwise gRPC logs a message about fork() for each report process.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from deploy.gateway.app import create_app
-    from deploy.gateway.middleware.connection import limited
+    from deploy.gateway.server import create_server
     from deploy.gateway.settings import SettingsError, load_settings
-    from deploy.http import IDLE_S, end_overdue
 
     try:
         settings = load_settings(arguments)
@@ -63,19 +61,6 @@ def serve(arguments: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     _check_model_folder(settings)
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http=limited(settings),
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=IDLE_S,
-        timeout_graceful_shutdown=settings.grace_s,
-    )
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     # Standard output has nothing but JSON lines if they are written there.
@@ -83,13 +68,7 @@ def serve(arguments: Sequence[str]) -> int:
     asked = ", ".join(settings.serving_url)
     print(f"Gateway on http://{shown}:{port} (docs at /docs), asking {asked}", file=output, flush=True)
     _tune_garbage_collection()
-    server = uvicorn.Server(config)
-
-    async def end_overdue_connections() -> None:
-        end_overdue(server.server_state.connections)
-
-    config.callback_notify, config.timeout_notify = end_overdue_connections, 0  # called once a second
-    server.run(sockets=[listener])
+    create_server(app, settings).run(sockets=[listener])
     return 0
 
 
