@@ -4,13 +4,11 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from loadtest.processes import ROOT
-from tests.deploy.gateway.conftest import environment
+from tests.deploy.gateway.conftest import environment, wait_until
 
-Until = Callable[[Callable[[], bool]], None]
 SERVER = "data = bytearray(50 * 2**20); print(flush=True); input()"
 
 
@@ -25,11 +23,11 @@ def start_server(name: str) -> "subprocess.Popen[str]":
     return process
 
 
-def test_the_server_is_found_by_name_and_found_again_and_nothing_else_is_logged(tmp_path: Path, until: Until) -> None:
+def test_the_server_is_found_by_name_and_found_again_and_nothing_else_is_logged(tmp_path: Path) -> None:
     log = tmp_path / "gateway.log"
     name = f"server-{tmp_path.name}"
     variables = {"GATEWAY_LOG_FOLDER": str(tmp_path), "GATEWAY_RESOURCE_INTERVAL_S": "0.1", "GATEWAY_INSTANCE": "side"}
-    command = [sys.executable, "-m", "deploy.gateway.log.server_resources", f"--process={name}"]
+    command = [sys.executable, "-m", "deploy.gateway.server_resources", f"--process={name}"]
 
     def pids() -> list[int]:
         """Return the servers whose 50 MB were seen; the first reading may be earlier."""
@@ -38,10 +36,10 @@ def test_the_server_is_found_by_name_and_found_again_and_nothing_else_is_logged(
 
     first = start_server(name)
     with subprocess.Popen(command, cwd=ROOT, env=environment(**variables)) as watching:
-        until(lambda: first.pid in pids())
+        wait_until(lambda: first.pid in pids())
         first.communicate("\n")
         second = start_server(name)
-        until(lambda: second.pid in pids())
+        wait_until(lambda: second.pid in pids())
         watching.send_signal(signal.SIGTERM)
     assert watching.returncode == 0
     second.communicate("\n")

@@ -1,4 +1,4 @@
-"""Log the resource use of a model server in another container (``python -m deploy.gateway.log.server_resources``).
+"""Log the resource use of a model server in another container (``python -m deploy.gateway.server_resources``).
 
 The gateway cannot read it there. A container that shares the server's process namespace can, and appends to the same
 file. The gateway itself must not share it: all processes of a namespace end with the first one, so it would end with
@@ -26,7 +26,7 @@ LOG_NAME = "gateway.log"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Log until SIGTERM, with the gateway's settings of log, instance and interval."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.gateway.log.server_resources", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m deploy.gateway.server_resources", description=main.__doc__)
     parser.add_argument(
         "--process",
         default="tensorflow_model_server",
