@@ -2,7 +2,8 @@
 
 Names, types, labels and buckets are TensorFlow Serving's (servables/tensorflow/util.cc and the like), so that
 dashboards made for it fit: names begin with a colon, latencies are in microseconds, and a counter's name has no
-``_total``. Create a metric once, at the top of a module; ``write`` includes it from then on.
+``_total``, which prometheus_client would append. Create a metric once, at the top of a module; ``write`` includes it
+from then on.
 """
 
 import itertools

@@ -9,11 +9,12 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import uvicorn
 from bert_mlm_client import InputError
 
-from deploy.gateway.settings import Settings, SettingsError
+if TYPE_CHECKING:  # pydantic would double the start-up time of a report
+    from deploy.gateway.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -45,48 +46,33 @@ def serve(arguments: Sequence[str]) -> int:
     # Otherwise gRPC logs a message about fork() for each report process.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from deploy.gateway.app import create_app
-    from deploy.gateway.middleware.connection import limited
-    from deploy.http import IDLE_S, end_overdue
+    from deploy.gateway.server import create_server
+    from deploy.gateway.settings import SettingsError, load_settings
 
     try:
-        settings = Settings.load(arguments, os.environ)
+        settings = load_settings(arguments)
         app = create_app(settings)
         listener = _listen(settings)
     except (SettingsError, InputError) as error:
-        print(f"gateway: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"gateway: {line}", file=sys.stderr)
         return USAGE
     # uvicorn shuts down gracefully and then raises the signal again for the previous handler: exit with status 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     _check_model_folder(settings)
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http=limited(settings),
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=IDLE_S,
-        timeout_graceful_shutdown=settings.grace_s,
-    )
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    print(f"Gateway on http://{shown}:{port} (docs at /docs), asking {', '.join(settings.serving_url)}", flush=True)
+    # Standard output has nothing but JSON lines if they are written there.
+    output = sys.stderr if settings.log_stdout == "json" else sys.stdout
+    asked = ", ".join(settings.serving_url)
+    print(f"Gateway on http://{shown}:{port} (docs at /docs), asking {asked}", file=output, flush=True)
     _tune_garbage_collection()
-    server = uvicorn.Server(config)
-
-    async def end_overdue_connections() -> None:
-        end_overdue(server.server_state.connections)
-
-    config.callback_notify, config.timeout_notify = end_overdue_connections, 0  # called once a second
-    server.run(sockets=[listener])
+    create_server(app, settings).run(sockets=[listener])
     return 0
 
 
-def _check_model_folder(settings: Settings) -> None:
+def _check_model_folder(settings: "Settings") -> None:
     """Warn if no version has a manifest yet."""
     folder = settings.model_folder
     if folder and not any(folder.glob("*/manifest.json")):
@@ -116,8 +102,10 @@ def report(arguments: Sequence[str]) -> int:
 def openapi() -> int:
     """Print the OpenAPI document (openapi.json)."""
     from deploy.gateway.app import create_app
+    from deploy.gateway.settings import Settings
 
-    print(json.dumps(create_app(Settings()).openapi(), indent=2, ensure_ascii=False))
+    defaults = Settings.model_construct()  # the same document in every environment
+    print(json.dumps(create_app(defaults).openapi(), indent=2, ensure_ascii=False))
     return 0
 
 
@@ -129,12 +117,14 @@ def monitoring() -> int:
     return 0
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: "Settings") -> socket.socket:
     """Bind the port before any other start-up work.
 
     Raises:
         SettingsError: the port is in use, or the address is not local.
     """
+    from deploy.gateway.settings import SettingsError
+
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)

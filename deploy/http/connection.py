@@ -1,8 +1,8 @@
 """Add limits and timeouts to uvicorn's HTTP/1.1 connection.
 
-uvicorn leaves both to a proxy. A slow or silent client occupies a socket for a while and no thread. A server calls
-``end_overdue`` once a second, so that requests need no timers. A service derives a class with its limits and error
-format.
+Except for a keep-alive timeout and a limit of connections, uvicorn 0.54 leaves them to a proxy. A slow or silent client
+occupies a socket for a while and no thread. A server calls ``end_overdue`` once a second, so that requests need no
+timers. A service derives a class with its limits and error format.
 """
 
 import asyncio

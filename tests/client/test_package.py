@@ -14,7 +14,7 @@ from bert_mlm_client import errors
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"grpc", "httpcore2", "httpx2", "rich", "tensorflow", "tokenizers", "torch", "transformers"}
+HEAVY = {"grpc", "httpcore2", "httpx2", "rich", "shtab", "tensorflow", "tokenizers", "torch", "transformers"}
 DISTRIBUTIONS = {"google.protobuf": "protobuf", "grpc": "grpcio"}  # the others have the name of their module
 MAX_WHEEL_BYTES = 125_000
 MAX_IMPORT_MB = 60

@@ -13,11 +13,10 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from export import find_checkpoint
 from export.bert import Bert
 from export.checkpoint import load_checkpoint
-from export.savedmodel import ExportOptions, export_model
 from tests.conftest import TINY
+from tests.support.exported import Export
 
 Golden = list[dict[str, Any]]
 
@@ -111,10 +110,8 @@ def test_tensorflow_fuses_each_linear_layer_with_what_follows(
 
 
 @pytest.fixture(scope="module")
-def computed_in_bf16(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("bf16")
-    version = export_model(find_checkpoint(str(TINY)), folder, 1, ExportOptions(precision="bf16-compute"))
-    return tf.saved_model.load(str(version)).signatures["fill_mask"]
+def computed_in_bf16(tiny_version_in: Export) -> Any:
+    return tf.saved_model.load(str(tiny_version_in("bf16-compute"))).signatures["fill_mask"]
 
 
 def test_products_in_bf16_are_near_the_float32_answer(computed_in_bf16: Any, golden: Golden) -> None:

@@ -4,7 +4,7 @@ import argparse
 import os
 import stat
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -12,9 +12,6 @@ from typing import TextIO
 from bert_mlm_client import __version__
 
 SHELLS = ("bash", "zsh", "fish")
-FILE = "FILE"
-"""The metavar of options that name a file."""
-
 _URL = "grpc://127.0.0.1:8500"
 _MASK = "[MASK]"
 _TIMEOUT_S = 10.0
@@ -131,16 +128,10 @@ def _add_truncate(parser: ArgumentParser) -> None:
 
 def _add_lines(parser: ArgumentParser) -> None:
     lines = parser.add_argument_group("many texts, one a line")
-    lines.add_argument(
-        "-i", "--input", type=_file, metavar=FILE, help="read questions from the lines of a file, - for standard input"
-    )
-    lines.add_argument(
-        "-o",
-        "--output",
-        type=_file,
-        metavar=FILE,
-        help="write a line of JSON for each line to a file, - for standard output",
-    )
+    about = "read questions from the lines of a file, - for standard input"
+    _complete_files(lines.add_argument("-i", "--input", type=_file, metavar="FILE", help=about))
+    about = "write a line of JSON for each line to a file, - for standard output"
+    _complete_files(lines.add_argument("-o", "--output", type=_file, metavar="FILE", help=about))
     lines.add_argument(
         "--format", choices=["plain", "jsonl", "tsv"], help="format of the lines (default: by file extension)"
     )
@@ -164,12 +155,15 @@ def _add_server(parser: ArgumentParser) -> None:
     )
     server.add_argument("--model", default="bert_mlm", metavar="NAME", help="the model (default: %(default)s)")
     server.add_argument("--version", type=int, metavar="N", help="the model's version (default: the latest)")
-    server.add_argument(
-        "--vocab", type=_file, metavar=FILE, help="the model's vocab.txt (default: fetched from the server)"
-    )
+    about = "the model's vocab.txt (default: fetched from the server)"
+    _complete_files(server.add_argument("--vocab", type=_file, metavar="FILE", help=about))
     server.add_argument(
         "--timeout", type=float, metavar="S", help="seconds to wait for an answer (default: 10, for lines 60)"
     )
+
+
+def _complete_files(option: Action) -> None:
+    option.complete = "file"  # type: ignore[attr-defined]  # shtab reads it
 
 
 def _count(text: str) -> int:

@@ -4,8 +4,9 @@ It uses RapidJSON 1.1.0 with NaN and Infinity allowed, which ignores text after 
 UTF-8 and lone low surrogates, reads integers beyond 64 bits as floats, and keeps all members with a duplicate name.
 Syntax errors are reported with their byte offset (see ``fault``).
 
-python-rapidjson is no substitute: it bundles a later RapidJSON, which rejects such surrogates, bytes and trailing text,
-has other texts for control characters, and is as fast as the standard library.
+python-rapidjson 1.25 is no substitute: it rejects such surrogates, bytes, trailing text and a byte-order mark, keeps
+the last of duplicate names, and has another text for control characters. On 4 MB of numbers it took 230 ms, the
+standard library 290.
 """
 
 import json

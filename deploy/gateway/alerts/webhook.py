@@ -127,6 +127,8 @@ class Webhook:
         self._queue.task_done()
 
     async def _deliver(self, client: httpx2.AsyncClient, notice: Notice, expires: float) -> Outcome:
+        # Not stamina 26.1: only cancelling the task would end its pause at a stop, which loses the notice or, during a
+        # request, sends it twice. Its hook for Retry-After does not know the attempt, on which the back-off depends.
         for attempt in itertools.count():
             answer = await self._post(client, notice)
             if answer.outcome != "retried":

@@ -50,18 +50,19 @@ class Dashboard:
             chosen = time_range(query.since, query.until, query.timezone)
         except UsageError as error:
             message = Message(words.wrong_range, words.wrong_range_help, str(error))
-            return HTMLResponse(write_page(query, None, message.html()), 400, _HEADERS)
+            return HTMLResponse(write_page(query, None, message), 400, _HEADERS)
+        content: str | Message
         status, headers = 200, _HEADERS
         try:
             content = await self._reports.read(query)
         except NoLogError:
-            content = Message(words.no_log, words.no_log_help).html()
+            content = Message(words.no_log, words.no_log_help)
         except TimeLimitError as error:
             status, headers = 503, {**_HEADERS, "Retry-After": "10"}
-            content = Message(words.unready, words.unready_help, str(error)).html()
+            content = Message(words.unready, words.unready_help, str(error))
         except ReportError as error:
             status = 500
-            content = Message(words.unreadable, words.unreadable_help, str(error)).html()
+            content = Message(words.unreadable, words.unreadable_help, str(error))
         return HTMLResponse(write_page(query, chosen, content), status, headers)
 
     async def style(self, _request: Request) -> Response:

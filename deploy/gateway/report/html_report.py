@@ -1,17 +1,21 @@
 """Write the report as a self-contained HTML file or as a part of a page."""
 
-from html import escape
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
 
 from deploy.gateway.report import style, tables
 from deploy.gateway.report.charts import NARROW
 from deploy.gateway.report.figures import Report
-from deploy.gateway.report.plain_text import plain
 from deploy.gateway.report.tables import Table
+from deploy.gateway.report.templates import render
 from deploy.gateway.report.views import charts
 from deploy.gateway.report.words import Words
 
-# Even if a text were not escaped, a browser would not run scripts or load anything.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_FOLDER = Path(__file__).parent
 
 _LAYOUT = """\
 .report{max-width:62rem;margin:0 auto;line-height:1.5}
@@ -33,46 +37,49 @@ _LAYOUT = """\
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """Charts, each wide and narrow, with their figures as a table."""
+
+    table: Table
+    charts: Sequence[tuple[Markup, Markup]]
+    note: str = ""
+
+
 def html_report(report: Report, words: Words) -> str:
     """Write the report as a complete document."""
-    return (
-        f'<!DOCTYPE html>\n<html lang="{words.language}"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(words.title)}</title><style>\n"
-        ":root{color-scheme:light dark}\nbody{margin:0;padding:1.5rem 1rem;font-family:system-ui,sans-serif}\n"
-        "h1{font-size:1.35rem;max-width:62rem;margin:0 auto}\n"
-        f"{_ground(style.LIGHT)}{_ground(style.BOTH)}{stylesheet()}</style></head>"
-        f"<body><main><h1>{escape(words.title)}</h1>{html_fragment(report, words)}</main></body></html>\n"
-    )
+    rules = _ground(style.LIGHT) + _ground(style.BOTH) + stylesheet()
+    return render(_FOLDER / "document.html", stylesheet=Markup(rules), **_values(report, words))  # noqa: S704  no text of users
 
 
 def html_fragment(report: Report, words: Words) -> str:
     """Write the report as an element for a page with a heading and ``stylesheet``."""
-    span, read = (escape(plain(text)) for text in tables.heading(report, words))
-    head = f"<p>{span}<br>{read}</p>"
-    if not report.source.lines:
-        return f'<article class="report">{head}<p>{escape(words.no_lines)}</p></article>'
-    totals = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tables.totals(report, words)
-    )
+    return render(_FOLDER / "fragment.html", **_values(report, words))
+
+
+def _values(report: Report, words: Words) -> dict[str, Any]:
+    span, read = tables.heading(report, words)
+    sections = list(_sections(report, words)) if report.source.lines else []
+    totals = tables.totals(report, words) if sections else []
+    return {"words": words, "span": span, "read": read, "totals": totals, "sections": sections}
+
+
+def _sections(report: Report, words: Words) -> Iterator[_Section]:
     wide, narrow = charts(report, words), charts(report, words, NARROW)
 
-    def drawn(*keys: str) -> str:
-        found = [key for key in keys if key in wide]
-        return "".join(f'<div class="wide">{wide[key]}</div><div class="narrow">{narrow[key]}</div>' for key in found)
+    def drawn(*keys: str) -> list[tuple[Markup, Markup]]:
+        # charts escapes its texts
+        return [(Markup(wide[key]), Markup(narrow[key])) for key in keys if key in wide]  # noqa: S704
 
-    sections = (
-        _section(drawn("latency"), tables.latency(report, words), words.latency_note),
-        _section(drawn("calls_per_minute"), tables.calls_by_task(report, words)),
-        _section(drawn("calls_per_day"), tables.calls_by_day(report, words)),
-        _section(drawn("errors"), tables.errors(report, words)),
-        _section(drawn("cpu", "memory", "gpu_memory", "gpu_utilization"), tables.resources(report, words)),
-        _section(drawn("drift"), tables.consistency(report, words), words.consistency_note),
-        _section("", tables.alerts(report, words)),
-        _section("", tables.events(report, words)),
-    )
-    return f'<article class="report">{head}<dl class="totals">{totals}</dl>{"".join(sections)}</article>'
+    yield _Section(tables.latency(report, words), drawn("latency"), words.latency_note)
+    yield _Section(tables.calls_by_task(report, words), drawn("calls_per_minute"))
+    yield _Section(tables.calls_by_day(report, words), drawn("calls_per_day"))
+    yield _Section(tables.errors(report, words), drawn("errors"))
+    yield _Section(tables.refused(report, words), [], words.refused_note)
+    yield _Section(tables.resources(report, words), drawn("cpu", "memory", "gpu_memory", "gpu_utilization"))
+    yield _Section(tables.consistency(report, words), drawn("drift"), words.consistency_note)
+    yield _Section(tables.alerts(report, words), [])
+    yield _Section(tables.events(report, words), [])
 
 
 def stylesheet() -> str:
@@ -93,39 +100,3 @@ def _appearance(palette: style.Palette) -> str:
 
 def _ground(palette: style.Palette) -> str:
     return f"body{{background:{palette.ground};color:{palette.text}}}\n"
-
-
-def _section(drawn: str, table: Table, note: str = "") -> str:
-    """Return charts with their figures as a table.
-
-    The heading is visible only without a chart.
-
-    A section that is too wide for a phone scrolls, and is focusable so that the arrow keys can scroll it.
-    """
-    if not table.rows:
-        return ""
-    unseen = ' class="unseen"' if drawn else ""
-    header = "".join(
-        f'<th scope="col"{_class(column, table)}>{escape(name)}</th>' for column, name in enumerate(table.header)
-    )
-    rows = "".join(
-        "<tr>" + "".join(_cell(cell, column, table) for column, cell in enumerate(row)) + "</tr>" for row in table.rows
-    )
-    below = f"<p>{escape(note)}</p>" if note else ""
-    return (
-        f'<section tabindex="0" aria-label="{escape(table.title)}"><h2{unseen}>{escape(table.title)}</h2>{drawn}'
-        f'<table aria-label="{escape(table.title)}"><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>'
-        f"{below}</section>"
-    )
-
-
-def _cell(text: str, column: int, table: Table) -> str:
-    if column == 0:
-        return f'<th scope="row" class="word">{escape(plain(text))}</th>'
-    return f"<td{_class(column, table)}>{escape(plain(text))}</td>"
-
-
-def _class(column: int, table: Table) -> str:
-    if column not in table.words:
-        return ""
-    return ' class="word long"' if column == len(table.header) - 1 else ' class="word"'

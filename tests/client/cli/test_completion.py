@@ -11,10 +11,11 @@ from bert_mlm_client.cli.arguments import SHELLS
 from tests.client.cli.process import Run
 
 
-@pytest.fixture
-def scripts(run: Run, tmp_path: Path) -> Mapping[str, Path]:
+@pytest.fixture(scope="module")
+def scripts(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Each shell's script in a file."""
-    paths = {shell: tmp_path / shell for shell in SHELLS}
+    folder = tmp_path_factory.mktemp("scripts")
+    paths = {shell: folder / shell for shell in SHELLS}
     for shell, path in paths.items():
         done = run("completion", shell)
         assert (done.returncode, done.stderr) == (0, "")
@@ -35,7 +36,7 @@ _BASH = r"""
 source "$1"; shift
 COMP_WORDS=("$@")
 COMP_CWORD=$(($# - 1))
-complete -p bert-mlm >/dev/null || exit 1
+complete -p bert-mlm | grep -qw _bert_mlm || exit 1
 _bert_mlm bert-mlm "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
 printf '%s\n' "${COMPREPLY[@]}"
 """
@@ -53,7 +54,9 @@ printf '%s\n' "${COMPREPLY[@]}"
         (["explain", "一[MASK]", "--method", "o"], {"occlusion"}),
         (["explain", "--t"], {"--target", "--truncate", "--timeout"}),
         (["explain", "--target", ""], {""}),
-        (["completion", ""], {"bash", "zsh", "fish", "-h", "--help"}),
+        (["fill", "一[MASK]", "--t"], {"--top-k", "--targets", "--truncate", "--timeout"}),
+        (["completion", ""], {"bash", "zsh", "fish"}),
+        (["completion", "--"], {"--help"}),
         (["fill", "--top-k", ""], {""}),
         (["status", "--ou"], {""}),
     ],
@@ -81,8 +84,8 @@ def test_the_shell_itself_reads_the_script_without_complaint(scripts: Mapping[st
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed; its script is compared below")
 def test_zsh_defines_the_completion(scripts: Mapping[str, Path]) -> None:
-    program = f"autoload -U compinit; compinit -u -D; source {scripts['zsh']}; print $_comps[bert-mlm]"
-    assert shell_output("zsh", "-f", "-c", program) == "_bert_mlm\n"
+    program = f'autoload -U compinit; compinit -u -D; eval "$(<{scripts["zsh"]})"; print $_comps[bert-mlm]'
+    assert shell_output("zsh", "-f", "-c", program) == "_shtab_bert_mlm\n"
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed; its script is compared below")
@@ -92,6 +95,7 @@ def test_zsh_defines_the_completion(scripts: Mapping[str, Path]) -> None:
         ("bert-mlm s", {"score", "similar", "status"}),
         ("bert-mlm fill --tr", {"--truncate"}),
         ("bert-mlm explain --method ", {"occlusion", "attention"}),
+        ("bert-mlm fill --format=j", {"--format=jsonl"}),
         ("bert-mlm completion ", {"bash", "zsh", "fish"}),
     ],
 )

@@ -129,7 +129,8 @@ def _start(folder: Path, serving: str | Sequence[str], *flags: str, **variables:
         )
     assert process.stdout is not None
     first = process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:(\d+) ", first)
+    # With --log-stdout=json standard output has lines of the log, which come later than the address.
+    found = re.search(r"http://127\.0\.0\.1:(\d+) ", first + (folder / "stderr").read_text())
     assert found, (first, (folder / "stderr").read_text())
     gateway = Gateway(process, logs, int(found[1]), [first])
 

@@ -280,7 +280,7 @@ class Damaged(Broken):
 
 
 def test_vectors_and_weights_that_are_no_numbers_are_502_and_no_success_in_log_and_metrics(tmp_path: Path) -> None:
-    app = create_app(Settings(log_folder=tmp_path), cast("AsyncFillMask", Damaged()))
+    app = create_app(Settings.model_construct(log_folder=tmp_path), cast("AsyncFillMask", Damaged()))
     with run_in_thread(app) as url:
         for path, inputs in (
             ("/v1/features", "天气"),
@@ -300,7 +300,7 @@ def test_vectors_and_weights_that_are_no_numbers_are_502_and_no_success_in_log_a
 
 
 def test_a_fault_of_the_gateway_is_500_tells_nothing_and_is_a_line_of_the_log(tmp_path: Path) -> None:
-    app = create_app(Settings(log_folder=tmp_path), cast("AsyncFillMask", Broken()))
+    app = create_app(Settings.model_construct(log_folder=tmp_path), cast("AsyncFillMask", Broken()))
     with run_in_thread(app) as url:
         response = httpx2.post(f"{url}/predict", json={"text": SENTENCE}, trust_env=False)
         kind, error = problem(response, 500)

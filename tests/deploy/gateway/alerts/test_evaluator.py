@@ -41,12 +41,12 @@ class World:
         usage = ProcessUsage(1, 1, 1)
         sources = Sources(
             watch=cast("ModelWatch", self),
-            writer=cast("LogWriter", self),
+            writers=[cast("LogWriter", self)],
             resources=lambda: Resources(usage, usage, self.gpu),
             consistency=cast("Consistency", self),
         )
         return Alerts(
-            settings or Settings(),
+            settings or Settings.model_construct(),
             sources,
             emit=self.told.append,
             clock=lambda: self.now,
@@ -197,7 +197,9 @@ def test_a_check_that_failed_changes_nothing(world: World) -> None:
 
 
 def test_the_limits_are_the_settings(world: World) -> None:
-    alerts = world.alerts(Settings(alert_errors=1, alert_latency_ms=1, alert_min_sentences=1, alert_low_confidence=0))
+    alerts = world.alerts(
+        Settings.model_construct(alert_errors=1, alert_latency_ms=1, alert_min_sentences=1, alert_low_confidence=0)
+    )
     alerts.observe(answered(2, is_low=True))
     alerts.evaluate()
     alerts.observe(FAILED)
@@ -247,7 +249,7 @@ def test_a_source_that_fails_is_said_once_and_hides_no_other_alert(
             msg = "no drift to be had"
             raise RuntimeError(msg)
 
-    alerts = world.alerts(Settings(alert_not_ready_s=0))
+    alerts = world.alerts(Settings.model_construct(alert_not_ready_s=0))
     whole = alerts._sources
     alerts._sources = replace(whole, consistency=cast("Consistency", Failing()))
     world.problem = "down"

@@ -2,12 +2,13 @@
 
 import pytest
 
-from deploy.gateway.settings import Settings, SettingsError
+from deploy.gateway.settings import SettingsError
+from tests.support.settings import settings_from
 
 
 def test_an_address_for_alerts_is_one_of_the_web() -> None:
     for address in ("https://example.com/hook?key=1", "http://127.0.0.1:8080", "https://[::1]:9/x"):
-        assert Settings.load([], {"GATEWAY_ALERT_WEBHOOK": address}).alert_webhook == address
+        assert settings_from({"GATEWAY_ALERT_WEBHOOK": address}).alert_webhook == address
 
 
 @pytest.mark.parametrize(
@@ -15,19 +16,21 @@ def test_an_address_for_alerts_is_one_of_the_web() -> None:
 )
 def test_another_address_is_refused_without_telling_it(address: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        Settings.load([], {"GATEWAY_ALERT_WEBHOOK": address})
+        settings_from({"GATEWAY_ALERT_WEBHOOK": address})
     assert str(caught.value) == "GATEWAY_ALERT_WEBHOOK cannot be used; write it as https://host/path"
 
 
 def test_a_token_that_no_header_can_carry_is_refused_without_telling_it() -> None:
     with pytest.raises(SettingsError) as caught:
-        Settings.load([], {"GATEWAY_ALERT_WEBHOOK_TOKEN": "secret\r\nX-Other: 1"})
+        settings_from({"GATEWAY_ALERT_WEBHOOK_TOKEN": "secret\r\nX-Other: 1"})
     assert "GATEWAY_ALERT_WEBHOOK_TOKEN cannot be used; give printable ASCII" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
 def test_neither_address_nor_token_is_shown() -> None:
-    settings = Settings(alert_webhook="https://example.com/secret", alert_webhook_token="secret")
+    settings = settings_from(
+        {"GATEWAY_ALERT_WEBHOOK": "https://example.com/secret", "GATEWAY_ALERT_WEBHOOK_TOKEN": "secret"}
+    )
     assert "secret" not in repr(settings)
 
 
@@ -45,4 +48,4 @@ def test_neither_address_nor_token_is_shown() -> None:
 )
 def test_a_limit_that_makes_no_sense_is_named(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"{variable} is '{value}'; give "):
-        Settings.load([], {variable: value})
+        settings_from({variable: value})

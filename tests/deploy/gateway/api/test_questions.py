@@ -162,7 +162,7 @@ def test_a_target_that_cannot_be_explained_is_400_and_says_what_to_do(gateway: G
 def test_attention_that_says_nothing_says_so(tmp_path: Path) -> None:
     client = AsyncFillMask(AsyncInProcess(LookingModel()))
     document = {"inputs": "一二[MASK]", "parameters": {"method": "attention"}}
-    with run_in_thread(create_app(Settings(log_folder=tmp_path), client)) as url:
+    with run_in_thread(create_app(Settings.model_construct(log_folder=tmp_path), client)) as url:
         answer = httpx2.post(f"{url}/v1/explain", json=document, trust_env=False).json()
     assert answer["note"].startswith("100.0% of the last layer's attention rests on [CLS], [SEP] and [MASK]")
     assert answer["note"].endswith("explain by occlusion")
