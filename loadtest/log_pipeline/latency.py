@@ -16,13 +16,14 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from http import HTTPStatus
 from http.client import HTTPConnection
 from itertools import cycle, islice
 from pathlib import Path
 
 from deploy.elasticsearch.accounts import login
 from deploy.elasticsearch.errors import SetupError
-from deploy.elasticsearch.json_api import JsonApi
+from deploy.elasticsearch.json_api import ApiError, JsonApi
 from deploy.elasticsearch.setup import set_up
 from loadtest.log_pipeline.filebeat import Filebeat, binary, configuration, version
 from loadtest.log_pipeline.run import credentials, remove
@@ -127,7 +128,12 @@ def _search(api: JsonApi, stream: str, seen: dict[str, float]) -> bool:
         "query": {"query_string": {"query": "gw.module:inference"}},
         "sort": [{"@timestamp": "desc"}],
     }
-    answer = api.ask("POST", f"/{stream}/_search?ignore_unavailable=true", body)
+    try:
+        answer = api.ask("POST", f"/{stream}/_search?ignore_unavailable=true", body)
+    except ApiError as error:
+        if error.status != HTTPStatus.SERVICE_UNAVAILABLE:  # the stream is just being made
+            raise
+        return False
     now = time.time()
     new = {name for hit in answer["hits"]["hits"] for name in hit["fields"]["http.request.id"]} - seen.keys()
     seen.update(dict.fromkeys(new, now))
