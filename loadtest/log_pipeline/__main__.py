@@ -105,7 +105,8 @@ def summary(outcome: Outcome, checks: Sequence[Check]) -> str:
         f"{difference.documents:,} documents, and {difference.unparsed_documents} that is unparsed:",
         f"{difference.missing} missing, {difference.surplus} too many, {outcome.rejected} rejected.",
         f"Filebeat was killed {outcome.kills} times; it took {outcome.filebeat_cpu_s:.1f} s of CPU,",
-        f"{cpu_ms:.2f} ms a line, and {outcome.filebeat_mb:.0f} MB at most.",
+        f"{cpu_ms:.2f} ms a line, and {outcome.filebeat_mb:.0f} MB at most;",
+        f"Elasticsearch took {outcome.server_cpu_s:.1f} s of CPU.",
         f"The last document came {outcome.delivered_s:.0f} s after the load and the server's return.",
     ]
     compared = [one for one in checks if one.figures is not None]

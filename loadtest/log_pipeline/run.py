@@ -70,6 +70,7 @@ class Outcome:
         delivered_s: the time from the end of the load to the last document.
         filebeat_cpu_s: the CPU time of all Filebeat processes.
         filebeat_mb: the largest memory of a Filebeat process.
+        server_cpu_s: the CPU time of the server during the run, its own work included.
         rejected: warnings of Filebeat about rejected documents.
     """
 
@@ -83,6 +84,7 @@ class Outcome:
     delivered_s: float
     filebeat_cpu_s: float
     filebeat_mb: float
+    server_cpu_s: float
     rejected: int
 
 
@@ -131,12 +133,12 @@ def run(
     with ExitStack() as stack:
         server = stack.enter_context(started(servable, work, list(plan.flags)))
         stack.enter_context(gate.run())
-        output: dict[str, Any] = {"hosts": [f"http://127.0.0.1:{gate.port}"], **_credentials(api, namespace)}
+        output: dict[str, Any] = {"hosts": [f"http://127.0.0.1:{gate.port}"], **credentials(api, namespace)}
         document = configuration(version(program), {"elasticsearch": output})
         variables = {"GATEWAY_LOG_FOLDER": str(log.parent), "SERVING_LOG_FOLDER": str(work / "none")}
         filebeat = Filebeat(program, document, work / "filebeat", {**variables, "LOGS_NAMESPACE": namespace})
         pool = stack.enter_context(ThreadPoolExecutor(1))
-        begun = time.monotonic()
+        begun, server_cpu_s = time.monotonic(), _cpu_s(api)
         load = pool.submit(send_requests, plan.load, server.grpc, work, _GATEWAY)
         weather = _Weather(plan, filebeat, gate, log.parent, say)
         weather.run_until(load.done)
@@ -148,6 +150,7 @@ def run(
         wanted = answered.lines + answered.other_lines + 1
         delivered_s = weather.run_until_settled(lambda: _count(api, namespace), wanted)
         weather.stop()
+        server_cpu_s = _cpu_s(api) - server_cpu_s
         say("comparing every document with its line")
         return Outcome(
             log=log.parent,
@@ -160,6 +163,7 @@ def run(
             delivered_s=delivered_s,
             filebeat_cpu_s=weather.usage.cpu_s,
             filebeat_mb=weather.usage.largest_mb,
+            server_cpu_s=server_cpu_s,
             rejected=filebeat.said.count("Cannot index event"),
         )
 
@@ -172,7 +176,7 @@ def renamed() -> Names:
     return {one["from"]: one["to"] for one in rename["fields"]} | {"gw.timestamp": "@timestamp"}
 
 
-def _credentials(api: JsonApi, name: str) -> dict[str, Any]:
+def credentials(api: JsonApi, name: str) -> dict[str, Any]:
     """Return a key that may do what the writer's role allows, or nothing without security."""
     if not api.has_login:
         return {"username": None, "password": None}
@@ -191,6 +195,11 @@ def remove(api: JsonApi, namespace: str) -> bool:
     except ApiError:  # Elastic's test distribution has no such API
         return False
     return True
+
+
+def _cpu_s(api: JsonApi) -> float:
+    nodes = api.ask("GET", "/_nodes/stats/process")["nodes"].values()
+    return sum(float(node["process"]["cpu"]["total_in_millis"]) for node in nodes) / 1000
 
 
 def _count(api: JsonApi, namespace: str) -> int:

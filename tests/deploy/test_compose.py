@@ -171,6 +171,19 @@ def test_no_secret_has_a_value_in_what_is_shared() -> None:
     assert {settings()[name] for name in secret} == {""}
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_servers_resources_are_measured_in_its_process_namespace(name: str) -> None:
+    services = variant(name)["services"]
+    meter, gateway = services["server-resources"], services["gateway"]
+    (argument,) = meter["command"]
+    assert any(argument.removeprefix("--process=") in part for part in services["serving"]["entrypoint"])
+    assert meter["pid"] == "service:serving"
+    assert "pid" not in gateway, "it would end with the server"
+    assert meter["user"] == services["serving"]["user"]
+    assert meter["environment"].items() <= gateway["environment"].items()
+    assert meter["volumes"] == ["logs:/logs"]
+
+
 def test_requests_in_flight_get_their_time_before_the_gateway_is_killed() -> None:
     service = variant("")["services"]["gateway"]
     assert service["stop_grace_period"] == "1m"

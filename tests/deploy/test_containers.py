@@ -122,6 +122,7 @@ def folder(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
             os.chown(path, OWNER, OWNER)
     for variant in ("embedded", "light"):
         chosen = {"serving": images[variant], "gateway": images["gateway"], "export": images["export"]}
+        chosen["server-resources"] = images["gateway"]
         services = {"services": {service: {"image": image} for service, image in chosen.items()}}
         (folder / f"images.{variant}.yml").write_text(json.dumps(services), encoding="utf-8")
     exporting = a_project(folder, "embedded")

@@ -1,18 +1,13 @@
 """Run the script that copies a server's standard error to files."""
 
-import dataclasses
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-
-from deploy.gateway.log.lines import ResourceUsage
 
 LOG = Path(__file__).parents[2] / "deploy/serving/log.sh"
 BASH = shutil.which("bash")
@@ -26,8 +21,8 @@ def start(folder: Path, program: str, **variables: str) -> "subprocess.Popen[byt
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def lines(folder: Path, kind: str = "serving") -> list[str]:
-    return [line for file in sorted(folder.glob(f"{kind}-*.log")) for line in file.read_text("utf-8").splitlines()]
+def lines(folder: Path) -> list[str]:
+    return [line for file in sorted(folder.glob("serving-*.log")) for line in file.read_text("utf-8").splitlines()]
 
 
 def test_standard_error_is_copied_to_the_last_byte_and_the_status_is_the_servers(tmp_path: Path) -> None:
@@ -75,6 +70,7 @@ def test_files_are_limited_in_size_and_number(tmp_path: Path) -> None:
     assert len(files) == 3
     assert all(file.stat().st_size < 1200 for file in files)
     assert lines(tmp_path)[-1].endswith("99")
+    assert all(file.read_text("utf-8").split("\n", 1)[0].endswith("opened") for file in files)
 
 
 def test_every_start_has_a_file_of_its_own(tmp_path: Path) -> None:
@@ -82,38 +78,6 @@ def test_every_start_has_a_file_of_its_own(tmp_path: Path) -> None:
         start(tmp_path, "import sys; print('x', file=sys.stderr)").communicate(timeout=60)
     first, second = (file.read_text("utf-8")[:64] for file in sorted(tmp_path.glob("serving-*")))
     assert first != second  # Filebeat knows a file by its first 64 bytes
-
-
-def test_the_servers_cpu_and_memory_are_lines_of_the_gateways_kind(tmp_path: Path) -> None:
-    program = """
-import os, sys, time
-block = b"x" * (64 << 20)
-print(os.getpid(), flush=True)
-while True:  # busy until the test has seen enough
-    pass
-"""
-    process = start(tmp_path, program, LOG_INTERVAL_S="0.2")
-    assert process.stdout
-    pid = int(process.stdout.readline())
-    before = len(lines(tmp_path, "resources")) + 1  # written while the program was still starting
-    deadline = time.monotonic() + 60
-    while len(lines(tmp_path, "resources")) < before + 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)  # between two looks
-    process.terminate()
-    process.communicate()
-    found = [json.loads(line) for line in lines(tmp_path, "resources")][before:]
-    names = {"timestamp", "level", *(field.name for field in dataclasses.fields(ResourceUsage))}
-    for line in found:
-        assert line.keys() - {"instance"} <= names
-        assert (line["module"], line["task"], line["process"], line["pid"]) == (
-            "resource",
-            "resource_usage",
-            "server",
-            pid,
-        )
-        assert 64 < line["memory_mb"] < 200
-    assert 0 < found[-1]["cpu_percent"] < 150
 
 
 def test_a_server_runs_without_a_folder_to_write_to(tmp_path: Path) -> None:

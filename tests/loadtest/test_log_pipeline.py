@@ -13,6 +13,7 @@ import pytest
 
 from deploy.elasticsearch.json_api import JsonApi
 from loadtest.log_pipeline import __main__ as command
+from loadtest.log_pipeline import latency
 from loadtest.log_pipeline.documents import compare
 from loadtest.log_pipeline.figures import Check, _largest_difference
 from loadtest.log_pipeline.filebeat import binary, configuration, version
@@ -37,6 +38,17 @@ def test_each_line_becomes_one_document_and_panels_show_the_reports_figures(
     assert "Filebeat was killed 3 times" in said.out
     assert "Elasticsearch is away for 2 s" in said.out
     assert re.search(r"Errors by type: [1-9] figures, equal", said.out)
+
+
+@pytest.mark.usefixtures("filebeat_program", "elasticsearch")
+def test_every_request_is_found_and_its_latency_is_printed(
+    demo_servable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--rate", "20", "--seconds", "1", "--servable", str(demo_servable), "--work", str(tmp_path / "work")]
+    assert latency.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("20 requests at 20 a second, 20 documents found.")
+    assert re.search(r"P95 [0-9.]+ s", said)
 
 
 def test_a_missing_setting_is_one_sentence(

@@ -151,14 +151,6 @@ def test_a_rotated_file_is_read_and_a_compressed_one_is_not(ship: Ship) -> None:
     assert {event["http"]["request"]["id"] for event in ship(files, 2)} == {"old", "new"}
 
 
-def test_the_model_servers_resources_are_among_the_gateways_lines(ship: Ship) -> None:
-    usage = encode(ResourceUsage(process="server", pid=1, cpu_percent=1.0, memory_mb=2.0)).decode().strip()
-    (event,) = ship({"serving/resources-20261130T120000.000000Z.log": [usage]}, 1)
-    assert event["event"] == {"dataset": "bert.gateway"}
-    assert event["process"] == {"name": "server", "pid": 1}
-    assert event["gw"]["memory_mb"] == 2
-
-
 SERVING = [
     "2024-07-30 15:36:27.114574: I tensorflow_serving/model_servers/server.cc:388] Profiler service is enabled",
     "2024-07-30 15:36:28.000001: W external/org_tensorflow/a.cc:12] Two lines",
