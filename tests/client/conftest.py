@@ -1,23 +1,21 @@
 """Fixtures with a scripted model behind gRPC and REST."""
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import bert_mlm_client
 import pytest
 
 from tests.client.scripted import ScriptedModel, grpc_server, rest_server
+from tests.support import ports
+from tests.support.environment import client_environment, remove_proxies
 
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable proxies for servers on this machine."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    remove_proxies(monkeypatch)
 
 
 @pytest.fixture
@@ -47,16 +45,15 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def refusing_port() -> Iterator[int]:
     """A bound port without a listener, which refuses connections."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    with ports.refusing_port() as port:
+        yield port
 
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
     """A port that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
+    with ports.silent_port() as port:
+        yield port
 
 
 @pytest.fixture
@@ -76,7 +73,7 @@ def dropping_port() -> Iterator[int]:
 @pytest.fixture
 def environment() -> dict[str, str]:
     """Environment variables for a subprocess that imports this client."""
-    return os.environ | {"PYTHONPATH": str(Path(bert_mlm_client.__file__).parents[1])}
+    return client_environment()
 
 
 @pytest.fixture(scope="session")

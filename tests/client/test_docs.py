@@ -3,17 +3,14 @@
 import doctest
 import io
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+
+from loadtest.soak import started
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "client" / name for name in ("README.md", "PRODUCTION.md")]
@@ -39,52 +36,15 @@ def blocks() -> list[Block]:
     ]
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def wait_until_available(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server ended"
-        connection = HTTPConnection("127.0.0.1", port, timeout=30)
-        try:
-            connection.request("GET", "/v1/models/bert_mlm")
-            if b"AVAILABLE" in connection.getresponse().read():
-                return
-        except OSError:
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.05)  # poll interval while the port is closed
-    pytest.fail("the server did not become available")
-
-
-@contextmanager
-def demo_server(model: Path) -> Iterator[tuple[int, int]]:
-    """Serve a model with the embedded server and yield its ports."""
-    ports = free_port(), free_port()
-    flags = [f"--port={ports[0]}", f"--rest_api_port={ports[1]}", "--model_name=bert_mlm", f"--model_base_path={model}"]
-    process = subprocess.Popen([sys.executable, "-m", "deploy.embedded", *flags], cwd=ROOT, stderr=subprocess.DEVNULL)
-    try:
-        wait_until_available(process, ports[1])
-        yield ports
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.fixture(scope="module")
-def addresses(demo_version: Path) -> Iterator[dict[str, str]]:
+def addresses(demo_version: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The documents' server addresses and the running servers for them."""
-    with demo_server(demo_version.parent) as (grpc, rest):
+    with started(demo_version.parent, tmp_path_factory.mktemp("served"), ()) as server:
         yield {
-            "grpc://127.0.0.1:8500": f"grpc://127.0.0.1:{grpc}",
-            "http://127.0.0.1:8501": f"http://127.0.0.1:{rest}",
-            "grpc://10.0.0.1:8500": f"grpc://127.0.0.1:{grpc}",
-            "grpc://10.0.0.2:8500": f"grpc://localhost:{grpc}",
+            "grpc://127.0.0.1:8500": server.grpc,
+            "http://127.0.0.1:8501": server.rest,
+            "grpc://10.0.0.1:8500": server.grpc,
+            "grpc://10.0.0.2:8500": server.grpc.replace("127.0.0.1", "localhost"),
         }
 
 

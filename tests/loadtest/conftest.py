@@ -1,6 +1,5 @@
 """Fixtures with a real embedded server and gateway on the demonstration checkpoint."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from loadtest.processes import free_port, http, serve
 from loadtest.soak import Server, started
+from tests.support import ports
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +33,5 @@ def demo_gateway(demo_server: Server, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture
 def refusing_port() -> Iterator[int]:
     """A bound port without a listener, which refuses connections."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    with ports.refusing_port() as port:
+        yield port

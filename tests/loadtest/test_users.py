@@ -20,7 +20,8 @@ GOOD: Mapping[str, Any] = {"token_ids": [[[7, 5, 9]]], "scores": [[[0.5, 0.25, 0
 
 
 def locust(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "locust", "-f", "loadtest/locustfile.py", "--headless", "--only-summary"]
+    files = "loadtest/locustfile.py,tests/loadtest/stop_early.py"
+    command = [sys.executable, "-m", "locust", "-f", files, "--headless", "--only-summary"]
     addresses = ["--host", server.rest, "--grpc", server.grpc]
     return subprocess.run(
         [*command, *addresses, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False
@@ -35,7 +36,8 @@ def counts(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[int, int]]
 
 def test_rest_and_grpc_users_get_correct_answers_and_a_report(demo_server: Server, tmp_path: Path) -> None:
     report = tmp_path / "load.html"
-    done = locust(demo_server, "-u", "4", "-r", "4", "-t", "8s", "--p95-ms", "30000", "--html", str(report))
+    enough = ["--enough", "REST fill_mask=20", "--enough", "gRPC fill_mask=20"]
+    done = locust(demo_server, "-u", "4", "-r", "4", "-t", "30s", "--p95-ms", "30000", "--html", str(report), *enough)
     assert done.returncode == 0, done.stdout + done.stderr
     found = counts(done)
     for name in ("REST fill_mask", "gRPC fill_mask"):
@@ -46,10 +48,11 @@ def test_rest_and_grpc_users_get_correct_answers_and_a_report(demo_server: Serve
 
 
 def test_gateway_users_call_every_endpoint_and_get_correct_answers(demo_server: Server, demo_gateway: str) -> None:
-    done = locust(demo_server, "-u", "3", "-r", "3", "-t", "8s", "--gateway", demo_gateway, "GatewayUser")
+    kinds = [f"gateway {kind}" for kind in ("fill", "batch", "score", "similarity", "features")]
+    enough = [word for kind in kinds for word in ("--enough", f"{kind}={40 if kind == 'gateway fill' else 5}")]
+    done = locust(demo_server, "-u", "3", "-r", "3", "-t", "30s", "--gateway", demo_gateway, *enough, "GatewayUser")
     assert done.returncode == 0, done.stdout + done.stderr
     found = counts(done)
-    kinds = {f"gateway {kind}" for kind in ("fill", "batch", "score", "similarity", "features")}
     assert set(found) == {*kinds, "Aggregated"}
     assert found["gateway fill"][0] > found["gateway score"][0] > 0
 

@@ -1,7 +1,6 @@
 """Environment variables of child processes."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join([str(CLIENT), str(ROOT)]), **variables}
 
 
-def client_environment(**variables: str) -> Mapping[str, str]:
+def client_environment(**variables: str) -> dict[str, str]:
     """Return variables for importing the client alone."""
     return environment(**{"PYTHONPATH": str(CLIENT), **variables})
 

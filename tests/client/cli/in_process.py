@@ -1,4 +1,4 @@
-"""Run the command in the tests' process, fifty times as fast as in one of its own."""
+"""Run the command in the tests' process, without the start of an interpreter."""
 
 import os
 import subprocess

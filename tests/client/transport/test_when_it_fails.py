@@ -2,7 +2,6 @@
 
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,6 +32,7 @@ from bert_mlm_client.transport import open_transport
 
 from loadtest.failover import Replica
 from tests.client.transport.conftest import FILL, Client, Open
+from tests.support.waiting import wait_until
 
 TEXT = "中国的首[MASK]是北京。"
 README = Path(bert_mlm_client.__file__).parents[1] / "README.md"
@@ -43,6 +43,13 @@ def own_server(replica: Callable[..., Replica]) -> Iterator[Replica]:
     """A server that the test may stop or kill."""
     with replica() as running:
         yield running
+
+
+@pytest.fixture
+def hanging_server(server: Replica) -> Iterator[Replica]:
+    """The shared server, which the test may suspend."""
+    yield server
+    server.resume()
 
 
 @pytest.fixture(params=["grpc", "rest"])
@@ -95,9 +102,7 @@ def test_a_server_that_is_down_is_unreachable(own_server: Replica, address: Addr
     with pytest.raises(UnreachableError, match=r"no connection.*4 attempts\)$"):
         one.predict()
     own_server.start()
-    deadline = time.monotonic() + 10
-    while not answers(one):  # gRPC reconnects twice a second
-        assert time.monotonic() < deadline
+    wait_until(lambda: answers(one), within_s=10)  # gRPC reconnects twice a second
 
 
 def answers(one: Client) -> bool:
@@ -136,10 +141,10 @@ def test_a_server_that_is_killed_in_mid_request_is_unreachable(
 
 def _kill_when_asked(server: Replica, port: int) -> None:
     """Kill a suspended server once it has an unread request."""
-    deadline = time.monotonic() + 20
-    while not _unread_bytes(port) and time.monotonic() < deadline:
-        time.sleep(0.01)  # poll interval
-    server.kill()
+    try:
+        wait_until(lambda: _unread_bytes(port), within_s=20)
+    finally:
+        server.kill()
 
 
 def _unread_bytes(port: int) -> int:
@@ -154,13 +159,13 @@ def _unread_bytes(port: int) -> int:
     return found
 
 
-def test_a_server_that_hangs_times_out(own_server: Replica, address: Address, client: Open) -> None:
-    one = client(address(own_server))
+def test_a_server_that_hangs_times_out(hanging_server: Replica, address: Address, client: Open) -> None:
+    one = client(address(hanging_server))
     one.predict()
-    own_server.hang()
+    hanging_server.hang()
     with pytest.raises(ServerTimeoutError, match=r"nothing came back in 0\.3 s"):
         one.predict(timeout=0.3)
-    own_server.resume()
+    hanging_server.resume()
     one.predict()
 
 
