@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -200,6 +201,17 @@ def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield running
     finally:
         _end(running)
+
+
+@pytest.fixture(scope="session")
+def light(tiny_version: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Flags of a model ``light``, version 123, for tests of the server around a model.
+
+    Its engine is there in a third of TensorFlow's time.
+    """
+    base = tmp_path_factory.mktemp("light") / "light"
+    shutil.copytree(tiny_version, base / "123")
+    return "--engine=onnx", "--model_name=light", f"--model_base_path={base}"
 
 
 @pytest.fixture(scope="session")

@@ -306,10 +306,15 @@ def test_a_second_signal_ends_the_server_at_once(start: Callable[..., Any], mode
         assert time.monotonic() - began < 1
 
 
-def test_clients_that_try_again_do_not_notice_a_killed_server(start: Callable[..., Any], models: Path) -> None:
-    flags = ["--model_name=half", f"--model_base_path={models / 'half'}"]
-    server = start(*flags)
-    server.wait_for("half")
+def test_clients_that_try_again_do_not_notice_a_killed_server(
+    start: Callable[..., Any], light: tuple[str, ...]
+) -> None:
+    server = start(*light)
+    server.wait_for("light")
+    inputs = {"input_ids": [[2, 4, 3]], "lengths": [3], "mask_positions": [[1]]}
+    body = json.dumps({"signature_name": "fill_mask", "inputs": inputs})
+    expected = server.predict("light", body).json
+    assert "outputs" in expected
     fixed = [f"--port={server.grpc_port}", f"--rest_api_port={server.rest_port}"]
     over = threading.Event()
 
@@ -319,9 +324,9 @@ def test_clients_that_try_again_do_not_notice_a_killed_server(start: Callable[..
         while not over.is_set():
             with contextlib.suppress(OSError, HTTPException):
                 connection = HTTPConnection("127.0.0.1", server.rest_port, timeout=10)
-                connection.request("POST", "/v1/models/half:predict", b'{"instances": [1.0]}')
+                connection.request("POST", "/v1/models/light:predict", body)
                 response = connection.getresponse()
-                assert (response.status, json.loads(response.read())) == (200, {"predictions": [2.5]})
+                assert (response.status, json.loads(response.read())) == (200, expected)
                 connection.close()
                 answered[client] += 1
                 continue
@@ -333,7 +338,7 @@ def test_clients_that_try_again_do_not_notice_a_killed_server(start: Callable[..
             until(lambda: all(answered))
             server.process.kill()
             server.process.communicate()
-            start(*flags, *fixed)
+            start(*light, *fixed)
             before = list(answered)
             until(lambda: all(now > then for now, then in zip(answered, before, strict=True)), 60)
         finally:
