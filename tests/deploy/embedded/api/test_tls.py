@@ -121,13 +121,13 @@ def test_clients_can_be_made_to_show_a_certificate(tls_server: Callable[..., Any
 
 
 def test_what_is_wrong_with_the_file_is_said_and_the_file_named(
-    runner: Callable[..., Any], models: Path, tmp_path: Path, folder: Path
+    runner: Callable[..., Any], light: tuple[str, ...], tmp_path: Path, folder: Path
 ) -> None:
     key, certificate = pem(folder, "server.key"), pem(folder, "server.crt")
     path = tmp_path / "ssl.config"
 
     def error() -> str:
-        done = runner("--model_name=half", f"--model_base_path={models / 'half'}", f"--ssl_config_file={path}")
+        done = runner(*light, f"--ssl_config_file={path}")
         assert done.returncode == 255
         assert "Traceback" not in done.stderr
         assert done.stdout.startswith(REFUSED)

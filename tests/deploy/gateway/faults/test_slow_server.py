@@ -3,6 +3,7 @@
 import socket
 import socketserver
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
@@ -130,18 +131,20 @@ def test_a_model_server_that_is_too_slow_appears_everywhere_until_it_is_not(obse
     path.slow_down(20)
     answers = [gateway.post("/predict", {"text": SENTENCE}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [504, 504]
-    [error_type] = {answer.json()["error_type"] for answer in answers}
-    assert error_type in {"DeadlineError", "ServerTimeoutError"}  # the server's clock or ours
+    error_types = Counter(answer.json()["error_type"] for answer in answers)
+    assert set(error_types) <= {"DeadlineError", "ServerTimeoutError"}  # each by the server's clock or ours
     observed.wait_for_alert("consecutive_errors", "firing")
     observed.wait_for_alert("model_not_ready", "firing")
-    lines = gateway.wait_for_lines(2, module="inference", level="ERROR", error_type=error_type)
+    lines = gateway.wait_for_lines(2, module="inference", level="ERROR")
+    assert Counter(line["error_type"] for line in lines) == error_types
     assert all(1000 <= line["total_time_ms"] < 5000 for line in lines)
-    assert observed.metric(f'gateway_errors_total{{error_type="{error_type}",task="mask_prediction"}}') == 2
+    for error_type, count in error_types.items():
+        assert observed.metric(f'gateway_errors_total{{error_type="{error_type}",task="mask_prediction"}}') == count
     status, health = observed.health()
     assert status == 503
     assert health["reason"]
-    [row] = observed.dashboard(ENGLISH.errors)
-    assert (row[ENGLISH.error_type], row[ENGLISH.count]) == (error_type, "2")
+    shown = {row[ENGLISH.error_type]: row[ENGLISH.count] for row in observed.dashboard(ENGLISH.errors)}
+    assert shown == {error_type: str(count) for error_type, count in error_types.items()}
 
     path.speed_up()
     wait_until(lambda: gateway.post("/predict", {"text": SENTENCE}).status_code == 200)
