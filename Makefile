@@ -17,6 +17,13 @@ RATE ?= 0
 P95_MS ?= 1000
 PROCESSES ?= 1
 
+# make up: LOGS=1 adds Filebeat, Elasticsearch and Kibana; make verify-logs: about how many lines
+PROFILES = $(if $(LOGS),--profile logs)
+LINES ?= 100000
+# make dashboards: the compiler needs Python 3.12 or newer
+KIBANA_PYTHON ?= python3.12
+KB_DASHBOARD := 0.4.1
+
 # make torch: more pip arguments for PyTorch itself, such as --index-url with the CPU index of pytorch.org
 TORCH_PIP_ARGS ?=
 TEST_PROCESSES ?= auto
@@ -43,10 +50,10 @@ export BERT_MLM_VERSION ?= $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' clien
 export BERT_MLM_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format export verify torch up down load bench clean lock protos
+.PHONY: help run test lint format export verify torch up down passwords verify-logs dashboards load bench clean lock protos
 
 help: ## list the verbs
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: .venv/.run ## export a checkpoint, serve it on 8500 and 8501, its workbench on 8000, fill a few sentences (MODEL=… REVISION=… GRPC_PORT=… REST_PORT=… GATEWAY_PORT=…)
 	@exec $(BIN)/python -m deploy.local $(CHECKPOINT) --name "$(NAME)" \
@@ -73,11 +80,22 @@ verify: .venv/.run .venv-torch/.torch ## compare models/NAME/VERSION with Huggin
 
 torch: .venv-torch/.torch ## install PyTorch and transformers in .venv-torch, for verify, bench and models/demo (TORCH_PIP_ARGS=… for another build)
 
-up: ## start the containers and wait until they are healthy (COMPOSE_FILE chooses the variant)
-	$(COMPOSE) up --detach --wait
+up: $(if $(LOGS),passwords) ## start the containers and wait until they are healthy (COMPOSE_FILE chooses the variant, LOGS=1 adds Filebeat, Elasticsearch and Kibana)
+	$(COMPOSE) $(PROFILES) up --detach --wait
 
-down: ## stop and remove the containers
-	$(COMPOSE) down
+down: ## stop and remove the containers; the data stay
+	$(COMPOSE) --profile logs down
+
+passwords: ## make the missing passwords of Elasticsearch and Kibana in .env
+	@$(PYTHON) -m deploy.elasticsearch.passwords
+
+verify-logs: .venv/.test ## check the way from the gateway's log to Elasticsearch (LINES=… ELASTICSEARCH_URL=… ELASTIC_PASSWORD=… FILEBEAT=…)
+	@test -d "models/$(NAME)/$(VERSION)" || $(MAKE) --no-print-directory export
+	@$(BIN)/python -m loadtest.log_pipeline --lines "$(LINES)" --servable "models/$(NAME)"
+
+dashboards: .venv-kibana/.$(KB_DASHBOARD) ## compile Kibana's dashboards (KIBANA_PYTHON=… is a Python 3.12)
+	@.venv-kibana/bin/kb-dashboard compile --input-dir deploy/kibana/dashboards --output-dir build/dashboards
+	@cp build/dashboards/compiled_dashboards.ndjson deploy/kibana/dashboards.ndjson
 
 load: .venv/.load ## load a running server and gateway with Locust (HOST=… GATEWAY_PORT=… USERS=… RUN_TIME=… RATE=… P95_MS=… PROCESSES=…), report in build/load.html
 	@mkdir -p build
@@ -90,7 +108,7 @@ bench: .venv/.bench .venv-torch/.torch ## compare with the usual designs, side b
 	@$(BIN)/python -m loadtest.bench $(if $(QUICK),--quick --output build/bench/quick,--report loadtest) $(BENCH)
 
 clean: ## remove the virtual environments, caches and exported versions
-	rm -rf .venv .venv-torch build .mypy_cache .pytest_cache .ruff_cache .hypothesis models/*/[0-9]* models/*/.tmp-*
+	rm -rf .venv .venv-kibana .venv-torch build .mypy_cache .pytest_cache .ruff_cache .hypothesis models/*/[0-9]* models/*/.tmp-*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Without hashes: with them, pip rejects the local client, which has no single file to hash.
@@ -128,6 +146,11 @@ CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11
 	@echo "Installing the tests' dependencies (once)."
 	@$(PIP) --group test
 	@$(PIP) --no-deps tensorflow-serving-api # the official stubs, without their own TensorFlow dependency
+	@touch $@
+
+.venv-kibana/.$(KB_DASHBOARD):
+	@$(KIBANA_PYTHON) -m venv .venv-kibana
+	@.venv-kibana/bin/python -m pip install --quiet --disable-pip-version-check kb-dashboard-cli==$(KB_DASHBOARD)
 	@touch $@
 
 .venv/.load: .venv/.run

@@ -3,11 +3,12 @@
 The graph has stock operations only. The arithmetic is that of Devlin et al. (2018, https://arxiv.org/abs/1810.04805) as
 in Hugging Face's BertForMaskedLM: post-layer normalisation, the activation of config.json, tied output embeddings.
 
-Unusual constructs are optimisations for CPUs. The gains in the comments are of single-thread time for 1 or 8 sentences
-of 16 tokens, with bert-base in float32 on AVX-512. The largest gain comes from blocked kernels: a linear layer stores
-its kernel as blocks of 64 outputs, [blocks, inputs, 64], and multiplies by all blocks in one batched product. oneDNN
-reads such a block in place, but repacks a kernel [inputs, outputs] in every request: -27 % for 1 sentence, no loss for
-more. Each block of query, key and value is one attention head, so these need no transposition.
+The graph is written for two kinds of CPU. With AVX512-VNNI, AVX512-BF16, AVX-VNNI or AMX, TensorFlow runs oneDNN's
+operations by default; on others, such as Zen 3, it runs Eigen's (DefaultOneDnnPolicy in tensorflow/core/util/port.cc).
+A linear layer is therefore one MatMul with a whole kernel [inputs, outputs], BiasAdd and activation, the form that
+grappler's remapper fuses into one _FusedMatMul, with the residual where there is one. Kernels in blocks of 64 outputs
+for batched products, the former form, save oneDNN's repacking for one short sentence, but Eigen runs such a product in
+2.4 ms where the whole one takes 1.2 (16 rows, 768 x 3072). The README has the figures.
 """
 
 import math
@@ -73,14 +74,12 @@ class _Weight(tf.Module):
 class _PaddedLayout:
     """The layout of rows with a batch's padding."""
 
-    def pack(self, values: Tensor, axis: int = 0) -> Tensor:
+    def pack(self, values: Tensor) -> Tensor:
         """Remove the padding."""
-        del axis
         return values
 
-    def spread(self, rows: Tensor, axis: int = 0) -> Tensor:
+    def spread(self, rows: Tensor) -> Tensor:
         """Restore the padding."""
-        del axis
         return rows
 
 
@@ -95,11 +94,11 @@ class _PackedLayout(_PaddedLayout):
         self._slots_of_rows = tf.squeeze(tf.where(flat), 1)
         self._rows_of_slots = tf.maximum(tf.cumsum(tf.cast(flat, tf.int32)) - 1, 0)  # padding has an arbitrary row
 
-    def pack(self, values: Tensor, axis: int = 0) -> Tensor:
-        return tf.gather(values, self._slots_of_rows, axis=axis)
+    def pack(self, values: Tensor) -> Tensor:
+        return tf.gather(values, self._slots_of_rows)
 
-    def spread(self, rows: Tensor, axis: int = 0) -> Tensor:
-        return tf.gather(rows, self._rows_of_slots, axis=axis)
+    def spread(self, rows: Tensor) -> Tensor:
+        return tf.gather(rows, self._rows_of_slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +120,28 @@ class Bert(tf.Module):
         self._kept: dict[str, _Weight] = {}
 
         def keep(name: str, value: NDArray[np.float32]) -> None:
-            is_kernel = value.ndim == 3
+            is_kernel = name.endswith(_KERNELS)
             as_stored = precision == "fp32" or (precision == "bf16-compute" and is_kernel)
             stored = np.ascontiguousarray(value.astype(STORED_TYPES[precision]))
             self._kept[name] = _Weight(stored, name, widen=not as_stored)
 
         for name in weights:
-            if name.endswith(_BY_HEADS + _UNUSED):
+            if _ATTENTION_INPUT in name:
                 continue
             value = weights[name]
-            keep(name, _in_blocks(value, math.gcd(_BLOCK, len(value))) if name.endswith("dense.weight") else value)
+            keep(name, value.T if name.endswith(_KERNELS) else value)
         for number in range(config.num_hidden_layers):
-            attention = f"{_layer(number)}.attention.self"
-            query, key, value = (
-                _in_blocks(weights[f"{attention}.{part}.weight"], self._head_size) for part in ("query", "key", "value")
-            )
-            keep(f"{attention}.query.weight", query)
-            keep(f"{attention}.key_value.weight", np.concatenate([key, value]))
+            prefix = f"{_layer(number)}{_ATTENTION_INPUT}"
+            biases = {part: weights[f"{prefix}{part}.bias"] for part in ("query", "value")}
+            # The key's bias is omitted: it adds a constant to all scores of a query, which softmax ignores.
+            biases["key"] = np.zeros_like(biases["query"])
+            # One product for all three, except in the last layer, which may have fewer queries than keys.
+            is_last = number == config.num_hidden_layers - 1
+            for group in ("query", "key_value") if is_last else ("query_key_value",):
+                parts = group.split("_")
+                kernel = np.concatenate([weights[f"{prefix}{part}.weight"] for part in parts])
+                keep(f"{prefix}{group}.weight", kernel.T)
+                keep(f"{prefix}{group}.bias", np.concatenate([biases[part] for part in parts]))
 
     def encode(
         self,
@@ -158,14 +162,12 @@ class Bert(tf.Module):
             packed: exclude invisible tokens from every product; the output is undefined there.
 
         Returns:
-            The last layer's hidden states [B, S, H] and its attention [heads, B, S, tokens].
+            The last layer's hidden states [B, S, H] and its attention [B, heads, S, tokens].
         """
         hidden = self._embed(input_ids, token_type_ids)
         shape = tf.shape(hidden)
-        rows = tf.reshape(
-            hidden, [-1, self.config.hidden_size]
-        )  # rows throughout, to avoid a reshape around each product
-        attention_mask = tf.where(visible, 0.0, _MASKED)[:, None, :]
+        rows = tf.reshape(hidden, [-1, self.config.hidden_size])  # rows throughout: MatMul takes no batch dimension
+        attention_mask = tf.where(visible, 0.0, _MASKED)[:, None, None, :]
         slots = _PackedLayout(visible) if packed else _PaddedLayout()
         rows = slots.pack(rows)
         *first, last = (_layer(number) for number in range(self.config.num_hidden_layers))
@@ -185,8 +187,9 @@ class Bert(tf.Module):
         transformed = self._activate(self._dense(hidden, "cls.predictions.transform.dense"))
         normal = self._normalise(transformed, "cls.predictions.transform")
         embeddings = self._read("bert.embeddings.word_embeddings.weight")
-        # A batched product of one block does not copy the embeddings: -1.5 % for 8.
-        logits = tf.squeeze(tf.matmul(normal[None], embeddings[None], transpose_b=True), 0)
+        # The few rows are transposed instead of the embeddings: Eigen takes 2.6 ms for 16 rows and a transposed
+        # 768 x 3072 kernel, but 1.2 for this form.
+        logits = tf.transpose(tf.matmul(embeddings, normal, transpose_b=True))
         return tf.nn.bias_add(logits, self._read("cls.predictions.bias"))
 
     def _embed(self, input_ids: Tensor, token_type_ids: Tensor | None) -> Tensor:
@@ -204,49 +207,41 @@ class Bert(tf.Module):
         self, layer: str, query_table: _Table, key_table: _Table, attention_mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return a layer's output for query rows and its attention."""
-        name, rows = f"{layer}.attention.self", query_table.rows
-        query = query_table.slots.spread(self._queries(name, rows), axis=1)
-        # The key's bias is omitted: it adds a constant to all scores of a query, which softmax ignores. The value's
-        # bias is added after attention, which sums to one.
-        key_value = key_table.slots.spread(self._multiply(key_table.rows, f"{name}.key_value.weight"), axis=1)
-        context, attention = self._attend(query, key_value, attention_mask)
-        joined = tf.nn.bias_add(_join(query_table.slots.pack(context, axis=1)), self._read(f"{name}.value.bias"))
-        attended = self._dense(joined, f"{layer}.attention.output.dense")
+        name, rows, batch = f"{layer}{_ATTENTION_INPUT}", query_table.rows, tf.shape(attention_mask)[0]
+        if f"{name}query_key_value.weight" in self._kept:
+            query, key, value = self._heads(key_table, f"{name}query_key_value", batch)
+        else:
+            [query] = self._heads(query_table, f"{name}query", batch)
+            key, value = self._heads(key_table, f"{name}key_value", batch)
+        scores = tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(self._head_size)) + attention_mask
+        attention = tf.nn.softmax(scores)
+        context = tf.reshape(tf.transpose(tf.matmul(attention, value), [0, 2, 1, 3]), [-1, self.config.hidden_size])
+        attended = self._dense(query_table.slots.pack(context), f"{layer}.attention.output.dense")
         rows = self._normalise(rows + attended, f"{layer}.attention.output")
         inner = self._activate(self._dense(rows, f"{layer}.intermediate.dense"))
         return self._normalise(rows + self._dense(inner, f"{layer}.output.dense"), f"{layer}.output"), attention
 
-    def _queries(self, name: str, rows: Tensor) -> Tensor:
-        bias = tf.reshape(self._read(f"{name}.query.bias"), [self.config.num_attention_heads, 1, self._head_size])
-        return self._multiply(rows, f"{name}.query.weight") + bias
+    def _heads(self, table: _Table, name: str, batch: Tensor) -> list[Tensor]:
+        """Apply linear layers with a common kernel.
 
-    def _attend(self, query: Tensor, key_value: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the context and the attention.
-
-        Their shapes are [heads, B * queries, size] and [heads, B, queries, S].
+        Returns:
+            The layers' outputs by head, each [B, heads, S, size].
         """
         heads, size = self.config.num_attention_heads, self._head_size
-        batch, length = tf.shape(attention_mask)[0], tf.shape(attention_mask)[2]
-        query = tf.reshape(query, [heads, batch, -1, size])
-        key, value = tf.unstack(tf.reshape(key_value, [2, heads, batch, length, size]))
-        attention = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(size)) + attention_mask)
-        return tf.reshape(tf.matmul(attention, value), [heads, -1, size]), attention
+        outputs = table.slots.spread(self._dense(table.rows, name))
+        by_head = tf.reshape(outputs, [batch, -1, outputs.shape[1] // (heads * size), heads, size])
+        parts: list[Tensor] = tf.unstack(tf.transpose(by_head, [2, 0, 3, 1, 4]))
+        return parts
 
     def _dense(self, rows: Tensor, name: str) -> Tensor:
         """Apply a linear layer to rows [N, inputs]."""
-        return tf.nn.bias_add(_join(self._multiply(rows, f"{name}.weight")), self._read(f"{name}.bias"))
-
-    def _multiply(self, rows: Tensor, name: str) -> Tensor:
-        """Multiply rows by each block of a kernel.
-
-        Returns:
-            float32 [blocks, N, width].
-        """
-        kernel = self._read(name)
-        return tf.cast(tf.matmul(tf.cast(rows, kernel.dtype)[None], kernel), tf.float32)
+        kernel = self._read(f"{name}.weight")
+        product = tf.matmul(tf.cast(rows, kernel.dtype), kernel)
+        return tf.nn.bias_add(tf.cast(product, tf.float32), self._read(f"{name}.bias"))
 
     def _normalise(self, inputs: Tensor, name: str) -> Tensor:
-        # Unlike tf.nn.moments, this centres the rows only once, for variance and result: -2 % for 8.
+        # Do not fuse this with oneDNN: written as x * s + (b - mean * s) with constants, grappler replaces it by
+        # _MklLayerNorm with epsilon 0.001 instead of the graph's (findings/layer-norm-epsilon.sh).
         centred = inputs - tf.reduce_mean(inputs, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
         scale = tf.math.rsqrt(variance + self.config.layer_norm_eps) * self._read(f"{name}.LayerNorm.weight")
@@ -256,30 +251,17 @@ class Bert(tf.Module):
         return self._kept[name].read()
 
 
-_BLOCK = 64  # 32 and 48 are as fast; 96 and more gain nothing
-_BY_HEADS = tuple(f"attention.self.{part}.weight" for part in ("query", "key", "value"))
-_UNUSED = ("attention.self.key.bias",)
+_ATTENTION_INPUT = ".attention.self."
+_KERNELS = ("dense.weight", "query.weight", "value.weight")
 
 
 def _layer(number: int) -> str:
     return f"bert.encoder.layer.{number}"
 
 
-def _in_blocks(weight: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Reshape PyTorch's [outputs, inputs] to [blocks, inputs, width]."""
-    outputs, inputs = weight.shape
-    return weight.reshape(outputs // width, width, inputs).transpose(0, 2, 1)
-
-
-def _join(blocks: Tensor) -> Tensor:
-    """Concatenate blocks [blocks, N, width] to [N, blocks * width]."""
-    count, _, width = blocks.shape
-    return tf.reshape(tf.transpose(blocks, [1, 0, 2]), [-1, count * width])
-
-
 def _gelu(inputs: Tensor) -> Tensor:
     """Return the exact GELU (Hendrycks and Gimpel, 2016)."""
-    return 0.5 * inputs * tf.math.erfc(inputs * -math.sqrt(0.5))  # tf.nn.gelu has one more negation: -1 % for 8
+    return 0.5 * inputs * (1.0 + tf.math.erf(inputs * math.sqrt(0.5)))  # by erf, as the remapper's pattern
 
 
 def _gelu_new(inputs: Tensor) -> Tensor:

@@ -149,7 +149,7 @@ def _features(bert: Bert, whiten: Whiten) -> Any:
 def _explain(bert: Bert) -> Any:
     def explain(input_ids: Tensor, lengths: Tensor, mask_positions: Tensor) -> dict[str, Tensor]:
         _, attention = _encode(bert, input_ids, lengths, mask_positions)
-        return {"attention": tf.reduce_mean(attention, axis=0)}
+        return {"attention": tf.reduce_mean(attention, axis=1)}
 
     return _concrete(explain, _ids("input_ids"), _ids("lengths", rank=1), _ids("mask_positions"))
 

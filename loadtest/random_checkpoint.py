@@ -3,8 +3,9 @@
     python -m loadtest.random_checkpoint --like FOLDER --output FOLDER
 
 The cost of inference does not depend on the values of the weights. ``--like`` is a folder with config.json and a
-vocabulary, such as those of bert-base-chinese; weights are initialized as in an untrained BERT (normal,
-``initializer_range``), layer norms with the identity, biases with zero.
+vocabulary, such as those of bert-base-chinese; weights and biases are normal with the standard deviation of an
+untrained BERT (``initializer_range``), around 1 for the scales of layer norms. They differ from 0 and 1 because
+TensorFlow's optimiser removes additions of 0 and products with 1, which no trained checkpoint has.
 """
 
 import argparse
@@ -35,12 +36,9 @@ def write_random_checkpoint(like: Path, output: Path, seed: int = 0) -> BertConf
     rng = np.random.default_rng(seed)
     tensors = {}
     for name, shape in expected_shapes(config).items():
+        tensors[name] = rng.standard_normal(shape, np.float32) * np.float32(INITIALIZER_RANGE)
         if name.endswith("LayerNorm.weight"):
-            tensors[name] = np.ones(shape, np.float32)
-        elif name.endswith("bias"):
-            tensors[name] = np.zeros(shape, np.float32)
-        else:
-            tensors[name] = rng.standard_normal(shape, np.float32) * np.float32(INITIALIZER_RANGE)
+            tensors[name] += 1
     save_file(tensors, output / WeightForm.SAFETENSORS.value)
     return config
 

@@ -1,10 +1,12 @@
-"""Fixtures with the checkpoints, each exported once per run."""
+"""Fixtures with the checkpoints, each exported once per run, and with PyTorch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.exported import DEMO, TINY, exported
+from tests.support.exported import DEMO, TINY, Export, Precision, exported
+from tests.torch_environment import warm_torch_python
 
 __all__ = ["DEMO", "TINY"]
 
@@ -19,3 +21,28 @@ def demo_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Version 1 of the tests' small checkpoint."""
     return exported(TINY, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def tiny_version_in(tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Return version 1 of the tests' small checkpoint in a precision."""
+
+    def export(precision: Precision) -> Path:
+        return exported(TINY, tmp_path_factory, precision)
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def warm_torch_executable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Python that starts with PyTorch and transformers imported."""
+    with warm_torch_python(tmp_path_factory.mktemp("torch")) as python:
+        yield python
+
+
+@pytest.fixture(scope="module")
+def warm_torch(warm_torch_executable: Path) -> Iterator[None]:
+    """Run what a module's tests start with PyTorch in forks of one process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_PYTHON", str(warm_torch_executable))
+        yield

@@ -63,7 +63,10 @@ def serve(arguments: Sequence[str]) -> int:
     _check_model_folder(settings)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    print(f"Gateway on http://{shown}:{port} (docs at /docs), asking {', '.join(settings.serving_url)}", flush=True)
+    # Standard output has nothing but JSON lines if they are written there.
+    output = sys.stderr if settings.log_stdout == "json" else sys.stdout
+    asked = ", ".join(settings.serving_url)
+    print(f"Gateway on http://{shown}:{port} (docs at /docs), asking {asked}", file=output, flush=True)
     _tune_garbage_collection()
     create_server(app, settings).run(sockets=[listener])
     return 0

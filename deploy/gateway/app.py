@@ -1,6 +1,7 @@
 """Create the gateway's application."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ from deploy.gateway.errors import add_handlers
 from deploy.gateway.log.request_log import RequestLog
 from deploy.gateway.log.resources import ResourceMonitor, Resources
 from deploy.gateway.log.rotation import Rotation
-from deploy.gateway.log.writer import LogWriter
+from deploy.gateway.log.writer import LineWriter, LogWriter, StdoutWriter
 from deploy.gateway.middleware.api_keys import ApiKeys
 from deploy.gateway.middleware.body_limit import BodyLimit
 from deploy.gateway.middleware.concurrency import ConcurrencyLimit, ConcurrencySlots
@@ -62,9 +63,9 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
     """
     client = client or open_client(settings)
     metrics = Metrics()
-    writer = LogWriter(settings.log_folder / LOG_NAME, rotation=_rotation(settings))
+    writers = _writers(settings)
     log = RequestLog(
-        writer,
+        *writers,
         text_mode=settings.log_text,
         digest_key=settings.log_digest_key.encode(),
         sample_rate=settings.log_sample_rate,
@@ -88,7 +89,7 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         threshold=settings.drift_threshold,
     )
     webhook = _webhook(settings)
-    alerts = Alerts(settings, Sources(watch, writer, resources, consistency), emit=log.write, webhook=webhook)
+    alerts = Alerts(settings, Sources(watch, writers, resources, consistency), emit=log.write, webhook=webhook)
     recorder = Recorder(
         log,
         metrics,
@@ -99,9 +100,9 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         observe=alerts.observe,
     )
     slots = ConcurrencySlots(limit=settings.max_concurrency, queue=settings.max_queue, wait_s=settings.queue_timeout_s)
-    read_into(metrics, slots, watch, writer, resources)
+    read_into(metrics, slots, watch, writers, resources)
     read_alerts_into(metrics, alerts, webhook)
-    read_consistency_into(metrics, consistency)
+    read_consistency_into(metrics, consistency, model_name=settings.model_name)
 
     dashboard = Dashboard(settings.log_folder / LOG_NAME)
 
@@ -122,7 +123,8 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
                 await one.close()
             monitor.close()
             await dashboard.close()
-            await asyncio.to_thread(writer.close)
+            for writer in writers:
+                await asyncio.to_thread(writer.close)
 
     app = FastAPI(
         title="Fill-mask gateway",
@@ -142,7 +144,7 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
     )
     add_handlers(app)
     questions = Questions(client, recorder, RequestLimits.of(settings))
-    health = Health(settings, watch, slots, writer, resources, alerts=alerts, consistency=consistency)
+    health = Health(settings, watch, slots, writers, resources, alerts=alerts, consistency=consistency)
     questions.add_to(app)
     health.add_to(app)
     docs.add_to(app)
@@ -175,6 +177,13 @@ def _by_address(settings: Settings, client: AsyncFillMask) -> Mapping[str, Async
 
 def _rotation(settings: Settings) -> Rotation | None:
     return Rotation(max_bytes=settings.log_max_bytes, keep=settings.log_keep) if settings.log_rotate else None
+
+
+def _writers(settings: Settings) -> tuple[LineWriter, ...]:
+    """Create the writer of the log file, and that of standard output if it is wanted."""
+    origin = {"instance": settings.instance or socket.gethostname(), "service_version": __version__}
+    file = LogWriter(settings.log_folder / LOG_NAME, rotation=_rotation(settings), origin=origin)
+    return (file, StdoutWriter(origin=origin)) if settings.log_stdout == "json" else (file,)
 
 
 def _webhook(settings: Settings) -> Webhook | None:

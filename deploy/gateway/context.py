@@ -20,6 +20,8 @@ class RequestContext:
 
     Attributes:
         request_id: the caller's X-Request-Id, or a generated one.
+        path: the path as a label (`paths.label`); None outside of a request.
+        status_code: the HTTP status of the answer; None before that.
         traceparent: the caller's W3C trace context; None if it is missing or invalid.
         tracestate: the vendor part of the trace context.
         trace_id: the trace id in ``traceparent``.
@@ -31,10 +33,12 @@ class RequestContext:
         model_version: the version that answered; None before that, and if REST does not report it.
         after_response: callbacks to run after the answer is sent.
         on_cancelled: records a question that was cancelled because the gateway stops.
-        on_rejected: records a request that was rejected before its body was parsed.
+        on_rejected: records a request that was rejected before its question was asked.
     """
 
     request_id: str
+    path: str | None = None
+    status_code: int | None = None
     traceparent: str | None = None
     tracestate: str | None = None
     trace_id: str | None = None
@@ -51,8 +55,8 @@ class RequestContext:
     _since: float = 0.0
 
     @classmethod
-    def of(cls, headers: Iterable[tuple[bytes, bytes]]) -> "RequestContext":
-        """Create the context from a request's headers; invalid values are ignored."""
+    def of(cls, headers: Iterable[tuple[bytes, bytes]], path: str | None = None) -> "RequestContext":
+        """Create the context from a request's headers and path; invalid values are ignored."""
         request_id = traceparent = tracestate = trace_id = None
         for name, value in headers:
             if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
@@ -61,7 +65,13 @@ class RequestContext:
                 traceparent, trace_id = value.decode(), match[1].decode()
             elif name == b"tracestate":
                 tracestate = value.decode("latin-1")
-        return cls(request_id or f"{random.getrandbits(128):032x}", traceparent, tracestate, trace_id)
+        return cls(
+            request_id or f"{random.getrandbits(128):032x}",
+            path,
+            traceparent=traceparent,
+            tracestate=tracestate,
+            trace_id=trace_id,
+        )
 
     def ask(self) -> None:
         """Note the start of the client call; only the first counts."""

@@ -64,6 +64,12 @@ class ApiError(Exception):
         """Return the error as a response."""
         return JSONResponse({"error": self.message, "error_type": self.error_type}, self.status, self.headers)
 
+    def rejection(self) -> JSONResponse:
+        """Record the request as rejected, and return the error as its response."""
+        if context := current.get():
+            context.on_rejected(self)
+        return self.response()
+
 
 def from_client(error: client.BertMlmError) -> ApiError:
     """Convert an error of the client."""
@@ -74,6 +80,16 @@ def from_client(error: client.BertMlmError) -> ApiError:
     context = current.get()
     where = f" (see request {context.request_id} in the gateway's log)" if context else ""
     return ApiError(status, error_type, words + where, _retry_after(error) if status == 503 else None)
+
+
+def status_of(error: Exception) -> int:
+    """Return the HTTP status of the answer to an error."""
+    match error:
+        case ApiError():
+            return error.status
+        case client.BertMlmError():
+            return from_client(error).status
+    return internal_error().status
 
 
 def public_message(kind: type[client.BertMlmError]) -> str:
@@ -103,7 +119,9 @@ def add_handlers(app: FastAPI) -> None:
 
 async def _api_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)  # noqa: S101  registered for this class
-    return error.response()
+    context = current.get()
+    # A question that was asked has its own line.
+    return error.response() if context and context.asked else error.rejection()
 
 
 async def _client_error(_request: Request, error: Exception) -> JSONResponse:

@@ -1,4 +1,8 @@
-"""The paths of the gateway."""
+"""The paths of the gateway, and the tasks of its questions."""
+
+from collections.abc import Mapping
+
+from deploy.gateway.log.lines import InferenceTask
 
 PREDICT = "/predict"
 FILL_MASK = "/v1/fill-mask"
@@ -13,10 +17,19 @@ DASHBOARD = "/dashboard"
 DOCS = "/docs"
 OPENAPI = "/openapi.json"
 PAGE = "/"
+OTHER = "other"
+"""The label of all other paths."""
 
-_KNOWN = frozenset(
-    (PREDICT, FILL_MASK, SCORE, SIMILARITY, FEATURES, EXPLAIN, HEALTHZ, READYZ, METRICS, DASHBOARD, DOCS, OPENAPI, PAGE)
-)
+TASKS: Mapping[str, InferenceTask] = {
+    PREDICT: "mask_prediction",
+    FILL_MASK: "mask_prediction",
+    SCORE: "token_scoring",
+    SIMILARITY: "semantic_similarity",
+    FEATURES: "feature_extraction",
+    EXPLAIN: "explanation",
+}
+
+_KNOWN = frozenset((*TASKS, HEALTHZ, READYZ, METRICS, DASHBOARD, DOCS, OPENAPI, PAGE))
 
 
 def is_question(path: str) -> bool:
@@ -25,5 +38,5 @@ def is_question(path: str) -> bool:
 
 
 def label(path: str) -> str:
-    """Return a known path or ``other``, which bounds the values of a metric's label."""
-    return path if path in _KNOWN else "other"
+    """Return a known path or ``other``, which bounds the values of labels and log fields."""
+    return path if path in _KNOWN else OTHER

@@ -22,7 +22,7 @@ from loadtest.bench.checkpoint import DEMO
 from loadtest.bench.errors import BenchError
 from loadtest.bench.files import prepare
 from loadtest.bench.goals import judge
-from loadtest.bench.machine import describe
+from loadtest.bench.machine import describe, instruction_sets, processor
 from loadtest.bench.measure import run_rounds
 from loadtest.bench.plan import FULL, QUICK, Plan
 from loadtest.bench.plots import draw
@@ -78,6 +78,7 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
         StartError: a system did not start.
     """
     names = _in_order(names)
+    _say(f"Processor: {processor()}\nInstruction sets: {', '.join(instruction_sets()) or 'unknown'}")
     files = prepare(output, model, _say)
     if "onnx" in names and not (files.servable / "1" / ONNX_FILE).is_file():
         _say(f"Without the onnx engine: {files.servable / '1'} has no {ONNX_FILE}")

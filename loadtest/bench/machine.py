@@ -16,6 +16,20 @@ _PACKAGES = ("tensorflow-cpu", "tensorflow", "onnxruntime", "grpcio")
 _RIVALS = ("torch", "transformers", "flask", "gunicorn", "fastapi")
 """Packages of the rivals' own environment."""
 
+_INSTRUCTION_SETS = (
+    "avx",
+    "avx2",
+    "fma",
+    "avx_vnni",
+    "avx512f",
+    "avx512bw",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_int8",
+    "amx_bf16",
+)
+"""As Linux names them in /proc/cpuinfo, in the order in which they appeared."""
+
 _INSTALLED = """
 import json
 from importlib.metadata import distributions
@@ -28,7 +42,8 @@ def describe() -> dict[str, Any]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cores": cores,
-        "processor": _processor(),
+        "processor": processor(),
+        "instruction_sets": instruction_sets(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "system": f"{platform.system()} {platform.release()}",
         "versions": {"Python": platform.python_version(), **_versions(), **_rivals_versions()},
@@ -54,18 +69,30 @@ def _rivals_versions() -> dict[str, str]:
     return {name: installed[name] for name in _RIVALS if name in installed}
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return the processor's name, family and model.
 
     On a virtual machine the name alone often does not identify the processor.
     """
+    fields = _cpuinfo()
+    family = f" (family {fields['cpu family']}, model {fields['model']})" if "cpu family" in fields else ""
+    return fields.get("model name", platform.processor() or platform.machine()) + family
+
+
+def instruction_sets() -> list[str]:
+    """Return the processor's vector instruction sets that decide which kernels run; empty if unknown."""
+    flags = set(_cpuinfo().get("flags", "").split())
+    return [name for name in _INSTRUCTION_SETS if name in flags]
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return the first processor's fields of /proc/cpuinfo; empty where there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
+        return {}
     fields: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")
         fields.setdefault(name.strip(), value.strip())
-    family = f" (family {fields['cpu family']}, model {fields['model']})" if "cpu family" in fields else ""
-    return fields.get("model name", platform.machine()) + family
+    return fields

@@ -48,7 +48,9 @@ def _conditions(results: Results) -> str:
     """Return the conditions of the measurement as text."""
     machine, settings = results.machine, results.settings
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    instructions = ", ".join(machine.get("instruction_sets", ())) or "unknown"  # runs of older versions lack them
     return (
+        f"Instruction sets: {instructions}.\n\n"
         f"{settings['date']}, {machine['cores']} cores of {machine['processor']}, {machine['memory_gb']} GB, "
         f"{machine['system']}. {versions}. {settings['checkpoint']}\n\n"
         f"{settings['sentences']} Every figure is the median of {settings['rounds']} rounds, {settings['seconds']:g} s "

@@ -61,15 +61,16 @@ class Gateways:
         serving_url: the model server.
         work: the folder for the log and the gateways' output.
         max_bytes: the size at which the log is rotated.
+        flags: further flags of every gateway.
     """
 
-    def __init__(self, serving_url: str, work: Path, max_bytes: int) -> None:
+    def __init__(self, serving_url: str, work: Path, max_bytes: int, flags: Sequence[str] = ()) -> None:
         self.port = free_port()
         self.log = work / "logs" / "gateway.log"
         self.terminated = 0
         self._work = work
         self._flags = [f"--port={self.port}", f"--serving-url={serving_url}", f"--log-folder={self.log.parent}"]
-        self._flags += [f"--log-max-bytes={max_bytes}", f"--log-keep={_KEPT_FILES}"]
+        self._flags += [f"--log-max-bytes={max_bytes}", f"--log-keep={_KEPT_FILES}", *flags]
 
     @contextmanager
     def run(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -97,13 +98,19 @@ class Gateways:
         self.terminated += 1
 
 
-def run(plan: Plan, serving_url: str, work: Path) -> tuple[Comparison, Gateways]:
+def run(plan: Plan, serving_url: str, work: Path, flags: Sequence[str] = ()) -> tuple[Comparison, Gateways]:
     """Run the load, restart gateways meanwhile, and check the log.
+
+    Args:
+        plan: the size of the run.
+        serving_url: the model server.
+        work: the folder for the log and the processes' output.
+        flags: further flags of every gateway.
 
     Raises:
         StartError: a gateway did not start, exited early, or failed.
     """
-    gateways = Gateways(serving_url, work, plan.max_bytes)
+    gateways = Gateways(serving_url, work, plan.max_bytes, flags)
     with ExitStack() as stack:
         process = stack.enter_context(gateways.run())
         files = [work / f"client-{number}.txt" for number in range(plan.processes)]

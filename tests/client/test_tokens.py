@@ -104,6 +104,7 @@ def test_thousands_of_real_lines_are_tokenized_the_same(name: str, capsys: pytes
 
 
 @needs_torch
+@pytest.mark.usefixtures("warm_torch")
 @pytest.mark.parametrize("name", FOLDERS)
 def test_transformers_tokenizes_thousands_of_real_lines_the_same(name: str) -> None:
     done = subprocess.run(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from deploy.elasticsearch import passwords
 from deploy.embedded import flags
 from deploy.embedded.lifecycle.config import read_models
 from deploy.gateway.settings import Settings, describe
@@ -49,6 +50,11 @@ def variant(name: str) -> Compose:
 
 def with_defaults(value: str) -> str:
     return VARIABLE.sub(lambda match: match[2] or "", value)
+
+
+def mebibytes(size: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)([mg])", with_defaults(size)).groups()  # type: ignore[union-attr]
+    return int(number) * {"m": 1, "g": 1024}[unit]
 
 
 def services() -> list[Any]:
@@ -160,8 +166,8 @@ def test_the_gateway_accepts_what_it_is_given_by_default() -> None:
 
 
 def test_no_secret_has_a_value_in_what_is_shared() -> None:
-    secret = {name for name in settings() if re.search(r"KEYS?$|TOKEN$", name) and name != "GATEWAY_METRICS_KEY"}
-    assert len(secret) >= 3
+    secret = {name for name in settings() if re.search(r"KEYS?$|TOKEN$|PASSWORD$", name)} - {"GATEWAY_METRICS_KEY"}
+    assert secret > set(passwords.NAMES)
     assert {settings()[name] for name in secret} == {""}
 
 
@@ -199,20 +205,31 @@ def test_no_service_runs_as_root_or_can_become_it(service: Compose) -> None:
 
 @pytest.mark.parametrize("service", services())
 def test_no_service_can_change_its_root_file_system_or_fill_the_disk_with_its_log(service: Compose) -> None:
-    assert service["read_only"] is True
+    # These two write into the folder of their configuration when they start.
+    elastics = ("docker.elastic.co/elasticsearch/", "docker.elastic.co/kibana/")
+    assert service.get("read_only") is (None if service["image"].startswith(elastics) else True)
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
 @pytest.mark.parametrize("service", services())
+def test_every_service_has_a_limit_of_memory(service: Compose) -> None:
+    assert mebibytes(service["mem_limit"]) > 0
+
+
+@pytest.mark.parametrize("service", services())
 def test_what_is_mounted_from_the_repository_exists(service: Compose) -> None:
-    sources = [volume.split(":")[0] for volume in service["volumes"]]
+    sources = [volume.split(":")[0] for volume in service.get("volumes", [])]
     assert all((ROOT / source).exists() for source in sources if source.startswith("."))
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_serving_changes_nothing_on_the_host(name: str) -> None:
     volumes = variant(name)["services"]["serving"]["volumes"]
-    assert all("ro" in volume.split(":")[2].split(",") for volume in volumes)
+    writable = [volume for volume in volumes if "ro" not in volume.split(":")[-1].split(",")]
+    assert writable == ["serving-logs:/logs"]
+    options = variant(name)["volumes"]["serving-logs"]["driver_opts"]
+    assert options["type"] == "tmpfs"
+    assert f"uid={variant(name)['services']['serving']['user'].split(':')[0]}," in options["o"]
 
 
 def test_exports_are_written_where_serving_reads_them() -> None:
@@ -238,7 +255,7 @@ def test_the_embedded_server_accepts_the_command_line() -> None:
     service = variant("embedded")["services"]["serving"]
     *program, host = service["entrypoint"]
     parsed = flags.parse([host, *map(with_defaults, service["command"])])
-    assert program == ["python", "-m", "deploy.embedded"]
+    assert program == ["bash", "/log.sh", "python", "-m", "deploy.embedded"]
     assert (parsed.host, parsed.port, parsed.rest_api_port) == ("0.0.0.0", 8500, 8501)
     assert parsed.tensorflow_intra_op_parallelism == 0
 
@@ -247,7 +264,7 @@ def test_the_light_engine_is_told_the_same_but_batches_by_its_own_rules() -> Non
     service = variant("light")["services"]["serving"]
     *program, host, engine = service["entrypoint"]
     parsed = flags.parse([host, engine, *map(with_defaults, service["command"])])
-    assert program == ["python", "-m", "deploy.embedded"]
+    assert program == ["bash", "/log.sh", "python", "-m", "deploy.embedded"]
     assert (parsed.engine, parsed.enable_batching, parsed.batching_parameters_file) == ("onnx", None, None)
     left_out = {"--enable_batching=true", "--batching_parameters_file=/models/batching.config"}
     assert set(variant("")["services"]["serving"]["command"]) - set(service["command"]) == left_out
@@ -257,8 +274,40 @@ def test_the_light_engine_is_told_the_same_but_batches_by_its_own_rules() -> Non
 @pytest.mark.parametrize("name", ["", "gpu"])
 def test_tensorflow_serving_gets_no_flag_of_the_embedded_server(name: str) -> None:
     service = variant(name)["services"]["serving"]
-    assert service["entrypoint"] == ["/usr/bin/tensorflow_model_server"]
+    assert service["entrypoint"] == ["bash", "/log.sh", "/usr/bin/tensorflow_model_server"]
     assert not any(part.startswith("--host") for part in service["command"])
+
+
+def test_metrics_are_a_profile_with_pinned_images_bounded_memory_and_bounded_disk() -> None:
+    plain = variant("")
+    names = {name for name, service in plain["services"].items() if service.get("profiles") == ["metrics"]}
+    assert names == {"prometheus", "alertmanager"}
+    for name in names:
+        service = plain["services"][name]
+        assert re.fullmatch(rf"prom/{name}:v\d+\.\d+\.\d+", with_defaults(service["image"]))
+        assert re.fullmatch(r"\d+m", with_defaults(service["mem_limit"]))
+        writable = [volume.split(":")[0] for volume in service["volumes"] if volume.count(":") == 1]
+        assert writable == [name]
+        assert name in plain["volumes"]
+        port = with_defaults(service["ports"][0]).rpartition(":")[2]
+        assert f"http://127.0.0.1:{port}/-/ready" in service["healthcheck"]["test"]
+    flags_of_prometheus = "\n".join(plain["services"]["prometheus"]["command"])
+    assert "--storage.tsdb.retention.time=" in flags_of_prometheus
+    assert "--storage.tsdb.retention.size=" in flags_of_prometheus
+
+
+def test_prometheus_and_alertmanager_find_their_files_and_each_other() -> None:
+    services_of_compose = variant("")["services"]
+    for name in ("prometheus", "alertmanager"):
+        service = services_of_compose[name]
+        [config] = [part.partition("=")[2] for part in service["command"] if part.startswith("--config.file=")]
+        mounts = {volume.split(":")[1]: volume.split(":")[0] for volume in service["volumes"]}
+        assert (ROOT / mounts[config]).is_file()
+    document = load(ROOT / "deploy/prometheus/prometheus.yml")
+    [alertmanagers] = document["alerting"]["alertmanagers"][0]["static_configs"]
+    assert alertmanagers["targets"] == ["alertmanager:9093"]
+    assert document["rule_files"] == ["rules/*.yml"]
+    assert "./deploy/prometheus/rules:/etc/prometheus/rules:ro,z" in services_of_compose["prometheus"]["volumes"]
 
 
 def test_the_probe_asks_for_the_model_that_is_served() -> None:

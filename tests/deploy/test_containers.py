@@ -109,7 +109,7 @@ def folder(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
     """Make a folder with the compose files, all that they mount, and a version that a container exported."""
     folder = tmp_path_factory.mktemp("project")
     variants = ("docker-compose.embedded.yml", "docker-compose.light.yml")
-    for name in ("docker-compose.yml", *variants, "deploy/serving/probe.sh"):
+    for name in ("docker-compose.yml", *variants, "deploy/serving/probe.sh", "deploy/serving/log.sh"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     models = folder / "models"

@@ -64,6 +64,7 @@ def by_onnx(session: Any, ids: NDArray[np.int32]) -> Array:
 
 
 @needs_torch
+@pytest.mark.usefixtures("warm_torch")
 @pytest.mark.parametrize(
     ("name", "activation"),
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from export.__main__ import main
 from tests.conftest import TINY
 
 
@@ -35,10 +36,13 @@ def test_one_checkpoint_becomes_the_same_files_in_every_process(tiny_version: Pa
 
 
 @pytest.mark.parametrize("version", ["0", "-1", "one", "1.5"])
-def test_a_version_that_is_no_positive_number_is_refused(version: str, tmp_path: Path) -> None:
-    done = export("--model", str(TINY), "--output", str(tmp_path), "--version", version)
-    assert done.returncode == 2
-    assert "--version" in done.stderr
+def test_a_version_that_is_no_positive_number_is_refused(
+    version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--model", str(TINY), "--output", str(tmp_path), "--version", version])
+    assert ended.value.code == 2
+    assert "--version" in capsys.readouterr().err
 
 
 def test_a_damaged_checkpoint_is_one_line_and_status_1(tiny_copy: Path, tmp_path: Path) -> None:

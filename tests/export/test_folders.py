@@ -17,7 +17,7 @@ from export.onnx.session import FloatModel, feeds
 from export.reference import torch_python
 from tests.torch_environment import needs_torch
 
-pytestmark = needs_torch
+pytestmark = [needs_torch, pytest.mark.usefixtures("warm_torch")]
 
 ROOT = Path(__file__).parents[2]
 TOLERANCE = 2e-5

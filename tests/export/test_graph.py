@@ -1,5 +1,10 @@
 """Test that optimisations of the graph do not change its answers."""
 
+import json
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +13,10 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from export import find_checkpoint
 from export.bert import Bert
 from export.checkpoint import load_checkpoint
-from export.savedmodel import ExportOptions, export_model
 from tests.conftest import TINY
+from tests.support.exported import Export
 
 Golden = list[dict[str, Any]]
 
@@ -20,6 +24,10 @@ Golden = list[dict[str, Any]]
 IDS = np.random.default_rng(5).integers(5, 98, (3, 9)).astype(np.int32)
 LENGTHS = np.array([9, 4, 6], np.int32)
 POSITIONS = np.array([[7, 0, 3], [2, 2, 1], [5, 4, 0]], np.int32)
+
+
+KERNELS = 4 + 5 + 1
+"""The products with a kernel: the first layer's, the last layer's, whose queries have one of their own, the head's."""
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +53,8 @@ def test_a_last_layer_for_chosen_positions_is_the_whole_last_layer_at_these_posi
     assert everywhere.shape == (3, 9, 32)
     assert chosen.shape == (3, 3, 32)
     assert np.allclose(chosen, at_positions(everywhere.numpy()), atol=1e-5)
-    heads = [at_positions(head) for head in attention.numpy()]
-    assert np.allclose(chosen_attention, heads, atol=1e-6)
+    for head in range(attention.shape[1]):
+        assert np.allclose(chosen_attention[:, head], at_positions(attention.numpy()[:, head]), atol=1e-6)
 
 
 def test_a_key_bias_changes_nothing_and_a_value_bias_does() -> None:
@@ -68,14 +76,42 @@ def test_no_weight_is_transposed_or_copied_into_another_layout_in_a_request(tiny
     transposed = [nodes[node.input[0].split(":")[0]].op for node in nodes.values() if node.op == "Transpose"]
     assert transposed
     assert "ReadVariableOp" not in transposed
-    assert not [node.name for node in nodes.values() if node.op == "MatMul"]
+    products = [node for node in nodes.values() if node.op == "MatMul"]
+    assert len(products) == KERNELS + 1  # the last multiplies by the embeddings
+    for node in products:
+        # Only the right-hand side is ever transposed, and no weight stands there then.
+        right = nodes[node.input[1].split(":")[0]].op
+        assert (right == "ReadVariableOp") is not node.attr["transpose_b"].b
+        assert not node.attr["transpose_a"].b
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="TensorFlow has oneDNN's operations on x86")
+@pytest.mark.parametrize(
+    ("onednn", "expected"),
+    [
+        # On processors without AVX512-VNNI, AVX512-BF16, AVX-VNNI and AMX, the default is 0.
+        ("0", {"BiasAdd": KERNELS}),
+        # GELU: each layer and the head. Residual: two in each layer; the last layer's first has other rows.
+        ("1", {"BiasAdd": 4, "BiasAdd+Add": 3, "BiasAdd+GeluExact": 3}),
+    ],
+)
+def test_tensorflow_fuses_each_linear_layer_with_what_follows(
+    tiny_version: Path, onednn: str, expected: dict[str, int]
+) -> None:
+    # TensorFlow reads the variable once in a process.
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.export.optimised", str(tiny_version), "fill_mask"],
+        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == expected
 
 
 @pytest.fixture(scope="module")
-def computed_in_bf16(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("bf16")
-    version = export_model(find_checkpoint(str(TINY)), folder, 1, ExportOptions(precision="bf16-compute"))
-    return tf.saved_model.load(str(version)).signatures["fill_mask"]
+def computed_in_bf16(tiny_version_in: Export) -> Any:
+    return tf.saved_model.load(str(tiny_version_in("bf16-compute"))).signatures["fill_mask"]
 
 
 def test_products_in_bf16_are_near_the_float32_answer(computed_in_bf16: Any, golden: Golden) -> None:
@@ -91,6 +127,6 @@ def test_products_in_bf16_are_near_the_float32_answer(computed_in_bf16: Any, gol
 
 
 def test_products_in_bf16_read_their_kernels_as_they_are_stored(computed_in_bf16: Any) -> None:
-    products = [node for node in nodes_of(computed_in_bf16).values() if node.op == "BatchMatMulV2"]
+    products = [node for node in nodes_of(computed_in_bf16).values() if node.op == "MatMul"]
     narrow = [node for node in products if node.attr["T"].type == tf.bfloat16.as_datatype_enum]
-    assert len(narrow) == 2 * 5 + 1  # five kernels in each of two layers, one in the head
+    assert len(narrow) == KERNELS

@@ -1,6 +1,7 @@
 """Checkpoints from the hub and from the local cache of its library.
 
-Each runs as a process of its own: the library reads its settings on import.
+Each runs in a process of its own, because the library reads its settings on import: in a fork of one that has imported
+everything else.
 """
 
 import json
@@ -20,6 +21,7 @@ from tokenizers import BertWordPieceTokenizer
 from export.hub import PINNED, _call_with_timeout
 from tests.conftest import TINY
 from tests.support.hub import Hub
+from tests.support.warm_python import warm_python
 
 GOOGLE = "google-bert/bert-base-chinese"
 PUBLISHED = Path(__file__).parent / "published"
@@ -79,18 +81,33 @@ def hub() -> Iterator[Hub]:
         yield server
 
 
+# What remains is what the two libraries import: they themselves read settings on import.
+IMPORTS = """
+import sys, export.hub
+for name in [name for name in sys.modules if name.partition(".")[0] in {"export", "huggingface_hub"}]:
+    del sys.modules[name]
+"""
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Python that starts with the hub library's dependencies imported."""
+    with warm_python(tmp_path_factory.mktemp("hub"), Path(sys.executable), IMPORTS, {}) as executable:
+        yield executable
+
+
 class Machine:
     """A user's machine: an empty home folder, and the settings of the hub's library."""
 
-    def __init__(self, home: Path, endpoint: str) -> None:
-        self.home = home
+    def __init__(self, home: Path, endpoint: str, python: Path) -> None:
+        self.home, self.python = home, python
         self.settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(home)}
 
     def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         hidden = ("HF_", "TRANSFORMERS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
         environment = {name: value for name, value in os.environ.items() if not name.upper().startswith(hidden)}
         environment |= self.settings
-        return subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run([self.python, *command], env=environment, capture_output=True, text=True, check=False)
 
     def find(self, *arguments: str, pins: Mapping[str, object] | None = None) -> dict[str, Any]:
         done = self.run("-c", FIND, json.dumps(pins or {}), *arguments)
@@ -107,8 +124,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine(hub: Hub, tmp_path: Path) -> Machine:
-    return Machine(tmp_path, hub.url)
+def machine(hub: Hub, tmp_path: Path, python: Path) -> Machine:
+    return Machine(tmp_path, hub.url, python)
 
 
 def digests(files: Mapping[str, bytes], names: tuple[str, ...]) -> dict[str, str]:
@@ -277,10 +294,9 @@ def test_call_is_abandoned_after_the_timeout() -> None:
     ],
 )
 def test_missing_connection_and_cache_are_reported_in_one_sentence(
-    tmp_path: Path, model: str, settings: dict[str, str], reason: str, way_out: str
+    machine: Machine, model: str, settings: dict[str, str], reason: str, way_out: str
 ) -> None:
-    machine = Machine(tmp_path, NOWHERE)
-    machine.settings |= settings
+    machine.settings |= {"HF_ENDPOINT": NOWHERE, **settings}
     message = machine.refusal(model)
     assert message.startswith(f"{model} could not be downloaded from {NOWHERE}: {reason}, and ")
     assert message.endswith(f"; {way_out}, or give a local folder")

@@ -10,9 +10,8 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from export import find_checkpoint
-from export.savedmodel import ExportOptions, export_model
 from tests.conftest import TINY
+from tests.support.exported import Export, Precision
 
 Golden = list[dict[str, Any]]
 TOLERANCE = 1e-4
@@ -143,9 +142,10 @@ def test_too_long_input_is_rejected_with_the_limit(signatures: Any) -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_half_size_weights_are_widened_when_the_model_is_loaded(precision: Any, tmp_path: Path, golden: Golden) -> None:
-    version = export_model(find_checkpoint(str(TINY)), tmp_path, 1, ExportOptions(precision=precision))
-    loaded = tf.saved_model.load(str(version)).signatures["fill_mask"]
+def test_half_size_weights_are_widened_when_the_model_is_loaded(
+    precision: Precision, tiny_version_in: Export, golden: Golden
+) -> None:
+    loaded = tf.saved_model.load(str(tiny_version_in(precision))).signatures["fill_mask"]
     narrow = tf.as_dtype({"bf16": tf.bfloat16, "fp16": tf.float16}[precision]).as_datatype_enum
     assert not [node for node in loaded.graph.as_graph_def().node if node.attr["SrcT"].type == narrow]
     answer = golden[0]

@@ -65,6 +65,7 @@ FLAGS = {"lstrip": False, "rstrip": False, "single_word": False, "normalized": F
 
 
 @needs_torch
+@pytest.mark.usefixtures("warm_torch")
 @pytest.mark.parametrize(
     ("write", "token"),
     [
@@ -89,6 +90,7 @@ def test_added_tokens_are_compared(write: Callable[[Path], None], token: AddedTo
 
 
 @needs_torch
+@pytest.mark.usefixtures("warm_torch")
 @pytest.mark.parametrize(
     "write",
     [
@@ -110,6 +112,7 @@ def test_a_checkpoint_that_is_read_as_plain_wordpiece_fails(write: Callable[[Pat
 
 
 @needs_torch
+@pytest.mark.usefixtures("warm_torch")
 def test_flags_are_compared(tiny_copy: Path) -> None:
     settings(tiny_copy, extra_special_tokens=["[NUM]"])
     with ReferenceModel(tiny_copy) as original:

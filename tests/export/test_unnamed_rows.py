@@ -81,6 +81,7 @@ def write(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 @needs_torch
+@pytest.mark.usefixtures("warm_torch")
 @pytest.mark.parametrize("hole", [False, True])
 def test_the_named_rows_have_transformers_probabilities(hole: bool, tiny_copy: Path, ids: NDArray[np.int32]) -> None:
     checkpoint = padded(hole=hole)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from export import ParityError, find_checkpoint, read_manifest
-from export.savedmodel import ExportOptions, export_model
+from export import ParityError, read_manifest
 from export.verify import TOLERANCE, compare, main
 from tests.conftest import TINY
+from tests.support.exported import Export
 from tests.torch_environment import needs_torch
 
-pytestmark = needs_torch
+pytestmark = [needs_torch, pytest.mark.usefixtures("warm_torch")]
 
 
 def test_the_exported_graph_answers_as_transformers_does(tiny_version: Path) -> None:
@@ -22,8 +22,8 @@ def test_the_exported_graph_answers_as_transformers_does(tiny_version: Path) -> 
     assert parity.texts > 50
 
 
-def test_rounding_to_bf16_is_reported_apart_from_the_graphs_own_error(tmp_path: Path) -> None:
-    version = export_model(find_checkpoint(str(TINY)), tmp_path, 1, ExportOptions(precision="bf16"))
+def test_rounding_to_bf16_is_reported_apart_from_the_graphs_own_error(tiny_version_in: Export) -> None:
+    version = tiny_version_in("bf16")
     parity = compare(version, TINY, read_manifest(version))
     assert parity.worst < TOLERANCE < parity.rounding
 

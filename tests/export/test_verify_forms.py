@@ -25,7 +25,7 @@ from tests.conftest import TINY
 from tests.export.test_unnamed_rows import ADDED, NAMED, padded, write
 from tests.torch_environment import needs_torch
 
-pytestmark = needs_torch
+pytestmark = [needs_torch, pytest.mark.usefixtures("warm_torch")]
 
 PUBLISHED = Path(__file__).parent / "published"
 SAVE = """

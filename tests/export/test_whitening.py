@@ -10,13 +10,13 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from export import SampleError, find_checkpoint, read_manifest
+from export import SampleError, read_manifest
 from export.__main__ import main
 from export.checkpoint import load_checkpoint
 from export.onnx.sample import SampleLines
-from export.savedmodel import ExportOptions, export_model
 from export.whitening import SAMPLE, SENTENCES, Whitening, fit, read_sample
 from tests.conftest import DEMO, TINY
+from tests.support.exported import Export, Precision
 
 Float = NDArray[np.float64]
 Golden = list[dict[str, Any]]
@@ -124,9 +124,8 @@ def test_the_manifest_says_what_the_whitening_was_fitted_to(tiny_version: Path) 
 
 
 @pytest.mark.parametrize("precision", ["bf16", "bf16-compute"])
-def test_every_precision_has_the_same_whitening(model: Any, tmp_path: Path, precision: Any) -> None:
-    version = export_model(find_checkpoint(str(TINY)), tmp_path, 1, ExportOptions(precision))
-    other = tf.saved_model.load(str(version)).whiten
+def test_every_precision_has_the_same_whitening(model: Any, tiny_version_in: Export, precision: Precision) -> None:
+    other = tf.saved_model.load(str(tiny_version_in(precision))).whiten
     assert np.array_equal(other.kernel, model.whiten.kernel)
     assert np.array_equal(other.mean, model.whiten.mean)
 

@@ -148,7 +148,8 @@ def gateway_process(
     try:
         assert process.stdout is not None
         first = process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+) ", first)
+        # With --log-stdout=json standard output has lines of the log, which come later than the address.
+        found = re.search(r"http://127\.0\.0\.1:(\d+) ", first + (folder / "stderr").read_text())
         assert found, (first, (folder / "stderr").read_text())
         gateway = GatewayProcess(folder / "logs", int(found[1]), process, [first])
         wait_until(lambda: _answers(gateway))

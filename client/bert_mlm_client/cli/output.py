@@ -33,7 +33,6 @@ class Output:
             raise InputError(msg)
         self.path, self.recipe = path, recipe
         self._is_new = not os.path.lexists(path)
-        self._file = path.open("ab")
         self._sidecar = sidecar_path(path)
         self.done = Done()
         if path.is_file() and path.stat().st_size > 0:
@@ -43,6 +42,7 @@ class Output:
             elif self._sidecar.exists():
                 msg = f"{path} is not complete: continue with --resume, or remove {self._sidecar} to start over"
                 raise InputError(msg)
+        self._file = path.open("ab")  # last, so that no rejection leaves it open
         self.begun = self.done.lines > 0
 
     def write(self, line: bytes) -> None:

@@ -6,7 +6,7 @@ import socket
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -19,7 +19,7 @@ from deploy.gateway.consistency.check import Consistency
 from deploy.gateway.log.json_lines import level_of
 from deploy.gateway.log.lines import Alert, AlertStatus, Inference, UnhandledException
 from deploy.gateway.log.resources import Resources
-from deploy.gateway.log.writer import LogWriter
+from deploy.gateway.log.writer import LineWriter
 from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.settings import Settings
 
@@ -36,13 +36,13 @@ class Sources:
 
     Attributes:
         watch: knows why the model is not ready.
-        writer: knows the request log's status.
+        writers: know the status of the request log, and of its copy on standard output.
         resources: returns the resource use, None before the first reading.
         consistency: knows the latest drift.
     """
 
     watch: ModelWatch
-    writer: LogWriter
+    writers: Sequence[LineWriter]
     resources: Callable[[], Resources | None]
     consistency: Consistency
 
@@ -80,6 +80,7 @@ class Alerts:
         self.firing: dict[AlertName, float] = {}
         self.begun: Counter[AlertName] = Counter()
         self._model_name = settings.model_name
+        self._instance = settings.instance or socket.gethostname()
         self._sources = sources
         self._emit = emit
         self._webhook = webhook
@@ -122,9 +123,10 @@ class Alerts:
             problem = self._sources.watch.problem
             self._update("model_not_ready", self._not_ready.read(now, is_trouble=problem is not None))
         with self._isolated("lost_log_lines"):
-            log = self._sources.writer.status
-            lost = sum(log.lines_lost.values())
-            self._update("lost_log_lines", self._losses.read(now, lost=lost, is_blocked=log.problem is not None))
+            states = [writer.status for writer in self._sources.writers]
+            lost = sum(sum(state.lines_lost.values()) for state in states)
+            is_blocked = any(state.problem for state in states)
+            self._update("lost_log_lines", self._losses.read(now, lost=lost, is_blocked=is_blocked))
         with self._isolated("gpu_lost"):
             resources = self._sources.resources()
             if resources is not None:
@@ -184,7 +186,7 @@ class Alerts:
                 value=value,
                 threshold=threshold,
                 model_name=self._model_name,
-                gateway=socket.gethostname(),
+                gateway=self._instance,
                 started_at=started_at,
                 ended_at=ended_at,
                 message=template.format(value=value, threshold=threshold),

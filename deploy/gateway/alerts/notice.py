@@ -21,7 +21,7 @@ class Notice:
         value: the measured value; None without data.
         threshold: the limit.
         model_name: the model.
-        gateway: the gateway's host name.
+        gateway: the gateway's instance name, by default its host name.
         started_at: the begin as Unix time.
         ended_at: the end as Unix time; None while it fires.
         message: a readable sentence.

@@ -98,10 +98,11 @@ ALERTS = (
     ),
     AlertDefinition(
         "lost_log_lines",
-        "lines of the request log were lost, or the log cannot be written",
+        "lines of the request log, or of its copy on standard output, were lost, or cannot be written",
         "the log could be written without a loss for the length of the window",
         ("GATEWAY_ALERT_WINDOW_S",),
-        "read `log.problem` of `/healthz`: a full disk, a folder without write permission, a slow disk?",
+        "read `log` of `/healthz`: a full disk, a folder without write permission, a slow disk, a closed or slow "
+        "reader of standard output?",
         "The request log cannot be written or lost lines: {value:.0f} since the start.",
         "The request log is written again without loss.",
     ),

@@ -28,11 +28,13 @@ class Baseline:
         prompts: texts with one or more [MASK].
         answers: for each engine the distributions at all masks, in the prompts' order.
         top_k: the maximum of candidates that the version returns.
+        precision: the precision of the SavedModel's weights.
     """
 
     prompts: Sequence[str]
     answers: Mapping[str, Sequence[Distribution]]
     top_k: int
+    precision: str = "unknown"
 
     def prompt_of(self, mask: int) -> str:
         """Return the prompt of a mask, which is counted over all prompts."""
@@ -62,10 +64,11 @@ def read_baseline(version: Path) -> Baseline:
         masks = sum(prompt.count(MASK) for prompt in prompts)
         answers = {engine: _distributions(recorded[engine], masks) for engine in ENGINES}
         top_k = min(manifest["options"]["top_k"], manifest["shape"]["vocab_size"])
+        precision = str(manifest["options"].get("precision", "unknown"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         msg = f"the baseline in {path} is damaged ({type(error).__name__}: {error}); export the version again"
         raise BaselineError(msg) from error
-    return Baseline(prompts, answers, top_k)
+    return Baseline(prompts, answers, top_k, precision)
 
 
 def _distributions(recorded: Sequence[Mapping[str, Any]], masks: int) -> list[Distribution]:

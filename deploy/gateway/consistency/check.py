@@ -62,6 +62,7 @@ class Check:
         largest: the largest `total_variation` of a mask.
         prompt: the prompt of that mask.
         engine: the engine with the nearer baseline.
+        precision: the precision of that engine's weights.
         error_type: the class of the error, if the check failed.
         error: the message of the drift or the error.
     """
@@ -75,6 +76,7 @@ class Check:
     largest: float | None = None
     prompt: str | None = None
     engine: str | None = None
+    precision: str | None = None
     error_type: str | None = None
     error: str | None = None
 
@@ -196,6 +198,7 @@ class Consistency:
             largest=drift.largest,
             prompt=prompt,
             engine=engine,
+            precision="int8" if engine == "onnx" else baseline.precision,
             error=_MOVED.format(drift=drift, prompt=prompt) if has_moved else None,
         )
 

@@ -7,7 +7,11 @@ from types import ModuleType
 
 
 class NoGpuError(Exception):
-    """No GPU is available. The message says why."""
+    """This machine has no GPU. The message says why."""
+
+
+class GpuFailedError(NoGpuError):
+    """NVIDIA's library is installed, but the driver or the GPU does not work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class Gpu:
         """Return the GPU usage.
 
         Raises:
-            NoGpuError: nvidia-ml-py (an optional dependency), the driver or the GPU is missing, or the GPU has failed.
+            NoGpuError: nvidia-ml-py (an optional dependency), NVIDIA's library or the GPU is missing.
+            GpuFailedError: the driver or the GPU has failed.
         """
         try:
             nvml = import_module("pynvml")
@@ -47,9 +52,11 @@ class Gpu:
                 nvml.nvmlInit()
                 self._nvml = nvml
             return _read(nvml)
+        except nvml.NVMLError_LibraryNotFound as error:
+            raise NoGpuError(str(error)) from error
         except nvml.NVMLError as error:
             self.close()
-            raise NoGpuError(str(error)) from error
+            raise GpuFailedError(str(error)) from error
 
     def close(self) -> None:
         """Close the session if it is open."""

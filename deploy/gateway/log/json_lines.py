@@ -19,6 +19,7 @@ _LEVELS: dict[str, Level] = {
     "low_confidence": "WARNING",
     "cpu_fallback": "WARNING",
     "drift": "WARNING",
+    "refused": "WARNING",
     "firing": "WARNING",
     "failed": "ERROR",
 }

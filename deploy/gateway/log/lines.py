@@ -28,8 +28,12 @@ MEANINGS = {
     "module": "The component that wrote the line.",
     "task": "The component's task; for an alert, its name.",
     "status": "The outcome.",
+    "instance": "The gateway that wrote the line: GATEWAY_INSTANCE, or the host name (of a container, its id).",
+    "service_version": "The version of the gateway that wrote the line.",
     "request_id": "The request's X-Request-Id, the caller's or a generated one; the same in all of its lines.",
     "trace_id": "The trace's id from the caller's W3C traceparent.",
+    "path": "The path of the request if the gateway has it, else other; never the query.",
+    "status_code": "The HTTP status of the answer.",
     "model_name": "The model that was asked or loaded.",
     "model_version": "The version that answered or was loaded.",
     "batch_size": "The number of sentences in the request; each has a line.",
@@ -50,7 +54,7 @@ MEANINGS = {
     "value": "The measured value, in the unit of the threshold.",
     "threshold": "The limit of the value.",
     "sample_rate": "The share of such lines that is written, if not all are (a sample of the successes; one line a "
-    "second for requests rejected with 429): the line stands for 1 / sample_rate.",
+    "second for refused requests): the line stands for 1 / sample_rate.",
     "lost_lines": "The number of lines lost since the previous such line.",
     "error_type": "The class of the error.",
     "error": "The error's message, without personal data.",
@@ -72,6 +76,7 @@ class Line:
     Attributes:
         timestamp: the Unix time.
         level: None is the default of the status.
+        instance: None is the writer's, as for ``service_version``.
     """
 
     timestamp: float = field(default_factory=time.time)
@@ -79,6 +84,8 @@ class Line:
     module: str
     task: str
     status: str
+    instance: str | None = None
+    service_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +97,8 @@ class Inference(Line):
     status: Literal["success", "low_confidence", "failed"]
     request_id: str
     trace_id: str | None = None
+    path: str | None = None
+    status_code: int | None = None
     model_name: str | None = None
     model_version: int | None = None
     batch_size: int | None = None
@@ -102,6 +111,26 @@ class Inference(Line):
     gpu_memory_mb: float | None = None
     sample_rate: float | None = None
     error_type: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedRequest(Line):
+    """A request that was refused before a question was asked (WARNING).
+
+    It is not a call: its module differs from that of calls.
+    """
+
+    module: Literal["http"] = "http"
+    task: Literal["request"] = "request"
+    status: Literal["refused"] = "refused"
+    request_id: str
+    trace_id: str | None = None
+    path: str
+    status_code: int
+    total_time_ms: float | None = None
+    sample_rate: float | None = None
+    error_type: str
     error: str | None = None
 
 
@@ -125,7 +154,7 @@ class ModelLoad(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device(Line):
-    """A GPU was found, or the CPU is used instead."""
+    """A GPU was found, a machine has none, or the CPU is used in place of one that failed."""
 
     module: Literal["device"] = "device"
     task: Literal["gpu_status"] = "gpu_status"
@@ -188,6 +217,8 @@ class UnhandledException(Line):
     status: Literal["failed"] = "failed"
     request_id: str | None = None
     trace_id: str | None = None
+    path: str | None = None
+    status_code: int | None = None
     error_type: str
     error: str
     traceback: str | None = None
@@ -206,6 +237,7 @@ class LostLines(Line):
 
 KINDS: tuple[type[Line], ...] = (
     Inference,
+    RefusedRequest,
     ModelLoad,
     Device,
     ResourceUsage,

@@ -3,12 +3,13 @@
 import hmac
 import re
 import string
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from deploy.gateway.log.json_lines import Value, encode
-from deploy.gateway.log.lines import CallersWord, Inference, Line, UnhandledException
+from deploy.gateway.log.lines import CallersWord, Inference, Line, RefusedRequest, UnhandledException
 from deploy.gateway.log.redact import redact
-from deploy.gateway.log.writer import LogWriter
+from deploy.gateway.log.writer import LineWriter
 
 TextMode = Literal["masked", "digest", "none"]
 
@@ -29,8 +30,9 @@ class RequestLog:
     """Writes lines without private data.
 
     Personal data is masked in every text, including error messages. In the modes ``digest`` and ``none`` no line has
-    the sentence or an answer that the caller gave: quotations are removed from error messages, and of unhandled
-    exceptions, whose messages may contain anything, only the class and the frames are written.
+    the sentence or an answer that the caller gave: quotations are removed from error messages. Messages about refused
+    requests, which name unknown fields of the body, and those of unhandled exceptions, which may contain anything, are
+    not written; the class and the frames are.
 
     A digest is HMAC-SHA-256 with a key of the installation: equal sentences can be counted, but short sentences or
     phone numbers cannot be found by brute force without the key.
@@ -38,16 +40,17 @@ class RequestLog:
 
     def __init__(
         self,
-        writer: LogWriter,
-        *,
+        writer: LineWriter,
+        *copies: LineWriter,
         text_mode: TextMode = "masked",
         digest_key: bytes = b"",
         sample_rate: float = 1.0,
     ) -> None:
-        """Create the log on a writer, which the caller closes.
+        """Create the log on writers, which the caller closes.
 
         Args:
-            writer: writes the lines.
+            writer: writes the lines; its origin is part of them.
+            copies: further writers of the same lines.
             text_mode: how sentences are written: ``masked``, ``digest`` or ``none``.
             digest_key: the installation's secret, for ``digest`` only.
             sample_rate: the share of requests whose successes are written, above 0 and up to 1. A request is sampled
@@ -65,7 +68,8 @@ class RequestLog:
         if not 0 < sample_rate <= 1:
             msg = f"the sample rate is {sample_rate}; give a share above 0 and up to 1"
             raise ValueError(msg)
-        self._writer = writer
+        self._writers: Sequence[LineWriter] = (writer, *copies)
+        self._origin = writer.origin
         self._text_mode = text_mode
         self._digest_key = digest_key
         self._sample_rate = sample_rate
@@ -77,12 +81,16 @@ class RequestLog:
             if not self._is_in_sample(line.request_id):
                 return
             is_sampled = True
-        changes: dict[str, Value | None] = {"sample_rate": self._sample_rate} if is_sampled else {}
+        changes: dict[str, Value | None] = dict(self._origin)
+        if is_sampled:
+            changes["sample_rate"] = self._sample_rate
         for name in _TEXTS:
             text = getattr(line, name, None)
             if text is not None:
                 changes[name] = self._redacted(name, text, line)
-        self._writer.write(encode(line, changes))
+        written = encode(line, changes)
+        for writer in self._writers:
+            writer.write(written)
 
     def _is_in_sample(self, request_id: str) -> bool:
         """Sample a request by a seeded hash, so that callers cannot choose."""
@@ -98,7 +106,7 @@ class RequestLog:
                     return self._digest(text) if self._text_mode == "digest" else None
                 case "predicted_token" if isinstance(text, CallersWord):
                     return self._digest(text) if self._text_mode == "digest" else None
-                case "error" if isinstance(line, UnhandledException):
+                case "error" if isinstance(line, RefusedRequest | UnhandledException):
                     return None
                 case "error":
                     text = _QUOTED.sub("…", text)

@@ -10,7 +10,7 @@ from typing import Self
 
 import psutil
 
-from deploy.gateway.log.gpu import Gpu, GpuUsage, NoGpuError
+from deploy.gateway.log.gpu import Gpu, GpuFailedError, GpuUsage, NoGpuError
 from deploy.gateway.log.lines import Device, Line, Process, ResourceUsage
 
 INTERVAL_S = 10.0
@@ -51,7 +51,8 @@ class Resources:
 class ResourceMonitor:
     """Measures resource use at intervals in a thread, and emits lines.
 
-    A device line is emitted at the start and when the device changes.
+    A device line is emitted at the start and when the device changes. The CPU is the usual device of a machine that
+    never had a GPU, and a fallback (WARNING) on others.
 
     Attributes:
         latest: the last reading.
@@ -80,6 +81,7 @@ class ResourceMonitor:
         self._server = _by_pid(server_pid) if server_pid is not None else None
         self._gpu = Gpu()
         self._emitted_device: str | None = None
+        self._had_gpu = False
         self.latest = self._read()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resources", daemon=True)
@@ -121,8 +123,12 @@ class ResourceMonitor:
         try:
             gpu = self._gpu.read()
         except NoGpuError as error:
-            self._emit_device(Device(status="cpu_fallback", device="cpu", error=str(error)))
+            is_fallback = self._had_gpu or isinstance(error, GpuFailedError)
+            self._emit_device(
+                Device(status="cpu_fallback" if is_fallback else "active", device="cpu", error=str(error))
+            )
             return None
+        self._had_gpu = True
         self._emit_device(Device(status="active", device=gpu.name, gpu_memory_mb=gpu.memory_mb))
         return gpu
 

@@ -1,4 +1,4 @@
-"""Write log lines in a thread, so that requests do not wait for the disk.
+"""Write log lines in a thread, so that requests do not wait for a disk or a reader.
 
 ``logging.handlers`` is no substitute: its queue is bounded by lines rather than bytes, and lines that the disk does not
 take are lost without being counted.
@@ -6,12 +6,14 @@ take are lost without being counted.
 
 import atexit
 import logging
+import os
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Literal, Self
 
 from deploy.gateway.log.append import append
@@ -20,11 +22,15 @@ from deploy.gateway.log.lines import LostLines
 from deploy.gateway.log.rotation import Rotation
 
 CAPACITY_BYTES = 32 * 2**20
-"""The capacity of the queue, about 80,000 lines or a minute of the busiest gateway."""
+"""The capacity of the file's queue, about 80,000 lines or a minute of the busiest gateway."""
+STDOUT_CAPACITY_BYTES = 8 * 2**20
+"""The capacity of standard output's queue, which is smaller as the file has the same lines."""
+STDOUT = 1
 
 FLUSH_S = 0.1
 RETRY_S = 1.0
 CLOSE_S = 5.0
+_CHUNK_BYTES = 65_536  # the capacity of a Linux pipe
 
 LossReason = Literal["queue_full", "closed", "unwritable"]
 
@@ -33,14 +39,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WriterStatus:
-    """The state of the log.
+    """The state of a writer.
 
     Attributes:
-        lines_written: lines in the file.
-        lines_lost: lost lines by reason: the queue was full, the writer was closed, or the file could not be written
-            until the end.
+        lines_written: lines in the file or the stream.
+        lines_lost: lost lines by reason: the queue was full, the writer was closed, or the file or stream could not be
+            written until the end.
         bytes_waiting: the size of the queue.
-        problem: why the file cannot be written now, or None.
+        problem: why it cannot be written now, or None.
     """
 
     lines_written: int
@@ -49,32 +55,28 @@ class WriterStatus:
     problem: str | None
 
 
-class LogWriter:
-    """Appends lines to a file in order, a batch every tenth of a second.
+class LineWriter(ABC):
+    """Writes lines in order, a batch every tenth of a second.
 
-    If the file cannot be written (disk full, permission denied), lines stay queued and writing is retried every second.
-    When ``capacity_bytes`` are queued, further lines are dropped, since requests must not wait for the disk; their
-    number is logged when the log works again. SIGKILL and power failure lose the queue.
+    If writing fails, lines stay queued and writing is retried every second. When ``capacity_bytes`` are queued, further
+    lines are dropped, since requests must not wait; their number is logged when writing works again. SIGKILL and power
+    failure lose the queue.
 
     The first failure and the first loss are logged to Python's logging at once, and so to stderr.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        rotation: Rotation | None = None,
-        capacity_bytes: int = CAPACITY_BYTES,
-    ) -> None:
-        """Start the thread; the file is opened with the first line.
+    _close_s = CLOSE_S
+
+    def __init__(self, name: str, *, capacity_bytes: int, origin: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Start the thread.
 
         Args:
-            path: the file; its folder is created if missing.
-            rotation: when the file is rotated; None leaves that to logrotate.
+            name: the name of the file or stream in messages.
             capacity_bytes: the capacity of the queue.
+            origin: the values of ``instance`` and ``service_version`` in all lines.
         """
-        self._path = path
-        self._rotation = rotation
+        self.origin = origin
+        self._name = name
         self._capacity_bytes = capacity_bytes
         self._lock = threading.Lock()  # guards the fields up to the blank line
         self._waiting: list[bytes] = []
@@ -123,24 +125,33 @@ class LogWriter:
             self._lost_unreported += 1
             is_first = self._lost_unreported == 1
         if is_first:
-            logger.error("%s: lines are lost, since too many wait for the disk", self._path)
+            logger.error("%s: lines are lost, since too many wait", self._name)
         return False
 
-    def close(self, timeout_s: float = CLOSE_S) -> None:
+    def close(self) -> None:
         """Write the queue and stop the thread; later lines are lost.
 
-        Do not call this in a signal handler, which may have interrupted ``write``.
-
-        Args:
-            timeout_s: the timeout for a file that blocks, for example on a network.
+        It waits a few seconds for a file or stream that blocks, for example on a network. Do not call this in a signal
+        handler, which may have interrupted ``write``.
         """
         with self._lock:
             self._closed = True
         self._closing.set()
-        self._thread.join(timeout_s)
+        self._thread.join(self._close_s)
         if self._thread.is_alive():
-            logger.error("%s does not answer; %d bytes of lines are lost", self._path, self._bytes_waiting)
+            logger.error("%s does not answer; %d bytes of lines are lost", self._name, self._bytes_waiting)
         atexit.unregister(self.close)
+
+    @abstractmethod
+    def _append(self, lines: bytes) -> int:
+        """Write lines, or a part of them.
+
+        Returns:
+            The number of bytes written, at least one.
+
+        Raises:
+            OSError: nothing could be written.
+        """
 
     def _run(self) -> None:
         while not self._closing.wait(RETRY_S if self._problem else FLUSH_S):
@@ -158,7 +169,7 @@ class LogWriter:
             return
         try:
             while self._unwritten:
-                self._count(append(self._path, self._unwritten, self._rotation))
+                self._count(self._append(self._unwritten))
         except OSError as error:
             self._fail(error)
         else:
@@ -175,23 +186,81 @@ class LogWriter:
         with self._lock:
             is_new, self._problem = problem != self._problem, problem
         if is_new:
-            logger.error("%s cannot be written: %s; lines wait, and are lost when too many do", self._path, problem)
+            logger.error("%s cannot be written: %s; lines wait, and are lost when too many do", self._name, problem)
 
     def _recover(self) -> None:
         with self._lock:
             problem, self._problem = self._problem, None
             lost, self._lost_unreported = self._lost_unreported, 0
             if lost:
-                reason = problem or "the disk was slower than the requests"
-                line = encode(LostLines(lost_lines=lost, error=reason))
+                reason = problem or "lines were written more slowly than they arrived"
+                line = encode(LostLines(lost_lines=lost, error=reason), self.origin)
                 self._waiting.append(line)
                 self._bytes_waiting += len(line)
         if problem or lost:
-            logger.warning("%s is written again; %d lines were lost", self._path, lost)
+            logger.warning("%s is written again; %d lines were lost", self._name, lost)
 
     def _count_unwritten(self) -> None:
         lost = self._unwritten.count(b"\n")
         if lost:
             with self._lock:
                 self._lines_lost["unwritable"] += lost
-            logger.error("%s could not be written: %s; the last %d lines are lost", self._path, self._problem, lost)
+            logger.error("%s could not be written: %s; the last %d lines are lost", self._name, self._problem, lost)
+
+
+class LogWriter(LineWriter):
+    """Appends lines to a file; a full disk or missing permission is retried."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        rotation: Rotation | None = None,
+        capacity_bytes: int = CAPACITY_BYTES,
+        origin: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Start the thread; the file is opened with the first line.
+
+        Args:
+            path: the file; its folder is created if missing.
+            rotation: when the file is rotated; None leaves that to logrotate.
+            capacity_bytes: the capacity of the queue.
+            origin: see `LineWriter`.
+        """
+        self._path = path
+        self._rotation = rotation
+        super().__init__(str(path), capacity_bytes=capacity_bytes, origin=origin)
+
+    def _append(self, lines: bytes) -> int:
+        return append(self._path, lines, self._rotation)
+
+
+class StdoutWriter(LineWriter):
+    """Writes lines to standard output.
+
+    A reader that is too slow blocks the thread only. A closed pipe or terminal never works again, but is retried as any
+    other failure, since a redirected disk can recover.
+    """
+
+    _close_s = 1.0  # a reader that has stopped rarely returns
+
+    def __init__(
+        self,
+        *,
+        descriptor: int = STDOUT,
+        capacity_bytes: int = STDOUT_CAPACITY_BYTES,
+        origin: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            descriptor: the file descriptor.
+            capacity_bytes: the capacity of the queue.
+            origin: see `LineWriter`.
+        """
+        self._descriptor = descriptor
+        super().__init__("standard output", capacity_bytes=capacity_bytes, origin=origin)
+
+    def _append(self, lines: bytes) -> int:
+        # In chunks, so that a slow reader is seen as progress and not as one long write.
+        return os.write(self._descriptor, lines[:_CHUNK_BYTES])

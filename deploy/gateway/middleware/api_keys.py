@@ -62,7 +62,7 @@ class ApiKeys:
             words += ", or give it to the browser as the password of any user"
             challenge = 'Basic realm="dashboard", charset="UTF-8"'
         rejection = ApiError(401, "UnauthorizedError", words, {"WWW-Authenticate": challenge})
-        await rejection.response()(scope, receive, send)
+        await rejection.rejection()(scope, receive, send)
 
     def _is_closed(self, path: str) -> bool:
         return paths.is_question(path) or path == paths.DASHBOARD or (self._metrics and path == paths.METRICS)

@@ -39,7 +39,7 @@ class BodyLimit:
                 async with asyncio.timeout(self._timeout_s):
                     body = await reader.read(dict(scope["headers"]), receive)
             except (BodyTooLargeError, TooManyBodiesError, TimeoutError) as error:
-                await self._rejection(error).response()(scope, receive, send)
+                await self._rejection(error).rejection()(scope, receive, send)
                 return
             if body is not None:
                 await run_while_connected(self._app(scope, _Replay(body, receive), send), receive)

@@ -80,9 +80,7 @@ class ConcurrencyLimit:
                 f"retry in {RETRY_AFTER_S} s, or send several sentences in one request"
             )
             rejection = ApiError(429, "ConcurrencyLimitError", words, {"Retry-After": str(RETRY_AFTER_S)})
-            if context := current.get():
-                context.on_rejected(rejection)
-            await rejection.response()(scope, receive, send)
+            await rejection.rejection()(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)

@@ -49,17 +49,18 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, self._flushing_at_shutdown(receive), send)
             return
-        context = RequestContext.of(scope["headers"])
-        context.on_rejected = partial(self._recorder.rejected, scope["path"])
+        path = paths.label(scope["path"])
+        context = RequestContext.of(scope["headers"], path)
+        context.on_rejected = partial(self._recorder.rejected, path)
         token = current.set(context)
         status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                context.status_code = status = message["status"]
                 message["headers"] = [*message["headers"], *_headers(message, context)]
-                self._metrics.requests(paths.label(scope["path"]), str(status)).inc()
+                self._metrics.requests(path, str(status)).inc()
             await send(message)
 
         try:
@@ -82,7 +83,7 @@ class Envelope:
         finally:
             current.reset(token)
             if not status:
-                self._metrics.requests(paths.label(scope["path"]), CLIENT_CLOSED_REQUEST).inc()
+                self._metrics.requests(path, CLIENT_CLOSED_REQUEST).inc()
 
     def _flushing_at_shutdown(self, receive: Receive) -> Receive:
         """Wrap ``receive`` to log pending rejections before the log closes."""

@@ -100,6 +100,20 @@ class ErrorType:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedRequests:
+    """The requests refused with an error type and a status before their question was asked.
+
+    They are not part of the other figures. A question rejected for overload (429) is not one of them: it failed.
+    """
+
+    error_type: str
+    status_code: int | None
+    count: float
+    last_seen: datetime
+    example: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Calls:
     """The requests of a bucket or day by task and outcome.
 
@@ -205,6 +219,7 @@ class Report:
     latency: tuple[Latency, ...]
     latency_over_time: tuple[Latency, ...]
     errors: tuple[ErrorType, ...]
+    refused: tuple[RefusedRequests, ...]
     calls_by_day: tuple[Calls, ...]
     calls_over_time: tuple[Calls, ...]
     alerts: tuple[Alert, ...]

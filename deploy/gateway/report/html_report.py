@@ -75,6 +75,7 @@ def _sections(report: Report, words: Words) -> Iterator[_Section]:
     yield _Section(tables.calls_by_task(report, words), drawn("calls_per_minute"))
     yield _Section(tables.calls_by_day(report, words), drawn("calls_per_day"))
     yield _Section(tables.errors(report, words), drawn("errors"))
+    yield _Section(tables.refused(report, words), [], words.refused_note)
     yield _Section(tables.resources(report, words), drawn("cpu", "memory", "gpu_memory", "gpu_utilization"))
     yield _Section(tables.consistency(report, words), drawn("drift"), words.consistency_note)
     yield _Section(tables.alerts(report, words), [])

@@ -21,6 +21,7 @@ from deploy.gateway.report.figures import (
     ErrorType,
     Event,
     Latency,
+    RefusedRequests,
     Report,
     ResourceUsage,
     Source,
@@ -137,6 +138,10 @@ class _Reader:
             errors=tuple(
                 ErrorType(name, count, share, self._time(last_seen), example)
                 for name, count, share, last_seen, example in self._rows(sql.ERRORS)
+            ),
+            refused=tuple(
+                RefusedRequests(error_type, status_code, count, self._time(last_seen), example)
+                for error_type, status_code, count, last_seen, example in self._rows(sql.REFUSED)
             ),
             calls_by_day=tuple(Calls(self._days[row[0]], *row[1:]) for row in self._rows(sql.BY_DAY)),
             calls_over_time=tuple(Calls(self._starts[row[0]], *row[1:]) for row in self._rows(sql.OVER_TIME)),

@@ -10,6 +10,7 @@ COLUMNS = {
     "status": "VARCHAR",
     "sample_rate": "DOUBLE",
     "batch_size": "INTEGER",
+    "status_code": "INTEGER",
     "total_time_ms": "DOUBLE",
     "inference_time_ms": "DOUBLE",
     "error_type": "VARCHAR",
@@ -43,6 +44,7 @@ SELECT
         time: timestamp,
         module: module,
         status: status,
+        status_code: status_code,
         error_type: left(coalesce(error_type, CASE WHEN status = 'failed' THEN task END), 100),
         error: left(error, 300),
         lost_lines: lost_lines,
@@ -208,8 +210,15 @@ SELECT
     sum(requests) / sum(sum(requests)) OVER (),
     max(time),
     arg_max(error, time)
-FROM event WHERE error_type IS NOT NULL
+FROM event WHERE error_type IS NOT NULL AND status IS DISTINCT FROM 'refused'
 GROUP BY error_type ORDER BY count DESC, error_type
+"""
+
+# Refused requests are neither calls nor failures of calls.
+REFUSED = """
+SELECT coalesce(error_type, 'unknown'), status_code, round(sum(requests), 6) AS count, max(time), arg_max(error, time)
+FROM event WHERE status = 'refused'
+GROUP BY 1, 2 ORDER BY count DESC, 1, 2
 """
 
 RESOURCES = """

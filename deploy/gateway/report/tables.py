@@ -107,6 +107,22 @@ def errors(report: Report, words: Words) -> Table:
     return Table(words.errors, header, rows, frozenset({0, 3, 4}))
 
 
+def refused(report: Report, words: Words) -> Table:
+    """Return the refused requests, the most frequent kind first."""
+    header = (words.error_type, words.status, words.count, words.last_seen, words.example)
+    rows = tuple(
+        (
+            one.error_type,
+            "–" if one.status_code is None else str(one.status_code),
+            _number(one.count),
+            _second(one.last_seen),
+            one.example or "",
+        )
+        for one in report.refused[:MAX_ERROR_TYPES]
+    )
+    return Table(words.refused, header, rows, frozenset({0, 1, 3, 4}))
+
+
 def resources(report: Report, words: Words) -> Table:
     """Return the mean and maximum resource use of each process."""
     by_process: dict[str, list[ResourceUsage]] = {}

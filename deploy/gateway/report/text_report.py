@@ -28,6 +28,7 @@ def text_report(report: Report, words: Words) -> str:
         tables.calls_by_task(report, words),
         *days,
         tables.errors(report, words),
+        tables.refused(report, words),
         tables.resources(report, words),
         tables.consistency(report, words),
         tables.alerts(report, words),

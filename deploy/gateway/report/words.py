@@ -29,6 +29,8 @@ class Words:
     calls_per_minute: str
     calls_per_day: str
     errors: str
+    refused: str
+    refused_note: str
     cpu: str
     memory: str
     gpu_memory: str
@@ -122,6 +124,8 @@ ENGLISH = Words(
     calls_per_minute="Requests a minute",
     calls_per_day="Requests a day",
     errors="Errors by type",
+    refused="Refused requests",
+    refused_note="Not counted above: refused before a question was asked.",
     cpu="CPU, percent of one core",
     memory="Memory, MB",
     gpu_memory="GPU memory, MB",
@@ -197,6 +201,8 @@ CHINESE = Words(
     calls_per_minute="每分钟请求数",
     calls_per_day="每日请求数",
     errors="错误类型",
+    refused="被拒绝的请求",
+    refused_note="不计入以上数字：请求在提问之前即被拒绝。",
     cpu="CPU（单核百分比）",
     memory="内存（MB）",
     gpu_memory="显存（MB）",

@@ -14,10 +14,12 @@ from deploy.gateway.settings.values import (
     Bytes,
     CommaSeparated,
     Count,
+    Label,
     LargeCount,
     Port,
     Seconds,
     Share,
+    StdoutFormat,
     WebAddress,
     WebhookFormat,
 )
@@ -86,6 +88,12 @@ class Settings(BaseSettings):
         default=60.0, ge=0.01, le=86_400, description="load time above which a load is logged as a WARNING, in seconds"
     )
     log_folder: Path = Field(default=Path("logs"), description="folder of the request log, gateway.log")
+    instance: Label = Field(
+        default="", description="name of this gateway in its log lines and alerts; empty is the host name"
+    )
+    log_stdout: StdoutFormat = Field(
+        default="none", description="json writes the log's lines to standard output, too; none writes only the file"
+    )
     log_text: TextMode = Field(
         default="masked", description="how sentences are logged: masked (without personal data), digest or none"
     )

@@ -6,6 +6,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 WebhookFormat = Literal["json", "slack", "feishu", "dingtalk", "wecom"]
+StdoutFormat = Literal["none", "json"]
+
+LONGEST_LABEL = 255
+"""Maximum length of an instance's name, as of a host name."""
 
 
 def fits_a_header(text: str) -> bool:
@@ -34,6 +38,13 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _label(text: str) -> str:
+    if not text.isprintable() or len(text) > LONGEST_LABEL:
+        msg = f"give at most {LONGEST_LABEL} printable characters"
+        raise ValueError(msg)
+    return text
+
+
 def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
@@ -47,3 +58,4 @@ Share = Annotated[float, Field(ge=0, le=1)]
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]  # NoDecode: not JSON
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 BearerToken = Annotated[str, AfterValidator(_bearer_token)]
+Label = Annotated[str, AfterValidator(_label)]

@@ -1,6 +1,6 @@
 """Answer /healthz (full state) and /readyz (ready or not)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from time import monotonic
 from typing import Any
@@ -13,7 +13,7 @@ from deploy.gateway.alerts.evaluator import Alerts
 from deploy.gateway.consistency.check import Consistency
 from deploy.gateway.log.json_lines import iso_8601
 from deploy.gateway.log.resources import Resources
-from deploy.gateway.log.writer import LogWriter
+from deploy.gateway.log.writer import LineWriter
 from deploy.gateway.middleware.api_keys import is_anonymous
 from deploy.gateway.middleware.concurrency import ConcurrencySlots
 from deploy.gateway.model.watch import ModelWatch
@@ -27,7 +27,7 @@ class Health:
         settings: the model's name and addresses.
         watch: the model's status.
         slots: the requests in flight and waiting.
-        writer: the log's status.
+        writers: the status of the log, and of its copy on standard output.
         resources: returns the latest resource use; None before the start.
         alerts: the firing alerts.
         consistency: the latest check of the answers.
@@ -38,7 +38,7 @@ class Health:
         settings: Settings,
         watch: ModelWatch,
         slots: ConcurrencySlots,
-        writer: LogWriter,
+        writers: Sequence[LineWriter],
         resources: Callable[[], Resources | None],
         *,
         alerts: Alerts,
@@ -47,7 +47,7 @@ class Health:
         self._settings = settings
         self._watch = watch
         self._slots = slots
-        self._writer = writer
+        self._writers = writers
         self._resources = resources
         self._alerts = alerts
         self._consistency = consistency
@@ -80,7 +80,7 @@ class Health:
         return {"status": self._status(), **reason, "model": {"version": self._watch.version}}
 
     def _details(self) -> dict[str, Any]:
-        log = self._writer.status
+        log, *copies = [writer.status for writer in self._writers]
         used = self._resources()
         reason = {"reason": self._watch.problem} if self._watch.problem else {}
         return {
@@ -99,6 +99,13 @@ class Health:
                 "lines_written": log.lines_written,
                 "lines_lost": sum(log.lines_lost.values()),
                 "problem": log.problem,
+                "stdout": {
+                    "lines_written": copies[0].lines_written,
+                    "lines_lost": sum(copies[0].lines_lost.values()),
+                    "problem": copies[0].problem,
+                }
+                if copies
+                else None,
             },
             "resources": asdict(used) if used else None,
             "alerts": [{"alert": name, "since": iso_8601(began)} for name, began in self._alerts.firing.items()],

@@ -5,6 +5,7 @@ from dataclasses import MISSING
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from string import Template
+from textwrap import indent
 
 from bert_mlm_client import VersionStatus
 
@@ -20,8 +21,10 @@ from deploy.gateway.settings import SECRETS, describe
 from deploy.gateway.telemetry.metrics import table as metrics_table
 
 _TEMPLATE = Path(__file__).parent / "monitoring.template.md"
+_RULES = Path(__file__).parents[2] / "prometheus" / "rules" / "gateway.yml"
 
 _AT = 1_775_384_625.125
+_ORIGIN = {"instance": "gateway-1", "service_version": "1.4.0"}
 _EXAMPLES: tuple[lines.Line, ...] = (
     lines.Inference(
         timestamp=_AT,
@@ -39,6 +42,16 @@ _EXAMPLES: tuple[lines.Line, ...] = (
         tokenize_time_ms=0.2,
         total_time_ms=14.1,
         gpu_memory_mb=0.0,
+    ),
+    lines.RefusedRequest(
+        timestamp=_AT,
+        request_id="0d3b5c1f9a7e4e62b8c4d6f1a2e3b4c5",
+        path="/predict",
+        status_code=413,
+        total_time_ms=0.4,
+        sample_rate=0.25,
+        error_type="BodyTooLargeError",
+        error="the body is larger than 1048576 bytes; send fewer sentences at a time",
     ),
     lines.ModelLoad(
         timestamp=_AT,
@@ -98,6 +111,7 @@ HEALTH = {
     "log.lines_written": "lines in the log since the start",
     "log.lines_lost": "lines lost since the start",
     "log.problem": "why the log cannot be written now, else null",
+    "log.stdout": "the same for standard output, null without GATEWAY_LOG_STDOUT=json",
     "resources.gateway": f"the gateway's {_names(ProcessUsage)}",
     "resources.server": "the same for the model server, null if it is not on this machine",
     "resources.gpu": f"{_names(GpuUsage)}, null without a GPU",
@@ -115,9 +129,10 @@ def page() -> str:
             ("field", "type", "meaning", "in lines"),
             ((f"`{one.name}`", one.type, one.meaning, _of_lines(one.lines)) for one in lines.fields()),
         ),
-        examples="\n".join(f"    {encode(line).decode().rstrip()}" for line in _EXAMPLES),
+        examples="\n".join(f"    {encode(line, _ORIGIN).decode().rstrip()}" for line in _EXAMPLES),
         metrics=metrics_table(),
         alerts=alerts.table(),
+        rules=indent(_RULES.read_text(encoding="utf-8").rstrip(), "    "),
         health=_table(("field", "meaning"), ((f"`{name}`", meaning) for name, meaning in HEALTH.items())),
         secrets=", ".join(f"`{name}`" for name in SECRETS),
         settings=_table(

@@ -21,6 +21,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from deploy.gateway.telemetry import known_series
+
 # Otherwise there is a further ``_created`` series for each, which Prometheus does not use.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library types some of its functions
 
@@ -54,6 +56,13 @@ class MetricDefinition:
 
 
 METRICS = (
+    MetricDefinition(
+        "gauge",
+        "gateway_build_info",
+        "1; the gateway's version, the model, and engine and precision as the latest check found them, else unknown",
+        ("version", "model", "engine", "precision"),
+        is_read=True,
+    ),
     MetricDefinition("counter", "gateway_requests", "HTTP requests answered, by path and status", ("path", "status")),
     MetricDefinition(
         "counter", "gateway_sentences", "sentences answered or failed, by task and outcome", ("task", "status")
@@ -79,6 +88,13 @@ METRICS = (
     MetricDefinition("gauge", "gateway_model_version", "newest available version, absent without one", is_read=True),
     MetricDefinition(
         "counter", "gateway_log_lines", "lines of the request log: written or lost", ("outcome",), is_read=True
+    ),
+    MetricDefinition(
+        "counter",
+        "gateway_stdout_lines",
+        "lines on standard output: written or lost; absent without GATEWAY_LOG_STDOUT=json",
+        ("outcome",),
+        is_read=True,
     ),
     MetricDefinition("gauge", "gateway_log_waiting_bytes", "size of the queued lines of the request log", is_read=True),
     MetricDefinition(
@@ -123,10 +139,21 @@ class Metrics:
         self.batch_size: Callable[[str], Histogram] = cache(made["gateway_batch_size"].labels)
         self.confidence: Callable[[str], Histogram] = cache(made["gateway_confidence"].labels)
         self.consistency_checks: Callable[[str], Counter] = cache(made["gateway_consistency_checks"].labels)
+        self._start_at_0()
         self._readings = _Readings()
         self._registry.register(self._readings)
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
+
+    def _start_at_0(self) -> None:
+        for pair in known_series.requests():
+            self.requests(*pair)
+        for pair in known_series.sentences():
+            self.sentences(*pair)
+        for pair in known_series.errors():
+            self.errors(*pair)
+        for status in known_series.checks():
+            self.consistency_checks(status)
 
     def read(self, name: str, read: Callable[[], Reading]) -> None:
         """Register the function that reads a metric at each scrape."""

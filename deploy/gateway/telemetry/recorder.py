@@ -4,10 +4,11 @@ import asyncio
 import logging
 import math
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from http import HTTPStatus
 from time import perf_counter
 from typing import Literal, Protocol
 
@@ -15,23 +16,14 @@ from bert_mlm_client import BertMlmError, InputError, ProtocolError
 
 from deploy.gateway import paths
 from deploy.gateway.context import RequestContext, current
-from deploy.gateway.errors import ApiError
-from deploy.gateway.log.lines import Inference, InferenceTask, Level, Line, UnhandledException
+from deploy.gateway.errors import ApiError, status_of
+from deploy.gateway.log.lines import Inference, InferenceTask, Level, Line, RefusedRequest, UnhandledException
 from deploy.gateway.log.resources import Resources
 from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics
 
 REJECTIONS_INTERVAL_S = 1.0
 """The interval over which rejected requests are aggregated in one line, so that an overload does not flood the log."""
-
-_TASKS: Mapping[str, InferenceTask] = {
-    paths.PREDICT: "mask_prediction",
-    paths.FILL_MASK: "mask_prediction",
-    paths.SCORE: "token_scoring",
-    paths.SIMILARITY: "semantic_similarity",
-    paths.FEATURES: "feature_extraction",
-    paths.EXPLAIN: "explanation",
-}
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +89,7 @@ class Recorder:
         self._low_confidence = low_confidence
         self._resources = resources
         self._observe = observe
-        self._rejected: dict[tuple[InferenceTask, str], tuple[Inference, int]] = {}
+        self._rejected: dict[tuple[str, int, str], tuple[Inference | RefusedRequest, int]] = {}
 
     @contextmanager
     def question(self, task: InferenceTask, texts: Sequence[str]) -> Iterator[Question]:
@@ -120,23 +112,26 @@ class Recorder:
             raise
         context.after_response.append(partial(self._answered, question, context, perf_counter() - context.began))
 
-    def rejected(self, path: str, error: Exception) -> None:
-        """Record a request rejected before its body was parsed.
+    def rejected(self, path: str, error: ApiError) -> None:
+        """Record a request rejected before its question was asked.
 
-        It counts as one sentence.
+        A question rejected for overload (429) is a failed call of one sentence; any other request is none. One line a
+        second is written for those of equal path, status and error type: the first one's, with their number in its
+        sample rate.
 
-        One line a second is written for all of them: the first one's, with their number in its sample rate.
+        Args:
+            path: the path's label, so that callers cannot make further kinds.
+            error: the answer.
         """
-        task = _TASKS.get(path)
-        if task is None:  # not a question
-            return
-        error_type = _error_type(error)
-        self._metrics.sentences(task, "failed").inc()
-        self._metrics.errors(task, error_type).inc()
+        task = paths.TASKS.get(path)
+        if task is not None and error.status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._metrics.sentences(task, "failed").inc()
+            self._metrics.errors(task, error.error_type).inc()
         if not self._rejected:
             asyncio.get_running_loop().call_later(REJECTIONS_INTERVAL_S, self.write_rejected)
-        line, count = self._rejected.get((task, error_type)) or (self._rejection(task, error), 0)
-        self._rejected[task, error_type] = line, count + 1
+        kind = (path, error.status, error.error_type)
+        line, count = self._rejected.get(kind) or (self._rejection(path, error), 0)
+        self._rejected[kind] = line, count + 1
 
     def write_rejected(self) -> None:
         """Write lines for the requests rejected since the last call."""
@@ -151,6 +146,8 @@ class Recorder:
         line = UnhandledException(
             request_id=context.request_id if context else None,
             trace_id=context.trace_id if context else None,
+            path=context.path if context else None,
+            status_code=(context.status_code or status_of(error)) if context else None,
             error_type=type(error).__name__,
             error=str(error),
             traceback="".join(traceback.format_exception(error)),
@@ -158,18 +155,32 @@ class Recorder:
         self._log.write(line)
         self._observe(line)
 
-    def _rejection(self, task: InferenceTask, error: Exception) -> Inference:
+    def _rejection(self, path: str, error: ApiError) -> Inference | RefusedRequest:
         context = current.get() or RequestContext.of(())
+        total_time_ms = (perf_counter() - context.began) * 1000
+        task = paths.TASKS.get(path)
+        if task is None or error.status != HTTPStatus.TOO_MANY_REQUESTS:
+            return RefusedRequest(
+                request_id=context.request_id,
+                trace_id=context.trace_id,
+                path=path,
+                status_code=error.status,
+                total_time_ms=total_time_ms,
+                error_type=error.error_type,
+                error=error.message,
+            )
         return Inference(
             level=_level(error),
             task=task,
             status="failed",
             request_id=context.request_id,
             trace_id=context.trace_id,
+            path=path,
+            status_code=error.status,
             model_name=self._model_name,
-            total_time_ms=(perf_counter() - context.began) * 1000,
-            error_type=_error_type(error),
-            error=str(error),
+            total_time_ms=total_time_ms,
+            error_type=error.error_type,
+            error=error.message,
         )
 
     def _answered(self, question: Question, context: RequestContext, total_s: float) -> None:
@@ -221,6 +232,8 @@ class Recorder:
             status=status,
             request_id=context.request_id,
             trace_id=context.trace_id,
+            path=context.path,
+            status_code=status_of(error) if error else context.status_code,
             model_name=self._model_name,
             model_version=self._watch.version if context.model_version is None else context.model_version,
             batch_size=len(question.texts),

@@ -1,4 +1,4 @@
-"""Fixtures that run the command in a subprocess."""
+"""Fixtures that run the command, in this process or in one of its own."""
 
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -7,12 +7,20 @@ from pathlib import Path
 import pytest
 
 from loadtest.soak import started
+from tests.client.cli.in_process import call
 from tests.client.cli.process import COMMAND, Run, RunWith, Start, Texts, sentences
+from tests.support.processes import ending
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    """Run the command in this process, with the given standard input."""
+    return call
 
 
 @pytest.fixture
-def run(environment: Mapping[str, str]) -> Run:
-    """Run the command to its end, with the given standard input."""
+def run_process(environment: Mapping[str, str]) -> Run:
+    """Run the command as a process, with the given standard input."""
 
     def run_command(*arguments: object, given: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
         source = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
@@ -43,24 +51,21 @@ def run_with(environment: Mapping[str, str]) -> RunWith:
 @pytest.fixture
 def start(environment: Mapping[str, str]) -> Iterator[Start]:
     """Start the command, and kill it at the end of the test."""
-    started_here: list[subprocess.Popen[str]] = []
+    with ending() as processes:
 
-    def start_command(*arguments: object) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            env=dict(environment),
-        )
-        started_here.append(process)
-        return process
+        def start_command(*arguments: object) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [*COMMAND, *map(str, arguments)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                env=dict(environment),
+            )
+            processes.append(process)
+            return process
 
-    yield start_command
-    for process in started_here:
-        process.kill()
-        process.communicate()
+        yield start_command
 
 
 @pytest.fixture(scope="session")

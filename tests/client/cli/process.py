@@ -1,8 +1,7 @@
-"""Helpers to run the command, and sentences for the tiny model."""
+"""Types of the fixtures that run the command, and sentences for the tiny model."""
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,14 +11,6 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 RunWith = Callable[..., subprocess.CompletedProcess[bytes]]
 Start = Callable[..., subprocess.Popen[str]]
 Texts = Callable[[int], Path]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds, half a minute at most."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
-        time.sleep(0.01)  # poll interval
 
 
 KNOWN = "床前明月光疑是地上霜春眠不觉晓处闻啼鸟夜来风雨声花落知多少今天气真好啊适合出去玩他说你的很大"

@@ -1,4 +1,4 @@
-"""The command in a subprocess against a real server."""
+"""The command against scripted and real servers."""
 
 import json
 import os
@@ -42,8 +42,8 @@ def test_json_of_several_texts_is_a_list_of_that_and_of_several_masks_nested(run
         assert json.loads(done.stdout) == as_json([client.fill(ONE), client.fill_masks(TWO)])
 
 
-def test_json_is_unescaped_utf_8_in_any_locale(run: Run, grpc_url: str) -> None:
-    done = run("fill", ONE, "--url", grpc_url, "--json", PYTHONIOENCODING="ascii", LC_ALL="C")
+def test_json_is_unescaped_utf_8_in_any_locale(run_process: Run, grpc_url: str) -> None:
+    done = run_process("fill", ONE, "--url", grpc_url, "--json", PYTHONIOENCODING="ascii", LC_ALL="C")
     assert "中国的首" in done.stdout
 
 
@@ -94,14 +94,14 @@ def test_an_error_is_one_line_and_exit_status_1(run: Run, grpc_url: str, argumen
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
-def test_a_server_that_is_down_is_one_line_and_exit_status_1(run: Run, refusing_port: int, scheme: str) -> None:
-    done = run("fill", ONE, "--url", f"{scheme}://127.0.0.1:{refusing_port}")
+def test_a_server_that_is_down_is_one_line_and_exit_status_1(run_process: Run, refusing_port: int, scheme: str) -> None:
+    done = run_process("fill", ONE, "--url", f"{scheme}://127.0.0.1:{refusing_port}")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "check that the server runs and the address" in done.stderr
 
 
-def test_the_rest_port_given_to_grpc_is_one_line(run: Run, rest_url: str) -> None:
-    done = run("fill", ONE, "--url", rest_url.replace("http", "grpc"))
+def test_the_rest_port_given_to_grpc_is_one_line(run_process: Run, rest_url: str) -> None:
+    done = run_process("fill", ONE, "--url", rest_url.replace("http", "grpc"))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
 
 
@@ -184,13 +184,13 @@ def test_closing_an_unneeded_stream_is_allowed(run_with: RunWith, grpc_url: str,
     "locale", [{"PYTHONIOENCODING": "gbk"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
 )
 def test_arguments_tables_errors_and_names_are_utf_8_in_any_locale(
-    run: Run, grpc_url: str, tmp_path: Path, locale: Mapping[str, str]
+    run_process: Run, grpc_url: str, tmp_path: Path, locale: Mapping[str, str]
 ) -> None:
-    done = run("fill", f"😀{ONE}", "--url", grpc_url, **locale)
+    done = run_process("fill", f"😀{ONE}", "--url", grpc_url, **locale)
     assert (done.returncode, done.stderr) == (0, "")
     assert "😀中国的首" in done.stdout
-    assert "'［MASK］'" in run("fill", "首［MASK］", "--url", grpc_url, **locale).stderr
-    assert run("fill", ONE, "--url", grpc_url, "--output", tmp_path / "答.jsonl", **locale).returncode == 0
+    assert "'［MASK］'" in run_process("fill", "首［MASK］", "--url", grpc_url, **locale).stderr
+    assert run_process("fill", ONE, "--url", grpc_url, "--output", tmp_path / "答.jsonl", **locale).returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["答.jsonl"]
 
 

@@ -11,10 +11,11 @@ from bert_mlm_client.cli.arguments import SHELLS
 from tests.client.cli.process import Run
 
 
-@pytest.fixture
-def scripts(run: Run, tmp_path: Path) -> Mapping[str, Path]:
+@pytest.fixture(scope="module")
+def scripts(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Each shell's script in a file."""
-    paths = {shell: tmp_path / shell for shell in SHELLS}
+    folder = tmp_path_factory.mktemp("scripts")
+    paths = {shell: folder / shell for shell in SHELLS}
     for shell, path in paths.items():
         done = run("completion", shell)
         assert (done.returncode, done.stderr) == (0, "")

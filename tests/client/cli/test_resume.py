@@ -16,8 +16,9 @@ import pytest
 from bert_mlm_client.bulk import WINDOW
 from bert_mlm_client.wire.tensors import Array
 
-from tests.client.cli.process import COMMAND, Run, Start, Texts, sentences, wait_until
+from tests.client.cli.process import COMMAND, Run, Start, Texts, sentences
 from tests.client.scripted import Asked, Refusal, ScriptedModel, grpc_server
+from tests.support.waiting import wait_until
 
 LINES = 6 * WINDOW
 
@@ -246,9 +247,9 @@ def test_resume_may_use_another_server_and_other_workers(
     check_complete(output)
 
 
-def test_resume_of_a_pipe_is_rejected(run: Run, arguments: list[str], output: Path) -> None:
+def test_resume_of_a_pipe_is_rejected(run_process: Run, arguments: list[str], output: Path) -> None:
     output.write_text("something else\n", encoding="utf-8")
-    done = run("fill", "--input", "/dev/stdin", *arguments[3:], "--resume", given="一[MASK]\n")
+    done = run_process("fill", "--input", "/dev/stdin", *arguments[3:], "--resume", given="一[MASK]\n")
     assert done.returncode == 1
     assert "--resume needs regular files as input and output" in done.stderr
     assert output.read_text(encoding="utf-8") == "something else\n"

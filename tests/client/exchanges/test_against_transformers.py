@@ -13,7 +13,7 @@ from export.reference import ReferenceModel
 from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 
-pytestmark = needs_torch
+pytestmark = [needs_torch, pytest.mark.usefixtures("warm_torch")]
 
 TEXT = "春眠不觉晓，处处闻啼[MASK]。"
 

@@ -1,5 +1,6 @@
 """Test start, stop and a port in use of the gateway process."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -55,6 +56,38 @@ def test_a_signal_lets_requests_in_flight_end_and_their_lines_be_written(
 def accepts(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_standard_output_has_the_lines_of_the_log_and_nothing_else(
+    start_process: StartProcess, scripted_url: str
+) -> None:
+    gateway = start_process(scripted_url, "--log-stdout=json")
+    gateway.wait_until_ready()
+    gateway.answer("/predict", {"text": SENTENCE})
+    written = len(gateway.wait_for_lines(1, module="inference"))
+    wait_until(lambda: gateway.metrics()['gateway_stdout_lines_total{outcome="written"}'] >= written)
+    assert gateway.ask("GET", "/healthz").json()["log"]["stdout"]["problem"] is None
+    status, _ = gateway.stop()
+    assert status == 0
+    assert gateway.process.stdout is not None
+    printed = [*gateway.printed, *gateway.process.stdout.read().splitlines()]
+    assert [json.loads(line) for line in printed] == gateway.lines()
+
+
+def test_a_closed_standard_output_neither_stops_the_gateway_nor_is_silent(
+    start_process: StartProcess, scripted_url: str
+) -> None:
+    gateway = start_process(scripted_url, "--log-stdout=json", "--resource-interval-s=0.1")
+    gateway.wait_until_ready()
+    assert gateway.process.stdout is not None
+    gateway.process.stdout.close()
+    wait_until(lambda: gateway.ask("GET", "/healthz").json()["log"]["stdout"]["problem"] == "Broken pipe")
+    wait_until(lambda: gateway.metrics()['gateway_alert_firing{alert="lost_log_lines"}'] == 1)
+    gateway.answer("/predict", {"text": SENTENCE})
+    gateway.wait_for_lines(1, module="inference")
+    status, said = gateway.stop()
+    assert status == 0
+    assert "standard output cannot be written: Broken pipe" in said
 
 
 def test_a_request_that_outlives_its_grace_does_not_hold_the_end(

@@ -19,7 +19,7 @@ from export.signatures import client_config, vocabulary_bytes
 from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 
-pytestmark = needs_torch
+pytestmark = [needs_torch, pytest.mark.usefixtures("warm_torch")]
 
 TEXTS = ("床前明月光，疑是地[MASK]霜。", "春眠不觉[MASK]，处处闻啼[MASK]。", "[MASK]")
 CHECKPOINT = load_checkpoint(TINY)

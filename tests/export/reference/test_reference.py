@@ -28,6 +28,12 @@ def reference() -> Iterator[ReferenceModel]:
         yield model
 
 
+@pytest.fixture
+def _warm_torch(warm_torch_executable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the reference process, where its start and end do not matter."""
+    monkeypatch.setenv("TORCH_PYTHON", str(warm_torch_executable))
+
+
 @needs_torch
 def test_it_gives_the_golden_answers(reference: ReferenceModel, golden: list[dict[str, Any]]) -> None:
     for expected in golden:
@@ -66,6 +72,7 @@ def test_a_call_that_fails_raises_one_line_and_the_next_call_is_answered(referen
 
 
 @needs_torch
+@pytest.mark.usefixtures("_warm_torch")
 def test_lower_casing_and_rounding_follow_the_arguments(reference: ReferenceModel) -> None:
     ids = reference.tokenize(TEXT)
     with ReferenceModel(TINY, precision="bf16", lower_case=True) as other:
@@ -77,6 +84,7 @@ def test_lower_casing_and_rounding_follow_the_arguments(reference: ReferenceMode
 
 
 @needs_torch
+@pytest.mark.usefixtures("_warm_torch")
 def test_a_folder_without_a_checkpoint_is_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(ReferenceModelError, match=r"in transformers: .*no file named") as raised:
         ReferenceModel(tmp_path)
@@ -84,6 +92,7 @@ def test_a_folder_without_a_checkpoint_is_an_error_of_one_line(tmp_path: Path) -
 
 
 @needs_torch
+@pytest.mark.usefixtures("_warm_torch")
 def test_checkpoint_without_a_head_is_rejected(tiny_copy: Path) -> None:
     from safetensors.numpy import load_file, save_file
 

@@ -14,7 +14,7 @@ from tests.conftest import DEMO
 from tests.models.demo.test_corpus import corpora_with
 from tests.torch_environment import needs_torch
 
-pytestmark = needs_torch
+pytestmark = [needs_torch, pytest.mark.usefixtures("warm_torch")]
 
 ROOT = Path(__file__).parents[3]
 LENGTH = json.loads((DEMO / "config.json").read_text())["max_position_embeddings"]

@@ -41,7 +41,7 @@ class World:
         usage = ProcessUsage(1, 1, 1)
         sources = Sources(
             watch=cast("ModelWatch", self),
-            writer=cast("LogWriter", self),
+            writers=[cast("LogWriter", self)],
             resources=lambda: Resources(usage, usage, self.gpu),
             consistency=cast("Consistency", self),
         )

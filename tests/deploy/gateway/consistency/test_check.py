@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import onnx
 import pytest
-from bert_mlm_client import AsyncFillMask, FillMask, ModelStatus, VersionStatus
+from bert_mlm_client import AsyncFillMask, FillMask, ModelStatus, VersionStatus, __version__
 from bert_mlm_client.wire.tensors import Array
 from onnx import numpy_helper
 
@@ -77,7 +77,7 @@ class Checks:
         lines = self.metrics.write("")[0].decode().splitlines()
         name = 'gateway_consistency_checks_total{status="'
         found = [line.removeprefix(name).split('"} ') for line in lines if line.startswith(name)]
-        return {status: int(float(count)) for status, count in found}
+        return {status: int(float(count)) for status, count in found if float(count)}
 
 
 def record(folder: Path, url: str, version: int = 1) -> Path:
@@ -308,7 +308,9 @@ def test_a_gateway_checks_the_tensorflow_engine_and_counts_no_call(
     assert metrics["gateway_output_drift"] < 1e-3
     assert metrics['gateway_consistency_checks_total{status="success"}'] == 1
     assert not gateway.lines(module="inference")
-    assert not [name for name in metrics if name.startswith("gateway_sentences_total{")]
+    assert not [name for name, count in metrics.items() if name.startswith("gateway_sentences_total{") and count]
+    labels = f'engine="tensorflow",model="bert_mlm",precision="fp32",version="{__version__}"'
+    assert metrics[f"gateway_build_info{{{labels}}}"] == 1
 
 
 def test_weights_damaged_under_the_same_version_number_are_found_and_fail_no_request(

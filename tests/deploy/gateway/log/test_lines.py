@@ -20,6 +20,7 @@ from deploy.gateway.log.lines import (
     Line,
     LostLines,
     ModelLoad,
+    RefusedRequest,
     ResourceUsage,
     UnhandledException,
     fields,
@@ -27,6 +28,7 @@ from deploy.gateway.log.lines import (
 
 ALL_KINDS: list[Line] = [
     Inference(task="mask_prediction", status="success", request_id="r"),
+    RefusedRequest(request_id="r", path="/predict", status_code=401, error_type="UnauthorizedError"),
     ModelLoad(status="start", model_name="m"),
     Device(status="cpu_fallback", device="cpu"),
     ResourceUsage(process="gateway", pid=1, cpu_percent=1.5, memory_mb=2.5),
@@ -92,6 +94,8 @@ def test_every_kind_has_the_common_fields_first_and_in_order(line: Line) -> None
             "WARNING",
         ),
         (Device(status="cpu_fallback", device="cpu"), "WARNING"),
+        (Device(status="active", device="cpu"), "INFO"),
+        (RefusedRequest(request_id="r", path="other", status_code=415, error_type="X"), "WARNING"),
         (Canary(status="drift", model_name="m"), "WARNING"),
         (Alert(task="latency", status="firing", value=600, threshold=500), "WARNING"),
         (Alert(task="latency", status="resolved", value=400, threshold=500), "INFO"),

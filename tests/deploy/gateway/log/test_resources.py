@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.gateway.log.gpu import Gpu, NoGpuError
+from deploy.gateway.log.gpu import Gpu, GpuFailedError, NoGpuError
+from deploy.gateway.log.json_lines import level_of
 from deploy.gateway.log.lines import Device, Line, ResourceUsage
 from deploy.gateway.log.resources import ResourceMonitor
 
@@ -126,21 +127,27 @@ def test_the_share_of_the_cpu_is_that_since_the_reading_before(until: Until) -> 
     assert sum(shares) / len(shares) == pytest.approx(expected, rel=0.5)
 
 
-def test_on_a_machine_without_a_gpu_the_fallback_is_told_once(monkeypatch: pytest.MonkeyPatch, until: Until) -> None:
+@pytest.mark.parametrize(
+    ("error", "status", "level"),
+    [
+        (NoGpuError("NVML Shared Library Not Found"), "active", "INFO"),  # this machine never had one
+        (GpuFailedError("Driver Not Loaded"), "cpu_fallback", "WARNING"),
+    ],
+)
+def test_a_missing_gpu_is_a_warning_only_where_there_should_be_one(
+    error: NoGpuError, status: str, level: str, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
     def read(_: Gpu) -> None:
-        msg = "NVML Shared Library Not Found"
-        raise NoGpuError(msg)
+        raise error
 
     monkeypatch.setattr(Gpu, "read", read)
     lines: list[Line] = []
     with ResourceMonitor(lines.append, interval_s=0.02) as monitor:
         until(lambda: len(of(lines, "gateway")) >= 3)
         assert monitor.latest.gpu_memory_mb == 0.0
-    devices = [line for line in lines if isinstance(line, Device)]
-    assert [(line.status, line.device, line.error) for line in devices] == [
-        ("cpu_fallback", "cpu", "NVML Shared Library Not Found")
-    ]
-    assert lines[0] == devices[0]
+    [device] = [line for line in lines if isinstance(line, Device)]
+    assert (device.status, level_of(device), device.device, device.error) == (status, level, "cpu", str(error))
+    assert lines[0] == device
     assert all(line.gpu_memory_mb is None for line in of(lines, "gateway"))
 
 

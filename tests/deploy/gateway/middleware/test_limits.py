@@ -3,9 +3,11 @@
 import json
 import select
 import socket
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.client import HTTPResponse
+from typing import Any
 
 import httpx2
 import pytest
@@ -200,6 +202,43 @@ def test_each_key_opens_in_either_header_and_health_and_page_need_none(locked: G
         assert locked.ask("GET", "/metrics", headers=headers).status_code == 200
     for path in ("/healthz", "/readyz", "/", "/docs", "/openapi.json"):
         assert locked.ask("GET", path).status_code == 200
+
+
+def test_a_refused_request_is_a_line_and_no_call(start_process: StartProcess, scripted_url: str) -> None:
+    gateway = start_process(
+        scripted_url, "--max-body-bytes=300", "--max-batch=2", "--instance=gw-1", GATEWAY_API_KEYS=KEY
+    )
+    gateway.wait_until_ready()
+    key = {"X-API-Key": KEY}
+    json_type = {**key, "Content-Type": "application/json"}
+    refusals: list[tuple[int, str, dict[str, Any]]] = [
+        (401, "UnauthorizedError", {"json": {"text": SENTENCE}}),
+        (413, "BodyTooLargeError", {"json": {"text": "一" * 100}, "headers": key}),
+        (413, "BatchTooLargeError", {"json": {"inputs": [SENTENCE] * 3}, "headers": key}),
+        (415, "UnsupportedMediaTypeError", {"content": BODY, "headers": {**key, "Content-Type": "text/plain"}}),
+        (422, "ValidationError", {"json": {"inputs": SENTENCE, "电话13812345678": 1}, "headers": key}),
+        (400, "MalformedBodyError", {"content": b"{", "headers": json_type}),
+    ]
+    for _ in range(3):
+        for status, _, request in refusals:
+            assert gateway.ask("POST", "/v1/fill-mask?q=秘密", **request).status_code == status
+    assert gateway.ask("POST", "/v1/secret-of-a-caller", json={}).status_code == 401
+    assert gateway.post("/predict", {"text": SENTENCE}, headers=key).status_code == 200
+    gateway.stop()  # the stop writes the lines of the last second
+    lines = gateway.lines(module="http")
+    counts: dict[tuple[Any, ...], float] = defaultdict(float)
+    for line in lines:
+        assert (line["level"], line["status"], line["instance"]) == ("WARNING", "refused", "gw-1")
+        counts[line["path"], line["status_code"], line["error_type"]] += 1 / line.get("sample_rate", 1)
+    expected = {("/v1/fill-mask", status, error_type): 3 for status, error_type, _ in refusals}
+    assert counts == pytest.approx({**expected, ("other", 401, "UnauthorizedError"): 1})
+    assert not [
+        word for word in ("秘密", "secret", "13812345678", KEY) if word in json.dumps(lines, ensure_ascii=False)
+    ]
+    report = read_report(gateway.folder, time_range(since="1h"))
+    assert (report.totals.requests, report.errors) == (1, ())
+    assert sum(one.count for one in report.refused) == pytest.approx(19)
+    assert (report.refused[0].error_type, report.refused[0].status_code) == ("UnauthorizedError", 401)
 
 
 def test_keys_are_in_no_line_and_no_output(start_process: StartProcess, scripted_url: str) -> None:

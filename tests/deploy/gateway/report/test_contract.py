@@ -31,6 +31,15 @@ def test_every_kind_of_line_is_read_as_the_gateway_writes_it(tmp_path: Path, day
     written = (
         answered,
         failed,
+        log.RefusedRequest(
+            timestamp=AT,
+            request_id="r",
+            path="/predict",
+            status_code=413,
+            sample_rate=0.25,
+            error_type="BodyTooLargeError",
+            error="too large",
+        ),
         log.ResourceUsage(timestamp=AT, process="server", pid=1, cpu_percent=55.5, memory_mb=610.0, gpu_memory_mb=0.0),
         log.Alert(timestamp=AT, task="mean_latency", status="firing", value=612.5, threshold=500.0),
         log.Canary(timestamp=AT, status="drift", model_name="bert_mlm", value=0.2, threshold=0.05),
@@ -42,7 +51,7 @@ def test_every_kind_of_line_is_read_as_the_gateway_writes_it(tmp_path: Path, day
     assert {type(line) for line in written} == set(log.KINDS)
     (tmp_path / "gateway.log").write_bytes(b"".join(encode(line) for line in written))
     report = read_report(tmp_path, day)
-    assert (report.source.lines, report.source.unreadable_lines, report.source.lost_lines) == (9, 0, 3)
+    assert (report.source.lines, report.source.unreadable_lines, report.source.lost_lines) == (10, 0, 3)
     assert (report.totals.requests, report.totals.sentences) == (1.5, 3)
     assert (report.totals.drift_events, report.totals.alert_events) == (1, 1)
     assert {error.error_type for error in report.errors} == {"Unavailable", "LoadError", "KeyError", "lost_lines"}
@@ -50,6 +59,13 @@ def test_every_kind_of_line_is_read_as_the_gateway_writes_it(tmp_path: Path, day
         55.5,
         612.5,
         14.1,
+    )
+    [refused] = report.refused
+    assert (refused.error_type, refused.status_code, refused.count, refused.example) == (
+        "BodyTooLargeError",
+        413,
+        4,
+        "too large",
     )
     assert report.errors[0].last_seen == datetime.fromtimestamp(AT, day.zone)
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from deploy.gateway.alerts.table import ALERTS
 from deploy.gateway.log import lines
 from deploy.gateway.log.redact import redact
@@ -63,6 +65,43 @@ def test_the_example_has_personal_data_as_the_log_writes_it() -> None:
     example = monitoring._EXAMPLES[0]
     assert isinstance(example, lines.Inference)
     assert example.input_text == redact("中国的首[MASK]是北京，电话13812345678。")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("写信给 zhang.san@example.com", "写信给 [EMAIL]"),
+        ("电话 13812345678", "电话 [PHONE]"),
+        ("身份证 11010519491231002X", "身份证 [ID_CARD]"),
+        ("卡号 6222021234567890128", "卡号 [BANK_CARD]"),
+        ("住在中关村大街27号", "住在中关村大街[ADDRESS]"),
+    ],
+)
+def test_what_the_page_says_is_masked_is(text: str, masked: str) -> None:
+    assert redact(text) == masked
+    assert f"`{masked[masked.index('[') :]}`" in CHECKED_IN.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "张三住在长安街",
+        "微信 zhangsan_1990",
+        "QQ 123456789",
+        "车牌 京A12345",
+        "护照 E12345678",
+        "地址 192.168.1.10",
+        "身份证 110105194912310021",  # its check digit would be X
+        "+1 415 555 2671",
+    ],
+)
+def test_what_the_page_says_is_not_masked_is_not(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_the_page_shows_the_rules_that_prometheus_reads() -> None:
+    rules = (ROOT / "deploy/prometheus/rules/gateway.yml").read_text(encoding="utf-8")
+    assert "".join(f"    {line}\n" for line in rules.splitlines()) in CHECKED_IN.read_text(encoding="utf-8")
 
 
 def test_queries_ask_for_metrics_that_there_are() -> None:

@@ -3,10 +3,13 @@
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from deploy.gateway.telemetry.metrics import METRICS, table
+from deploy.gateway import paths
+from deploy.gateway.api.questions import _RESPONSES
+from deploy.gateway.middleware.envelope import CLIENT_CLOSED_REQUEST
+from deploy.gateway.telemetry.metrics import METRICS, Metrics, table
 from tests.deploy.gateway.conftest import SENTENCE, Gateway
 
-NO_GPU = {"gateway_gpu_memory_bytes", "gateway_gpu_utilization_percent"}
+ABSENT = {"gateway_gpu_memory_bytes", "gateway_gpu_utilization_percent", "gateway_stdout_lines"}
 
 
 def test_every_metric_that_is_described_is_there_and_no_other_of_ours(gateway: Gateway) -> None:
@@ -15,7 +18,7 @@ def test_every_metric_that_is_described_is_there_and_no_other_of_ours(gateway: G
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     families = {family.name: family for family in read_text(response.text)}
     described = {one.name: one for one in METRICS}
-    assert {name for name in families if name.startswith("gateway_")} | NO_GPU == set(described) | NO_GPU
+    assert {name for name in families if name.startswith("gateway_")} | ABSENT == set(described) | ABSENT
     for name, one in described.items():
         if name in families:
             assert (families[name].type, families[name].documentation) == (one.kind, one.about)
@@ -45,6 +48,20 @@ def test_no_caller_can_make_new_series(gateway: Gateway) -> None:
         gateway.ask("GET", path)
     paths = {name for name in gateway.metrics() if name.startswith("gateway_requests_total") and 'status="404"' in name}
     assert paths == {'gateway_requests_total{path="other",status="404"}'}
+
+
+def test_known_series_start_at_0_so_that_the_first_error_counts() -> None:
+    families = {family.name: family for family in read_text(Metrics().write("")[0].decode())}
+    started = {name: families[name].samples for name in ("gateway_requests", "gateway_sentences", "gateway_errors")}
+    assert all(sample.value == 0 for samples in started.values() for sample in samples)
+    tasks = {sample.labels["task"] for sample in started["gateway_sentences"]}
+    assert tasks == {sample.labels["task"] for sample in started["gateway_errors"]} == set(paths.TASKS.values())
+    error_types = {sample.labels["error_type"] for sample in started["gateway_errors"]}
+    assert {"UnreachableError", "InputError", "ConcurrencyLimitError", "InternalError"} <= error_types
+    requests = {(sample.labels["path"], sample.labels["status"]) for sample in started["gateway_requests"]}
+    documented = {str(status) for status in _RESPONSES} | {"200", CLIENT_CLOSED_REQUEST}
+    assert {(path, status) for path in paths.TASKS for status in documented} <= requests
+    assert {path for path, _ in requests} <= {paths.label(path) for path, _ in requests}
 
 
 def test_the_documentations_table_has_every_metric() -> None:

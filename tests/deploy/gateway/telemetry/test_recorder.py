@@ -1,17 +1,20 @@
 """Test the line of every sentence and the metrics."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from bert_mlm_client import __version__
 
 from deploy.gateway import paths
 from deploy.gateway.context import RequestContext, current
 from deploy.gateway.errors import ApiError
 from deploy.gateway.log.gpu import GpuUsage
-from deploy.gateway.log.lines import Inference, Line
+from deploy.gateway.log.json_lines import level_of
+from deploy.gateway.log.lines import Inference, Line, RefusedRequest
 from deploy.gateway.log.resources import ProcessUsage, Resources
 from deploy.gateway.telemetry.metrics import Metrics
 from deploy.gateway.telemetry.recorder import Best, Recorder
@@ -23,8 +26,12 @@ ORDER = [
     "module",
     "task",
     "status",
+    "instance",
+    "service_version",
     "request_id",
     "trace_id",
+    "path",
+    "status_code",
     "model_name",
     "model_version",
     "batch_size",
@@ -120,27 +127,67 @@ def test_refused_requests_are_counted_at_once_and_told_together(context: Request
     recording = Recorder(log, metrics, model_name="m", watch=watch_of(7), low_confidence=0.5)
 
     async def refuse() -> None:
-        for path in (paths.PREDICT, paths.FILL_MASK, paths.PREDICT, paths.SCORE, "/v1/nothing"):
+        for path in (paths.PREDICT, paths.FILL_MASK, paths.PREDICT, paths.SCORE, "other"):
             recording.rejected(path, ApiError(429, "ConcurrencyLimitError", "too many"))
         assert log == []
         recording.write_rejected()
         recording.write_rejected()
 
     asyncio.run(refuse())
-    fills, score = log
-    assert isinstance(fills, Inference)
+    predict, fill, score, other = log
+    assert isinstance(predict, Inference)
+    assert isinstance(fill, Inference)
     assert isinstance(score, Inference)
-    assert (fills.task, fills.status, fills.level, fills.error_type) == (
+    assert (predict.task, predict.status, predict.level, predict.error_type) == (
         "mask_prediction",
         "failed",
         "WARNING",
         "ConcurrencyLimitError",
     )
-    assert (fills.error, fills.request_id, fills.sample_rate) == ("too many", context.request_id, 1 / 3)
+    assert (predict.error, predict.request_id, predict.sample_rate) == ("too many", context.request_id, 1 / 2)
+    assert (predict.path, predict.status_code) == ("/predict", 429)
+    assert (fill.task, fill.path, fill.sample_rate) == ("mask_prediction", "/v1/fill-mask", None)
     assert (score.task, score.sample_rate) == ("token_scoring", None)
+    assert isinstance(other, RefusedRequest)
     told, _ = metrics.write("")
     assert b'gateway_errors_total{error_type="ConcurrencyLimitError",task="mask_prediction"} 3.0' in told
     assert b'gateway_sentences_total{status="failed",task="mask_prediction"} 3.0' in told
+
+
+def test_requests_refused_for_another_reason_are_lines_but_no_calls(context: RequestContext) -> None:
+    log, metrics = Lines(), Metrics()
+    recording = Recorder(log, metrics, model_name="m", watch=watch_of(7), low_confidence=0.5)
+    before = metrics.write("")[0]
+
+    async def refuse() -> None:
+        for _ in range(4):
+            recording.rejected(paths.PREDICT, ApiError(413, "BodyTooLargeError", "too large"))
+        recording.rejected(paths.PREDICT, ApiError(413, "BatchTooLargeError", "too many sentences"))
+        recording.rejected(paths.METRICS, ApiError(401, "UnauthorizedError", "no key"))
+        recording.write_rejected()
+
+    asyncio.run(refuse())
+    body, batch, key = log
+    assert isinstance(body, RefusedRequest)
+    assert isinstance(batch, RefusedRequest)
+    assert isinstance(key, RefusedRequest)
+    assert (level_of(body), body.module, body.status) == ("WARNING", "http", "refused")
+    assert (body.path, body.status_code, body.error_type, body.error) == (
+        "/predict",
+        413,
+        "BodyTooLargeError",
+        "too large",
+    )
+    assert (body.request_id, body.sample_rate) == (context.request_id, 1 / 4)
+    assert (batch.error_type, batch.sample_rate) == ("BatchTooLargeError", None)
+    assert (key.path, key.status_code) == ("/metrics", 401)
+    for name in (b"gateway_sentences_total", b"gateway_errors_total"):
+        assert samples(name, metrics.write("")[0]) == samples(name, before)
+
+
+def samples(name: bytes, exposition: bytes) -> list[bytes]:
+    """Return the samples of a metric."""
+    return [line for line in exposition.splitlines() if line.startswith(name)]
 
 
 def test_an_answer_for_another_number_of_sentences_is_a_fault() -> None:
@@ -153,6 +200,8 @@ def test_the_line_has_every_field_of_the_contract_in_its_order(gateway: Gateway)
     answer = gateway.post("/predict", {"text": SENTENCE}, headers=headers).json()
     [line] = gateway.wait_for_lines(1, request_id="order-1")
     assert list(line) == ORDER
+    assert (line["instance"], line["service_version"]) == (socket.gethostname(), __version__)
+    assert (line["path"], line["status_code"]) == ("/predict", 200)
     assert (line["module"], line["task"], line["status"], line["level"]) == (
         "inference",
         "mask_prediction",

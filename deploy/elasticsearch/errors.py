@@ -1,0 +1,13 @@
+"""The setup's exceptions."""
+
+
+class SetupError(Exception):
+    """The setup cannot continue. The message is shown to the user."""
+
+    exit_status = 1
+
+
+class UsageError(SetupError):
+    """An argument or a setting is invalid."""
+
+    exit_status = 2

@@ -1,0 +1,1 @@
+"""End-to-end test of the logs from the gateway to Elasticsearch."""

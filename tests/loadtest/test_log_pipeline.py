@@ -1,0 +1,152 @@
+"""The way from the gateway's log to Elasticsearch, in small, and the parts of its test."""
+
+import contextlib
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.elasticsearch.json_api import JsonApi
+from loadtest.log_pipeline import __main__ as command
+from loadtest.log_pipeline.documents import compare
+from loadtest.log_pipeline.figures import Check, _largest_difference
+from loadtest.log_pipeline.filebeat import binary, configuration, version
+from loadtest.log_pipeline.gate import Gate
+from loadtest.log_pipeline.run import renamed
+from loadtest.processes import StartError
+from tests.support.elastic import elasticsearch, namespace
+from tests.support.filebeat import filebeat_program
+
+__all__ = ["elasticsearch", "filebeat_program", "namespace"]
+
+
+@pytest.mark.usefixtures("filebeat_program", "elasticsearch")
+def test_each_line_becomes_one_document_and_panels_show_the_reports_figures(
+    demo_servable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--lines", "2000", "--away-s", "2", "--terminate-s", "5", "--max-bytes", "150000"]
+    status = command.main([*arguments, "--servable", str(demo_servable), "--work", str(tmp_path / "work")])
+    said = capsys.readouterr()
+    assert status == 0, said
+    assert "0 missing, 0 too many, 0 rejected" in said.out
+    assert "Filebeat was killed 3 times" in said.out
+    assert "Elasticsearch is away for 2 s" in said.out
+    assert re.search(r"Errors by type: [1-9] figures, equal", said.out)
+
+
+def test_a_missing_setting_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ELASTICSEARCH_URL", raising=False)
+    assert command.main(["--work", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("verify-logs: ELASTICSEARCH_URL is not set; start an Elasticsearch")
+
+
+@pytest.mark.parametrize(("given", "words"), [("/missing", "is not a program"), ("/bin/true", "version of a Filebeat")])
+def test_a_program_that_is_not_filebeat_is_named(given: str, words: str) -> None:
+    with pytest.raises(StartError, match=words):
+        version(binary({"FILEBEAT": given}))
+
+
+def test_only_what_an_old_filebeat_does_not_know_is_removed() -> None:
+    new, old = (configuration(of, {"elasticsearch": {"password": None}}) for of in ((8, 10, 0), (8, 1, 3)))
+    assert "password" not in new["output.elasticsearch"]
+    for one in new["filebeat.inputs"]:
+        assert one.pop("file_identity.fingerprint", 1) is None
+        assert one["prospector.scanner"].pop("fingerprint")["length"] == 64
+    assert new == old
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a server that sends back what it receives."""
+
+    def serve(server: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                while part := connection.recv(100):
+                    connection.sendall(part)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def test_a_closed_gate_ends_connections_and_refuses_new_ones(echo: int) -> None:
+    gate = Gate("127.0.0.1", echo)
+    with gate.run():
+        address = ("127.0.0.1", gate.port)
+        with socket.create_connection(address, timeout=10) as connection:
+            connection.sendall(b"one")
+            assert connection.recv(10) == b"one"
+            gate.close()
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(10) == b""
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=10)
+        gate.open()
+        with socket.create_connection(address, timeout=10) as connection:
+            connection.sendall(b"two")
+            assert connection.recv(10) == b"two"
+
+
+LINE: dict[str, Any] = {"timestamp": "2026-11-30T00:00:00.000Z", "module": "inference", "task": "x", "request_id": "a"}
+DOCUMENT: dict[str, Any] = {
+    "@timestamp": "2026-11-30T00:00:00.000Z",
+    "gw": {"module": "inference", "task": "x", "calls": 1},
+    "http": {"request": {"id": "a"}},
+    "event": {"dataset": "bert.gateway"},
+}
+
+
+@pytest.mark.parametrize(
+    ("lines", "documents", "missing", "surplus"),
+    [
+        ([LINE], [DOCUMENT], 0, 0),
+        ([LINE, LINE], [DOCUMENT], 1, 0),
+        ([LINE], [DOCUMENT, DOCUMENT], 0, 1),
+        ([LINE | {"score": 1.0}], [DOCUMENT], 1, 1),
+        ([LINE | {"score": 1.0}], [DOCUMENT | {"gw": DOCUMENT["gw"] | {"score": 1}}], 0, 0),
+    ],
+)
+def test_lines_and_documents_are_compared_by_every_value(
+    elasticsearch: JsonApi,
+    namespace: str,
+    tmp_path: Path,
+    *,
+    lines: list[dict[str, Any]],
+    documents: list[dict[str, Any]],
+    missing: int,
+    surplus: int,
+) -> None:
+    log = tmp_path / "gateway.log"
+    log.write_text("".join(f"{json.dumps(line)}\n" for line in lines) + "torn\n", encoding="utf-8")
+    for document in documents:
+        elasticsearch.ask("POST", f"/logs-bert.gateway-{namespace}/_doc", document)
+    unparsed = {"@timestamp": LINE["timestamp"], "message": "torn"}
+    elasticsearch.ask("POST", f"/logs-bert.unparsed-{namespace}/_doc", unparsed)
+    found = compare(elasticsearch, namespace, [log], renamed())
+    assert (found.missing, found.surplus) == (missing, surplus)
+    assert found.is_empty == (not missing and not surplus)
+    assert (found.unparsed_lines, found.unparsed_documents) == (1, 1)
+
+
+def test_a_figure_on_one_side_is_a_difference_unless_it_is_zero() -> None:
+    assert _largest_difference({("a",): 1.0, ("b",): 0.0}, {("a",): 1.0}) == 0
+    assert _largest_difference({("a",): 1.03}, {("a",): 1.0}) == pytest.approx(0.03)
+    assert _largest_difference({("a",): 1.0}, {}) == float("inf")
+    assert _largest_difference({}, {("a",): 1.0}) == 1
+    assert not Check("x", 0, 0.0, 1.0).is_passed
+    assert Check("x", None, 0.0, 0.0).is_passed
