@@ -6,7 +6,6 @@ Runs where asked for, `CONTAINERS=1 make test`: building the images takes minute
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import pytest
 from bert_mlm_client import FillMask
 
 from tests.conftest import TINY
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 # The job writes as this user: the one who runs the tests, or some other where that is root.
@@ -159,12 +159,6 @@ def a_project(folder: Path, variant: str) -> Project:
         "MODEL": "models/tiny",
     }
     return Project(folder, environment, variant)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def wait_until(condition: Callable[[], object], otherwise: Callable[[], str]) -> None:

@@ -34,6 +34,7 @@ MAX_EVENTS = 20
 """The number of latest events to show."""
 
 _EMPTY = Path(os.devnull)
+_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,22 @@ def read_report(log: Path, time_range: TimeRange, limits: Limits = Limits()) -> 
         NoLogError: no log file exists.
         TimeLimitError: the report timed out or was cancelled.
         ReportError: a file cannot be read, or memory and disk are exhausted.
+    """
+    for _ in range(_TRIES):
+        try:
+            return _read_report(log, time_range, limits)
+        except duckdb.PermissionException:
+            # DuckDB resolves the link in /dev/fd, so that it no longer allows a file that is renamed meanwhile.
+            continue
+    msg = f"the log files at {log} are rotated all the time; rotate less often"
+    raise ReportError(msg)
+
+
+def _read_report(log: Path, time_range: TimeRange, limits: Limits) -> Report:
+    """Compute the figures once (see ``read_report``).
+
+    Raises:
+        duckdb.PermissionException: a file was renamed or removed between two steps of DuckDB.
     """
     with open_logs(log, time_range.since) as files:
         try:

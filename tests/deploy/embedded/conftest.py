@@ -2,12 +2,10 @@
 
 import contextlib
 import json
-import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -18,7 +16,10 @@ import grpc
 import pytest
 import tensorflow as tf
 
-ROOT = Path(__file__).parents[3]
+from tests.support.environment import ROOT, environment
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
+
 v1 = tf.compat.v1
 
 Tensors = dict[str, Any]
@@ -74,17 +75,15 @@ class Server:
 
     def wait_for(self, model: str) -> None:
         """Wait until the status endpoint says AVAILABLE."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.process.communicate()
-            try:
-                answer = self.ask("GET", f"/v1/models/{model}")
-            except OSError:
-                time.sleep(0.05)  # between two looks at a port that is not open yet
-                continue
-            if answer.json["model_version_status"][0]["state"] == "AVAILABLE":
-                return
-        pytest.fail(f"{model} did not become AVAILABLE")
+        wait_until(lambda: self._serves(model), f"{model} did not become AVAILABLE", within_s=60)
+
+    def _serves(self, model: str) -> bool:
+        assert self.process.poll() is None, self.process.communicate()
+        try:
+            answer = self.ask("GET", f"/v1/models/{model}")
+        except OSError:
+            return False  # the port is not open yet
+        return bool(answer.json["model_version_status"][0]["state"] == "AVAILABLE")
 
     def read_log_until(self, text: str) -> str:
         """Return the next line of the log that has this text in it."""
@@ -99,16 +98,6 @@ class Server:
 
 
 Start = Callable[..., Server]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "client"), str(ROOT)])}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def run(*flags: str) -> subprocess.CompletedProcess[str]:
@@ -129,7 +118,7 @@ def _start(*flags: str, env: dict[str, str] | None = None) -> Server:
     process = subprocess.Popen(
         [sys.executable, "-m", "deploy.embedded", f"--port={ports[0]}", "--rest_api_port", str(ports[1]), *flags],
         cwd=ROOT,
-        env={**environment(), **(env or {})},
+        env=environment(**(env or {})),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -174,15 +163,7 @@ def serve() -> Callable[..., contextlib.AbstractContextManager[Server]]:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[[Callable[[], object]], None]:
-    """Wait until a condition holds, half a minute at most."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 30
-        while not condition():
-            assert time.monotonic() < deadline, "the condition did not come to hold"
-            time.sleep(0.02)  # between two looks
-
-    return wait
+    return wait_until
 
 
 @pytest.fixture(scope="session")
@@ -200,6 +181,17 @@ def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield running
     finally:
         _end(running)
+
+
+@pytest.fixture(scope="session")
+def light(tiny_version: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Flags of a model ``light``, version 123, for tests of the server around a model.
+
+    Its engine is there in a third of TensorFlow's time.
+    """
+    base = tmp_path_factory.mktemp("light") / "light"
+    shutil.copytree(tiny_version, base / "123")
+    return "--engine=onnx", "--model_name=light", f"--model_base_path={base}"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Parse the metrics with Prometheus's client library."""
 
-import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from tensorflow_serving.apis import (
     inference_pb2,
     model_service_pb2_grpc,
     predict_pb2,
+    prediction_log_pb2,
     regression_pb2,
 )
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
@@ -35,11 +36,30 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def monitored(models: Path, tmp_path_factory: pytest.TempPathFactory, serve: Callable[..., Any]) -> Iterator[Any]:
-    config = tmp_path_factory.mktemp("monitoring") / "monitoring.config"
-    config.write_text("prometheus_config { enable: true }")
-    with serve("--model_name=half", f"--model_base_path={models / 'half'}", f"--monitoring_config_file={config}") as it:
-        it.wait_for("half")
+    """Serve half, stock (with a signature of each method) and warm (with two warmup records)."""
+    base = tmp_path_factory.mktemp("monitored")
+    save_half_plus_two(base / "stock" / "1")
+    add_warmups(shutil.copytree(models / "half" / "1", base / "warm" / "1"))
+    entries = "\n".join(
+        f'config {{ name: "{folder.name}" base_path: "{folder}" model_platform: "tensorflow" }}'
+        for folder in (models / "half", base / "stock", base / "warm")
+    )
+    (base / "models.config").write_text(f"model_config_list {{ {entries} }}")
+    monitoring = base / "monitoring.config"
+    monitoring.write_text("prometheus_config { enable: true }")
+    with serve(f"--model_config_file={base / 'models.config'}", f"--monitoring_config_file={monitoring}") as it:
+        for name in ("half", "stock", "warm"):
+            it.wait_for(name)
         yield it
+
+
+def add_warmups(version: Path) -> None:
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.CopyFrom(predict_request("half"))
+    (version / "assets.extra").mkdir()
+    with tf.io.TFRecordWriter(str(version / "assets.extra" / "tf_serving_warmup_requests")) as writer:
+        writer.write(log.SerializeToString())
+        writer.write(log.SerializeToString())
 
 
 def parse(text: str) -> tuple[dict[str, str], Samples]:
@@ -104,31 +124,22 @@ def test_requests_of_both_apis_are_counted_and_timed(monitored: Any) -> None:
     assert grown(before, after, PREFIX + "runtime_latency_count", model_name="half", API="Predict", runtime="TF1") == 3
 
 
-def test_only_multi_inference_counts_examples(
-    tmp_path: Path, serve: Callable[..., contextlib.AbstractContextManager[Any]]
-) -> None:
-    save_half_plus_two(tmp_path / "half" / "1")
-    config = tmp_path / "monitoring.config"
-    config.write_text("prometheus_config { enable: true }")
-    with serve(
-        "--model_name=half", f"--model_base_path={tmp_path / 'half'}", f"--monitoring_config_file={config}"
-    ) as server:
-        server.wait_for("half")
-        example = tf.train.Example()
-        example.features.feature["x"].float_list.value.append(2.0)
-        spec = {"name": "half", "signature_name": "regress_x_to_y"}
-        given = {"example_list": {"examples": [example] * 3}}
-        with server.channel() as channel:
-            stub = PredictionServiceStub(channel)
-            stub.Regress(regression_pb2.RegressionRequest(model_spec=spec, input=given))
-            body = '{"signature_name": "regress_x_to_y", "examples": [{"x": 2.0}]}'
-            assert server.ask("POST", "/v1/models/half:regress", body).status == 200
-            assert not any("example_count" in name for name, _ in scrape(server))
-            tasks = [{"model_spec": spec, "method_name": REGRESS}]
-            stub.MultiInference(inference_pb2.MultiInferenceRequest(tasks=tasks, input=given))
-        samples = scrape(server)
-        assert samples[PREFIX + "request_example_count_total", frozenset({("model", "half")})] == 3
-        assert samples[PREFIX + "request_example_counts_count", frozenset({("model", "half")})] == 1
+def test_only_multi_inference_counts_examples(monitored: Any) -> None:
+    example = tf.train.Example()
+    example.features.feature["x"].float_list.value.append(2.0)
+    spec = {"name": "stock", "signature_name": "regress_x_to_y"}
+    given = {"example_list": {"examples": [example] * 3}}
+    with monitored.channel() as channel:
+        stub = PredictionServiceStub(channel)
+        stub.Regress(regression_pb2.RegressionRequest(model_spec=spec, input=given))
+        body = '{"signature_name": "regress_x_to_y", "examples": [{"x": 2.0}]}'
+        assert monitored.ask("POST", "/v1/models/stock:regress", body).status == 200
+        assert not any("example_count" in name for name, _ in scrape(monitored))
+        tasks = [{"model_spec": spec, "method_name": REGRESS}]
+        stub.MultiInference(inference_pb2.MultiInferenceRequest(tasks=tasks, input=given))
+    samples = scrape(monitored)
+    assert samples[PREFIX + "request_example_count_total", frozenset({("model", "stock")})] == 3
+    assert samples[PREFIX + "request_example_counts_count", frozenset({("model", "stock")})] == 1
 
 
 def test_what_the_process_uses_is_told(monitored: Any) -> None:
@@ -156,39 +167,25 @@ def test_without_a_monitoring_config_there_are_no_metrics(server: Any) -> None:
 
 @pytest.mark.parametrize(("config", "path"), [("enable: true path: '/here'", "/here"), ("enable: false", None)])
 def test_the_config_says_where_the_metrics_are(
-    start: Callable[..., Any], models: Path, tmp_path: Path, config: str, path: str | None
+    start: Callable[..., Any], light: tuple[str, ...], tmp_path: Path, config: str, path: str | None
 ) -> None:
     file = tmp_path / "monitoring.config"
     file.write_text(f"prometheus_config {{ {config} }}")
-    server = start("--model_name=half", f"--model_base_path={models / 'half'}", f"--monitoring_config_file={file}")
-    server.wait_for("half")
+    server = start(*light, f"--monitoring_config_file={file}")
+    server.wait_for("light")
     assert server.ask("GET", PATH).status == 404
     if path:
         assert b"request_count" in server.ask("GET", path).body
 
 
-def test_warmups_are_timed(start: Callable[..., Any], models: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "half" / "1"
-    tf.io.gfile.makedirs(str(folder / "variables"))
-    for path in (models / "half" / "1").rglob("*"):
-        if path.is_file():
-            (folder / path.relative_to(models / "half" / "1")).write_bytes(path.read_bytes())
-    (folder / "assets.extra").mkdir()
-    from tensorflow_serving.apis import prediction_log_pb2
-
-    log = prediction_log_pb2.PredictionLog()
-    log.predict_log.request.CopyFrom(predict_request("half"))
-    with tf.io.TFRecordWriter(str(folder / "assets.extra" / "tf_serving_warmup_requests")) as writer:
-        writer.write(log.SerializeToString())
-        writer.write(log.SerializeToString())
-    config = tmp_path / "monitoring.config"
-    config.write_text("prometheus_config { enable: true }")
-    server = start("--model_name=half", f"--model_base_path={folder.parent}", f"--monitoring_config_file={config}")
-    server.wait_for("half")
-    samples = scrape(server)
-    labels = frozenset({("model_path", str(folder)), ("status", "OK")})
+def test_warmups_are_timed(monitored: Any) -> None:
+    samples = scrape(monitored)
+    found = {dict(labels)["model_path"] for name, labels in samples if name == PREFIX + "model_warmup_records_read"}
+    [folder] = found  # the only model with such records
+    assert folder.endswith("/warm/1")
+    labels = frozenset({("model_path", folder), ("status", "OK")})
     assert samples[PREFIX + "model_warmup_latency_count", labels] == 1
-    assert samples[PREFIX + "model_warmup_records_read", frozenset({("model_path", str(folder))})] == 2
+    assert samples[PREFIX + "model_warmup_records_read", frozenset({("model_path", folder)})] == 2
 
 
 def test_a_histogram_counts_a_value_under_each_limit_above_it_as_tensorflow_does() -> None:

@@ -1,6 +1,7 @@
 """Test the server process from start to stop."""
 
 import os
+import shutil
 import signal
 import socket
 import time
@@ -14,8 +15,13 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2, prediction_service_pb2_grpc
 
+from deploy.embedded.__main__ import GRACE_S
+
 SLOW = 10_000_000
 """More steps of the slow model than any test waits for."""
+
+ONE_CORE = "--tensorflow_intra_op_parallelism=1"
+"""Leave the other cores to other tests while the slow model runs."""
 
 
 def warmup(folder: Path, *records: bytes) -> None:
@@ -71,6 +77,7 @@ def test_deadlines_end_requests_and_stopping_waits_for_short_ones(start: Callabl
     server = start(
         "--model_name=slow",
         f"--model_base_path={models / 'slow'}",
+        ONE_CORE,
         "--rest_api_timeout_in_ms=1500",
         "--enable_serialization_as_tensor_content=true",
         "--rest_api_enable_cors_support",
@@ -96,7 +103,7 @@ def test_deadlines_end_requests_and_stopping_waits_for_short_ones(start: Callabl
 
 
 def test_a_run_that_outlives_its_grace_does_not_hold_the_exit(start: Callable[..., Any], models: Path) -> None:
-    server = start("--model_name=slow", f"--model_base_path={models / 'slow'}", "--rest_api_timeout_in_ms=0")
+    server = start("--model_name=slow", f"--model_base_path={models / 'slow'}", ONE_CORE, "--rest_api_timeout_in_ms=0")
     server.wait_for("slow")
     with socket.create_connection(("127.0.0.1", server.rest_port), timeout=10) as connection:
         connection.sendall(slow_request())
@@ -105,7 +112,7 @@ def test_a_run_that_outlives_its_grace_does_not_hold_the_exit(start: Callable[..
         status, log = server.stop(signal.SIGTERM)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert (status, "Traceback" in log) == (0, False)
-    assert 4 < time.monotonic() - began < 7
+    assert time.monotonic() - began > GRACE_S - 1  # SLOW steps would take many minutes, and stop() waits half a minute
     assert answer.startswith(b"HTTP/1.1 503 ")
 
 
@@ -115,7 +122,7 @@ def slow_request() -> bytes:
 
 
 def test_a_clients_deadline_ends_its_call(start: Callable[..., Any], models: Path) -> None:
-    server = start("--model_name", "slow", "--model_base_path", str(models / "slow"))
+    server = start("--model_name", "slow", "--model_base_path", str(models / "slow"), ONE_CORE)
     server.wait_for("slow")
     with server.channel() as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
@@ -128,7 +135,7 @@ def test_a_clients_deadline_ends_its_call(start: Callable[..., Any], models: Pat
     began = time.monotonic()
     status, log = server.stop()
     assert (status, "Traceback" in log) == (0, False)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < GRACE_S  # a call in flight would be waited for so long
 
 
 def test_a_taken_port_is_named_with_its_flag(runner: Callable[..., Any], models: Path) -> None:
@@ -161,15 +168,17 @@ def test_a_folder_without_versions_fails_at_once_when_nothing_is_polled(
     assert done.stdout == f"Failed to start server. Error: {sentence}\n"
 
 
-def test_a_polling_server_waits_for_its_first_version(start: Callable[..., Any], models: Path, tmp_path: Path) -> None:
-    base = tmp_path / "half"
+def test_a_polling_server_waits_for_its_first_version(
+    start: Callable[..., Any], tiny_version: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "tiny"
     base.mkdir()
-    server = start("--model_name=half", f"--model_base_path={base}")
+    server = start("--engine=onnx", "--model_name=tiny", f"--model_base_path={base}")
     line = server.process.stderr.readline()
-    assert f"No versions of servable half found under base path {base}." in line
-    copy(models / "half" / "1", tmp_path / "unfinished").rename(base / "5")
-    server.wait_for("half")
-    assert server.ask("GET", "/v1/models/half/versions/5").status == 200
+    assert f"No versions of servable tiny found under base path {base}." in line
+    shutil.copytree(tiny_version, tmp_path / "unfinished").rename(base / "5")
+    server.wait_for("tiny")
+    assert server.ask("GET", "/v1/models/tiny/versions/5").status == 200
 
 
 def test_a_waiting_server_can_be_stopped(start: Callable[..., Any], tmp_path: Path) -> None:

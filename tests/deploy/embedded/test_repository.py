@@ -1,48 +1,12 @@
 """Test the lookup of a request's version."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from bert_mlm_client.wire import messages
 
-from deploy.embedded.engines import Array
 from deploy.embedded.errors import Code, ServingError
 from deploy.embedded.repository import Repository, Servable, State, Version
-
-
-class Nothing:
-    """A dummy engine and runner."""
-
-    runs_at_once = 1
-    signatures: Mapping[str, messages.SignatureDef] = {}
-    input_types: Mapping[str, messages.DataType] = {}
-
-    def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-        raise NotImplementedError
-
-    def run_several(
-        self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
-    ) -> dict[str, dict[str, Array]]:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        raise NotImplementedError
-
-
-class NoRunner:
-    async def run(
-        self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
-    ) -> dict[str, Array]:
-        raise NotImplementedError
-
-    async def run_several(
-        self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
-    ) -> dict[str, dict[str, Array]]:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        raise NotImplementedError
+from tests.support.engines import FakeEngine, FakeRunner
 
 
 @pytest.fixture
@@ -51,7 +15,7 @@ def repository() -> Repository:
     repository = Repository()
     versions = repository.versions["m"] = {number: Version(number, Path(f"/m/{number}")) for number in (2, 0, 3, 1)}
     for number in (1, 2):
-        versions[number].servable = Servable("m", number, Nothing(), NoRunner())
+        versions[number].servable = Servable("m", number, FakeEngine(), FakeRunner())
         versions[number].state = State.AVAILABLE
     versions[0].state = versions[3].state = State.END
     versions[3].error = ServingError(Code.DATA_LOSS, "no graph")

@@ -1,39 +1,30 @@
-"""Fixtures of gateway processes with an embedded or a scripted server."""
+"""Fixtures of gateways with an embedded or a scripted server."""
 
-import contextlib
-import json
-import os
-import re
-import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
-import httpx2
 import pytest
-import uvicorn
 from bert_mlm_client.wire.tensors import Array
 
 from deploy.gateway.model.watch import ModelWatch
-from loadtest.processes import ROOT
 from loadtest.soak import Server, started
 from tests.client.scripted import Asked, ScriptedModel, grpc_server
+from tests.support import ports
+from tests.support.environment import environment, remove_proxies
+from tests.support.gateway import Gateway, GatewayProcess, gateway_in_thread, gateway_process, run_in_thread
+from tests.support.waiting import wait_until
+
+__all__ = ["Gateway", "GatewayProcess", "environment", "run_in_thread", "wait_until"]
 
 SENTENCE = "中国的首[MASK]是北京。"
 
-
-def environment(**variables: str) -> dict[str, str]:
-    """Return variables for a process that imports from the source tree, without proxies and settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    kept = {name: value for name, value in kept.items() if not name.startswith(("GATEWAY_", "SERVING_", "MODEL_"))}
-    return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT / "client"), str(ROOT)]), **variables}
+Start = Callable[..., Gateway]
+StartProcess = Callable[..., GatewayProcess]
 
 
 def watch_of(version: int) -> ModelWatch:
@@ -41,139 +32,40 @@ def watch_of(version: int) -> ModelWatch:
     return cast("ModelWatch", SimpleNamespace(version=version))
 
 
-@dataclass
-class Gateway:
-    """A running gateway."""
-
-    process: subprocess.Popen[str]
-    folder: Path
-    port: int = 0
-    printed: list[str] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        """Send a request over a new connection."""
-        with httpx2.Client(base_url=self.url, timeout=30, trust_env=False) as client:
-            return client.request(method, path, **options)
-
-    def post(self, path: str, document: Any, **options: Any) -> httpx2.Response:
-        return self.ask("POST", path, json=document, **options)
-
-    def answer(self, path: str, document: Any) -> Any:
-        """Send a request that must succeed."""
-        response = self.post(path, document)
-        assert response.status_code == 200, response.text
-        return response.json()
-
-    def exchange(self, raw: bytes) -> bytes:
-        """Send raw bytes and read until the gateway closes the connection."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
-            connection.sendall(raw)
-            return b"".join(iter(lambda: connection.recv(65536), b""))
-
-    def lines(self, **wanted: Any) -> list[dict[str, Any]]:
-        """Return the log's lines that have these values."""
-        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
-        lines = [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
-        return [line for line in lines if all(line.get(name) == value for name, value in wanted.items())]
-
-    def wait_for_lines(self, count: int, **wanted: Any) -> list[dict[str, Any]]:
-        """Return the log's lines that have these values, once there are so many."""
-        wait_until(lambda: len(self.lines(**wanted)) >= count)
-        lines = self.lines(**wanted)
-        assert len(lines) == count
-        return lines
-
-    def wait_until_ready(self) -> None:
-        wait_until(lambda: self.ask("GET", "/readyz").status_code == 200)
-
-    def metrics(self) -> dict[str, float]:
-        """Return every sample by its name with labels, as Prometheus writes them."""
-        lines = self.ask("GET", "/metrics").text.splitlines()
-        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Send a signal; return the exit status and the standard error."""
-        self.process.send_signal(number)
-        status = self.process.wait(30)
-        return status, (self.folder.parent / "stderr").read_text()
-
-
-Start = Callable[..., Gateway]
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds, half a minute at most."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
-        time.sleep(0.02)  # between two looks
-
-
-def _start(folder: Path, serving: str | Sequence[str], *flags: str, **variables: str) -> Gateway:
-    """Start a gateway and wait until it listens."""
-    urls = serving if isinstance(serving, str) else ",".join(serving)
-    logs = folder / "logs"
-    command = [sys.executable, "-m", "deploy.gateway", "serve", "--port=0", f"--serving-url={urls}"]
-    with (folder / "stderr").open("w") as errors:
-        process = subprocess.Popen(
-            [*command, f"--log-folder={logs}", *flags],
-            cwd=ROOT,
-            env=environment(**variables),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-    assert process.stdout is not None
-    first = process.stdout.readline()
-    # With --log-stdout=json standard output has lines of the log, which come later than the address.
-    found = re.search(r"http://127\.0\.0\.1:(\d+) ", first + (folder / "stderr").read_text())
-    assert found, (first, (folder / "stderr").read_text())
-    gateway = Gateway(process, logs, int(found[1]), [first])
-
-    def is_listening() -> bool:
-        with contextlib.suppress(httpx2.TransportError):
-            gateway.ask("GET", "/")
-            return True
-        return False
-
-    wait_until(is_listening)
-    return gateway
-
-
-def _end(gateway: Gateway) -> None:
-    if gateway.process.poll() is None:
-        gateway.process.kill()
-        gateway.process.wait()
-    if gateway.process.stdout:
-        gateway.process.stdout.close()
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _no_proxy() -> Iterator[None]:
     """Keep proxies of the machine away from servers on it."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        remove_proxies(monkeypatch)
+        yield
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Return a function that starts gateways; those still running are stopped."""
-    running: list[Gateway] = []
+    """Return a function that starts gateways in threads, which end with the test."""
+    with ExitStack() as running:
 
-    def starter(serving: str | Sequence[str], *flags: str, **variables: str) -> Gateway:
-        folder = tmp_path / f"gateway-{len(running)}"
-        folder.mkdir()
-        running.append(_start(folder, serving, *flags, **variables))
-        return running[-1]
+        def starter(serving: str | Sequence[str], *flags: str, **variables: str) -> Gateway:
+            return running.enter_context(gateway_in_thread(_folder(tmp_path), serving, *flags, **variables))
 
-    yield starter
-    for gateway in running:
-        _end(gateway)
+        yield starter
+
+
+@pytest.fixture
+def start_process(tmp_path: Path) -> Iterator[StartProcess]:
+    """Return a function that starts gateway processes; those still running are killed."""
+    with ExitStack() as running:
+
+        def starter(serving: str | Sequence[str], *flags: str, **variables: str) -> GatewayProcess:
+            return running.enter_context(gateway_process(_folder(tmp_path), serving, *flags, **variables))
+
+        yield starter
+
+
+def _folder(place: Path) -> Path:
+    folder = place / f"gateway-{len(list(place.glob('gateway-*')))}"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -191,34 +83,16 @@ def serving_url(demo_server: Server) -> str:
 @pytest.fixture(scope="session")
 def gateway(serving_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Return a shared gateway with defaults and the demonstration checkpoint."""
-    running = _start(tmp_path_factory.mktemp("gateway"), serving_url)
-    try:
+    with gateway_in_thread(tmp_path_factory.mktemp("gateway"), serving_url) as running:
         running.wait_until_ready()
         yield running
-    finally:
-        _end(running)
-
-
-@contextlib.contextmanager
-def run_in_thread(app: Any) -> Iterator[str]:
-    """Serve an application of this process over a real socket."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(30)
 
 
 @pytest.fixture
 def refusing_port() -> Iterator[int]:
     """Return a bound port without a listener."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    with ports.refusing_port() as port:
+        yield port
 
 
 @dataclass(slots=True)
@@ -275,12 +149,9 @@ def scripted_url(scripted_server: tuple[Model, str], model: Model) -> str:
 def shared(scripted_server: tuple[Model, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Return a shared gateway with the scripted model."""
     scripted_server[0].reset()
-    running = _start(tmp_path_factory.mktemp("shared"), scripted_server[1])
-    try:
+    with gateway_in_thread(tmp_path_factory.mktemp("shared"), scripted_server[1]) as running:
         running.wait_until_ready()
         yield running
-    finally:
-        _end(running)
 
 
 @pytest.fixture

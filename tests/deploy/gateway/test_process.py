@@ -13,12 +13,28 @@ import httpx2
 import pytest
 
 from loadtest.processes import ROOT
-from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, environment, wait_until
+from tests.deploy.gateway.conftest import (
+    SENTENCE,
+    Gateway,
+    GatewayProcess,
+    Model,
+    StartProcess,
+    environment,
+    wait_until,
+)
+
+
+@pytest.fixture
+def scripted(start_process: StartProcess, scripted_url: str) -> GatewayProcess:
+    """Return a gateway process with the scripted model."""
+    gateway = start_process(scripted_url)
+    gateway.wait_until_ready()
+    return gateway
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_requests_in_flight_end_and_their_lines_be_written(
-    scripted: Gateway, model: Model, number: signal.Signals
+    scripted: GatewayProcess, model: Model, number: signal.Signals
 ) -> None:
     model.gate.clear()
     idle = httpx2.Client(base_url=scripted.url, trust_env=False)
@@ -33,7 +49,7 @@ def test_a_signal_lets_requests_in_flight_end_and_their_lines_be_written(
     assert scripted.process.wait(30) == 0
     idle.close()
     assert len(scripted.lines(module="inference", status="success")) == 1
-    said = (scripted.folder.parent / "stderr").read_text()
+    said = scripted.stderr()
     assert "Traceback" not in said
 
 
@@ -42,8 +58,10 @@ def accepts(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_standard_output_has_the_lines_of_the_log_and_nothing_else(start: Start, scripted_url: str) -> None:
-    gateway = start(scripted_url, "--log-stdout=json")
+def test_standard_output_has_the_lines_of_the_log_and_nothing_else(
+    start_process: StartProcess, scripted_url: str
+) -> None:
+    gateway = start_process(scripted_url, "--log-stdout=json")
     gateway.wait_until_ready()
     gateway.answer("/predict", {"text": SENTENCE})
     written = len(gateway.wait_for_lines(1, module="inference"))
@@ -56,8 +74,10 @@ def test_standard_output_has_the_lines_of_the_log_and_nothing_else(start: Start,
     assert [json.loads(line) for line in printed] == gateway.lines()
 
 
-def test_a_closed_standard_output_neither_stops_the_gateway_nor_is_silent(start: Start, scripted_url: str) -> None:
-    gateway = start(scripted_url, "--log-stdout=json", "--resource-interval-s=0.1")
+def test_a_closed_standard_output_neither_stops_the_gateway_nor_is_silent(
+    start_process: StartProcess, scripted_url: str
+) -> None:
+    gateway = start_process(scripted_url, "--log-stdout=json", "--resource-interval-s=0.1")
     gateway.wait_until_ready()
     assert gateway.process.stdout is not None
     gateway.process.stdout.close()
@@ -70,8 +90,10 @@ def test_a_closed_standard_output_neither_stops_the_gateway_nor_is_silent(start:
     assert "standard output cannot be written: Broken pipe" in said
 
 
-def test_a_request_that_outlives_its_grace_does_not_hold_the_end(start: Start, scripted_url: str, model: Model) -> None:
-    gateway = start(scripted_url, "--grace-s=1")
+def test_a_request_that_outlives_its_grace_does_not_hold_the_end(
+    start_process: StartProcess, scripted_url: str, model: Model
+) -> None:
+    gateway = start_process(scripted_url, "--grace-s=1")
     gateway.wait_until_ready()
     model.gate.clear()
     with ThreadPoolExecutor(1) as pool:
@@ -88,15 +110,17 @@ def test_a_request_that_outlives_its_grace_does_not_hold_the_end(start: Start, s
     assert line["request_id"] == answer.result().headers["x-request-id"]
 
 
-def test_the_end_comes_at_once_when_there_is_nothing_to_do(scripted: Gateway) -> None:
+def test_the_end_comes_at_once_when_there_is_nothing_to_do(scripted: GatewayProcess) -> None:
     began = time.monotonic()
     status, said = scripted.stop()
     assert (status, "Traceback" in said) == (0, False)
     assert time.monotonic() - began < 5
 
 
-def test_stopped_under_load_while_files_rotate_it_has_a_line_for_each_answer(start: Start, scripted_url: str) -> None:
-    gateway = start(scripted_url, "--log-max-bytes=20000", "--log-keep=1000")
+def test_stopped_under_load_while_files_rotate_it_has_a_line_for_each_answer(
+    start_process: StartProcess, scripted_url: str
+) -> None:
+    gateway = start_process(scripted_url, "--log-max-bytes=20000", "--log-keep=1000")
     gateway.wait_until_ready()
 
     def ask_until_the_end() -> int:
@@ -135,8 +159,8 @@ def test_a_taken_port_is_one_sentence_and_status_2(gateway: Gateway) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_the_first_line_says_where_it_is_and_whom_it_asks(gateway: Gateway, serving_url: str) -> None:
-    assert gateway.printed[0] == f"Gateway on {gateway.url} (docs at /docs), asking {serving_url}\n"
+def test_the_first_line_says_where_it_is_and_whom_it_asks(scripted: GatewayProcess, scripted_url: str) -> None:
+    assert scripted.printed[0] == f"Gateway on {scripted.url} (docs at /docs), asking {scripted_url}\n"
 
 
 def test_the_report_is_a_command_of_the_gateway(gateway: Gateway) -> None:
@@ -155,11 +179,13 @@ def test_the_report_is_a_command_of_the_gateway(gateway: Gateway) -> None:
     assert done.stdout.startswith("{")
 
 
-def test_a_model_folder_without_a_version_is_said_at_the_start(start: Start, scripted_url: str, tmp_path: Path) -> None:
-    gateway = start(scripted_url, f"--model-folder={tmp_path / 'nowhere'}")
+def test_a_model_folder_without_a_version_is_said_at_the_start(
+    start_process: StartProcess, scripted_url: str, tmp_path: Path
+) -> None:
+    gateway = start_process(scripted_url, f"--model-folder={tmp_path / 'nowhere'}")
     _, said = gateway.stop()
     assert f"WARNING GATEWAY_MODEL_FOLDER {tmp_path / 'nowhere'} has no version" in said
     (tmp_path / "served" / "1").mkdir(parents=True)
     (tmp_path / "served" / "1" / "manifest.json").write_text("{}")
-    _, said = start(scripted_url, f"--model-folder={tmp_path / 'served'}").stop()
+    _, said = start_process(scripted_url, f"--model-folder={tmp_path / 'served'}").stop()
     assert "GATEWAY_MODEL_FOLDER" not in said

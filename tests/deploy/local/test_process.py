@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.process import Running, StartError, ask, run_module, wait_for_first_exit
+from tests.support.ports import free_port
 
 STUBBORN = """
 import pathlib, signal, sys
@@ -48,12 +48,6 @@ def stubborn(tmp_path: Path, stop_s: float) -> Iterator[Running]:
         stop_s=stop_s,
     ) as running:
         yield running
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def is_gone(running: Running) -> bool:

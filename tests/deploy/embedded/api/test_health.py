@@ -15,9 +15,9 @@ from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-def test_the_health_service_knows_tensorflow_servings_names(start: Callable[..., Any], models: Path) -> None:
-    server = start("--model_name=half", f"--model_base_path={models / 'half'}", "--enable_grpc_healthcheck_service")
-    server.wait_for("half")
+def test_the_health_service_knows_tensorflow_servings_names(start: Callable[..., Any], light: tuple[str, ...]) -> None:
+    server = start(*light, "--enable_grpc_healthcheck_service")
+    server.wait_for("light")
     with server.channel() as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         for service in ("", "ModelService", "PredictionService"):
@@ -49,27 +49,27 @@ def test_the_health_service_is_off_unless_asked_for(server: Any) -> None:
     assert error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def status_of_half(target: str) -> int:
+def status_of_light(target: str) -> int:
     with grpc.insecure_channel(target) as channel:
         stub = model_service_pb2_grpc.ModelServiceStub(channel)
-        request = get_model_status_pb2.GetModelStatusRequest(model_spec={"name": "half"})
+        request = get_model_status_pb2.GetModelStatusRequest(model_spec={"name": "light"})
         return int(stub.GetModelStatus(request, timeout=5).model_version_status[0].version)
 
 
 def test_a_unix_socket_serves_beside_the_port_and_without_it(
-    start: Callable[..., Any], models: Path, tmp_path: Path
+    start: Callable[..., Any], light: tuple[str, ...], tmp_path: Path
 ) -> None:
-    flags = ["--model_name=half", f"--model_base_path={models / 'half'}", f"--grpc_socket_path={tmp_path / 's'}"]
+    flags = [*light, f"--grpc_socket_path={tmp_path / 's'}"]
     server = start(*flags)
-    server.wait_for("half")
-    assert status_of_half(f"unix:{tmp_path / 's'}") == 123
-    assert status_of_half(f"127.0.0.1:{server.grpc_port}") == 123
+    server.wait_for("light")
+    assert status_of_light(f"unix:{tmp_path / 's'}") == 123
+    assert status_of_light(f"127.0.0.1:{server.grpc_port}") == 123
     server.process.kill()
     server.process.communicate()
 
     server = start(*flags, "--port=0")  # over the socket file of the killed server
-    server.wait_for("half")
-    assert status_of_half(f"unix:{tmp_path / 's'}") == 123
+    server.wait_for("light")
+    assert status_of_light(f"unix:{tmp_path / 's'}") == 123
     status, log = server.stop()
     assert status == 0
     assert f"Serving gRPC on unix:{tmp_path / 's'} and REST" in log
@@ -88,13 +88,13 @@ def test_a_unix_socket_that_cannot_be_made_is_said(runner: Callable[..., Any], m
 
 
 def test_of_two_servers_on_a_unix_socket_the_later_one_has_it(
-    start: Callable[..., Any], models: Path, tmp_path: Path
+    start: Callable[..., Any], light: tuple[str, ...], tmp_path: Path
 ) -> None:
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as taken:
         taken.bind(path)
         taken.listen()
-        server = start("--model_name=half", f"--model_base_path={models / 'half'}", f"--grpc_socket_path={path}")
+        server = start(*light, f"--grpc_socket_path={path}")
         assert f"Another server listens on {path}" in server.read_log_until("Another server")
-        server.wait_for("half")
-        assert status_of_half(f"unix:{path}") == 123
+        server.wait_for("light")
+        assert status_of_light(f"unix:{path}") == 123

@@ -67,7 +67,7 @@ def quoted(text: str) -> str:
 
 
 @pytest.fixture
-def tls_server(start: Callable[..., Any], models: Path, tmp_path: Path, folder: Path) -> Callable[..., Any]:
+def tls_server(start: Callable[..., Any], light: tuple[str, ...], tmp_path: Path, folder: Path) -> Callable[..., Any]:
     def starter(**fields: str | bool) -> Any:
         file = config(
             tmp_path / "ssl.config",
@@ -75,8 +75,8 @@ def tls_server(start: Callable[..., Any], models: Path, tmp_path: Path, folder: 
             server_cert=pem(folder, "server.crt"),
             **fields,
         )
-        server = start("--model_name=half", f"--model_base_path={models / 'half'}", f"--ssl_config_file={file}")
-        server.wait_for("half")  # by REST, which has no TLS
+        server = start(*light, f"--ssl_config_file={file}")
+        server.wait_for("light")  # by REST, which has no TLS
         return server
 
     return starter
@@ -84,7 +84,7 @@ def tls_server(start: Callable[..., Any], models: Path, tmp_path: Path, folder: 
 
 def ask(channel: grpc.Channel) -> int:
     stub = model_service_pb2_grpc.ModelServiceStub(channel)
-    request = get_model_status_pb2.GetModelStatusRequest(model_spec={"name": "half"})
+    request = get_model_status_pb2.GetModelStatusRequest(model_spec={"name": "light"})
     return int(stub.GetModelStatus(request, timeout=5).model_version_status[0].version)
 
 
@@ -121,13 +121,13 @@ def test_clients_can_be_made_to_show_a_certificate(tls_server: Callable[..., Any
 
 
 def test_what_is_wrong_with_the_file_is_said_and_the_file_named(
-    runner: Callable[..., Any], models: Path, tmp_path: Path, folder: Path
+    runner: Callable[..., Any], light: tuple[str, ...], tmp_path: Path, folder: Path
 ) -> None:
     key, certificate = pem(folder, "server.key"), pem(folder, "server.crt")
     path = tmp_path / "ssl.config"
 
     def error() -> str:
-        done = runner("--model_name=half", f"--model_base_path={models / 'half'}", f"--ssl_config_file={path}")
+        done = runner(*light, f"--ssl_config_file={path}")
         assert done.returncode == 255
         assert "Traceback" not in done.stderr
         assert done.stdout.startswith(REFUSED)

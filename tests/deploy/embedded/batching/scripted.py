@@ -14,6 +14,7 @@ from deploy.embedded.batching.contract import ContractRunner
 from deploy.embedded.engines import Array, declared_types
 from deploy.embedded.errors import Code, ServingError
 from deploy.embedded.proto.config_pb2 import BatchingParameters
+from tests.support.engines import FakeEngine
 
 Inputs = dict[str, Array]
 Answer = dict[str, Array]
@@ -29,14 +30,13 @@ FEATURES = messages.SignatureDef(inputs=int32("input_ids", "lengths"), outputs=i
 PLAIN = messages.SignatureDef(inputs=int32("x", "y"), outputs=int32("sum"))
 
 
-class Scripted:
+class Scripted(FakeEngine):
     """An engine that waits before every run for the test, and records its runs.
 
     ``features`` answers with each row's first token (and fails for the token 666), ``plain`` with x, ``scalar`` and
     ``short`` with outputs that cannot be split.
     """
 
-    runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {
         "features": FEATURES,
         "plain": PLAIN,
@@ -60,11 +60,6 @@ class Scripted:
             return {"cls": inputs["input_ids"][:, :1] * 1}
         values = {"plain": inputs["x"], "scalar": np.zeros((), np.int32), "short": inputs["x"][:1]}
         return dict.fromkeys(outputs, values[signature])
-
-    def run_several(self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]) -> dict[str, Answer]:
-        return {signature: self.run(signature, inputs, names) for signature, names in outputs.items()}
-
-    def close(self) -> None: ...
 
     async def wait_for_run(self) -> None:
         assert await asyncio.to_thread(self.begun.acquire, timeout=30)

@@ -16,7 +16,7 @@ from deploy.embedded.errors import Code, ServingError, StartError
 from deploy.embedded.flags import parse
 from deploy.embedded.proto.config_pb2 import BatchingParameters
 from tests.deploy.embedded.batching.scripted import FEATURES, PLAIN, Scripted, plain
-from tests.deploy.embedded.conftest import ROOT
+from tests.support.environment import ROOT
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from deploy.embedded.engines.choose import choose_engine
 from deploy.embedded.engines.onnx import ONNX_FILE, OnnxEngine
 from deploy.embedded.errors import Code, ServingError
-from tests.deploy.embedded.conftest import ROOT, Start, environment
+from tests.deploy.embedded.conftest import Start
+from tests.support.environment import ROOT, environment
 
 Inputs = dict[str, NDArray[np.int32]]
 

@@ -18,8 +18,8 @@ from tensorflow_serving.apis import inference_pb2, prediction_service_pb2_grpc
 
 from deploy.embedded.engines.tensorflow import TensorFlowEngine
 from deploy.embedded.errors import Code, ServingError
-from tests.deploy.embedded.conftest import environment
 from tests.deploy.embedded.half_plus_two import REGRESS
+from tests.support.environment import environment
 
 v1 = tf.compat.v1
 

@@ -14,14 +14,14 @@ from deploy.embedded.engines import Array, declared_types
 from deploy.embedded.errors import Code, ServingError
 from deploy.embedded.lifecycle.tfrecord import read_records
 from deploy.embedded.lifecycle.warmup import WARMUP_FILE, warm_up
+from tests.support.engines import FakeEngine
 
 INFO = messages.TensorInfo
 
 
-class Recorder:
+class Recorder(FakeEngine):
     """An engine that records its runs."""
 
-    runs_at_once = 1
     signatures: Mapping[str, messages.SignatureDef] = {
         "serving_default": messages.SignatureDef(
             inputs={"x": INFO(name="x:0", dtype=messages.DT_FLOAT)},
@@ -45,14 +45,6 @@ class Recorder:
         (array,) = inputs.values()
         self.ran.append((signature, array.tolist(), tuple(outputs)))
         return {name: np.zeros((len(array), 1), np.float32) for name in outputs}
-
-    def run_several(
-        self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
-    ) -> dict[str, dict[str, Array]]:
-        return {signature: self.run(signature, inputs, names) for signature, names in outputs.items()}
-
-    def close(self) -> None:
-        pass
 
 
 def log(kind: str, signature: str = "") -> Any:

@@ -1,60 +1,38 @@
 """A lifecycle on a folder with fake engines."""
 
-import asyncio
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from bert_mlm_client.wire import messages
-
-from deploy.embedded.engines import Array
 from deploy.embedded.errors import Code, ServingError
 from deploy.embedded.lifecycle.config import All, Latest, Model, Specific
 from deploy.embedded.lifecycle.loader import Loader
 from deploy.embedded.lifecycle.manager import Lifecycle
 from deploy.embedded.repository import Repository, State
+from tests.support.engines import FakeEngine, FakeRunner
+from tests.support.waiting import async_wait_until as until
+
+__all__ = ["Make", "World", "until"]
 
 LIMIT_S = 30
 
 
-class Pretender:
+class Pretender(FakeEngine):
     """An engine and its runner; both must be closed once, the runner first."""
-
-    runs_at_once = 1
-    signatures: Mapping[str, messages.SignatureDef] = {}
-    input_types: Mapping[str, messages.DataType] = {}
 
     def __init__(self, closings: list[str], name: str) -> None:
         self._closings = closings
         self._name = name
-
-    def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-        raise NotImplementedError  # no test of the life of a version runs a model
-
-    def run_several(
-        self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
-    ) -> dict[str, dict[str, Array]]:
-        raise NotImplementedError  # no test of the life of a version runs a model
 
     def close(self) -> None:
         self._closings.append(f"engine {self._name}")
 
 
-class PretendRunner:
+class PretendRunner(FakeRunner):
     def __init__(self, closings: list[str], name: str) -> None:
         self._closings = closings
         self._name = name
-
-    async def run(
-        self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
-    ) -> dict[str, Array]:
-        raise NotImplementedError  # no test of the life of a version runs a model
-
-    async def run_several(
-        self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
-    ) -> dict[str, dict[str, Array]]:
-        raise NotImplementedError  # no test of the life of a version runs a model
 
     async def close(self) -> None:
         self._closings.append(f"runner {self._name}")
@@ -124,12 +102,6 @@ class World:
 
     def available(self, name: str = "m") -> set[int]:
         return {number for number, state in self.states(name).items() if state is State.AVAILABLE}
-
-
-async def until(reached: Callable[[], object]) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not reached():  # noqa: ASYNC110 - threads and folders change what is looked at, and set no event
-            await asyncio.sleep(0.005)
 
 
 Make = Callable[..., World]

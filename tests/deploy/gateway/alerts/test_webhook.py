@@ -1,9 +1,7 @@
 """Test deliveries to a receiver, with order, retries and a secret URL."""
 
-import asyncio
 import logging
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
@@ -14,6 +12,7 @@ from deploy.gateway.alerts.notice import Notice
 from deploy.gateway.alerts.webhook import Outcome, Webhook
 from deploy.gateway.settings import WebhookFormat
 from tests.deploy.gateway.alerts.conftest import Received, Receiver, Reply
+from tests.support.waiting import async_wait_until
 
 TOKEN = "token-of-this-test"
 
@@ -40,17 +39,11 @@ def notice(number: int = 0, *, ended_at: float | None = None) -> Notice:
     )
 
 
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110  the counter has no event
-            await asyncio.sleep(0.01)
-
-
 async def deliver(webhook: Webhook, outcome: Outcome, count: int = 1) -> None:
     """Send a notice and wait for a number of outcomes."""
     async with webhook.delivering():
         webhook.send(notice())
-        await until(lambda: webhook.deliveries[outcome] >= count)
+        await async_wait_until(lambda: webhook.deliveries[outcome] >= count)
 
 
 def ids(received: list[Received]) -> list[str]:
@@ -62,7 +55,7 @@ async def test_a_notice_says_what_how_much_where_and_since_when(receiver: Receiv
     async with webhook.delivering():
         webhook.send(notice(1))
         webhook.send(notice(2, ended_at=1_775_384_700.5))
-        await until(lambda: webhook.deliveries["delivered"] == 2)
+        await async_wait_until(lambda: webhook.deliveries["delivered"] == 2)
     begun, ended = receiver.received
     assert begun.path == "/hook/secret-in-path"
     assert begun.headers["Authorization"] == f"Bearer {TOKEN}"
@@ -154,9 +147,9 @@ async def test_a_receiver_that_is_away_gets_everything_in_order_when_it_is_back(
     async with webhook.delivering():
         for number in range(5):
             webhook.send(notice(number))
-        await until(lambda: webhook.deliveries["retried"] >= 3)
+        await async_wait_until(lambda: webhook.deliveries["retried"] >= 3)
         deaf_receiver.listen()
-        await until(lambda: webhook.deliveries["delivered"] == 5)
+        await async_wait_until(lambda: webhook.deliveries["delivered"] == 5)
     assert ids(deaf_receiver.received) == [f"id-{number}" for number in range(5)]
     assert caplog.text.count("failed (no connection: ") == 1
     assert caplog.text.count("accepts alerts again") == 1
@@ -170,9 +163,9 @@ async def test_a_connection_that_breaks_off_is_tried_again(monkeypatch: pytest.M
     webhook = Webhook(receiver.url)
     async with webhook.delivering():
         webhook.send(notice())
-        await until(lambda: webhook.deliveries["retried"] >= 1)
+        await async_wait_until(lambda: webhook.deliveries["retried"] >= 1)
         receiver.gate.set()
-        await until(lambda: webhook.deliveries["delivered"] == 1)
+        await async_wait_until(lambda: webhook.deliveries["delivered"] == 1)
     assert set(ids(receiver.received)) == {"id-0"}
 
 
@@ -185,7 +178,7 @@ async def test_what_is_too_old_is_given_up_for_what_comes_after(
         monkeypatch.setattr(module, "EXPIRES_S", -1.0)
         webhook.send(notice(1))
         webhook.send(notice(2))
-        await until(lambda: webhook.deliveries["delivered"] == 1)
+        await async_wait_until(lambda: webhook.deliveries["delivered"] == 1)
     assert webhook.deliveries["expired"] == 1
     assert ids(receiver.received) == ["id-1", "id-2"]
 
@@ -198,7 +191,7 @@ async def test_when_too_many_wait_the_oldest_is_dropped_and_counted(
     for number in range(4):
         webhook.send(notice(number))
     async with webhook.delivering():
-        await until(lambda: webhook.deliveries["delivered"] == 2)
+        await async_wait_until(lambda: webhook.deliveries["delivered"] == 2)
     assert ids(receiver.received) == ["id-2", "id-3"]
     assert webhook.deliveries["dropped"] == 2
 
@@ -236,7 +229,7 @@ async def test_the_end_does_not_wait_for_the_next_attempt(
     began = monotonic()
     async with webhook.delivering():
         webhook.send(notice())
-        await until(lambda: webhook.deliveries["retried"] >= 1)
+        await async_wait_until(lambda: webhook.deliveries["retried"] >= 1)
     assert monotonic() - began < module.CLOSE_S
     assert webhook.deliveries["dropped"] == 1
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tests.client.scripted import Refusal
 from tests.deploy.gateway.alerts.conftest import Receiver, Reply
-from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, wait_until
+from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, StartProcess, wait_until
 
 TOKEN = "token-of-this-test"
 
@@ -26,9 +26,9 @@ def ask(gateway: Gateway) -> httpx2.Response:
 
 
 def test_five_errors_in_a_row_are_told_everywhere_once_and_their_end_too(
-    start: Start, scripted_url: str, model: Model, receiver: Receiver
+    start_process: StartProcess, scripted_url: str, model: Model, receiver: Receiver
 ) -> None:
-    gateway = start(
+    gateway = start_process(
         scripted_url, "--alert-latency-ms=100000", GATEWAY_ALERT_WEBHOOK=receiver.url, GATEWAY_ALERT_WEBHOOK_TOKEN=TOKEN
     )
     gateway.wait_until_ready()
@@ -115,10 +115,10 @@ def test_a_model_that_is_not_ready_is_an_alert_until_it_is(start: Start, scripte
 
 
 def test_a_receiver_that_does_not_answer_delays_no_request_and_the_end_briefly(
-    start: Start, scripted_url: str, model: Model, receiver: Receiver
+    start_process: StartProcess, scripted_url: str, model: Model, receiver: Receiver
 ) -> None:
     receiver.gate.clear()
-    gateway = start(scripted_url, "--alert-errors=1", GATEWAY_ALERT_WEBHOOK=receiver.url)
+    gateway = start_process(scripted_url, "--alert-errors=1", GATEWAY_ALERT_WEBHOOK=receiver.url)
     gateway.wait_until_ready()
     model.refusal = Refusal("broken", "INTERNAL")
     ask(gateway)

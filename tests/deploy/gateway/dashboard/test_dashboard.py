@@ -14,7 +14,7 @@ from deploy.gateway.dashboard.words import CHINESE, ENGLISH, PageWords
 from deploy.gateway.report import words as report_words
 from loadtest.processes import ROOT
 from tests.client.scripted import Refusal
-from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, wait_until
+from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, StartProcess, wait_until
 from tests.deploy.gateway.report.generate import write
 
 KEY = "a-key-of-the-tests-0123456789"
@@ -269,8 +269,8 @@ def test_the_dashboard_has_a_name_in_the_metrics(gateway: Gateway) -> None:
     assert gateway.metrics()['gateway_requests_total{path="/dashboard",status="400"}'] >= 1
 
 
-def test_a_gateway_with_a_dashboard_ends_in_order(start: Start) -> None:
-    gateway = start("grpc://127.0.0.1:1")
+def test_a_gateway_with_a_dashboard_ends_in_order(start_process: StartProcess) -> None:
+    gateway = start_process("grpc://127.0.0.1:1")
     assert ask(gateway).status_code == 200
     status, said = gateway.stop()
     assert status == 0

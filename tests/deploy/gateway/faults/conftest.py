@@ -10,7 +10,7 @@ import pytest
 
 from loadtest.processes import free_port, http, serve
 from tests.deploy.gateway.alerts.conftest import Receiver
-from tests.deploy.gateway.conftest import Start
+from tests.deploy.gateway.conftest import Start, StartProcess
 from tests.deploy.gateway.consistency.test_check import copy_for_the_light_engine
 from tests.deploy.gateway.faults.observed import Observed
 
@@ -65,7 +65,16 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def observe(start: Start, receiver: Receiver) -> Observe:
     """Return a function that starts a gateway with the webhook and waits until it is ready."""
+    return _observing(start, receiver)
 
+
+@pytest.fixture
+def observe_process(start_process: StartProcess, receiver: Receiver) -> Observe:
+    """Return the same for a gateway in a process of its own."""
+    return _observing(start_process, receiver)
+
+
+def _observing(start: Start, receiver: Receiver) -> Observe:
     def starter(serving: str, *flags: str, **variables: str) -> Observed:
         gateway = start(serving, *flags, GATEWAY_ALERT_WEBHOOK=receiver.url, **variables)
         gateway.wait_until_ready()

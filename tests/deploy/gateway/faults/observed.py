@@ -1,15 +1,20 @@
 """Observe a fault in log, metrics, health, webhook and dashboard."""
 
 import itertools
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
+import httpx2
+
 from deploy.gateway.report.words import ENGLISH
 from tests.deploy.gateway.alerts.conftest import Receiver
-from tests.deploy.gateway.conftest import Gateway, wait_until
+from tests.deploy.gateway.conftest import SENTENCE, Gateway, wait_until
 
 Row = Mapping[str, str]
 STATES = {"firing": ENGLISH.firing, "resolved": ENGLISH.resolved}
@@ -74,6 +79,26 @@ class Observed:
 
 def _history(status: str) -> list[str]:
     return ["firing"] if status == "firing" else ["firing", "resolved"]
+
+
+@contextmanager
+def questions(gateway: Gateway) -> Iterator[list[httpx2.Response]]:
+    """Send requests from four threads during the block, and collect the answers."""
+    answers: list[httpx2.Response] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            answers.append(gateway.post("/predict", {"text": SENTENCE}))
+
+    with ThreadPoolExecutor(4) as threads:
+        asking = [threads.submit(ask) for _ in range(4)]
+        try:
+            yield answers
+        finally:
+            done.set()
+    for one in asking:
+        one.result()
 
 
 class _Tables(HTMLParser):

@@ -15,7 +15,7 @@ import pytest
 
 from deploy.gateway.log.writer import CAPACITY_BYTES
 from deploy.gateway.report.words import ENGLISH
-from tests.deploy.gateway.conftest import SENTENCE, Gateway, wait_until
+from tests.deploy.gateway.conftest import SENTENCE, GatewayProcess, wait_until
 from tests.deploy.gateway.faults.conftest import Observe
 
 TOO_LONG = "天" * 4000 + "[MASK]"  # rejected at once, and logged with its first 4096 characters: 12 kB
@@ -28,9 +28,9 @@ class Disk(Protocol):
     folder: Path
     problem: str
 
-    def fill(self, gateway: Gateway) -> None: ...
+    def fill(self, gateway: GatewayProcess) -> None: ...
 
-    def free(self, gateway: Gateway) -> None: ...
+    def free(self, gateway: GatewayProcess) -> None: ...
 
 
 @dataclass
@@ -40,12 +40,12 @@ class SmallDisk:
     folder: Path
     problem: str = os.strerror(errno.ENOSPC)
 
-    def fill(self, _: Gateway) -> None:
+    def fill(self, _: GatewayProcess) -> None:
         with suppress(OSError), (self.folder / "ballast").open("wb", 0) as ballast:
             while True:
                 ballast.write(bytes(2**20))
 
-    def free(self, _: Gateway) -> None:
+    def free(self, _: GatewayProcess) -> None:
         (self.folder / "ballast").unlink()
 
 
@@ -56,11 +56,11 @@ class SizeLimit:
     folder: Path
     problem: str = os.strerror(errno.EFBIG)
 
-    def fill(self, gateway: Gateway) -> None:
+    def fill(self, gateway: GatewayProcess) -> None:
         size = (self.folder / "gateway.log").stat().st_size
         resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
-    def free(self, gateway: Gateway) -> None:
+    def free(self, gateway: GatewayProcess) -> None:
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, unlimited)
 
@@ -79,11 +79,12 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def test_a_full_disk_appears_everywhere_while_questions_are_answered_until_there_is_space_again(
-    observe: Observe, serving_url: str, disk: Disk
+    observe_process: Observe, serving_url: str, disk: Disk
 ) -> None:
     flags = [f"--log-folder={disk.folder}", "--alert-window-s=2", "--resource-interval-s=3600"]
-    observed = observe(serving_url, *flags)
+    observed = observe_process(serving_url, *flags)
     gateway = observed.gateway
+    assert isinstance(gateway, GatewayProcess)
     stderr = gateway.folder.parent / "stderr"
     gateway.folder = disk.folder
     gateway.answer("/predict", {"text": SENTENCE})

@@ -16,11 +16,13 @@ MEMORY, UTILIZATION = "gateway_gpu_memory_bytes", "gateway_gpu_utilization_perce
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="the stand-in for NVIDIA's library needs a C compiler")
 def test_a_gpu_that_is_lost_appears_everywhere_until_it_is_found_again(
-    observe: Observe, serving_url: str, tmp_path: Path
+    observe_process: Observe, serving_url: str, tmp_path: Path
 ) -> None:
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(tmp_path / "libnvidia-ml.so.1"), str(STUB)], check=True)
     lost = tmp_path / "lost"
-    observed = observe(serving_url, "--resource-interval-s=0.2", LD_LIBRARY_PATH=str(tmp_path), GPU_LOST=str(lost))
+    observed = observe_process(
+        serving_url, "--resource-interval-s=0.2", LD_LIBRARY_PATH=str(tmp_path), GPU_LOST=str(lost)
+    )
     gateway = observed.gateway
     [line] = gateway.wait_for_lines(1, module="device")
     assert (line["level"], line["status"], line["device"]) == ("INFO", "active", "Test GPU")

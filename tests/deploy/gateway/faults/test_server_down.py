@@ -1,38 +1,16 @@
 """Test a kill and a restart of the model server under load."""
 
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import httpx2
 
 from deploy.gateway.report.words import ENGLISH
-from tests.deploy.gateway.conftest import SENTENCE, Gateway, wait_until
+from tests.deploy.gateway.conftest import SENTENCE, wait_until
 from tests.deploy.gateway.faults.conftest import ModelServer, Observe
+from tests.deploy.gateway.faults.observed import questions
 
 TASK = "mask_prediction"
-
-
-@contextmanager
-def questions(gateway: Gateway) -> Iterator[list[httpx2.Response]]:
-    """Send requests from four threads during the block, and collect the answers."""
-    answers: list[httpx2.Response] = []
-    done = threading.Event()
-
-    def ask() -> None:
-        while not done.is_set():
-            answers.append(gateway.post("/predict", {"text": SENTENCE}))
-
-    with ThreadPoolExecutor(4) as threads:
-        asking = [threads.submit(ask) for _ in range(4)]
-        try:
-            yield answers
-        finally:
-            done.set()
-    for one in asking:
-        one.result()
 
 
 def failures_by_type(answers: Sequence[httpx2.Response]) -> Counter[str]:

@@ -3,6 +3,7 @@
 import socket
 import socketserver
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
@@ -14,6 +15,7 @@ from deploy.gateway.report.words import ENGLISH
 from loadtest.soak import Server
 from tests.deploy.gateway.conftest import SENTENCE, wait_until
 from tests.deploy.gateway.faults.conftest import Observe
+from tests.deploy.gateway.faults.observed import questions
 
 STAGE = 'gateway_stage_seconds_bucket{{le="{le}",stage="total",task="mask_prediction"}}'
 
@@ -105,18 +107,19 @@ def test_a_model_server_that_is_slow_appears_everywhere_until_it_is_not(observe:
     assert observed.metric('gateway_alert_firing{alert="mean_latency"}') == 0
 
     path.slow_down(1.0)
-    gateway.answer("/v1/fill-mask", {"inputs": [SENTENCE] * 10})
-    observed.wait_for_alert("mean_latency", "firing")
-    slow = gateway.wait_for_lines(10, module="inference", batch_size=10)
-    assert all(line["status"] == "success" and line["total_time_ms"] >= 1000 for line in slow)
-    assert all(line["inference_time_ms"] >= 1000 for line in slow)  # the time is attributed to the server
-    [line] = observed.log(module="alert", task="mean_latency")
-    assert line["value"] > line["threshold"] == 400
-    within_a_second, in_all = (observed.metric(STAGE.format(le=le)) or 0 for le in ("1.0", "+Inf"))
-    assert in_all - within_a_second >= 1
-    assert observed.health()[0] == 200  # slow answers are answers
-    [_, together] = observed.dashboard(ENGLISH.latency)
-    assert float(together["P95"].replace(",", "")) >= 1000
+    with questions(gateway):  # otherwise the window may become empty, and the alert end, during the checks
+        gateway.answer("/v1/fill-mask", {"inputs": [SENTENCE] * 10})
+        observed.wait_for_alert("mean_latency", "firing")
+        slow = gateway.wait_for_lines(10, module="inference", batch_size=10)
+        assert all(line["status"] == "success" and line["total_time_ms"] >= 1000 for line in slow)
+        assert all(line["inference_time_ms"] >= 1000 for line in slow)  # the time is attributed to the server
+        [line] = observed.log(module="alert", task="mean_latency")
+        assert line["value"] > line["threshold"] == 400
+        within_a_second, in_all = (observed.metric(STAGE.format(le=le)) or 0 for le in ("1.0", "+Inf"))
+        assert in_all - within_a_second >= 1
+        assert observed.health()[0] == 200  # slow answers are answers
+        [_, together] = observed.dashboard(ENGLISH.latency)
+        assert float(together["P95"].replace(",", "")) >= 1000
 
     path.speed_up()
     observed.wait_for_alert("mean_latency", "resolved")  # without requests, the window becomes empty
@@ -130,18 +133,20 @@ def test_a_model_server_that_is_too_slow_appears_everywhere_until_it_is_not(obse
     path.slow_down(20)
     answers = [gateway.post("/predict", {"text": SENTENCE}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [504, 504]
-    [error_type] = {answer.json()["error_type"] for answer in answers}
-    assert error_type in {"DeadlineError", "ServerTimeoutError"}  # the server's clock or ours
+    error_types = Counter(answer.json()["error_type"] for answer in answers)
+    assert set(error_types) <= {"DeadlineError", "ServerTimeoutError"}  # each by the server's clock or ours
     observed.wait_for_alert("consecutive_errors", "firing")
     observed.wait_for_alert("model_not_ready", "firing")
-    lines = gateway.wait_for_lines(2, module="inference", level="ERROR", error_type=error_type)
+    lines = gateway.wait_for_lines(2, module="inference", level="ERROR")
+    assert Counter(line["error_type"] for line in lines) == error_types
     assert all(1000 <= line["total_time_ms"] < 5000 for line in lines)
-    assert observed.metric(f'gateway_errors_total{{error_type="{error_type}",task="mask_prediction"}}') == 2
+    for error_type, count in error_types.items():
+        assert observed.metric(f'gateway_errors_total{{error_type="{error_type}",task="mask_prediction"}}') == count
     status, health = observed.health()
     assert status == 503
     assert health["reason"]
-    [row] = observed.dashboard(ENGLISH.errors)
-    assert (row[ENGLISH.error_type], row[ENGLISH.count]) == (error_type, "2")
+    shown = {row[ENGLISH.error_type]: row[ENGLISH.count] for row in observed.dashboard(ENGLISH.errors)}
+    assert shown == {error_type: str(count) for error_type, count in error_types.items()}
 
     path.speed_up()
     wait_until(lambda: gateway.post("/predict", {"text": SENTENCE}).status_code == 200)

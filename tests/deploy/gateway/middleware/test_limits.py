@@ -15,10 +15,11 @@ import pytest
 from deploy.gateway.middleware.body_limit import BODIES
 from deploy.gateway.report.query import read_report
 from deploy.gateway.report.time_range import time_range
-from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, wait_until
+from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, StartProcess, wait_until
 
 BODY = json.dumps({"text": SENTENCE}).encode()
 KEY = "0123456789abcdef0123456789abcdef"
+KEYS = {"GATEWAY_API_KEYS": f"{KEY},{KEY[::-1]}", "GATEWAY_METRICS_KEY": "true"}
 
 
 def head(*lines: str) -> bytes:
@@ -92,8 +93,10 @@ def test_a_client_that_goes_away_in_the_middle_of_its_body_costs_nothing(start: 
     assert gateway.lines(task="unhandled_exception") == []
 
 
-def test_nothing_is_computed_for_a_client_that_has_gone(start: Start, scripted_url: str, model: Model) -> None:
-    gateway = start(scripted_url, "--max-concurrency=1")
+def test_nothing_is_computed_for_a_client_that_has_gone(
+    start_process: StartProcess, scripted_url: str, model: Model
+) -> None:
+    gateway = start_process(scripted_url, "--max-concurrency=1")
     gateway.wait_until_ready()
     model.gate.clear()
     with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
@@ -147,9 +150,9 @@ def test_who_waits_too_long_in_line_gets_429(start: Start, scripted_url: str, mo
 
 
 def test_requests_that_were_refused_are_in_the_log_by_their_number_and_in_the_report(
-    start: Start, scripted_url: str, model: Model
+    start_process: StartProcess, scripted_url: str, model: Model
 ) -> None:
-    gateway = start(scripted_url, "--max-concurrency=1", "--max-queue=0")
+    gateway = start_process(scripted_url, "--max-concurrency=1", "--max-queue=0")
     gateway.wait_until_ready()
     model.gate.clear()
     with ThreadPoolExecutor(1) as pool:
@@ -172,7 +175,7 @@ def test_requests_that_were_refused_are_in_the_log_by_their_number_and_in_the_re
 
 @pytest.fixture
 def locked(start: Start, scripted_url: str) -> Gateway:
-    gateway = start(scripted_url, GATEWAY_API_KEYS=f"{KEY},{KEY[::-1]}", GATEWAY_METRICS_KEY="true")
+    gateway = start(scripted_url, **KEYS)
     gateway.wait_until_ready()
     return gateway
 
@@ -201,8 +204,10 @@ def test_each_key_opens_in_either_header_and_health_and_page_need_none(locked: G
         assert locked.ask("GET", path).status_code == 200
 
 
-def test_a_refused_request_is_a_line_and_no_call(start: Start, scripted_url: str) -> None:
-    gateway = start(scripted_url, "--max-body-bytes=300", "--max-batch=2", "--instance=gw-1", GATEWAY_API_KEYS=KEY)
+def test_a_refused_request_is_a_line_and_no_call(start_process: StartProcess, scripted_url: str) -> None:
+    gateway = start_process(
+        scripted_url, "--max-body-bytes=300", "--max-batch=2", "--instance=gw-1", GATEWAY_API_KEYS=KEY
+    )
     gateway.wait_until_ready()
     key = {"X-API-Key": KEY}
     json_type = {**key, "Content-Type": "application/json"}
@@ -236,7 +241,9 @@ def test_a_refused_request_is_a_line_and_no_call(start: Start, scripted_url: str
     assert (report.refused[0].error_type, report.refused[0].status_code) == ("UnauthorizedError", 401)
 
 
-def test_keys_are_in_no_line_and_no_output(locked: Gateway) -> None:
+def test_keys_are_in_no_line_and_no_output(start_process: StartProcess, scripted_url: str) -> None:
+    locked = start_process(scripted_url, **KEYS)
+    locked.wait_until_ready()
     locked.post("/predict", {"text": SENTENCE}, headers={"X-API-Key": KEY})
     _, said = locked.stop()
     assert KEY not in said + "".join(locked.printed) + json.dumps(locked.lines())

@@ -4,7 +4,8 @@ import json
 import threading
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -398,6 +399,26 @@ def test_no_line_is_missed_or_counted_twice_while_files_are_rotated(tmp_path: Pa
         stop.set()
         writer.join()
     assert read_report(log, day).totals.sentences == done[0]
+
+
+def test_a_file_that_is_renamed_before_duckdb_opens_it_is_read(
+    tmp_path: Path, day: TimeRange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "gateway.log"
+    write([line()], log)
+    opened: list[Sequence[Path]] = []
+
+    @contextmanager
+    def open_and_rotate(files: Sequence[Path], threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+        with open_database(files, threads) as connection:
+            if not opened:
+                log.rename(tmp_path / "gateway.log.1")
+            opened.append(files)
+            yield connection
+
+    monkeypatch.setattr("deploy.gateway.report.query.open_database", open_and_rotate)
+    assert read_report(log, day).totals.sentences == 1
+    assert len(opened) == 2
 
 
 def test_days_where_clocks_change_are_days_of_the_zone(report_of: ReportOf) -> None:

@@ -1,5 +1,9 @@
 """Test health, readiness and their reasons."""
 
+import logging
+
+import pytest
+
 from tests.client.scripted import Refusal
 from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, wait_until
 
@@ -29,8 +33,9 @@ def test_a_gateway_starts_before_its_model_server_and_says_what_is_missing(start
 
 
 def test_health_follows_the_model_from_loading_to_available_and_away(
-    start: Start, scripted_url: str, model: Model
+    start: Start, scripted_url: str, model: Model, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     model.state = "LOADING"
     gateway = start(scripted_url)
     response = gateway.ask("GET", "/healthz")
@@ -43,9 +48,8 @@ def test_health_follows_the_model_from_loading_to_available_and_away(
     model.state = "UNLOADING"
     wait_until(lambda: gateway.ask("GET", "/healthz").status_code == 503)
     assert "gateway_model_version" not in gateway.metrics()
-    _, said = gateway.stop()
-    assert said.count("The model is not ready") == 2
-    assert said.count("Version 1 of the model is ready") == 1
+    assert caplog.text.count("The model is not ready") == 2
+    assert caplog.text.count("Version 1 of the model is ready") == 1
 
 
 def test_a_model_that_cannot_tell_its_vocabulary_is_not_ready(start: Start, scripted_url: str, model: Model) -> None:
