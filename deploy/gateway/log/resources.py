@@ -1,10 +1,12 @@
 """Measure the resource use of gateway, model server and GPU."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -64,6 +66,7 @@ class ResourceMonitor:
         *,
         server_pid: int | None = None,
         server_port: int | None = None,
+        server_name: str | None = None,
         interval_s: float = INTERVAL_S,
     ) -> None:
         """Measure once and start the thread.
@@ -72,10 +75,12 @@ class ResourceMonitor:
             emit: takes the lines, in the monitor's thread.
             server_pid: the model server's process, if it is known.
             server_port: otherwise its port on this machine, by which a restarted server is found again.
+            server_name: otherwise its program or module, where only processes are shared and not the network.
             interval_s: seconds between readings.
         """
         self._emit = emit
         self._server_port = server_port
+        self._server_name = server_name
         self._interval_s = interval_s
         self._gateway = _Process(psutil.Process())
         self._server = _by_pid(server_pid) if server_pid is not None else None
@@ -113,6 +118,8 @@ class ResourceMonitor:
     def _read_server(self) -> ProcessUsage | None:
         if self._server is None and self._server_port is not None:
             self._server = _by_port(self._server_port)
+        elif self._server is None and self._server_name is not None:
+            self._server = _by_name(self._server_name)
         if self._server is not None:
             with contextlib.suppress(psutil.Error):
                 return self._server.read()
@@ -202,4 +209,15 @@ def _by_port(port: int) -> _Process | None:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
                 return _by_pid(connection.pid)
+    return None
+
+
+def _by_name(name: str) -> _Process | None:
+    """Find the process with this program or argument; this one's arguments have the name, too."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            program, *words = process.cmdline() or [""]
+            # python -m MODULE has the name in its second argument.
+            if process.pid != os.getpid() and name in {Path(program).name, *words[:2]}:
+                return _by_pid(process.pid)
     return None
