@@ -13,7 +13,7 @@ from deploy.elasticsearch.json_api import ApiError, JsonApi
 _PAGE = 5000
 _KEPT_S = "1m"
 # What Filebeat adds to a line, beside other names.
-_ADDED = frozenset({"event.dataset", "event.duration", "gw.calls", "gw.sentences", "gw.errors"})
+_ADDED = frozenset({"event.dataset", "event.duration", "gw.calls", "gw.sentences", "gw.errors", "gw.refused"})
 
 Names = Mapping[str, str]
 

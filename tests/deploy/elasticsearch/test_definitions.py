@@ -33,7 +33,15 @@ def test_every_field_of_the_gateway_has_a_type_that_holds_it() -> None:
 
 
 def test_no_field_of_the_template_is_unknown_to_the_gateway_and_filebeat() -> None:
-    made_by_filebeat = {"gw.calls", "gw.sentences", "gw.errors", "event.duration", "event.dataset", "message"}
+    made_by_filebeat = {
+        "gw.calls",
+        "gw.sentences",
+        "gw.errors",
+        "gw.refused",
+        "event.duration",
+        "event.dataset",
+        "message",
+    }
     of_lines = {renamed().get(f"gw.{field.name}", f"gw.{field.name}") for field in gateway_fields()}
     assert set(fields("bert-logs@mappings", "bert-gateway@mappings")) == of_lines | made_by_filebeat
 

@@ -111,16 +111,26 @@ def test_calls_and_errors_are_those_of_the_report(ship: Ship) -> None:
         line(sample_rate=7, batch_size=0),
         line(module="system", task="lost_lines", error_type=None, batch_size=None, sample_rate=None),
         encode(ResourceUsage(process="server", pid=1, cpu_percent=1.0, memory_mb=1.0)).decode().strip(),
+        line(
+            module="http",
+            task="request",
+            status="refused",
+            error_type="BodyTooLargeError",
+            batch_size=None,
+            sample_rate=0.5,
+        ),
     ]
     events = [
-        event["gw"] | {"type": event.get("error", {}).get("type")} for event in ship({"gateway/gateway.log": lines}, 5)
+        event["gw"] | {"type": event.get("error", {}).get("type")} for event in ship({"gateway/gateway.log": lines}, 6)
     ]
-    assert [(one.get("calls"), one.get("sentences"), one.get("errors"), one["type"]) for one in events] == [
-        (1, 1, None, None),
-        (0.25, 1, 0.25, "mask_prediction"),
-        (1, 1, 1, "ServerTimeoutError"),
-        (None, None, 1, "lost_lines"),
-        (None, None, None, None),
+    counts = ("calls", "sentences", "errors", "refused")
+    assert [(*map(one.get, counts), one["type"]) for one in events] == [
+        (1, 1, None, None, None),
+        (0.25, 1, 0.25, None, "mask_prediction"),
+        (1, 1, 1, None, "ServerTimeoutError"),
+        (None, None, 1, None, "lost_lines"),
+        (None, None, None, None, None),
+        (None, None, None, 2, "BodyTooLargeError"),
     ]
 
 
