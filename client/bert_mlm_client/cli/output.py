@@ -33,16 +33,13 @@ class Output:
             raise InputError(msg)
         self.path, self.recipe = path, recipe
         self._is_new = not os.path.lexists(path)
+        self._file = path.open("ab")
         self._sidecar = sidecar_path(path)
-        self.done = Done()
-        if path.is_file() and path.stat().st_size > 0:
-            if resume and recipe is not None:
-                check_recipe(path, recipe)
-                self.done = truncate_partial_line(path)
-            elif self._sidecar.exists():
-                msg = f"{path} is not complete: continue with --resume, or remove {self._sidecar} to start over"
-                raise InputError(msg)
-        self._file = path.open("ab")  # last, so that no rejection leaves it open
+        try:
+            self.done = self._earlier_progress(resume=resume)
+        except BaseException:
+            self._file.close()
+            raise
         self.begun = self.done.lines > 0
 
     def write(self, line: bytes) -> None:
@@ -66,6 +63,17 @@ class Output:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _earlier_progress(self, *, resume: bool) -> Done:
+        if not self.path.is_file() or self.path.stat().st_size == 0:
+            return Done()
+        if resume and self.recipe is not None:
+            check_recipe(self.path, self.recipe)
+            return truncate_partial_line(self.path)
+        if self._sidecar.exists():
+            msg = f"{self.path} is not complete: continue with --resume, or remove {self._sidecar} to start over"
+            raise InputError(msg)
+        return Done()
 
     def _begin(self) -> None:
         """Truncate the file before the first line.
