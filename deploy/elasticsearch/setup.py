@@ -109,7 +109,7 @@ def _set_up_security(api: JsonApi, accounts: Iterable[Account], say: Say) -> Non
     except ApiError as error:
         if error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             raise
-        say("security is off on this server: no roles and accounts; let nobody else reach its port")
+        say("security is off on this server: no roles and accounts; keep its port closed to other hosts")
         return
     for name, role in roles().items():
         before = api.ask("GET", f"/_security/role/{name}", missing={}).get(name)

@@ -23,7 +23,7 @@ def binary(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the Filebeat that FILEBEAT names, or the one of PATH.
 
     Raises:
-        StartError: there is none.
+        StartError: the program was not found.
     """
     given = environment.get("FILEBEAT") or "filebeat"
     found = shutil.which(given, path=environment.get("PATH"))

@@ -115,9 +115,9 @@ class Recorder:
     def rejected(self, path: str, error: ApiError) -> None:
         """Record a request rejected before its question was asked.
 
-        A question rejected for overload (429) is a failed call of one sentence; any other request is none. One line a
-        second is written for those of equal path, status and error type: the first one's, with their number in its
-        sample rate.
+        A question rejected for overload (429) is a failed call of one sentence; any other refused request is not a
+        call. One line a second is written for those of equal path, status and error type: the first one's, with their
+        number in its sample rate.
 
         Args:
             path: the path's label, so that callers cannot make further kinds.

@@ -86,7 +86,7 @@ def test_a_line_of_the_gateway_has_the_names_of_the_elastic_common_schema(ship: 
 
 
 def example(kind: type[Line]) -> Line:
-    """Return a line with a value in every field, whatever the field's type says."""
+    """Return a line with a value in every field, of a type that may differ from the field's."""
     values = {field.name: 1.5 if "float" in str(field.type) else "x" for field in dataclasses.fields(kind)}
     for field in dataclasses.fields(kind):
         if field.default is not dataclasses.MISSING and field.name in {"module", "task", "status"}:
