@@ -164,9 +164,10 @@ async def test_no_more_versions_load_at_a_time_than_threads_are_given(make: Make
         world.add(version, "held")
     starting = asyncio.create_task(world.lifecycle.start([world.model(policy=All())]))
     await until(lambda: len(world.loads) == most)
-    assert sorted(world.states().values()) == [State.START] * (3 - most) + [State.LOADING] * most
+    newest = {3, 2} if most == 2 else {3}
+    assert world.states() == {number: State.LOADING if number in newest else State.START for number in (1, 2, 3)}
+    assert set(world.loads) == {str(number) for number in newest}  # two threads start in either order
     world.held.set()
     await starting
     await until(lambda: world.available() == {1, 2, 3})
     assert world.most_at_a_time == most
-    assert world.loads[0] == "3"
