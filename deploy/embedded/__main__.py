@@ -76,7 +76,7 @@ def _exit(status: int) -> NoReturn:
 
 
 async def _serve(settings: Settings, models: tuple[config.Model, ...]) -> bool:
-    """Load the models, open the ports and serve until a signal.
+    """Load the models and serve them until a signal.
 
     Returns:
         False if a model is still loading or running.
@@ -136,7 +136,11 @@ def _begin_stop(stop: asyncio.Event) -> None:
 
 
 async def _close(repository: Repository) -> bool:
-    """Close all versions; return False if that takes longer than ``_CLOSE_TIMEOUT_S``."""
+    """Close all versions within ``_CLOSE_TIMEOUT_S``.
+
+    Returns:
+        False on a timeout.
+    """
     try:
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             for versions in repository.versions.values():
@@ -158,7 +162,7 @@ def _cores() -> int:
 
 
 def _check_ports(settings: Settings) -> None:
-    """Check the ports before the models load, which takes long."""
+    """Check the ports before the slow load of the models."""
     if settings.port:
         check_free(settings.host, settings.port, "--port")
     if settings.rest_api_port:
@@ -168,7 +172,7 @@ def _check_ports(settings: Settings) -> None:
 
 
 def _metrics_path(settings: Settings) -> str | None:
-    """Return the URL path of the metrics, or None if they are off."""
+    """Return the metrics' URL path, or None if disabled."""
     if settings.monitoring_config_file is None:
         return None
     prometheus = text_proto.read(settings.monitoring_config_file, MonitoringConfig()).prometheus_config
@@ -176,7 +180,10 @@ def _metrics_path(settings: Settings) -> str | None:
 
 
 def _lifecycle(settings: Settings, repository: Repository, threads: Executor) -> Lifecycle:
-    """Create the lifecycle; requests that are not batched run in ``threads``."""
+    """Create the lifecycle.
+
+    Requests that are not batched run in ``threads``.
+    """
     loader = Loader(
         partial(_load, settings),
         partial(batching.create_runner, options=batching.options(settings, _cores()), threads=threads),

@@ -1,10 +1,10 @@
-"""The server's errors, with a canonical status code and TensorFlow Serving's text."""
+"""Errors with canonical status codes and TensorFlow Serving's texts."""
 
 from enum import IntEnum
 
 
 class Code(IntEnum):
-    """The canonical status codes (google.rpc.Code), which gRPC and TensorFlow share."""
+    """The canonical status codes of gRPC and TensorFlow (google.rpc.Code)."""
 
     OK = 0
     CANCELLED = 1
@@ -62,12 +62,18 @@ class ServingError(Exception):
 
     @property
     def text(self) -> str:
-        """Return code and message in the format of C++, ``INVALID_ARGUMENT: ...``."""
+        """Return code and message in C++ format.
+
+        An example is ``INVALID_ARGUMENT: ...``.
+        """
         return f"{self.code.name}: {self.message}"
 
 
 class StartError(Exception):
-    """The server cannot start. The message says why and what to change."""
+    """The server cannot start.
+
+    The message says why and what to change.
+    """
 
 
 def invalid(message: str) -> ServingError:

@@ -152,7 +152,7 @@ def _escape(value: str) -> str:
 
 
 def _process_lines() -> Iterator[str]:
-    """Yield CPU time and memory under the names of Prometheus's client libraries."""
+    """Yield CPU time and memory under Prometheus clients' names."""
     times = os.times()
     yield "# TYPE process_cpu_seconds_total counter"
     yield f"process_cpu_seconds_total {times.user + times.system}"

@@ -1,4 +1,4 @@
-"""Hold the models' versions and find the one that a request names."""
+"""Hold the models' versions and find the requested one."""
 
 import asyncio
 from collections.abc import Mapping
@@ -66,7 +66,10 @@ class Version:
 
 
 class Repository:
-    """All versions since the start, by model and number, and the labels."""
+    """All versions by model and number, and the labels.
+
+    It keeps every version since the server's start.
+    """
 
     def __init__(self) -> None:
         self.versions: dict[str, dict[int, Version]] = {}

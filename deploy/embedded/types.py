@@ -15,7 +15,9 @@ _NAMES = {"float32": "float", "float64": "double", "float16": "half", "object": 
 
 
 def check_types(engine: Engine, signatures: Iterable[str], inputs: Mapping[str, Array]) -> None:
-    """Check the types of the inputs, as a session does (tensorflow/core/framework/function.cc).
+    """Check the types of the inputs as sessions do.
+
+    The rules are those of tensorflow/core/framework/function.cc.
 
     Raises:
         ServingError: INVALID_ARGUMENT, a type is wrong. A session numbers its arguments in the order of tensor names.

@@ -87,7 +87,10 @@ def create_server(
 
 
 class _Methods:
-    """The prediction methods; a ServingError becomes the call's status."""
+    """The prediction methods.
+
+    A ServingError becomes the call's status.
+    """
 
     def __init__(self, repository: Repository, *, as_content: bool, check_method_names: bool) -> None:
         self._repository = repository

@@ -44,7 +44,10 @@ class ModelService:
         return response
 
     async def reload(self, request: ReloadConfigRequest, _: Context) -> ReloadConfigResponse:
-        """Replace the served models; answer when each new one is available."""
+        """Replace the served models.
+
+        The answer is sent when each new one is available.
+        """
         if request.config.WhichOneof("config") != "model_config_list":
             msg = (
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "

@@ -143,7 +143,10 @@ class RestApi:
         await self._send(answer, send)
 
     async def _count(self, method: str, path: str, headers: dict[bytes, bytes], receive: Receive) -> Answer:
-        """Answer a request and count it, as TensorFlow Serving does (model_servers/http_server.cc)."""
+        """Answer a request and count it.
+
+        The metrics are those of TensorFlow Serving (model_servers/http_server.cc).
+        """
         started = time.perf_counter()
         route, code = Route(), Code.OK
         try:

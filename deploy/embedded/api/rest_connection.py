@@ -1,4 +1,7 @@
-"""A connection of the REST API that drains on stop and cancels on disconnect."""
+"""Manage a connection of the REST API.
+
+It drains on stop and cancels its request on disconnect.
+"""
 
 import asyncio
 import json
@@ -20,7 +23,10 @@ class RestConnection(Connection):
         return _JSON, b'{ "error": %b }' % json.dumps(words).encode()
 
     def on_headers_complete(self) -> None:
-        """Start the request; while draining, close the connection after it."""
+        """Start the request.
+
+        While draining, the connection closes after it.
+        """
         super().on_headers_complete()
         if self._draining:
             self.cycle.keep_alive = False

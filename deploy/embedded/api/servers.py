@@ -33,14 +33,21 @@ class Server(Protocol):
     address: str
 
     async def start(self) -> None:
-        """Open the port; StartError if it is taken."""
+        """Open the port.
+
+        Raises:
+            StartError: the port is taken.
+        """
 
     async def stop(self, grace_s: float) -> None:
-        """Close the port; requests in flight have ``grace_s`` seconds."""
+        """Close the port.
+
+        Requests in flight have ``grace_s`` seconds.
+        """
 
 
 class GrpcServer:
-    """The gRPC API on a port, a Unix socket or both."""
+    """The gRPC API on a port, Unix socket or both."""
 
     def __init__(
         self,
@@ -146,7 +153,10 @@ class RestServer:
         logger.info("Exporting HTTP/REST API at:%s ...", _format_address(self._host, self._port))
 
     async def stop(self, grace_s: float) -> None:
-        """Close the port, answer received requests, and cancel the rest after the grace period."""
+        """Close the port and drain the requests.
+
+        Received requests are answered. Those still running after the grace period are cancelled.
+        """
         self._listener.close()
         for connection in self._connections():
             connection.drain()

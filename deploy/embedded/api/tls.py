@@ -13,7 +13,9 @@ from deploy.embedded.proto.config_pb2 import SSLConfig
 
 
 def credentials(path: Path) -> grpc.ServerCredentials:
-    """Read credentials from an SSLConfig in text format, which contains PEM text.
+    """Read TLS credentials from an SSLConfig in text format.
+
+    Its keys and certificates are PEM text.
 
     Raises:
         StartError: the file cannot be read, or lacks a key, a certificate or the authority that verifies clients.

@@ -49,7 +49,7 @@ class SignatureRunner(Protocol):
         """
 
     async def close(self) -> None:
-        """Reject new requests, and return when all runs have ended."""
+        """Reject new requests and wait for all runs."""
 
 
 class Runner(SignatureRunner, Protocol):

@@ -21,7 +21,7 @@ from deploy.embedded.proto.config_pb2 import BatchingParameters
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The size limits of requests, batches and queues, and the batch timeout."""
+    """The limits of requests, batches and queues."""
 
     max_request_rows: int
     max_batch_size: int
@@ -60,7 +60,10 @@ class ArrivalQueue:
         self._groups: dict[Hashable, deque[_Batch]] = {}
 
     def add(self, request: Request) -> None:
-        """Enqueue a request of one task, split if it exceeds the open batch."""
+        """Enqueue a request of one task.
+
+        It is split if it exceeds the open batch.
+        """
         (task,) = request.tasks
         batches = self._groups.get(task.group, deque([_Batch()]))
         self._check_room(task, batches)
@@ -77,7 +80,7 @@ class ArrivalQueue:
             batches[-1].rows += part.rows
 
     def discard(self, task: Task) -> None:
-        """Remove a task that still waits, and its batch if that is empty."""
+        """Remove a waiting task, and its batch if empty."""
         batches = self._groups.get(task.group, ())
         for batch in batches:
             if task in batch.tasks:
@@ -138,7 +141,10 @@ class ArrivalQueue:
 
 
 def _cut(task: Task, first: int, size: int) -> list[Task]:
-    """Split a task's rows into the open batch, full batches and the rest."""
+    """Split a task's rows into batches.
+
+    The first part fills the open batch, the next ones fill whole batches, and the last has the remaining rows.
+    """
     starts = [0, *range(first, task.rows, size)] if first else list(range(0, task.rows, size))
     ends = [*starts[1:], task.rows]
     return [

@@ -1,6 +1,6 @@
 """Queue sentences, and batch those of similar length.
 
-A run of a transformer costs a fixed time and then so much for each token: on 2 cores, with the model of models/demo,
+A run of a transformer costs a fixed time and a time for each token: on 2 cores, with the model of models/demo,
 3 ms and 45 microseconds. Padding costs little: the exported graphs leave it out of every product except attention,
 which is a small part of the cost for sentences and a larger one for pages. Two rules follow.
 
@@ -28,7 +28,7 @@ from deploy.embedded.batching.scheduler import Request, Task
 from deploy.embedded.errors import Code, ServingError, invalid
 from deploy.embedded.proto.config_pb2 import BatchingParameters
 
-# The fixed cost of a run in tokens (66 for models/demo, about 20 for bert-base): so much padding is cheaper than a run.
+# The fixed cost of a run in tokens (66 for models/demo, about 20 for bert-base): less padding is cheaper than a run.
 _RUN_TOKENS = 32
 
 _TOKENS_PER_ROW = 8
@@ -70,7 +70,7 @@ class Limits:
 
 
 class LengthQueue:
-    """A queue ordered by age and by length (see the module)."""
+    """A queue ordered by age and length (see the module)."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -81,7 +81,10 @@ class LengthQueue:
         self._oldest_first = True
 
     def add(self, request: Request) -> None:
-        """Enqueue a request (see ``Queue.add``); an empty queue has room for any."""
+        """Enqueue a request (see ``Queue.add``).
+
+        An empty queue accepts a request of any size.
+        """
         rows, size = sum(task.rows for task in request.tasks), self._limits.max_batch_size
         largest = self._limits.max_request_rows
         if largest is not None and rows > largest:
@@ -101,12 +104,15 @@ class LengthQueue:
             insort(self._by_width.setdefault(task.group, []), task, key=_sort_key)
 
     def discard(self, task: Task) -> None:
-        """Remove a task that still waits."""
+        """Remove a waiting task."""
         if task in self._by_age:
             self._remove(task)
 
     def take(self, *, flush: bool) -> list[Task]:  # noqa: ARG002 - every task is due at any time
-        """Return the next batch; it is empty only if the queue is."""
+        """Return the next batch.
+
+        It is empty only if the queue is empty.
+        """
         if not self._by_age:
             return []
         first = next(iter(self._by_age)) if self._oldest_first else min(self._by_age, key=_request_tokens)
@@ -120,7 +126,10 @@ class LengthQueue:
         """Return None, since there is no batch timeout."""
 
     def _neighbours(self, first: Task) -> Iterator[Task]:
-        """Yield the neighbours in length that fit into the batch of ``first``, the cheapest first."""
+        """Yield tasks of similar length for the batch of ``first``.
+
+        Each adds the least padding among the neighbours in length that fit.
+        """
         near = self._by_width[first.group]
         low = high = _index(near, first)
         rows, width, tokens = first.rows, first.width, first.rows * first.width
@@ -155,5 +164,5 @@ class LengthQueue:
 
 
 def _index(near: list[Task], task: Task) -> int:
-    """Return the index of a task in a list sorted by width and age."""
+    """Return a task's index by width and age."""
     return bisect_left(near, _sort_key(task), key=_sort_key)

@@ -37,12 +37,12 @@ class ConcatRunner:
         return join(await self._scheduler.run([task], wait_for_room=wait_for_room))
 
     async def close(self) -> None:
-        """Reject new requests, and return when all accepted ones have run."""
+        """Reject new requests and wait for the accepted ones."""
         await self._scheduler.close()
 
 
 def make_task(name: str, signature: messages.SignatureDef, inputs: Mapping[str, Array], outputs: Sequence[str]) -> Task:
-    """Create the task of a request, with defaults for missing inputs.
+    """Create a request's task, with defaults for missing inputs.
 
     Raises:
         ServingError: INVALID_ARGUMENT, an input is a scalar, or the inputs differ in the number of rows.
@@ -114,7 +114,10 @@ def join(answers: Sequence[Answer]) -> Answer:
 
 
 def _pad(arrays: Sequence[Array]) -> list[Array]:
-    """Pad arrays to equal dimensions, except the first, each with its own first element."""
+    """Pad arrays to equal dimensions, except the first.
+
+    Each is padded with its own first element.
+    """
     if not all(1 <= array.ndim <= 6 for array in arrays):
         msg = "Only tensors with rank from 1 to 6 can be padded."
         raise invalid(msg)

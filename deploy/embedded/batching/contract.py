@@ -55,7 +55,7 @@ class ContractRunner:
         return join(await self._scheduler.run(tasks, wait_for_room=wait_for_room), order)
 
     async def close(self) -> None:
-        """Reject new requests, and return when all accepted ones have run."""
+        """Reject new requests and wait for the accepted ones."""
         await self._scheduler.close()
 
 
@@ -73,9 +73,10 @@ def follows_contract(signature: messages.SignatureDef) -> bool:
 def cut(
     signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, max_rows: int, max_tokens: int
 ) -> tuple[list[Task], Array | None]:
-    """Split a request that is larger than a batch into tasks of similar lengths.
+    """Split a request larger than a batch into tasks.
 
-    A request with inconsistent arrays becomes one task that runs alone, unchanged: the engine reports what is wrong.
+    The rows of a task have similar lengths. A request with inconsistent arrays becomes one task that runs alone,
+    unchanged: the engine reports what is wrong.
 
     Returns:
         The tasks, and the request's row index of each of their rows in order; None if there is only one task.
@@ -104,7 +105,7 @@ def cut(
 
 
 def join(answers: Sequence[Answer], order: Array | None) -> Answer:
-    """Concatenate the answers of a request's tasks in the order of its rows."""
+    """Join the tasks' answers in the request's row order."""
     if order is None:
         return answers[0]
     joined = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
@@ -130,7 +131,10 @@ def execute(engine: Engine, batch: Sequence[Task]) -> list[Answer | Exception]:
 
 
 def _fits(inputs: Mapping[str, Array]) -> bool:
-    """Return whether types and shapes are valid, and every position is inside its sentence."""
+    """Return whether types, shapes and positions are valid.
+
+    Every position must be inside its sentence.
+    """
     if any(array.dtype != np.int32 or array.ndim != (2 if _INPUTS[name] else 1) for name, array in inputs.items()):
         return False
     rows, longest = inputs["input_ids"].shape
@@ -158,7 +162,10 @@ def _merge(batch: Sequence[Task]) -> Mapping[str, Array]:
 
 
 def _stack(arrays: Sequence[Array], width: int | None) -> Array:
-    """Stack arrays, padded with 0 or truncated to ``width`` or the widest."""
+    """Stack arrays, padded with 0 or truncated to ``width``.
+
+    Without a width, all are padded to the widest.
+    """
     if arrays[0].ndim == 1:
         return np.concatenate(arrays)
     if width is None:
@@ -186,7 +193,10 @@ def _of_task(answer: Answer, start: int, task: Task) -> Answer:
 
 
 def _resize(array: Array, axis: int, size: int) -> Array:
-    """Truncate one dimension, or pad it with 0 (the attention to padding)."""
+    """Truncate one dimension or pad it with 0.
+
+    The attention to padding is 0.
+    """
     missing = size - array.shape[axis]
     if missing > 0:
         return np.pad(array, [(0, missing if n == axis else 0) for n in range(array.ndim)])

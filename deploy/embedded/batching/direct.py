@@ -18,10 +18,11 @@ Result = TypeVar("Result")
 
 
 class DirectRunner:
-    """Runs every request alone, in a thread, so that it does not block the event loop.
+    """Runs every request alone in a thread.
 
-    If all threads are busy, a request waits in order of arrival. On timeout or cancellation it leaves the queue without
-    running. TensorFlow Serving's REST API waits too; its gRPC API rejects requests ("Server Threadpool Exhausted").
+    The threads keep the event loop free. If all threads are busy, a request waits in order of arrival. On timeout or
+    cancellation it leaves the queue without running. TensorFlow Serving's REST API waits too; its gRPC API rejects
+    requests ("Server Threadpool Exhausted").
     """
 
     def __init__(self, engine: Engine, threads: concurrent.futures.Executor) -> None:
@@ -48,7 +49,7 @@ class DirectRunner:
         return await self._in_thread(self._engine.run_several, inputs, outputs)
 
     async def close(self) -> None:
-        """Wait for all runs in progress, including those of cancelled requests."""
+        """Wait for all runs, including those of cancelled requests."""
         self._closed = True
         await asyncio.gather(*map(asyncio.wrap_future, list(self._running)), return_exceptions=True)
 
@@ -62,6 +63,6 @@ class DirectRunner:
 
 
 def unloading_error() -> ServingError:
-    """Create the error for a request to a version that is unloading."""
+    """Create the error for requests to an unloading version."""
     msg = "The version is being unloaded; retry, and the next version answers."
     return ServingError(Code.UNAVAILABLE, msg)

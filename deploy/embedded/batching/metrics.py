@@ -21,7 +21,10 @@ def count_request(rows: int, inputs: int) -> None:
 
 
 def count_wait(seconds: float) -> None:
-    """Observe the queuing latency of a task; the metric is in microseconds."""
+    """Observe a task's queuing latency.
+
+    The metric is in microseconds.
+    """
     _queuing_latency.observe(seconds * 1e6, _THREAD_POOL_NAME)
 
 

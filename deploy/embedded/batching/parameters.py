@@ -30,9 +30,10 @@ def read(path: Path) -> BatchingParameters:
 
 
 def read_of_version(folder: Path, common: BatchingParameters) -> BatchingParameters | None:
-    """Read a version's ``batching_params.pbtxt``; without the file, return None (no batching).
+    """Read a version's ``batching_params.pbtxt``.
 
-    A version cannot set the number of threads; the value of the server's own file applies.
+    Return None (no batching) without the file. A version cannot set the number of threads; the value of the server's
+    own file applies.
 
     Raises:
         StartError: as for ``read``.

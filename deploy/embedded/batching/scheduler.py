@@ -1,4 +1,4 @@
-"""Run batches in threads, and deliver the answers to the event loop.
+"""Run batches in threads and answer on the event loop.
 
 A queue decides which tasks form the next batch. A free thread takes it without the event loop, so the engine is never
 idle because the loop is busy parsing. A request costs one thread switch each way (57 microseconds for both with this
@@ -25,7 +25,7 @@ Arguments = TypeVarTuple("Arguments")
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """A request or a part of it that runs in one batch."""
+    """All or part of a request, run in one batch."""
 
     group: Hashable
     """Only tasks of the same group share a batch."""
@@ -67,22 +67,30 @@ class Request:
             self._future.set_result([self._answers[task] for task in self.tasks])
 
     def release(self) -> None:
-        """Clear all references: a cycle would keep the version alive until the next garbage collection."""
+        """Clear all references.
+
+        A cycle would keep the version alive until the next garbage collection.
+        """
         self.tasks, self._future, self._answers = (), None, {}
 
 
 class Queue(Protocol):
-    """Selects the next batch; called under a lock."""
+    """Selects the next batch.
+
+    Its methods are called under a lock.
+    """
 
     def add(self, request: Request) -> None:
-        """Enqueue all tasks of a request; the queue may split them.
+        """Enqueue all tasks of a request.
+
+        The queue may split them.
 
         Raises:
             ServingError: UNAVAILABLE, the queue is full, or INVALID_ARGUMENT, the request is too large.
         """
 
     def discard(self, task: Task) -> None:
-        """Remove a task that still waits."""
+        """Remove a waiting task."""
 
     def take(self, *, flush: bool) -> list[Task]:
         """Return the tasks of the next due batch, if any.
@@ -91,7 +99,7 @@ class Queue(Protocol):
         """
 
     def due_s(self) -> float | None:
-        """Return the seconds until the next batch times out, if one will."""
+        """Return the seconds until the next batch timeout, if any."""
 
 
 class Scheduler:
@@ -154,7 +162,7 @@ class Scheduler:
             del future  # breaks the cycle future -> error -> traceback -> this frame
 
     async def close(self) -> None:
-        """Reject new requests, and return when all accepted ones have run."""
+        """Reject new requests and wait for the accepted ones."""
         ended = asyncio.get_running_loop().create_future()
         with self._changed:
             self._closing = True
@@ -172,7 +180,10 @@ class Scheduler:
         self._changed.notify(len(request.tasks))
 
     def _admit(self) -> None:
-        """Enqueue waiting requests while there is room, the oldest of each group first."""
+        """Enqueue waiting requests while there is room.
+
+        The oldest request of each group comes first.
+        """
         full: set[Hashable] = set()
         for request in list(self._waiting):
             first = request.tasks[0]

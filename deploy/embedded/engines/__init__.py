@@ -38,7 +38,9 @@ class Engine(Protocol):
         """
 
     def run(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-        """Run a signature; thread-safe.
+        """Run a signature.
+
+        Thread-safe.
 
         Args:
             signature: one of ``signatures``.
@@ -52,7 +54,9 @@ class Engine(Protocol):
     def run_several(
         self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
     ) -> dict[str, dict[str, Array]]:
-        """Run several signatures on the same inputs, in one run if possible.
+        """Run several signatures on the same inputs.
+
+        They share one run if possible.
 
         Args:
             inputs: as for ``run``; each signature is fed with them.
@@ -66,7 +70,10 @@ class Engine(Protocol):
         """
 
     def close(self) -> None:
-        """Free the version's resources; no run may be in progress."""
+        """Free the version's resources.
+
+        No run may be in progress.
+        """
 
 
 class Load(Protocol):

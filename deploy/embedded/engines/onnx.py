@@ -139,7 +139,10 @@ class OnnxEngine:
 
 
 def _check_types(signature: messages.SignatureDef, inputs: Mapping[str, Array]) -> None:
-    """Check types and ranks; all inputs of these signatures are int32."""
+    """Check types and ranks.
+
+    All inputs of these signatures are int32.
+    """
     for name, array in inputs.items():
         rank = len(signature.inputs[name].tensor_shape.dim)
         if array.dtype != np.int32:

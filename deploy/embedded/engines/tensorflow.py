@@ -125,9 +125,9 @@ class TensorFlowEngine:
 
 
 def _type_in_graph(graph: Any, name: str, declared: messages.DataType) -> messages.DataType:
-    """Return the tensor's type in the graph, which a session checks.
+    """Return a tensor's type in the graph.
 
-    A handwritten signature may declare another.
+    A session checks this type. A handwritten signature may declare another.
     """
     try:
         number: messages.DataType = graph.get_tensor_by_name(name).dtype.base_dtype.as_datatype_enum
@@ -180,7 +180,10 @@ def _load(tf: Any, session: Any, tags: Sequence[str], folder: Path) -> Any:
 
 
 def _tensorflow() -> Any:
-    """Import TensorFlow without its start-up messages; errors are raised, not printed."""
+    """Import TensorFlow without its start-up messages.
+
+    Errors are raised, not printed.
+    """
     with _importing:
         if "tensorflow" in sys.modules:
             import tensorflow as tf

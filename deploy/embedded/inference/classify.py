@@ -49,7 +49,9 @@ def choose_outputs(signature: messages.SignatureDef, *, check_method_name: bool)
 
 
 def to_result(call: Call, outputs: Mapping[str, Array]) -> ClassificationResult:
-    """Convert outputs to the classes of each example, in the graph's order.
+    """Convert outputs to the classes of each example.
+
+    The classes are in the graph's order.
 
     Raises:
         ServingError: INVALID_ARGUMENT, the graph's outputs are not ``[examples, classes]`` strings and floats.

@@ -50,10 +50,10 @@ def prepare(
 
 
 def to_array(given: Input) -> Array:
-    """Return a request's examples as a string array of shape ``[examples]``.
+    """Return a request's examples as a string array.
 
-    A context is prepended to each example: concatenated serialized messages are merged when parsed, and the example's
-    value of a feature overrides the context's.
+    Its shape is ``[examples]``. A context is prepended to each example: concatenated serialized messages are merged
+    when parsed, and the example's value of a feature overrides the context's.
 
     Raises:
         ServingError: INVALID_ARGUMENT, no example is given.
@@ -72,6 +72,9 @@ def to_array(given: Input) -> Array:
 
 
 def count(model: str, given: Array) -> None:
-    """Count the examples of a MultiInference request, the only call that TensorFlow Serving counts them for."""
+    """Count the examples of a MultiInference request.
+
+    TensorFlow Serving counts the examples of no other call.
+    """
     metrics.EXAMPLE_COUNTS.observe(len(given), model)
     metrics.EXAMPLE_COUNT_TOTAL.add(model, amount=len(given))

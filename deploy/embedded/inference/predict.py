@@ -144,7 +144,9 @@ def find_signature(signatures: Mapping[str, messages.SignatureDef], name: str) -
 
 
 def check_inputs(signature: messages.SignatureDef, inputs: Collection[str]) -> None:
-    """Check that a request has all inputs without a default, and no others.
+    """Check a request for missing and unknown inputs.
+
+    An input with a default may be missing.
 
     Raises:
         ServingError: INVALID_ARGUMENT, an input is missing or unknown.

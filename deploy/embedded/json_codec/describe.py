@@ -1,4 +1,4 @@
-"""Format a JSON value for an error text, as TensorFlow Serving does.
+"""Format JSON values for errors as TensorFlow Serving does.
 
 The format is that of RapidJSON's pretty writer with arrays on one line. It is truncated after the token that reaches
 256 bytes, so that a large request is not repeated in its answer.
@@ -18,7 +18,7 @@ _LITERALS = {None: "null", True: "true", False: "false"}
 
 
 def describe(value: Any) -> str:
-    """Return a JSON value as text, truncated if it is long."""
+    """Return a JSON value as text, truncated if long."""
     if isinstance(value, float):  # a bare number has the format of a tensor's numbers
         fits = abs(value) <= float(np.finfo(np.float32).max)
         return decimals(np.array([value], np.float32 if fits else np.float64))[0]
@@ -61,7 +61,10 @@ def _tokens(value: Any, before: str, depth: int) -> Iterator[str]:
 
 
 def _shortest(number: float) -> str:
-    """Format a number with the fewest digits that round-trip, as RapidJSON's ``Prettify`` (dtoa.h)."""
+    """Format a number with the fewest digits that round-trip.
+
+    The format is that of RapidJSON's ``Prettify`` (dtoa.h).
+    """
     if not math.isfinite(number):
         return decimals(np.array([number]))[0]
     written = repr(abs(number))

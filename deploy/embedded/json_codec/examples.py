@@ -57,7 +57,10 @@ def _example(value: Any) -> bytes:
 
 
 def _add(value: Any, name: str, feature: Feature) -> None:
-    """Append a JSON value to a feature, whose values are all of one kind."""
+    """Append a JSON value to a feature.
+
+    All values of a feature are of one kind.
+    """
     kind = _kind(value)
     if kind is None:
         msg = f"Feature: {name} has element with unexpected JSON type: {type_name(value)}"

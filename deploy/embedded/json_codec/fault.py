@@ -1,4 +1,4 @@
-"""Find the first syntax error of a JSON document, as RapidJSON 1.1.0 reports it.
+"""Find the first syntax error as RapidJSON 1.1.0 does.
 
 TensorFlow Serving answers with RapidJSON's text and byte offset. Python's parser is fast but has other texts and
 offsets, so a document that it rejects is parsed again here, by the rules of RapidJSON's ``reader.h``.
@@ -58,7 +58,10 @@ class _Fault(Exception):  # noqa: N818 - the document's fault, not the program's
 
 
 def _scan(body: bytes) -> None:
-    """Parse one value; the explicit stack allows any depth."""
+    """Parse one value.
+
+    The explicit stack allows any depth.
+    """
     position = _skip_space(body, len(_BOM) if body.startswith(_BOM) else 0)
     if body[position : position + 1] in {b"", b"\0"}:
         reason = "The document is empty."
@@ -107,7 +110,10 @@ def _next_value(body: bytes, position: int, closing: bytes) -> int:
 
 
 def _member_name(body: bytes, position: int) -> int:
-    """Parse a member's name and colon; return the start of its value."""
+    """Parse a member's name and colon.
+
+    Return the start of its value.
+    """
     if body[position : position + 1] != b'"':
         reason = "Missing a name for object member."
         raise _Fault(reason, position)
@@ -166,9 +172,10 @@ def _check_is_whole(body: bytes, position: int, *, may_have_fraction: bool = Tru
 
 
 def _is_too_large(digits: bytes, fraction: bytes, exponent: bytes) -> bool:
-    """Compare only the exponent, as RapidJSON does: 0e309 is too big, and 9e308 is infinite.
+    """Return whether RapidJSON rejects a number's exponent.
 
-    RapidJSON moves the decimal point behind the 17 significant digits that it keeps, which lowers the exponent.
+    It compares only the exponent: 0e309 is too big, and 9e308 is infinite. RapidJSON moves the decimal point behind the
+    17 significant digits that it keeps, which lowers the exponent.
     """
     integer, zeros = digits.lstrip(b"0"), len(fraction) - len(fraction.lstrip(b"0"))
     moved = min(len(fraction), max(0, _SIGNIFICANT_DIGITS - len(integer)) + (0 if integer else zeros))
@@ -207,6 +214,6 @@ def _common_length(body: bytes, position: int, word: bytes) -> int:
 
 
 def _end(pattern: "re.Pattern[bytes]", body: bytes, position: int) -> int:
-    """Return the end of a match, which may be empty."""
+    """Return the end of a possibly empty match."""
     match = pattern.match(body, position)
     return match.end() if match else position

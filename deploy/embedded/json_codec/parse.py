@@ -99,7 +99,7 @@ def _as_python_reads(match: re.Match[str]) -> str:
 
 
 def _surrogate_bytes(escape: re.Match[str]) -> str:
-    """Replace a lone surrogate by the three bytes that RapidJSON decodes it to."""
+    """Decode a lone surrogate to three bytes like RapidJSON."""
     if not escape[1]:
         return escape[0]
     return chr(int(escape[1], 16)).encode("utf-8", "surrogatepass").decode("utf-8", UNDECODABLE)

@@ -115,7 +115,10 @@ def _from_rows(rows: list[Any], inputs: Inputs) -> dict[str, Array]:
 
 
 def _explain(rows: list[Any], inputs: Inputs) -> ServingError:
-    """Create the error of the first invalid row, as TensorFlow Serving, which reads row by row."""
+    """Create the error of the first invalid row.
+
+    TensorFlow Serving reads row by row.
+    """
     named = _is_named(rows[0])
     shapes: dict[str, tuple[int, ...]] = {}
     for number, row in enumerate(rows):

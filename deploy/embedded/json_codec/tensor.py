@@ -1,4 +1,4 @@
-"""Convert a JSON value, a scalar or nested lists, to an array.
+"""Convert a JSON scalar or nested lists to an array.
 
 The rules are those of TensorFlow Serving: integers are JSON integers within range, booleans are true or false, floats
 are any number, strings are JSON strings or ``{"b64": "..."}``, and all lists of a level have the same length.
@@ -30,7 +30,10 @@ _JSON_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """The JSON types, the checked and the final numpy type of a TensorFlow type."""
+    """The JSON and numpy types for a TensorFlow type.
+
+    Values are range-checked in the ``checked`` type and converted to the ``final`` type.
+    """
 
     name: str
     accepted: frozenset[type]
@@ -38,7 +41,7 @@ class _Kind:
     final: np.dtype[np.generic]
 
     def type_error(self, value: Any) -> ServingError:
-        """Create the error for a value of another type or out of range."""
+        """Create the error for a mistyped or out-of-range value."""
         if not self.accepted and not isinstance(value, dict):
             msg = f"Conversion of JSON Value: {describe(value)} to type: {self.name}"
             return ServingError(Code.UNIMPLEMENTED, msg)
@@ -99,7 +102,7 @@ def type_name(value: Any) -> str:
 
 
 def to_bytes(value: Any) -> bytes:
-    """Return the bytes of a JSON string or of ``{"b64": "..."}``.
+    """Return the bytes of a JSON string or ``{"b64": "..."}``.
 
     Raises:
         ServingError: INVALID_ARGUMENT, the value is neither, or is not valid base64.
@@ -118,13 +121,16 @@ def to_bytes(value: Any) -> bytes:
 
 
 def is_base64(value: Any) -> bool:
-    """Return whether a value is an object with only a string ``b64``."""
+    """Return whether a value is a ``{"b64": "..."}`` object."""
     is_plain = isinstance(value, dict) and not isinstance(value, RepeatedNames)
     return is_plain and value.keys() == {"b64"} and isinstance(value["b64"], str)
 
 
 def _unsupported(data_type: messages.DataType) -> _Kind:
-    """Return the rules of a type without JSON values, which accepts only empty lists."""
+    """Return the rules of a type without JSON values.
+
+    It accepts only empty lists.
+    """
     try:
         dtype = decode_tensor(messages.TensorProto(dtype=data_type, tensor_shape={"dim": [{"size": 0}]})).dtype
     except ValueError as error:  # quantized numbers, resources and variants
@@ -134,7 +140,7 @@ def _unsupported(data_type: messages.DataType) -> _Kind:
 
 
 def _dense_shape(value: Any) -> tuple[int, ...]:
-    """Return the shape given by the first element of each level."""
+    """Return the shape from each level's first element."""
     shape = []
     while isinstance(value, list):
         shape.append(len(value))
@@ -145,7 +151,10 @@ def _dense_shape(value: Any) -> tuple[int, ...]:
 
 
 def _collect(value: Any, level: int, shape: tuple[int, ...], kind: _Kind, elements: list[Any]) -> None:
-    """Append the elements in order, and check their depth, number and type."""
+    """Append the elements in order and check them.
+
+    Depth, number and type are checked.
+    """
     if not isinstance(value, list):
         if level != len(shape):
             msg = (

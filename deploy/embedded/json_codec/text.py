@@ -1,6 +1,7 @@
-"""Format strings and numbers as RapidJSON's writer and TensorFlow Serving's WriteDecimal.
+"""Format strings and numbers as TensorFlow Serving does.
 
-orjson is no substitute: it writes 1e-05 as 0.00001, and NaN and infinities as null.
+The rules are those of RapidJSON's writer and TensorFlow Serving's WriteDecimal. orjson is no substitute: it writes
+1e-05 as 0.00001, and NaN and infinities as null.
 """
 
 import json
@@ -25,7 +26,10 @@ def quote(text: str) -> str:
 
 
 def decimals(array: Array) -> list[str]:
-    """Format floats as %.6g, or with full precision if that does not round-trip."""
+    """Format floats as %.6g or with full precision.
+
+    Full precision is for numbers that do not round-trip with %.6g.
+    """
     values = array.ravel().tolist()
     texts = ["%.6g" % value for value in values]  # noqa: UP031 - Python's fastest formatting
     with np.errstate(over="ignore"):

@@ -14,7 +14,9 @@ from deploy.embedded.proto.inference_pb2 import ClassificationResult, Regression
 
 
 def rows(outputs: Mapping[str, Array]) -> bytes:
-    """Write ``{"predictions": [...]}``, one element for each entry of the first dimension.
+    """Write ``{"predictions": [...]}`` with one element a row.
+
+    A row is an entry of the first dimension.
 
     Raises:
         ServingError: INVALID_ARGUMENT, an output is a scalar or has another number of rows.
@@ -49,7 +51,7 @@ def rows(outputs: Mapping[str, Array]) -> bytes:
 
 
 def columns(outputs: Mapping[str, Array]) -> bytes:
-    """Write ``{"outputs": ...}`` with a tensor or an object of several.
+    """Write ``{"outputs": ...}`` with a tensor or several by name.
 
     Raises:
         ServingError: INVALID_ARGUMENT, there is no output.
@@ -121,9 +123,10 @@ def _empty() -> ServingError:
 
 
 def _nested(texts: list[str], shape: Sequence[int], first: int, depth: int | None = None) -> list[str]:
-    """Group flat elements into lists, from the last dimension up to ``first``.
+    """Group flat elements into lists by dimension.
 
-    With a depth, each element is on its own line, as in RapidJSON's pretty writer; without one, all are on one line.
+    The dimensions are those from the last up to ``first``. With a depth, each element is on its own line, as in
+    RapidJSON's pretty writer; without one, all are on one line.
     """
     for axis in reversed(range(first, len(shape))):
         opening, separator, closing = "[", ", ", "]"

@@ -1,4 +1,4 @@
-"""Read the list of models to serve from flags or a ModelServerConfig.
+"""Read the models to serve from flags or a ModelServerConfig.
 
 Checks, their order and their texts are those of tensorflow_serving/model_servers/server_core.cc.
 """
@@ -75,7 +75,9 @@ def models(settings: Settings) -> tuple[Model, ...]:
 
 
 def read_models(path: Path) -> tuple[Model, ...]:
-    """Read a ModelServerConfig in text format; an empty one lists no models.
+    """Read a ModelServerConfig in text format.
+
+    An empty one lists no models.
 
     Raises:
         StartError: the file is missing, malformed or invalid (see ``listed_models``).

@@ -98,7 +98,7 @@ class Loader:
         await self._in_thread(free_memory)
 
     async def unload(self, version: Version) -> None:
-        """Withdraw a version, wait for its last request, and free its resources."""
+        """Withdraw a version and free it after its last request."""
         servable = version.servable
         if servable is None:
             return
@@ -136,7 +136,7 @@ class Loader:
             raise
 
     async def _wait_for_retry(self, version: Version) -> None:
-        """Wait for the retry interval, or until the version is dropped."""
+        """Wait for the retry interval unless the version is dropped."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._retry_interval_s):
                 await version.dropped.wait()
@@ -146,7 +146,7 @@ class Loader:
 
 
 def _released(servable: Servable) -> asyncio.Event:
-    """Return an event that is set when the servable has no references."""
+    """Return an event set when a servable has no references."""
     released = asyncio.Event()
     weakref.finalize(servable, _set, released, asyncio.get_running_loop()).atexit = False
     return released
@@ -167,9 +167,9 @@ async def _wait_for_last_request(released: asyncio.Event) -> None:
 
 
 def _status(error: Exception) -> ServingError:
-    """Convert an exception, dropping the traceback whose frames refer to the model.
+    """Convert an exception without its traceback.
 
-    TensorFlow's have a code.
+    The traceback's frames refer to the model. TensorFlow's exceptions have a code.
     """
     if isinstance(error, ServingError):
         return ServingError(error.code, error.message)

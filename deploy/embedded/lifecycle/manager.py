@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Keeps a repository in line with the configuration and the base paths."""
+    """Synchronizes a repository with the configuration and base paths."""
 
     def __init__(
         self,
@@ -74,7 +74,10 @@ class Lifecycle:
             raise StartError(" ".join(error.text.split())) from error
 
     async def stop(self) -> None:
-        """Stop polling, loading and unloading; loaded versions stay."""
+        """Stop polling, loading and unloading.
+
+        Loaded versions stay.
+        """
         held = self._repository.versions.values()
         tasks = [version.job for versions in held for version in versions.values() if version.job is not None]
         if self._polling is not None:
@@ -84,7 +87,9 @@ class Lifecycle:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def reload(self, models: Sequence[Model]) -> None:
-        """Replace the served models, and return when each new one is available.
+        """Replace the served models and wait for new ones.
+
+        It returns when each new one is available.
 
         Raises:
             ServingError: the list cannot be served (see ``update``), or UNKNOWN, a new model could not be loaded.
@@ -92,9 +97,10 @@ class Lifecycle:
         await self._wait_until_available(await self.update(models), "model")
 
     async def update(self, models: Sequence[Model]) -> list[str]:
-        """Replace the served models, and return the names of new ones once they have loaded.
+        """Replace the served models and return new ones' names.
 
-        A model without a version on disk is not waited for, so that a mistyped path does not block the next update.
+        It returns when the new ones have loaded or failed. A model without a version on disk is not waited for, so that
+        a mistyped path does not block the next update.
 
         Raises:
             ServingError: FAILED_PRECONDITION, a label is for a version that is not available; nothing changes then.
@@ -236,7 +242,7 @@ class Lifecycle:
             raise ServingError(Code.UNKNOWN, msg)
 
     def _newest_finished(self, name: str) -> Version | None:
-        """Return the newest version that is available or has failed, if any."""
+        """Return the newest available or failed version, if any."""
         for version in self._repository.newest_first(name):
             if version.wanted and version.state in (State.AVAILABLE, State.END):
                 return version

@@ -46,14 +46,20 @@ def loading() -> Iterator[None]:
 
 
 def free_memory() -> None:
-    """Collect garbage (graphs contain cycles) and return free memory to the system."""
+    """Return free memory to the system.
+
+    Garbage is collected first, as graphs contain cycles.
+    """
     gc.collect()
     for libc in _glibc():
         libc.malloc_trim(0)
 
 
 def _glibc() -> Iterator[ctypes.CDLL]:
-    """Yield the C library if it is glibc; others lack these functions."""
+    """Yield the C library if it is glibc.
+
+    Others lack these functions.
+    """
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError):
             libc = ctypes.CDLL(None)

@@ -1,1 +1,1 @@
-"""Messages that are generated from the .proto files of this folder (``make protos``)."""
+"""Messages generated from this folder's .proto files (``make protos``)."""
