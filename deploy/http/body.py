@@ -1,4 +1,4 @@
-"""Limit the size of request bodies, one by one and in total.
+"""Limit the size of request bodies, each and in total.
 
 Starlette 1.10's ``max_body_size`` limits each body, but not the memory of all, a decompressed body, or the time, and
 its 413 is plain text.

@@ -56,7 +56,7 @@ class Connection(HttpToolsProtocol, ABC):
             self.reject(503, "Too many connections are open.")
 
     def data_received(self, data: bytes) -> None:
-        """Parse data; reject a header that is too large."""
+        """Parse data and reject an oversized header."""
         if self.lingering:
             self._received += len(data)
             return
@@ -78,7 +78,10 @@ class Connection(HttpToolsProtocol, ABC):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Add a header; ignore trailers, whose size is not limited."""
+        """Add a header and ignore trailers.
+
+        The size of trailers is not limited.
+        """
         if self._in_head:
             super().on_header(name, value)
 
@@ -100,7 +103,7 @@ class Connection(HttpToolsProtocol, ABC):
 
     @abstractmethod
     def error(self, status: int, words: str) -> tuple[Headers, bytes]:
-        """Return headers and body of an error in the service's format."""
+        """Return an error's headers and body in the service's format."""
 
     def reject(self, status: int, words: str) -> None:
         """Answer with an error, and close the connection."""
@@ -120,18 +123,18 @@ class Connection(HttpToolsProtocol, ABC):
 
     @property
     def lingering(self) -> bool:
-        """Whether the final answer is sent and the client still sends."""
+        """Whether the client still sends after the final answer."""
         return self._transport.lingering
 
     def on_response_complete(self) -> None:
-        """Continue with the next request, or discard further data while lingering."""
+        """Continue with the next request, or discard data while lingering."""
         super().on_response_complete()
         if self.lingering:
             self._begin_reading()
             self.flow.resume_reading()
 
     def overdue(self, now: float) -> bool:
-        """Return whether the client has exceeded a timeout or the size limit.
+        """Return whether the client exceeds a timeout or size limit.
 
         Args:
             now: the loop's time; call this at regular intervals, since it measures how fast the client reads.
@@ -154,7 +157,7 @@ class Connection(HttpToolsProtocol, ABC):
         return now - self._unsent_since > self.patience_s + (self._unsent - unsent) / self.bytes_per_s
 
     def _client_sends(self) -> bool:
-        """Return whether the client is still sending a request that is already answered."""
+        """Return whether the client still sends an answered request."""
         return self._in_body or (self._rejected and self._in_head)
 
     def _begin_reading(self) -> None:
@@ -174,7 +177,10 @@ def end_overdue(connections: Iterable[object]) -> None:
 
 
 def _without_upgrade(data: bytes) -> bytes:
-    """Hide the Upgrade header of Java's client, after which the parser reads no body."""
+    """Hide the Upgrade header of Java's client.
+
+    The parser reads no body after it.
+    """
     end = data.find(b"\r\n\r\n")
     offer = _UPGRADE.search(data, 0, end if end >= 0 else len(data))
     return data if offer is None else data[: offer.start(1)] + b"x-" + data[offer.start(1) :]

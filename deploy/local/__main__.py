@@ -28,7 +28,10 @@ SENTENCES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Export a checkpoint, serve it behind the gateway, print sample answers, and run until Ctrl-C."""
+    """Export a checkpoint and serve it behind the gateway.
+
+    Prints sample answers and runs until Ctrl-C.
+    """
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=main.__doc__)
     parser.add_argument("--model", default="models/demo", help="checkpoint folder, or name on the Hugging Face hub")
     parser.add_argument("--revision", help="commit, branch or tag on the hub (default: pinned where known, else main)")
@@ -78,7 +81,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _check_free(port: int, setting: str) -> None:
-    """Check that a port is available before the export, which takes long."""
+    """Check that a port is available before the slow export."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -89,7 +92,7 @@ def _check_free(port: int, setting: str) -> None:
 
 
 def _show(name: str, *, grpc_port: int, rest_port: int, gateway_port: int) -> None:
-    """Fill sample sentences over gRPC, and print the answers and the addresses."""
+    """Print the addresses and sample answers over gRPC."""
     address = f"grpc://127.0.0.1:{grpc_port}"
     table = Table("sentence", "answer", "probability", "next best")
     with FillMask(address, model=name) as client:
@@ -106,7 +109,7 @@ def _show(name: str, *, grpc_port: int, rest_port: int, gateway_port: int) -> No
 
 
 def _report_exit(ended: Running) -> None:
-    """Print which process exited, which is always an error."""
+    """Print which process exited, as an error."""
     status = ended.process.returncode
     print(f"run: the {ended.name} ended with status {status}; its output is in {ended.log}", file=sys.stderr)
 

@@ -13,9 +13,10 @@ STOP_S = 12.0
 
 
 def run_gateway(servable: Path, *, port: int, grpc_port: int, log: Path) -> AbstractContextManager[Running]:
-    """Run the gateway during the block, which begins when it is ready.
+    """Run the gateway during the block.
 
-    Further settings come from the environment, as for ``python -m deploy.gateway``.
+    The block begins when the gateway is ready. Further settings come from the environment, as for
+    ``python -m deploy.gateway``.
 
     Args:
         servable: the folder of the versions, with their manifests; its name is the model's name.

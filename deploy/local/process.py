@@ -14,7 +14,10 @@ _LAST_LINES = 5
 
 
 class StartError(Exception):
-    """A process did not start. The message is shown to the user."""
+    """A process did not start.
+
+    The message is shown to the user.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,9 @@ def run_module(
     start_s: float,
     stop_s: float,
 ) -> Iterator[Running]:
-    """Run ``python -m module`` during the block, and end it reliably.
+    """Run ``python -m module`` during the block.
+
+    The process is ended with the block, by SIGKILL if SIGTERM is not enough.
 
     Args:
         name: its name in messages.
@@ -80,7 +85,9 @@ def run_module(
 
 
 def ask(port: int, path: str) -> tuple[int, bytes]:
-    """Return status and body of a GET to 127.0.0.1, without a proxy.
+    """Return status and body of a GET to 127.0.0.1.
+
+    No proxy is used.
 
     Raises:
         OSError: there is no HTTP answer.

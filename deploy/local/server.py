@@ -10,7 +10,9 @@ STOP_S = 7.0
 
 
 def run_server(servable: Path, *, grpc_port: int, rest_port: int, log: Path) -> AbstractContextManager[Running]:
-    """Run the server during the block, which begins when a version is AVAILABLE.
+    """Run the server during the block.
+
+    The block begins when a version is AVAILABLE.
 
     Args:
         servable: the folder of the versions; its name is the model's name.

@@ -8,9 +8,10 @@ from export import CheckpointFiles, VersionError, find_checkpoint, read_manifest
 
 
 def ensure_version(model: str, servable: Path, revision: str | None = None) -> Path:
-    """Return the newest version if it has this checkpoint, else export a new one.
+    """Return the newest version, exporting the checkpoint if needed.
 
-    A server loads the newest version, so another checkpoint gets the next number, as in production.
+    The newest version is reused if it has this checkpoint. A server loads the newest version, so another checkpoint
+    gets the next number, as in production.
 
     Args:
         model: a checkpoint's folder, or a name on the hub.
@@ -41,7 +42,10 @@ def _holds(version: Path, files: CheckpointFiles) -> bool:
 
 
 def _export(files: CheckpointFiles, version: Path) -> None:
-    """Run the export in a child process, which frees TensorFlow's memory."""
+    """Run the export in a child process.
+
+    Its exit frees TensorFlow's memory.
+    """
     print(f"Exporting {files.model} as {version}.", flush=True)
     name, output = version.parent.name, version.parent.parent
     command = [sys.executable, "-m", "export", "--model", files.model, "--version", version.name]
