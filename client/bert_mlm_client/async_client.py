@@ -93,7 +93,7 @@ class AsyncFillMask(BaseClient):
         joint: object = None,
         targets: object = None,
     ) -> list[Prediction] | list[list[Prediction]]:
-        """Return the best tokens for each text; see `FillMask.fill`."""
+        """Return the best tokens for each text (see `FillMask.fill`)."""
         check_moved(joint, targets)
         question = fill_question(
             exchanges.fill, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
@@ -130,7 +130,7 @@ class AsyncFillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[list[Prediction]] | list[list[list[Prediction]]]:
-        """Return the best tokens for each mask; see `FillMask.fill_masks`."""
+        """Return the best tokens for each mask (see `FillMask.fill_masks`)."""
         question = fill_question(
             exchanges.fill_masks, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
         )
@@ -166,7 +166,7 @@ class AsyncFillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[Filling] | list[list[Filling]]:
-        """Return the best words for all masks together; see `FillMask.fill_words`."""
+        """Return the best words for all masks together (see `FillMask.fill_words`)."""
         question = fill_question(
             exchanges.fill_words, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
         )
@@ -202,7 +202,7 @@ class AsyncFillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[Filling] | list[list[Filling]]:
-        """Return the best of given words; see `FillMask.choose`."""
+        """Return the best of given words (see `FillMask.choose`)."""
         question = choose_question(listed(texts), candidates, top_k, truncate=truncate)
         answers = await self._ask(question, timeout)
         return answers[0] if isinstance(texts, str) else answers
@@ -210,7 +210,7 @@ class AsyncFillMask(BaseClient):
     async def score(
         self, text: str, candidates: Sequence[Words], *, truncate: bool = False, timeout: float | None = None
     ) -> list[Filling]:
-        """Score words for the gaps of a text; see `FillMask.score`."""
+        """Score words for the gaps of a text (see `FillMask.score`)."""
         check_texts([text])
         words = check_candidates(candidates)
         [answer] = await self._ask(
@@ -227,7 +227,7 @@ class AsyncFillMask(BaseClient):
     async def similarity(
         self, a: str | Sequence[tuple[str, str]], b: str | None = None, *, timeout: float | None = None
     ) -> Similarity | list[Similarity]:
-        """Return the similarity of texts; see `FillMask.similarity`."""
+        """Return the similarity of texts (see `FillMask.similarity`)."""
         pairs = pairs_of(a, b)
         answers = await self._ask(lambda tokenizer: exchanges.similarity(tokenizer, pairs), timeout)
         return answers if b is None else answers[0]
@@ -241,7 +241,7 @@ class AsyncFillMask(BaseClient):
     async def features(
         self, texts: str | Sequence[str], *, truncate: bool = False, timeout: float | None = None
     ) -> Features | list[Features]:
-        """Return the vectors of texts; see `FillMask.features`."""
+        """Return the vectors of texts (see `FillMask.features`)."""
         asked = listed(texts)
         check_texts(asked, masks=False)
         answers = await self._ask(lambda tokenizer: exchanges.features(tokenizer, asked, truncate=truncate), timeout)
@@ -257,12 +257,12 @@ class AsyncFillMask(BaseClient):
         truncate: bool = False,
         timeout: float | None = None,
     ) -> list[Explanation]:
-        """Explain an answer; see `FillMask.explain`."""
+        """Explain an answer (see `FillMask.explain`)."""
         question = explain_question(text, target=target, joint=joint, method=method, truncate=truncate)
         return await self._ask(question, timeout)
 
     async def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:
-        """Return the server's tokenizer; see `FillMask.tokenizer`."""
+        """Return the server's tokenizer (see `FillMask.tokenizer`)."""
         return (await self._load_state(timeout)).tokenizer
 
     async def model_status(self, *, timeout: float | None = None) -> ModelStatus:
@@ -272,7 +272,10 @@ class AsyncFillMask(BaseClient):
             return await self._transport.status(timeout=self._seconds(timeout))
 
     async def close(self) -> None:
-        """Close the connections; calls in flight raise UsageError."""
+        """Close the connections.
+
+        Calls in flight raise UsageError.
+        """
         self._current_state()
         self._is_closed = True
         await self._transport.close()

@@ -85,7 +85,7 @@ def _submit(
     length: Callable[[Item], int],
     progress: Callable[[int], object],
 ) -> _Window[Item, Answer]:
-    """Submit a window; return its items and its groups' futures."""
+    """Submit a window and return its items and groups' futures."""
 
     def answers(group: Sequence[int]) -> _Answers[Answer]:
         found = _ask_each(ask, [items[place] for place in group])

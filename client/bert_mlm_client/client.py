@@ -459,7 +459,10 @@ class FillMask(BaseClient):
             return self._transport.status(timeout=self._seconds(timeout))
 
     def close(self) -> None:
-        """Close the connections; calls in flight raise UsageError."""
+        """Close the connections.
+
+        Calls in flight raise UsageError.
+        """
         self._is_closed = True
         if self._state.process == os.getpid():
             self._state.workers.shutdown(wait=False, cancel_futures=True)

@@ -38,7 +38,7 @@ def drive(steps: Generator[Step, Outcome, Result], perform: Callable[[Step], Out
 
 
 async def drive_async(steps: Generator[Step, Outcome, Result], perform: Callable[[Step], Awaitable[Outcome]]) -> Result:
-    """Run the steps in order; see `drive`."""
+    """Run the steps in order (see `drive`)."""
     try:
         step = next(steps)
         while True:

@@ -117,7 +117,9 @@ class SignatureNotFoundError(RequestError):
 
 
 class OverloadedError(ServerError):
-    """Raised if the server is overloaded; a retry may succeed.
+    """Raised if the server is overloaded.
+
+    A retry may succeed.
 
     Attributes:
         retry_after_s: the server's Retry-After in seconds, or None if it sent none.

@@ -32,7 +32,7 @@ def send_all(requests: Sequence[Request], send: Callable[[Request], Answer], wor
 
 
 async def send_all_async(requests: Sequence[Request], send: Callable[[Request], Awaitable[Answer]]) -> list[Answer]:
-    """Send the requests from tasks; see `send_all`.
+    """Send the requests from tasks (see `send_all`).
 
     Raises:
         BertMlmError: the first error, after which the other tasks are cancelled.

@@ -89,11 +89,11 @@ def check_text(text: str, *, masks: bool = True) -> None:
 
 
 class Tokenizer:
-    """Split text into tokens of a vocabulary. Thread-safe.
+    """Split text into tokens of a vocabulary.
 
-    The ids are those of Hugging Face's BertTokenizer: match added tokens, clean the text, split off Chinese characters,
-    lower-case and strip accents where the configuration says so, split at spaces and punctuation, then WordPiece
-    (Devlin et al. 2019, and `tokenization.py` of google-research/bert).
+    Thread-safe. The ids are those of Hugging Face's BertTokenizer: match added tokens, clean the text, split off
+    Chinese characters, lower-case and strip accents where the configuration says so, split at spaces and punctuation,
+    then WordPiece (Devlin et al. 2019, and `tokenization.py` of google-research/bert).
 
     A text can contain [MASK] and added tokens. [CLS], [SEP], [PAD] and [UNK] in it are split into words and brackets
     (``split_special_tokens`` of transformers), so that a text cannot inject special tokens.
@@ -147,7 +147,7 @@ class Tokenizer:
         return self.encode_checked(text, truncate=truncate, masks=masks)
 
     def encode_checked(self, text: str, *, truncate: bool = False, masks: bool = True) -> Encoded:
-        """Tokenize a text that passed `check_text`; see `encode`.
+        """Tokenize a text that passed `check_text` (see `encode`).
 
         Raises:
             InputError: the text has no tokens, or too many.

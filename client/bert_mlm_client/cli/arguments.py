@@ -179,7 +179,7 @@ def _count(text: str) -> int:
 
 
 def _text(argument: str) -> str:
-    """Return a text argument, which must be UTF-8."""
+    """Return a text argument, checked to be UTF-8."""
     try:
         argument.encode()
     except UnicodeEncodeError as error:

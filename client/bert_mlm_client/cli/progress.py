@@ -15,7 +15,9 @@ LONG_S = 1.0
 
 
 class Bar:
-    """Count lines and show progress. Thread-safe.
+    """Count lines and show progress.
+
+    Thread-safe.
 
     Args:
         total: the number of lines, or None if unknown.

@@ -13,7 +13,9 @@ from bert_mlm_client.results import ModelStatus
 
 
 def run(options: Namespace) -> ExitStatus:
-    """Show the versions; fail unless every address serves one.
+    """Show the versions.
+
+    Fails unless every address serves one.
 
     Raises:
         BertMlmError: there is a single address, and it did not answer.

@@ -41,7 +41,7 @@ def explain(
     joint: bool = False,
     truncate: bool = False,
 ) -> Exchange[list[Explanation]]:
-    """Explain the answer for each mask; see `FillMask.explain`.
+    """Explain the answer for each mask (see `FillMask.explain`).
 
     Raises:
         InputError: the text or the target is invalid, or occlusion takes too many rows.

@@ -17,7 +17,9 @@ Vectors = dict[str, Vector]
 
 
 def features(tokenizer: Tokenizer, texts: Sequence[str], *, truncate: bool = False) -> Exchange[list[Features]]:
-    """Return the vectors of each text, which needs no [MASK].
+    """Return the vectors of each text.
+
+    A text needs no [MASK].
 
     Raises:
         InputError: a text is empty or too long.

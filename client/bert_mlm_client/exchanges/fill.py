@@ -13,7 +13,7 @@ from bert_mlm_client.tokens import Encoded, Tokenizer
 def fill(
     tokenizer: Tokenizer, texts: Sequence[str], top_k: int, *, skip_punctuation: bool = False, truncate: bool = False
 ) -> Exchange[list[list[Prediction]]]:
-    """Return the candidates of single masks; see `fill_masks`.
+    """Return the candidates of single masks (see `fill_masks`).
 
     Raises:
         InputError: as for `fill_masks`, or a text has several masks.

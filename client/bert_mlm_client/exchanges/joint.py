@@ -105,7 +105,7 @@ def fill_words(
 def _search(
     names: Sequence[str], beams: Sequence[_Beam], top_k: int, widths: tuple[int, int], *, skip_punctuation: bool
 ) -> Exchange[KnownScores]:
-    """Fill all masks of all beams; return all scores received."""
+    """Fill all masks of all beams and return all scores."""
     known: dict[Row, dict[int, float]] = {}
     while growing := [beam for beam in beams if not beam.is_complete]:
         rows = [row for beam in growing for row in beam.rows()]

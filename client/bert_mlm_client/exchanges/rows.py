@@ -52,7 +52,7 @@ class Row(NamedTuple):
 
 
 class Best(NamedTuple):
-    """Top K tokens for each of a row's M masks, best first.
+    """Top K tokens for each of M masks, best first.
 
     Attributes:
         token_ids: [M, K] integers.
@@ -64,7 +64,7 @@ class Best(NamedTuple):
 
 
 def check_texts(texts: Sequence[str], *, masks: bool = True) -> None:
-    """Check the texts without a server; see `check_text`.
+    """Check the texts without a server (see `check_text`).
 
     Raises:
         InputError: a text is invalid; the message says which.
@@ -77,7 +77,7 @@ def check_texts(texts: Sequence[str], *, masks: bool = True) -> None:
 def encode_texts(
     tokenizer: Tokenizer, texts: Sequence[str], *, truncate: bool = False, masks: bool = True
 ) -> list[Encoded]:
-    """Tokenize several checked texts; see `Tokenizer.encode_checked`.
+    """Tokenize several checked texts (see `Tokenizer.encode_checked`).
 
     Raises:
         InputError: a text is empty or too long; the message says which.

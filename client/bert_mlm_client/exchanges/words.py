@@ -76,7 +76,7 @@ def choose(
     *,
     truncate: bool = False,
 ) -> Exchange[list[list[Filling]]]:
-    """Return the best-scored words for the gaps; see `score`."""
+    """Return the best-scored words for the gaps (see `score`)."""
     scored = yield from score(tokenizer, texts, list(dict.fromkeys(candidates)), truncate=truncate)
     return [sorted(one, key=lambda filling: filling.score, reverse=True)[:top_k] for one in scored]
 

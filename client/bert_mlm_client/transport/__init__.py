@@ -59,7 +59,7 @@ def open_async_transport(
     version: int | None = None,
     retry: Retry | None = _RETRY,
 ) -> AsyncTransport:
-    """Return the asyncio transport to a model; see `open_transport`."""
+    """Return the asyncio transport to a model (see `open_transport`)."""
     if isinstance(target, (str, Sequence)) or not hasattr(target, "predict"):
         return AsyncResilientTransport(_parse(target, model, version), retry)
     return target

@@ -48,11 +48,11 @@ class Server(Generic[AnyTransport]):
 
 
 class Balancer(Generic[AnyTransport]):
-    """Balance requests round robin over healthy servers. Thread-safe.
+    """Balance requests round robin over healthy servers.
 
-    A server that cannot be reached is ejected. After a pause, which doubles each time, it is probed with a request for
-    the model's status; it returns when a version is available. After a timeout it is probed without a pause. If all
-    servers are ejected, all are used: there is nothing to lose.
+    Thread-safe. A server that cannot be reached is ejected. After a pause, which doubles each time, it is probed with a
+    request for the model's status; it returns when a version is available. After a timeout it is probed without a
+    pause. If all servers are ejected, all are used: there is nothing to lose.
 
     Each IP address of a DNS name is a server of its own. Only addresses of the family (IPv4 or IPv6) that the system
     prefers count, since both often lead to the same machines. A name with one address is resolved by the transport.

@@ -38,7 +38,10 @@ class Request:
 
 
 class Transport(Protocol):
-    """Connect to a model. Thread-safe."""
+    """Connect to a model.
+
+    Thread-safe.
+    """
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
         """Send a request and return the answer within the timeout.
@@ -62,10 +65,10 @@ class AsyncTransport(Protocol):
     """Connect to a model from asyncio."""
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  a deadline travels with the call
-        """Send a request and return the answer; see `Transport.predict`."""
+        """Send a request and return the answer (see `Transport.predict`)."""
 
     async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109  likewise
-        """Return the versions' status; see `Transport.status`."""
+        """Return the versions' status (see `Transport.status`)."""
 
     async def close(self) -> None:
         """Close the connection."""

@@ -56,7 +56,10 @@ def http_proxy(servable: Servable) -> tuple["httpcore2.Proxy | None", str]:
 
 
 def grpc_proxy(servable: Servable) -> str:
-    """Describe gRPC's proxy for errors; empty without a proxy."""
+    """Describe gRPC's proxy for errors.
+
+    Empty without a proxy.
+    """
     variable = next((name for name in _GRPC_VARIABLES if os.environ.get(name)), None)
     url = os.environ[variable] if variable else ""
     if not variable or not url.startswith("http://") or proxy_bypass(servable.authority):  # gRPC supports no other kind

@@ -65,12 +65,12 @@ class GrpcTransport:
         self._status = self._channel.unary_unary(_STATUS, None, None)
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
-        """Send one request; see `Transport.predict`."""
+        """Send one request (see `Transport.predict`)."""
         raw = self._call(self._predict, _encode(request, self._servable), timeout, request.signature)
         return _decode(raw, self._servable, request)
 
     def status(self, *, timeout: float) -> ModelStatus:
-        """Send one request; see `Transport.status`."""
+        """Send one request (see `Transport.status`)."""
         return _decode_status(self._call(self._status, _encode_status(self._servable), timeout, None), self._servable)
 
     def close(self) -> None:
@@ -97,12 +97,12 @@ class AsyncGrpcTransport:
         self._methods: dict[str, Callable[..., Awaitable[bytes]]] = {}
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  a gRPC deadline
-        """Send one request; see `Transport.predict`."""
+        """Send one request (see `Transport.predict`)."""
         raw = await self._call(_PREDICT, _encode(request, self._servable), timeout, request.signature)
         return _decode(raw, self._servable, request)
 
     async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109  a gRPC deadline
-        """Send one request; see `Transport.status`."""
+        """Send one request (see `Transport.status`)."""
         return _decode_status(await self._call(_STATUS, _encode_status(self._servable), timeout, None), self._servable)
 
     async def close(self) -> None:

@@ -22,7 +22,7 @@ _STATUS = ModelStatus("in-process", (VersionStatus(1, "AVAILABLE", "OK", ""),))
 
 
 class Backend(Protocol):
-    """Run a model, as the embedded server's engines do.
+    """Run a model like the embedded server's engines.
 
     A backend may also have ``signatures``, a mapping from each signature's name to an object whose ``outputs`` contain
     the outputs' names. Requests for anything else are then rejected.
@@ -50,7 +50,7 @@ class InProcess:
         self._backend = backend
 
     def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ARG002  a computation cannot be interrupted
-        """Run the backend; see `Transport.predict`."""
+        """Run the backend (see `Transport.predict`)."""
         return _run(self._backend, request)
 
     def status(self, *, timeout: float) -> ModelStatus:  # noqa: ARG002  likewise
@@ -58,7 +58,7 @@ class InProcess:
         return _STATUS
 
     def close(self) -> None:
-        """Do nothing; the owner closes the backend."""
+        """Leave the backend open for its owner."""
 
 
 class AsyncInProcess:
@@ -68,7 +68,7 @@ class AsyncInProcess:
         self._backend = backend
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  as for every transport
-        """Run the backend; see `Transport.predict`.
+        """Run the backend (see `Transport.predict`).
 
         After a timeout it keeps running in the background.
         """
@@ -86,7 +86,7 @@ class AsyncInProcess:
         return _STATUS
 
     async def close(self) -> None:
-        """Do nothing; the owner closes the backend."""
+        """Leave the backend open for its owner."""
 
 
 def _run(backend: Backend, request: Request) -> Answer:
@@ -106,7 +106,7 @@ def _run(backend: Backend, request: Request) -> Answer:
 def _check(signatures: Mapping[str, "_Signature"], request: Request) -> None:
     """Reject unknown signatures and outputs, as a server does.
 
-    So that the client's fallbacks for older models work in process too.
+    The client's fallbacks for older models then work in process too.
     """
     if request.signature not in signatures:
         msg = f"the backend has no signature {request.signature}"

@@ -78,11 +78,11 @@ class ResilientTransport(_Servers[Transport]):
     """
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
-        """Send a request with retries; see `Transport.predict`."""
+        """Send a request with retries (see `Transport.predict`)."""
         return self._run(lambda transport, seconds: transport.predict(request, timeout=seconds), timeout)
 
     def status(self, *, timeout: float) -> ModelStatus:
-        """Return the status with retries; see `Transport.status`."""
+        """Return the status with retries (see `Transport.status`)."""
         return self._run(lambda transport, seconds: transport.status(timeout=seconds), timeout)
 
     def close(self) -> None:
@@ -134,11 +134,11 @@ class AsyncResilientTransport(_Servers[AsyncTransport]):
         self._is_used = False
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  a deadline travels with the call
-        """Send a request with retries; see `Transport.predict`."""
+        """Send a request with retries (see `Transport.predict`)."""
         return await self._run(lambda transport, seconds: transport.predict(request, timeout=seconds), timeout)
 
     async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109  likewise
-        """Return the status with retries; see `Transport.status`."""
+        """Return the status with retries (see `Transport.status`)."""
         return await self._run(lambda transport, seconds: transport.status(timeout=seconds), timeout)
 
     async def close(self) -> None:

@@ -58,11 +58,11 @@ class RestTransport:
         )
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
-        """Send one request; see `Transport.predict`."""
+        """Send one request (see `Transport.predict`)."""
         return self._exchange.answer(self._send(self._exchange.ask(request), timeout, request.signature), request)
 
     def status(self, *, timeout: float) -> ModelStatus:
-        """Send one request; see `Transport.status`."""
+        """Send one request (see `Transport.status`)."""
         return self._exchange.status(self._send(self._exchange.ask_status(), timeout, None))
 
     def close(self) -> None:
@@ -100,12 +100,12 @@ class AsyncRestTransport:
         )
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  as in the sync twin
-        """Send one request; see `Transport.predict`."""
+        """Send one request (see `Transport.predict`)."""
         response = await self._send(self._exchange.ask(request), timeout, request.signature)
         return self._exchange.answer(response, request)
 
     async def status(self, *, timeout: float) -> ModelStatus:  # noqa: ASYNC109  as in the sync twin
-        """Send one request; see `Transport.status`."""
+        """Send one request (see `Transport.status`)."""
         return self._exchange.status(await self._send(self._exchange.ask_status(), timeout, None))
 
     async def close(self) -> None:

@@ -66,7 +66,10 @@ class Retry:
 
 
 class Budget:
-    """Count the retries that a client may still make. Thread-safe."""
+    """Count the retries that a client may still make.
+
+    Thread-safe.
+    """
 
     def __init__(self, retry: Retry) -> None:
         self._saved = self._reserve = retry.reserve
@@ -80,7 +83,7 @@ class Budget:
                 self._saved = min(self._reserve, self._saved + self._share)
 
     def take(self) -> bool:
-        """Take a retry; return False if the budget is empty."""
+        """Take a retry and return whether the budget had one."""
         with self._lock:
             if self._saved < 1.0:
                 return False

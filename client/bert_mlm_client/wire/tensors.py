@@ -141,7 +141,10 @@ def _bfloat16() -> np.dtype[np.generic] | None:
 
 
 def _varint(number: int) -> bytes:
-    """Encode a protobuf varint: seven bits a byte, lowest first."""
+    """Encode a protobuf varint.
+
+    Seven bits a byte, lowest first.
+    """
     groups = bytearray()
     while number > 0x7F:
         groups.append(number & 0x7F | 0x80)
