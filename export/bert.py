@@ -37,7 +37,7 @@ _MASKED = float(np.finfo(np.float32).min)
 
 
 class _Widened(tf.saved_model.experimental.TrackableResource):
-    """A 16-bit weight that is widened to float32 at load time."""
+    """A 16-bit weight, widened to float32 at load time."""
 
     def __init__(self, stored: Any) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class _Widened(tf.saved_model.experimental.TrackableResource):
 
 
 class _Weight(tf.Module):
-    """A weight variable, with a float32 copy if stored in 16 bits."""
+    """A weight variable, with a float32 copy if 16-bit."""
 
     def __init__(self, value: NDArray[Any], name: str, *, widen: bool) -> None:
         super().__init__()

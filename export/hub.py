@@ -1,4 +1,4 @@
-"""List and download a model's files on the Hugging Face hub.
+"""List and download model files on the Hugging Face hub.
 
 Without a connection, the local cache of huggingface_hub is used.
 """
@@ -91,7 +91,10 @@ def list_model(model: str, revision: str | None = None) -> Listing:
 
 
 class _UnreachableError(Exception):
-    """The hub is unreachable. The message gives the reason."""
+    """The hub is unreachable.
+
+    The message gives the reason.
+    """
 
 
 def _list_pinned(model: str, pinned: Published) -> Listing:

@@ -270,7 +270,7 @@ def _legacy_added_tokens(folder: Path, merged: dict[str, Any]) -> dict[int, Back
 
 
 def _token(path: Path, value: Any, *, special: bool = False) -> BackendToken:
-    """Parse a token from a string or an object with flags."""
+    """Parse a token from a string or object with flags."""
     if isinstance(value, str):
         return BackendToken(value, special=special)
     flags = dict(value) if isinstance(value, dict) else {}

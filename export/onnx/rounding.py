@@ -162,7 +162,10 @@ def _round_compensated(blocks: Array, covariance: Array, limit: int) -> Array:
 
 
 def _inverse_factor(covariance: Array) -> Array:
-    """Return upper triangular U, where U.T @ U inverts the covariance."""
+    """Return the upper Cholesky factor of the inverse covariance.
+
+    The factor U is upper triangular, and U.T @ U inverts the covariance.
+    """
     damped = covariance.astype(np.float64)
     size = damped.shape[1]
     variances = np.diagonal(damped, axis1=1, axis2=2)

@@ -30,7 +30,10 @@ class Statistics:
         self._products = np.zeros(((width + self._padding) // self._size, self._size, self._size))
 
     def add(self, rows: Array) -> None:
-        """Add rows [R, width]. Large batches are faster."""
+        """Add rows [R, width].
+
+        Large batches are faster.
+        """
         low, high = rows.min(axis=0), rows.max(axis=0)
         self.low = np.minimum(self.low, low)
         self.high = np.maximum(self.high, high)
