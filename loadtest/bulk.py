@@ -154,7 +154,7 @@ def time_engine(version: Path, lines: Sequence[str]) -> Speed:
 
 
 def _time_engine_elsewhere(version: Path, lines: Sequence[str]) -> Speed:
-    """Time the engine in a subprocess to free its memory afterwards."""
+    """Time the engine in a subprocess to free its memory."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(time_engine, version, lines).result()
 
@@ -284,7 +284,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _served(base_path: Path, work: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Serve the newest version; yield gRPC address and process."""
+    """Serve the newest version, yielding gRPC address and process."""
     grpc_port, rest_port = free_port(), free_port()
     arguments = ["-m", "deploy.embedded", f"--port={grpc_port}", f"--rest_api_port={rest_port}", "--engine=onnx"]
     arguments += [f"--model_name={MODEL}", f"--model_base_path={base_path.resolve()}"]

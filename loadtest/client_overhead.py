@@ -112,7 +112,7 @@ def grpc_answer(answer: Answer) -> bytes:
 
 @contextmanager
 def instant_server(answers: dict[str, Answer]) -> Iterator[dict[str, int]]:
-    """Serve the answers in a subprocess; yield its ports."""
+    """Serve the answers in a subprocess and yield its ports."""
     written = {
         "grpc": {name: base64.b64encode(grpc_answer(answer)).decode() for name, answer in answers.items()},
         "rest": {name: base64.b64encode(json_write.columns(answer)).decode() for name, answer in answers.items()},

@@ -202,7 +202,7 @@ def measure(
     seconds: float,
     connections: int,
 ) -> list[Phase]:
-    """Restart one of two servers under load; return the phases.
+    """Restart one of two servers under load, returning the phases.
 
     Args:
         servable: the folder of the model's versions.

@@ -1,4 +1,4 @@
-"""Write the SavedModel of a checkpoint, without the rest of a version.
+"""Write a checkpoint's SavedModel without the rest of a version.
 
     PYTHONPATH=CHECKOUT/client:CHECKOUT python loadtest/graph_export.py CHECKPOINT FOLDER
 

@@ -53,7 +53,7 @@ def export_graph(tree: Path, checkpoint: Path, output: Path) -> Path:
 
 
 def tensorflow_call(folder: Path) -> Call:
-    """Return a call of a SavedModel's fill_mask, as the server makes it."""
+    """Return the server's call of a SavedModel's fill_mask."""
     from deploy.embedded.engines.tensorflow import TensorFlowEngine
 
     engine = TensorFlowEngine(folder)
@@ -71,7 +71,7 @@ def tensorflow_call(folder: Path) -> Call:
 
 
 def onnx_call(checkpoint_folder: Path) -> Call:
-    """Return a call of the same checkpoint in float32 on ONNX Runtime.
+    """Return a float32 call of the checkpoint on ONNX Runtime.
 
     The weights are initializers, which ONNX Runtime packs at load.
     """

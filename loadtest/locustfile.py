@@ -32,7 +32,7 @@ def _add_options(parser: LocustArgumentParser) -> None:
 
 @events.init.add_listener
 def _prepare(environment: Environment, **_: Any) -> None:
-    """Fetch the vocabulary and build the requests before the users start."""
+    """Fetch the vocabulary and build the requests before users start."""
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # Locust enables the log messages of every library
     options = environment.parsed_options
     if options is not None and not options.gateway and GatewayUser in environment.user_classes:

@@ -73,7 +73,10 @@ def difference(
 
 
 def _tied(scores: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
-    """Return which descending scores are within 2 x tolerance of a neighbour."""
+    """Return which descending scores tie with a neighbour.
+
+    Scores within 2 x tolerance tie.
+    """
     close = -np.diff(scores) <= 2 * tolerance
     ends = np.ones((*scores.shape[:-1], 1), bool)
     above, below = np.concatenate([~ends, close], axis=-1), np.concatenate([close, ends], axis=-1)
@@ -82,7 +85,7 @@ def _tied(scores: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:
 
 
 def _groups(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[Encoded]]:
-    """Return some sentences alone and some in groups of equal length."""
+    """Return sentences alone and in groups of equal length."""
     by_length: defaultdict[int, list[Encoded]] = defaultdict(list)
     for text in texts:
         encoded = tokenizer.encode(text)

@@ -1,4 +1,4 @@
-"""Run servers as child processes and wait until they are ready."""
+"""Run servers as child processes and wait for readiness."""
 
 import os
 import socket
@@ -20,7 +20,10 @@ _MB = 1e6
 
 
 class StartError(Exception):
-    """A server that did not start, with a message for the user."""
+    """A server that did not start.
+
+    The message is for the user.
+    """
 
 
 @contextmanager
@@ -81,7 +84,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], object], log: Pa
 
 
 def http(port: int, method: str, path: str, body: bytes | None = None, timeout_s: float = 60.0) -> bytes:
-    """Send one request to a local server and return the body.
+    """Send a local server a request and return the body.
 
     Raises:
         OSError: no connection.

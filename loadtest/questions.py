@@ -1,4 +1,4 @@
-"""Prebuilt requests, so that sending one costs next to nothing."""
+"""Prebuilt requests that cost little to send."""
 
 import json
 from collections.abc import Sequence

@@ -52,7 +52,7 @@ def text_of(characters: int) -> str:
 
 
 def _sentences(text: str, longest: int) -> Sequence[str]:
-    """Return the distinct sentences of a text with enough Chinese characters."""
+    """Return a text's distinct sentences with enough Chinese characters."""
     found = (sentence.strip() for line in text.splitlines() for sentence in _SENTENCE.findall(line))
     fitting = (one for one in found if len(one) <= longest and len(_HAN.findall(one)) >= _SHORTEST)
     return tuple(dict.fromkeys(fitting))

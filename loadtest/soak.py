@@ -62,7 +62,7 @@ class Soak:
         self._begun = 0.0
 
     async def run(self, connections: int, swaps: int) -> Findings:
-        """Send requests over REST and gRPC connections and swap versions meanwhile."""
+        """Send requests over REST and gRPC and swap versions meanwhile."""
         with FillMask(self._server.grpc, model=MODEL) as client:
             questions = mixture(client.tokenizer())
         transports = [self._open(number) for number in range(connections)]
@@ -155,7 +155,10 @@ def _versions(servable: Path) -> set[int]:
 
 
 def _add_copy(servable: Path, version: int) -> None:
-    """Copy a version atomically, renaming a copy with a non-numeric name."""
+    """Copy a version atomically.
+
+    The copy has a non-numeric name until it is complete.
+    """
     unfinished = servable / f".tmp-{version + 1}"
     shutil.copytree(servable / str(version), unfinished)
     unfinished.rename(servable / str(version + 1))

@@ -57,7 +57,7 @@ class Keystroke:
 
 @contextmanager
 def workbench(servable: Path, work: Path, flags: Sequence[str]) -> Iterator[str]:
-    """Start a server and its gateway; yield the gateway's address.
+    """Start a server with its gateway and yield the address.
 
     Raises:
         StartError: one of them did not start.
@@ -91,7 +91,7 @@ def measure(browser: Browser, url: str, *, keys: int, interval_s: float) -> list
 
 
 def _type(page: Page, interval_s: float) -> Iterator[Keystroke]:
-    """Type sentences and yield each keystroke once its answer is shown."""
+    """Type sentences and yield each keystroke once answered."""
     area = page.get_by_role("textbox").first
     keyboard = page.context.new_cdp_session(page)
     for sentence in cycle(masked_sentences(64, longest=32)):

@@ -27,7 +27,7 @@ _SHAPE = {
 
 
 def ensure_checkpoint(folder: Path) -> Path:
-    """Return the folder with the checkpoint; write it if missing.
+    """Return the checkpoint's folder, writing it if missing.
 
     The vocabulary is that of models/demo, padded to bert-base-chinese's size with tokens that occur in no text, so that
     sentences are tokenized the same way, one token a character.

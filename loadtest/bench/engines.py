@@ -1,4 +1,4 @@
-"""Time the engines alone and the same request through the servers.
+"""Time the engines alone and through the servers.
 
     python -m loadtest.bench.engines --version FOLDER --rival FILE [--server NAME GRPC_PORT HTTP_PORT]...
         [--gateway NAME GRPC_PORT HTTP_PORT]
@@ -114,7 +114,7 @@ def _over_gateway(connection: HTTPConnection) -> Call:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Time the engines alone and the same question through the servers."""
+    """Time the engines alone and through the servers."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.bench.engines", description=main.__doc__)
     parser.add_argument("--version", type=Path, required=True, help="the exported version's folder")
     parser.add_argument("--rival", type=Path, required=True, help="the rival's ONNX file")

@@ -2,4 +2,7 @@
 
 
 class BenchError(Exception):
-    """An error that stops the benchmark, with a message for the user."""
+    """An error that stops the benchmark.
+
+    The message is for the user.
+    """

@@ -13,7 +13,7 @@ from loadtest.processes import ROOT
 
 
 def prepare(folder: Path, model: Path | None, say: Callable[[str], None]) -> Files:
-    """Return the files in ``folder``; make those that are missing.
+    """Return the files in ``folder``, making missing ones.
 
     Args:
         folder: where they are kept.
@@ -48,7 +48,7 @@ def prepare_rival(files: Files) -> None:
 
 
 def _run(python: Path, module: str, *arguments: str) -> None:
-    """Run an export in a subprocess to free its memory afterwards."""
+    """Run an export in a subprocess to free its memory."""
     done = subprocess.run([python, "-m", module, *arguments], cwd=ROOT, check=False)  # noqa: S603 - our own words
     if done.returncode:
         msg = f"python -m {module} failed"

@@ -39,7 +39,7 @@ class Verdict:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None if not measured."""
+        """Whether the goal is met, or None if not measured."""
         if self.figure is None:
             return None
         return self.figure >= self.goal.limit if self.goal.sense == "at least" else self.figure <= self.goal.limit
@@ -76,7 +76,10 @@ def _rivals(results: Results, workload: str, connections: int) -> list[Row]:
 
 
 def _rate(target: str, other: str | None = None) -> Figure:
-    """Return the ratio of requests/s at 16 connections to another target's."""
+    """Return the ratio of requests/s to another target's.
+
+    Both are at 16 connections.
+    """
 
     def figure(results: Results) -> float:
         rows = [_row(results, other, MIXED, _BUSY)] if other else _rivals(results, MIXED, _BUSY)

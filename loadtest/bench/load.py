@@ -151,7 +151,10 @@ class _HttpConnection(asyncio.Protocol):
             self._start = body[:200]
 
     def on_message_complete(self) -> None:
-        """Count the answer and send the next request (called by the parser)."""
+        """Count the answer and send the next request.
+
+        The parser calls this.
+        """
         status = self._parser.get_status_code()
         if status == 200:
             self._window.answered(self._begun, self._size)

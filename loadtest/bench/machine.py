@@ -61,7 +61,10 @@ def _versions() -> dict[str, str]:
 
 
 def _rivals_versions() -> dict[str, str]:
-    """Return the rivals' package versions; empty without their environment."""
+    """Return the rivals' package versions.
+
+    Empty without their environment.
+    """
     if not torch_python().exists():
         return {}
     done = subprocess.run([torch_python(), "-c", _INSTALLED], capture_output=True, check=True)  # noqa: S603 - our own words
@@ -80,13 +83,19 @@ def processor() -> str:
 
 
 def instruction_sets() -> list[str]:
-    """Return the processor's vector instruction sets that decide which kernels run; empty if unknown."""
+    """Return the processor's vector instruction sets.
+
+    They decide which kernels run. The list is empty if they are unknown.
+    """
     flags = set(_cpuinfo().get("flags", "").split())
     return [name for name in _INSTRUCTION_SETS if name in flags]
 
 
 def _cpuinfo() -> dict[str, str]:
-    """Return the first processor's fields of /proc/cpuinfo; empty where there is none."""
+    """Return the first processor's fields of /proc/cpuinfo.
+
+    Empty where there is no such file.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

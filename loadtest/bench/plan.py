@@ -1,4 +1,4 @@
-"""Plans of a full run and of a quick smoke test."""
+"""Plans of a full run and a quick smoke test."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

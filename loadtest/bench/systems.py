@@ -44,7 +44,7 @@ class Files:
 
     @property
     def bf16(self) -> Path:
-        """The folder of the same export with its products in bfloat16."""
+        """The folder of the same export with bfloat16 products."""
         return self.servable.parent.with_name("models-bf16") / MODEL
 
 

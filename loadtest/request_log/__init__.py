@@ -1,1 +1,4 @@
-"""Load test of the request log, one line per answered sentence."""
+"""Load test of the request log.
+
+The log has one line per answered sentence.
+"""

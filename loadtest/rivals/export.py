@@ -21,7 +21,7 @@ def export(model: Path, output: Path) -> None:
     from transformers import BertForMaskedLM, logging
 
     class Logits(torch.nn.Module):
-        """The model with positional arguments and a tensor as its output."""
+        """The model with positional arguments and a tensor output."""
 
         def __init__(self) -> None:
             super().__init__()

@@ -43,7 +43,9 @@ class GatewayUser(PacedRequests, FastHttpUser):
 
     @classmethod
     def prepare(cls, options: Namespace) -> tuple[str, ...]:
-        """Choose the sentences, which the gateway receives as text.
+        """Choose the sentences.
+
+        The gateway receives them as text.
 
         Raises:
             ConnectionError: no gateway answers.

@@ -56,7 +56,7 @@ def features(text: str) -> Question:
 
 
 def refusal(status: int, content: bytes | None) -> str:
-    """Return an error's type, so that equal errors count together."""
+    """Return an error's type, to count equal errors together."""
     try:
         kind = json.loads(content or b"")["error_type"]
     except (ValueError, KeyError, TypeError):
