@@ -148,9 +148,9 @@ def _count_uses(idioms: Iterable[str], lines: Iterable[str]) -> Counter[str]:
 
 
 def cut(lines: Iterable[str], max_characters: int) -> Iterator[str]:
-    """Split lines at sentence ends into texts of at most ``max_characters``.
+    """Split lines into texts of at most ``max_characters``.
 
-    Every third line is split into single sentences, since users mostly type one.
+    Lines are split at sentence ends. Every third line is split into single sentences, since users mostly type one.
     """
     for number, line in enumerate(lines):
         limit = 1 if number % 3 == 0 else max_characters

@@ -108,7 +108,10 @@ def read_examples(path: Path = IDIOMS) -> list[Example]:
 
 
 def independently(client: FillMask, text: str, top_k: int) -> list[str]:
-    """Return each mask's best character, which defines only one answer."""
+    """Return each mask's best character.
+
+    This defines only one answer.
+    """
     return ["".join(mask[0].token_str for mask in client.fill_masks(text, top_k))]
 
 

@@ -67,7 +67,7 @@ class Packer:
         return sum(len(ids) for ids in self._ids)
 
     def batch(self, step: int, *, late: bool) -> Batch:
-        """Return a step's batch, drawn by the early or late shares."""
+        """Return a step's batch, drawn by early or late shares."""
         rng = np.random.default_rng([self._seed, step])
         shape = (self._rows, self._length)
         ids, positions, segments = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int32)

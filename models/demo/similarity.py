@@ -86,7 +86,7 @@ def triples_in_order(pairs: Sequence[Pair], scores: Scores) -> tuple[int, int]:
 
 
 def report(pairs: Sequence[Pair], measured: Mapping[str, Scores]) -> Iterator[str]:
-    """Yield the lines of a table with a column per measure."""
+    """Yield table lines with a column per measure."""
     grades = np.array([pair.grade for pair in pairs], np.float64)
     yield f"{len(pairs)} pairs" + "".join(f"{name:>28}" for name in measured)
     rows = {"rank correlation": [f"{spearman(scores, grades):.3f}" for scores in measured.values()]}
@@ -107,7 +107,10 @@ def measure(client: FillMask, pairs: Sequence[Pair]) -> dict[str, Scores]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print rank correlation, triple accuracy and score range of both measures."""
+    """Compare whitened and raw similarity on graded sentence pairs.
+
+    Prints rank correlation, triple accuracy and score range of both measures.
+    """
     parser = argparse.ArgumentParser(prog="python -m models.demo.similarity", description=main.__doc__)
     parser.add_argument("--url", default="grpc://127.0.0.1:8500", help="the server (default grpc://127.0.0.1:8500)")
     parser.add_argument("--model", default="bert_mlm", help="the model's name on it (default bert_mlm)")

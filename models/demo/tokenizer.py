@@ -21,7 +21,10 @@ def build_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
 
 
 def read_vocabulary(path: Path) -> list[str]:
-    """Read vocab.txt, split at line feeds only (tokens include other separators)."""
+    """Read vocab.txt, split at line feeds only.
+
+    Tokens include other separators.
+    """
     return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 

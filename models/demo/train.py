@@ -197,7 +197,10 @@ class Run:
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
     def save(self) -> None:
-        """Write the state. An interrupted write keeps the previous tensors."""
+        """Write the state.
+
+        An interrupted write keeps the previous tensors.
+        """
         tensors = {f"model/{name}": parameter.detach() for name, parameter in self.model.named_parameters()}
         for number, optimizer in enumerate(self.optimizers):
             for index, values in optimizer.state_dict()["state"].items():

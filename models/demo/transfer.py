@@ -27,7 +27,7 @@ DROPOUT = 0.1
 
 
 class Classifier(nn.Module):
-    """An encoder with a linear layer over its mean token vector."""
+    """An encoder with a linear layer over mean token vectors."""
 
     def __init__(self, encoder: BertModel, labels: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Classifier(nn.Module):
         self.output = nn.Linear(encoder.config.hidden_size, labels)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Return logits [B, L] of ids [B, S], padded with 0."""
+        """Return logits [B, L] of 0-padded ids [B, S]."""
         present = (ids != 0).long()
         hidden = self.encoder(ids, attention_mask=present).last_hidden_state
         mean = (hidden * present[..., None]).sum(1) / present.sum(1, keepdim=True)
