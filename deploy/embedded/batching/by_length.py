@@ -123,7 +123,7 @@ class LengthQueue:
         return batch
 
     def due_s(self) -> None:
-        """Return None, since there is no batch timeout."""
+        """Return None, as batches have no timeout."""
 
     def _neighbours(self, first: Task) -> Iterator[Task]:
         """Yield tasks of similar length for the batch of ``first``.

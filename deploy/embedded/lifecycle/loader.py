@@ -1,4 +1,4 @@
-"""Load and unload versions in threads, while other versions answer.
+"""Load and unload versions in threads while others answer.
 
 Retries, states and texts follow tensorflow_serving/core/loader_harness.cc and basic_manager.cc.
 """
