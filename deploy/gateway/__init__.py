@@ -1,1 +1,4 @@
-"""The gateway with web page, JSON API, request log, health and metrics."""
+"""Serve the web page, the JSON API, health and metrics.
+
+Requests are recorded in a log of JSON lines.
+"""

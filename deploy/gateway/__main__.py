@@ -1,4 +1,7 @@
-"""Run a gateway command (``python -m deploy.gateway [serve | report | openapi | monitoring] …``)."""
+"""Run a gateway command.
+
+Usage: ``python -m deploy.gateway [serve | report | openapi | monitoring] …``
+"""
 
 import argparse
 import gc
@@ -22,7 +25,10 @@ USAGE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command, by default ``serve``."""
+    """Run a command.
+
+    The default is ``serve``.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = given.pop(0) if given and not given[0].startswith("-") else "serve"
     match command:
@@ -39,7 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(arguments: Sequence[str]) -> int:
-    """Serve until Ctrl-C or SIGTERM, then finish requests in flight."""
+    """Serve until Ctrl-C or SIGTERM.
+
+    Requests in flight are finished.
+    """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     for name in ("httpx2", "uvicorn.error"):  # a line for each request, and start messages that repeat ours
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -81,9 +90,9 @@ def _check_model_folder(settings: "Settings") -> None:
 
 
 def _tune_garbage_collection() -> None:
-    """Collect rarely, and exclude permanent objects.
+    """Reduce the frequency of garbage collection.
 
-    Collections took a tenth of a request's time.
+    Permanent objects are excluded. Collections took a tenth of a request's time.
     """
     gc.collect()
     gc.freeze()

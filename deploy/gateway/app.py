@@ -180,7 +180,7 @@ def _rotation(settings: Settings) -> Rotation | None:
 
 
 def _writers(settings: Settings) -> tuple[LineWriter, ...]:
-    """Create the writer of the log file, and that of standard output if it is wanted."""
+    """Create the writers of log file and standard output."""
     origin = {"instance": settings.instance or socket.gethostname(), "service_version": __version__}
     file = LogWriter(settings.log_folder / LOG_NAME, rotation=_rotation(settings), origin=origin)
     return (file, StdoutWriter(origin=origin)) if settings.log_stdout == "json" else (file,)
@@ -193,7 +193,10 @@ def _webhook(settings: Settings) -> Webhook | None:
 
 
 def _local_port(urls: Sequence[str]) -> int | None:
-    """Return the port of a model server on this machine, whose resources can be read."""
+    """Return the port of a model server on this machine.
+
+    Only its resource use can be read.
+    """
     parts = [urlsplit(url) for url in urls]
     local = [part.port for part in parts if part.hostname in {"127.0.0.1", "::1", "localhost"}]
     return local[0] if local else None
@@ -213,7 +216,10 @@ def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
 
 
 class _Page(StaticFiles):
-    """The page's files, revalidated at each load so that two versions do not mix."""
+    """The page's files, revalidated at each load.
+
+    Otherwise files of two versions could mix.
+    """
 
     def file_response(self, *args: Any, **more: Any) -> Response:
         response = super().file_response(*args, **more)

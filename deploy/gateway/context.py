@@ -1,4 +1,4 @@
-"""Keep the ids, the trace and the timings of the current request."""
+"""Keep the ids, trace and timings of the current request."""
 
 import random
 import re
@@ -56,7 +56,10 @@ class RequestContext:
 
     @classmethod
     def of(cls, headers: Iterable[tuple[bytes, bytes]], path: str | None = None) -> "RequestContext":
-        """Create the context from a request's headers and path; invalid values are ignored."""
+        """Create the context from a request's headers and path.
+
+        Invalid values are ignored.
+        """
         request_id = traceparent = tracestate = trace_id = None
         for name, value in headers:
             if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
@@ -74,11 +77,11 @@ class RequestContext:
         )
 
     def ask(self) -> None:
-        """Note the start of the client call; only the first counts."""
+        """Record the start of the first client call."""
         self.asked = self.asked or perf_counter()
 
     def send(self) -> None:
-        """Note the start of a request to the model server."""
+        """Record the start of a request to the model server."""
         now = perf_counter()
         if self.tokenize_s is None:
             self.tokenize_s = now - self.asked
@@ -87,20 +90,29 @@ class RequestContext:
         self._sent += 1
 
     def receive(self) -> None:
-        """Note the end of a request to the model server, unless it was abandoned."""
+        """Record the end of a request to the model server.
+
+        A request that was abandoned is ignored.
+        """
         if self._sent:
             self._sent -= 1
             if self._sent == 0:
                 self.inference_s += perf_counter() - self._since
 
     def abandon(self) -> None:
-        """Note that the question has failed, so that pending requests do not count as inference time."""
+        """Stop measuring the inference time of a failed question.
+
+        Pending requests do not count.
+        """
         if self._sent:
             self._sent = 0
             self.inference_s += perf_counter() - self._since
 
     def server_timing(self) -> str:
-        """Format the stages as a Server-Timing header (https://www.w3.org/TR/server-timing/)."""
+        """Format the stages as a Server-Timing header.
+
+        https://www.w3.org/TR/server-timing/
+        """
         stages = {
             "queue": self.queue_s,
             "tokenize": self.tokenize_s or 0.0,

@@ -1,4 +1,6 @@
-"""Convert every error to ``{"error": …, "error_type": …}`` with a status.
+"""Convert every error to an answer.
+
+Its body is ``{"error": …, "error_type": …}``, with one of these statuses:
 
 | status | when |
 |---|---|
@@ -65,7 +67,10 @@ class ApiError(Exception):
         return JSONResponse({"error": self.message, "error_type": self.error_type}, self.status, self.headers)
 
     def rejection(self) -> JSONResponse:
-        """Record the request as rejected, and return the error as its response."""
+        """Return the error as the response to a rejected request.
+
+        The rejection is recorded.
+        """
         if context := current.get():
             context.on_rejected(self)
         return self.response()
@@ -98,13 +103,13 @@ def public_message(kind: type[client.BertMlmError]) -> str:
 
 
 def stopping() -> ApiError:
-    """Create the error for a request in flight when the gateway stops."""
+    """Create the error for requests in flight at shutdown."""
     words = "the gateway is stopping; retry"
     return ApiError(503, "StoppingError", words, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 def internal_error() -> ApiError:
-    """Create the error for an unexpected exception, without its details."""
+    """Create the error for an exception without its details."""
     context = current.get()
     where = f"; see request {context.request_id} in its log" if context else ""
     return ApiError(500, "InternalError", f"the gateway failed{where}")
@@ -150,6 +155,6 @@ def _status_and_message(kind: type[client.BertMlmError]) -> tuple[int, str]:
 
 
 def _retry_after(error: client.BertMlmError) -> dict[str, str]:
-    """Return the model server's Retry-After, rounded up to whole seconds."""
+    """Return the model server's Retry-After in whole seconds."""
     asked = error.retry_after_s if isinstance(error, client.OverloadedError) else None
     return {"Retry-After": str(max(RETRY_AFTER_S, math.ceil(asked or 0)))}

@@ -1,4 +1,4 @@
-"""The paths of the gateway, and the tasks of its questions."""
+"""Define the gateway's paths and the questions' tasks."""
 
 from collections.abc import Mapping
 
@@ -33,10 +33,16 @@ _KNOWN = frozenset((*TASKS, HEALTHZ, READYZ, METRICS, DASHBOARD, DOCS, OPENAPI, 
 
 
 def is_question(path: str) -> bool:
-    """Return whether a path queries the model (with limits and API keys)."""
+    """Return whether a path queries the model.
+
+    Such a path has limits and API keys.
+    """
     return path == PREDICT or path.startswith("/v1/")
 
 
 def label(path: str) -> str:
-    """Return a known path or ``other``, which bounds the values of labels and log fields."""
+    """Return a known path, else ``other``.
+
+    This bounds the values of labels and log fields.
+    """
     return path if path in _KNOWN else OTHER

@@ -1,4 +1,6 @@
-"""Check the gateway's readiness in its container (``python -m deploy.gateway.probe``).
+"""Check the gateway's readiness in its container.
+
+Usage: ``python -m deploy.gateway.probe``
 
 The request bypasses any configured proxy. The answer, with the reason if it is not ready, is printed.
 """

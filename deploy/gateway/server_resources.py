@@ -1,8 +1,10 @@
-"""Log the resource use of a model server in another container (``python -m deploy.gateway.server_resources``).
+"""Log the resource use of a containerized model server.
 
-The gateway cannot read it there. A container that shares the server's process namespace can, and appends to the same
-file. The gateway itself must not share it: all processes of a namespace end with the first one, so it would end with
-every restart of the server.
+Usage: ``python -m deploy.gateway.server_resources``
+
+The gateway cannot read it in another container. A container that shares the server's process namespace can, and appends
+to the same file. The gateway itself must not share it: all processes of a namespace end with the first one, so it would
+end with every restart of the server.
 """
 
 import argparse
@@ -25,7 +27,10 @@ LOG_NAME = "gateway.log"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Log until SIGTERM, with the gateway's settings of log, instance and interval."""
+    """Log the resource use until SIGTERM.
+
+    The settings of log, instance and interval are the gateway's.
+    """
     parser = argparse.ArgumentParser(prog="python -m deploy.gateway.server_resources", description=main.__doc__)
     parser.add_argument(
         "--process",

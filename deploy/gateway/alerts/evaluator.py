@@ -1,4 +1,7 @@
-"""Evaluate the alerts at every request line and once a second."""
+"""Evaluate the alerts.
+
+They are evaluated at every request line and once a second.
+"""
 
 import asyncio
 import logging
@@ -32,13 +35,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The parts of the gateway that are polled once a second.
+    """The parts of the gateway polled once a second.
 
     Attributes:
-        watch: knows why the model is not ready.
-        writers: know the status of the request log, and of its copy on standard output.
+        watch: the status of the model.
+        writers: the writers of the request log and of its copy on standard output.
         resources: returns the resource use, None before the first reading.
-        consistency: knows the latest drift.
+        consistency: the source of the latest drift.
     """
 
     watch: ModelWatch
@@ -48,13 +51,15 @@ class Sources:
 
 
 class Alerts:
-    """Reports the begin and the end of each alert to log, metrics and webhook.
+    """Reports alerts to log, metrics and webhook.
+
+    The start and the end of each alert are reported once.
 
     Use it only in the event loop's thread.
 
     Attributes:
-        firing: the begin of each firing alert as Unix time.
-        begun: the number of times each alert has begun.
+        firing: the start of each firing alert as Unix time.
+        begun: the number of times each alert has fired.
     """
 
     def __init__(
@@ -96,7 +101,7 @@ class Alerts:
         self._failing: set[AlertName] = set()
 
     def observe(self, line: Inference | UnhandledException) -> None:
-        """Observe a line about a request, before sampling."""
+        """Observe a request's line before sampling."""
         if level_of(line) == "ERROR":
             self._errors.fail()
             self._update("consecutive_errors", self._errors.read())
@@ -151,7 +156,10 @@ class Alerts:
 
     @contextmanager
     def _isolated(self, name: AlertName) -> Iterator[None]:
-        """Log an exception of an alert's source once, and continue with the other alerts."""
+        """Log an exception of an alert's source once.
+
+        The other alerts are still evaluated.
+        """
         try:
             yield
         except Exception:

@@ -12,7 +12,7 @@ from deploy.gateway.settings import WebhookFormat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """The begin or the end of an alert.
+    """The start or the end of an alert.
 
     Attributes:
         id: the id, the same in all retries, so that a receiver can drop duplicates.
@@ -22,7 +22,7 @@ class Notice:
         threshold: the limit.
         model_name: the model.
         gateway: the gateway's instance name, by default its host name.
-        started_at: the begin as Unix time.
+        started_at: the start as Unix time.
         ended_at: the end as Unix time; None while it fires.
         message: a readable sentence.
     """

@@ -25,7 +25,7 @@ class Reading:
 
 @dataclass(slots=True)
 class ErrorsInARow:
-    """Fires after a number of consecutive errors, until a success."""
+    """Fires after consecutive errors until a success."""
 
     threshold: int
     _row: int = 0
@@ -51,7 +51,9 @@ class _Bucket:
 
 
 class SlidingWindow:
-    """Count and sum of a sliding window, aggregated by second to bound the memory.
+    """The count and sum of a sliding window.
+
+    Values are aggregated by second to bound the memory.
 
     Args:
         length_s: the length in seconds, including the current one.
@@ -79,28 +81,31 @@ class SlidingWindow:
 
 @dataclass(slots=True)
 class _Hold:
-    """Keeps an alert firing for some time after its cause, to prevent flapping."""
+    """Prevents flapping of an alert.
+
+    The alert keeps firing for some time after its cause.
+    """
 
     seconds: float
     _latest_cause: float = -math.inf
 
     def extend(self, now: float, *, is_cause: bool) -> bool:
-        """Return whether there is a cause now or was one within the hold time."""
+        """Return whether a cause occurred within the hold time."""
         if is_cause:
             self._latest_cause = now
         return now - self._latest_cause < self.seconds
 
 
 class MeanAbove:
-    """Fires while the mean of a window is above a limit.
+    """Fires while a window's mean is above a limit.
 
-    It begins only if the window has enough values. It ends when the mean has not been above the limit for a sixth of
+    It fires only if the window has enough values. It ends when the mean has not been above the limit for a sixth of
     the window; an empty window has no mean, so the alert also ends without requests.
 
     Args:
         threshold: the limit.
         window_s: the window's length.
-        at_least: the minimum of values to begin.
+        at_least: the minimum number of values.
     """
 
     def __init__(self, threshold: float, *, window_s: int, at_least: int) -> None:
@@ -126,7 +131,7 @@ class MeanAbove:
 
 @dataclass(slots=True)
 class Lasting:
-    """Fires when a problem has lasted for some time, until it is solved."""
+    """Fires while a problem exceeds a duration."""
 
     threshold: float
     _since: float | None = None
@@ -142,10 +147,10 @@ class Lasting:
 
 
 class Losses:
-    """Fires while losses occur or writing is blocked, and for some time after.
+    """Fires while losses occur or writing is blocked.
 
     Args:
-        hold_s: the time after.
+        hold_s: how long it fires after its cause.
     """
 
     def __init__(self, hold_s: float) -> None:
@@ -161,7 +166,7 @@ class Losses:
 
 @dataclass(slots=True)
 class Missing:
-    """Fires while something that was present is missing."""
+    """Fires while something has disappeared."""
 
     _was_there: bool = False
 

@@ -1,4 +1,7 @@
-"""Define the alerts; the documentation is generated from ``ALERTS``."""
+"""Define the alerts.
+
+The documentation is generated from ``ALERTS``.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,12 +23,12 @@ class AlertDefinition:
 
     Attributes:
         name: the ``task`` of its log lines and the label ``alert`` of its metrics.
-        fires: the condition of its begin.
-        ends: the condition of its end.
+        fires: when it starts to fire.
+        ends: when it ends.
         settings: the variables that configure it.
         what_to_do: the first step of an investigation.
-        begun: the message of its begin, with the placeholders ``{value}`` and ``{threshold}``.
-        ended: the message of its end, likewise.
+        begun: the message at its start, with the placeholders ``{value}`` and ``{threshold}``.
+        ended: the message at its end, with the same placeholders.
     """
 
     name: AlertName

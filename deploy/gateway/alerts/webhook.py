@@ -19,14 +19,14 @@ from deploy.gateway.alerts.notice import Notice
 from deploy.gateway.settings import WebhookFormat
 
 CAPACITY = 100
-"""The capacity of the queue; a further notice drops the oldest, as the latest state of an alert matters most."""
+"""The capacity of the queue; when it is full, the oldest is dropped, as the latest state of an alert matters most."""
 
 TIMEOUT_S = 10.0
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 LONGEST_RETRY_AFTER_S = 300.0
 EXPIRES_S = 3600.0
-"""The age at which a notice is not retried any more."""
+"""The age from which a notice is not retried."""
 
 CLOSE_S = 3.0
 
@@ -198,9 +198,9 @@ def _code(response: httpx2.Response, form: WebhookFormat) -> int:
 
 
 def _retry_after_s(value: str) -> float:
-    """Parse a Retry-After header, seconds or a date (RFC 9110, section 10.2.3).
+    """Return the seconds of a Retry-After header, 0 if invalid.
 
-    0 if invalid.
+    The value is a number of seconds or a date (RFC 9110, section 10.2.3).
     """
     if value.isdecimal():
         return float(value)

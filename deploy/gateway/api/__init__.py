@@ -1,1 +1,1 @@
-"""The JSON API and its documentation."""
+"""Serve the JSON API and its documentation."""

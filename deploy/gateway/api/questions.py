@@ -75,7 +75,7 @@ class Questions:
             )
 
     async def predict(self, body: requests.PredictRequest) -> JSONResponse:
-        """Fill the [MASK]s of one sentence, with a minimal answer."""
+        """Fill the [MASK]s of one sentence with a minimal answer."""
         self._limits.check([body.text], top_k=body.top_k)
         self._limits.check_answer([masks_size(body.text, body.top_k)])
         with self._recorder.question("mask_prediction", [body.text]) as question:
@@ -85,10 +85,11 @@ class Questions:
             return responses.response({"results": _unwrapped(results)})
 
     async def fill_mask(self, body: requests.FillMaskRequest) -> JSONResponse:
-        """Fill the [MASK]s of one or several sentences, as Hugging Face's fill-mask task.
+        """Fill the [MASK]s of one or several sentences.
 
-        The answer to one sentence is its candidates, best first, or a list of them for each of several [MASK]s; with
-        `targets` or `joint`, whole words. The answer to several sentences is a list of these, in order.
+        The format is that of Hugging Face's fill-mask task. The answer to one sentence is its candidates, best first,
+        or a list of them for each of several [MASK]s; with `targets` or `joint`, whole words. The answer to several
+        sentences is a list of these, in order.
         """
         texts, how = _listed(body.inputs), body.parameters
         is_whole = how.joint or how.targets is not None
@@ -107,7 +108,7 @@ class Questions:
             return _answered(body.inputs, [_filled_masks(masks) for masks in found])
 
     async def _whole_words(self, texts: list[str], how: requests.FillMaskParameters) -> list[list[Filling]]:
-        """Return the best targets, or the best joint words.
+        """Return the best targets or joint words.
 
         Raises:
             InputError: the parameters contradict each other.
@@ -123,7 +124,10 @@ class Questions:
         return await self._client.choose(texts, how.targets, how.top_k, truncate=how.truncate)
 
     async def score(self, body: requests.ScoreRequest) -> JSONResponse:
-        """Score words for the gap of one or several sentences, in the order given."""
+        """Score words for the gap of one or several sentences.
+
+        The scores are in the order of the words.
+        """
         texts, how = _listed(body.inputs), body.parameters
         self._limits.check(texts, candidates=len(how.candidates))
         self._limits.check_answer(candidates_size(text, len(how.candidates)) for text in texts)
@@ -137,7 +141,7 @@ class Questions:
     async def similarity(self, body: requests.SimilarityRequest) -> JSONResponse:
         """Compare the meaning of sentences.
 
-        For Hugging Face's format, one source sentence and others, the answer is a number for each of the others; for
+        In Hugging Face's format, one source sentence and others, the answer is a number for each of the others; for
         pairs it is score, measure and plain cosine for each.
         """
         inputs = body.inputs
@@ -165,10 +169,10 @@ class Questions:
             return _answered(body.inputs, [responses.vectors(features) for features in found])
 
     async def explain(self, body: requests.ExplainRequest) -> JSONResponse:
-        """Explain an answer, the best or `target`, by the tokens of its sentence.
+        """Explain an answer by the tokens of its sentence.
 
-        A sentence with several [MASK]s has an explanation for each; with `joint`, or words as `target`, one for each
-        run of adjacent [MASK]s.
+        The answer is the best one or `target`. A sentence with several [MASK]s has an explanation for each; with
+        `joint`, or words as `target`, one for each run of adjacent [MASK]s.
         """
         texts, how = _listed(body.inputs), body.parameters
         self._limits.check(texts)
@@ -219,12 +223,15 @@ def _listed(inputs: str | list[str]) -> list[str]:
 
 
 def _answered(inputs: str | list[str], each: Sequence[Any]) -> JSONResponse:
-    """Return the answer to one text or the list of several."""
+    """Return the answers in the form of the inputs.
+
+    One text has one answer; a list has a list of them.
+    """
     return responses.response(each[0] if isinstance(inputs, str) else each)
 
 
 def _unwrapped(answers: Sequence[Any]) -> Any:
-    """Unwrap the answer of a text with one mask, as Hugging Face does."""
+    """Unwrap a single mask's answer, as Hugging Face does."""
     return answers[0] if len(answers) == 1 else answers
 
 
@@ -233,7 +240,7 @@ def _filled_masks(masks: Sequence[Sequence[Prediction]]) -> Any:
 
 
 def _best_of_masks(masks: Sequence[Sequence[Prediction]]) -> Best:
-    """Return the best candidate of each mask, and the lowest of their scores."""
+    """Return the masks' best candidates and their lowest score."""
     best = [mask[0] for mask in masks if mask]
     if not best:
         return Best()
@@ -241,7 +248,10 @@ def _best_of_masks(masks: Sequence[Sequence[Prediction]]) -> Best:
 
 
 def _best_of_words(fillings: Sequence[Filling], *, are_given: bool) -> Best:
-    """Return the best words, marked if the caller gave them."""
+    """Return the best words.
+
+    Words of the caller are marked as `CallersWord`.
+    """
     best = max(fillings, key=lambda filling: filling.score, default=None)
     if best is None:
         return Best()
@@ -249,7 +259,7 @@ def _best_of_words(fillings: Sequence[Filling], *, are_given: bool) -> Best:
 
 
 def _best_of_explanations(explanations: Sequence[Explanation], *, are_given: bool) -> Best:
-    """Return the explained answers, and the lowest of their scores."""
+    """Return the explained answers and their lowest score."""
     words = " ".join(one.prediction.token_str for one in explanations)
     return Best(CallersWord(words) if are_given else words, min(one.prediction.score for one in explanations))
 

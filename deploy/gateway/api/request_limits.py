@@ -22,8 +22,8 @@ class RequestLimits:
     """The limits of one request.
 
     Attributes:
-        sentences: the maximum of sentences or pairs.
-        candidates: the maximum of candidates for a mask, and of words to compare.
+        sentences: the maximum number of sentences or pairs.
+        candidates: the maximum number of candidates for a mask, and of words to compare.
         answer_bytes: the approximate maximum size of the answer. Sentences, masks and candidates multiply, so a body of
             100 kB can ask for gigabytes.
         seconds: the timeout of the answer.
@@ -58,7 +58,9 @@ class RequestLimits:
                 raise ApiError(400, "InputError", f"{name} is {count}, this gateway takes {self.candidates} at most")
 
     def check_answer(self, sizes: Iterable[int]) -> None:
-        """Check the size of the answer, the sum of each sentence's part.
+        """Check the size of the answer.
+
+        It is the sum of each sentence's part.
 
         Raises:
             ApiError: the size exceeds the limit.
@@ -84,7 +86,7 @@ class RequestLimits:
 
 
 def candidates_size(text: str, count: int) -> int:
-    """Estimate the bytes of candidates, each with its sentence."""
+    """Estimate the bytes of candidates with their sentences."""
     return count * (_ENTRY_BYTES + _CHARACTER_BYTES * len(text))
 
 
@@ -94,5 +96,5 @@ def masks_size(text: str, count: int) -> int:
 
 
 def weights_size(text: str) -> int:
-    """Estimate the bytes of a weight for each character and mask."""
+    """Estimate the bytes of weights by character and mask."""
     return text.count(_MASK) * len(text) * _ENTRY_BYTES

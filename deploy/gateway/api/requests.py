@@ -1,4 +1,6 @@
-"""The schemas of requests, from which the OpenAPI document is generated.
+"""Define the schemas of requests.
+
+The OpenAPI document is generated from them.
 
 Names are Hugging Face's where it has them. Validation is strict: an unknown field is an error, and so is "5" for 5.
 """
@@ -18,7 +20,7 @@ def _pairs_or_source(value: Any) -> str:
     return "pairs of" if isinstance(value, Pairs) or (isinstance(value, dict) and "pairs" in value) else "source and"
 
 
-# A discriminator, so that an error is about the branch that was meant and not about both.
+# A discriminator, so that an error is about one branch of the union and not about both.
 _ONE_OR_SEVERAL = Discriminator(_one_or_several)
 # Only documented in the schema: the client's error messages about a text are better.
 Masked = Annotated[str, Field(json_schema_extra={"pattern": r"\[MASK\]"})]
@@ -96,7 +98,10 @@ class ScoreRequest(Body):
 
 
 class SourceAndSentences(Body):
-    """One sentence and others to compare it with, as in Hugging Face's sentence-similarity task."""
+    """A sentence and others to compare it with.
+
+    The format is that of Hugging Face's sentence-similarity task.
+    """
 
     source_sentence: Annotated[str, Field(examples=["今天天气真好。"])]
     sentences: Annotated[
@@ -111,7 +116,7 @@ class Pairs(Body):
 
 
 class NoParameters(Body):
-    """An empty object, which Hugging Face's client sends."""
+    """An empty object, as sent by Hugging Face's client."""
 
 
 class SimilarityRequest(Body):

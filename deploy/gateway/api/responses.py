@@ -1,4 +1,4 @@
-"""The schemas of answers.
+"""Define the schemas of answers.
 
 Answers are plain dictionaries; pydantic describes them in the OpenAPI document and does not validate them. Names are
 Hugging Face's where it has them.
@@ -24,14 +24,14 @@ class TokenScore(TypedDict):
 class PredictAnswer(TypedDict):
     """The candidates, best first.
 
-    With several [MASK]s a list of them for each.
+    With several [MASK]s, a list of them for each.
     """
 
     results: list[TokenScore] | list[list[TokenScore]]
 
 
 class FilledMask(TypedDict):
-    """A candidate for one [MASK], with the names of Hugging Face's fill-mask task."""
+    """A candidate for one [MASK] in Hugging Face's format."""
 
     score: Score
     token: Annotated[int, Field(description="The candidate's id in the vocabulary.")]
@@ -78,7 +78,7 @@ class Vectors(TypedDict):
 class Weight(TypedDict):
     """The weight of one token for an answer.
 
-    With joint also of the words for other [MASK]s.
+    With `joint`, words for other [MASK]s have weights, too.
     """
 
     token_str: str
@@ -87,7 +87,10 @@ class Weight(TypedDict):
 
 
 class ExplainedAnswer(TypedDict):
-    """The explanation of the answer for one [MASK] or run of them."""
+    """The explanation of an answer.
+
+    The answer is for one [MASK] or a run of them.
+    """
 
     text: str
     method: str
@@ -123,7 +126,7 @@ ExplainAnswer = ExplainedAnswer | list[ExplainedAnswer] | list[ExplainedAnswer |
 
 
 def response(answer: Any) -> JSONResponse:
-    """Return an answer as JSON, which allows only finite numbers.
+    """Return an answer as JSON.
 
     Raises:
         ProtocolError: a number is infinite or NaN, which only a damaged model returns.

@@ -12,7 +12,7 @@ from deploy.gateway.errors import ApiError
 
 
 def invalid_body(error: ValidationError) -> ApiError:
-    """Create the error for a body that is not JSON or does not match the schema."""
+    """Create the error for an invalid body."""
     problems = error.errors(include_url=False, include_input=False)
     if problems[0]["type"] == "json_invalid":
         return ApiError(400, "MalformedBodyError", f"the body is not JSON: {problems[0]['ctx']['error']}")
@@ -33,12 +33,15 @@ def _sentence(problem: ErrorDetails, body: type[Body]) -> str:
 
 
 def _written(place: Iterable[int | str]) -> list[str]:
-    """Return a location without the tags of unions (``inputs.several.0``), which are not in the body."""
+    """Return a location without the tags of unions.
+
+    The body has no tags, such as ``several`` in ``inputs.several.0``.
+    """
     return [str(part) for part in place if isinstance(part, int) or part in FIELD_NAMES]
 
 
 def _fields(body: type[Body], place: Iterable[int | str]) -> Collection[str]:
-    """Return the fields of the object at a location of a body."""
+    """Return the fields of the object at a location."""
     found: Any = body
     for part in place:
         if part in FIELD_NAMES:

@@ -1,6 +1,6 @@
 """Read the baseline of a version from its manifest.json.
 
-The baseline is the answers to the golden prompts at export.
+It holds the answers to the golden prompts at export.
 """
 
 import json
@@ -17,7 +17,10 @@ ENGINES = ("tensorflow", "onnx")
 
 
 class BaselineError(Exception):
-    """A version cannot be checked. The message is shown to the user."""
+    """A version cannot be checked.
+
+    The message is shown to the user.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Baseline:
     Attributes:
         prompts: texts with one or more [MASK].
         answers: for each engine the distributions at all masks, in the prompts' order.
-        top_k: the maximum of candidates that the version returns.
+        top_k: the maximum number of candidates that the version returns.
         precision: the precision of the SavedModel's weights.
     """
 
@@ -37,7 +40,10 @@ class Baseline:
     precision: str = "unknown"
 
     def prompt_of(self, mask: int) -> str:
-        """Return the prompt of a mask, which is counted over all prompts."""
+        """Return the prompt of a mask.
+
+        Masks are counted over all prompts.
+        """
         return [prompt for prompt in self.prompts for _ in range(prompt.count(MASK))][mask]
 
 

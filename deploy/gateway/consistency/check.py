@@ -1,4 +1,4 @@
-"""Check that the model still answers as at export.
+"""Check the model's answers against those at export.
 
 At intervals, the golden prompts of the served version's manifest are sent to the model, and the answers are compared
 with the recorded ones. The engine that serves is unknown, so the drift is the distance to the nearer baseline.
@@ -35,11 +35,11 @@ from deploy.gateway.telemetry.recorder import Log
 Status = Literal["success", "drift", "failed"]
 
 POLL_S = 1.0
-"""The interval at which the due time is polled."""
+"""How often the due time is polled."""
 JITTER = 0.1
-"""The jitter of the interval as a share, so that many gateways do not check at the same time."""
+"""The jitter as a share of the interval, so that many gateways do not check at the same time."""
 
-# There are no answers to compare then, and the readiness watch reports the problem.
+# Without answers there is nothing to compare, and the readiness watch reports the problem.
 _NOT_CHECKED = (BaselineError, UnreachableError, ServerTimeoutError, OverloadedError, DeadlineError)
 
 _MOVED = (
@@ -82,11 +82,11 @@ class Check:
 
 
 class Consistency:
-    """Checks the model servers one by one, and records the results.
+    """Checks the model servers one by one.
 
     Args:
         clients: a client for each server, by address.
-        watch: knows the version that answers.
+        watch: the source of the version that answers.
         folder: the folder of the versions with their manifests; None disables the checks.
         log: takes the lines.
         metrics: counts the checks.
@@ -131,13 +131,19 @@ class Consistency:
 
     @property
     def drift(self) -> tuple[float, float] | None:
-        """The latest drift with its threshold; None if unknown."""
+        """The latest drift with its threshold.
+
+        None if it is unknown.
+        """
         latest = self.latest
         return None if latest is None or latest.drift is None else (latest.drift, latest.threshold)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Check when the model is ready, when the version changes, and at intervals."""
+        """Run the checks within the block.
+
+        A check is due when the model is ready, when the version changes, and at intervals.
+        """
         running = asyncio.create_task(self._run()) if self._folder else None
         try:
             yield

@@ -23,11 +23,12 @@ class Drift:
 
 
 def total_variation(baseline: Distribution, now: Distribution) -> float:
-    """Return the total variation distance over the baseline's tokens and the rest.
+    """Return the total variation distance.
 
-    It is half the sum of the absolute differences, which is the share of probability to move to turn one distribution
-    into the other: 0 for equal ones, 1 for disjoint ones (Levin, Peres and Wilmer, "Markov Chains and Mixing Times",
-    2nd edition, section 4.1 and proposition 4.2). Merging the other tokens can only make it smaller.
+    It is half the sum of the absolute differences over the baseline's tokens and the rest: the share of probability to
+    move to turn one distribution into the other, 0 for equal ones and 1 for disjoint ones (Levin, Peres and Wilmer,
+    "Markov Chains and Mixing Times", 2nd edition, section 4.1 and proposition 4.2). Merging the other tokens can only
+    make it smaller.
 
     Args:
         baseline: the best candidates at export.

@@ -1,8 +1,8 @@
 """Compute a report in a separate process.
 
 DuckDB's memory is freed when it ends, and it does not hold the gateway's GIL. The process,
-``python -m deploy.gateway.dashboard.computing``, reads the query as a line of JSON from its standard input, whose
-closing cancels the report, and writes a line with the report or the error.
+``python -m deploy.gateway.dashboard.computing``, reads the query as a line of JSON from its standard input, and writes
+a line with the report or the error. Closing its input cancels the report.
 """
 
 import asyncio
@@ -38,7 +38,9 @@ class ReportQuery:
 
 
 async def compute(log: Path, query: ReportQuery, time_limit_s: float) -> str:
-    """Return a report as an HTML element; cancelling ends the process.
+    """Return a report as an HTML element.
+
+    Cancelling ends the process.
 
     Raises:
         UsageError: the range is invalid.
@@ -60,9 +62,9 @@ async def compute(log: Path, query: ReportQuery, time_limit_s: float) -> str:
 
 
 async def _end(process: Process) -> None:
-    """Close the process's input, which ends it.
+    """End the process by closing its input.
 
-    Kill it if it does not end.
+    Kill it on timeout.
     """
     assert process.stdin is not None  # noqa: S101  stdin=PIPE
     process.stdin.close()

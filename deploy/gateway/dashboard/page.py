@@ -19,7 +19,10 @@ _TEMPLATE = Path(__file__).parent / "page.html"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message in place of the report, with the original error as ``detail``."""
+    """A message in place of the report.
+
+    ``detail`` is the original error.
+    """
 
     title: str
     help: str

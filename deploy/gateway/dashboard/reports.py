@@ -1,4 +1,4 @@
-"""Compute reports one at a time, and cache them.
+"""Compute reports one at a time with a cache.
 
 Concurrent requests for the same report share one computation, which prevents a cache stampede.
 """
@@ -17,7 +17,7 @@ TIME_LIMIT_S = 30.0
 """The timeout of a report."""
 
 MAX_PENDING = 4
-"""The maximum of different reports that are computed or wait."""
+"""The maximum number of different pending reports."""
 
 
 class Reports:
@@ -73,6 +73,9 @@ class Reports:
             return await self._compute(self._log, query, self._time_limit_s)
 
     def _keep(self, query: ReportQuery, done: asyncio.Task[str]) -> None:
-        """Remove a report from the cache after its time, a failure at once."""
+        """Schedule a report's removal from the cache.
+
+        A failure is removed at once.
+        """
         failed = done.cancelled() or done.exception() is not None
         done.get_loop().call_later(0 if failed else self._keep_s, self._tasks.pop, query, None)

@@ -1,4 +1,4 @@
-"""The dashboard's routes."""
+"""Serve the dashboard."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class Dashboard:
         await self._reports.close()
 
     async def page(self, request: Request) -> HTMLResponse:
-        """Return the report, or a page with the error."""
+        """Return the report or a page with the error."""
         query = _query(request)
         words = PAGE_WORDS[query.language]
         try:
@@ -71,7 +71,10 @@ class Dashboard:
 
 
 def _query(request: Request) -> ReportQuery:
-    """Parse the page's URL; empty form fields are ignored."""
+    """Parse the page's URL.
+
+    Empty form fields are ignored.
+    """
     given = {name: request.query_params.get(name, "").strip()[:_LONGEST] for name in ("since", "until", "timezone")}
     return ReportQuery(
         given["since"] or DEFAULT_RANGE, given["until"] or None, given["timezone"] or None, _language(request)
@@ -79,7 +82,10 @@ def _query(request: Request) -> ReportQuery:
 
 
 def _language(request: Request) -> Language:
-    """Return the URL's language, or the first supported one of the browser."""
+    """Return the URL's language or the browser's.
+
+    The browser's is its first supported one.
+    """
     wishes = [request.query_params.get("lang", ""), *request.headers.get("accept-language", "").split(",")]
     for wish in wishes:
         match wish.strip()[:2].lower():

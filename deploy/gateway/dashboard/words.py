@@ -1,4 +1,4 @@
-"""The dashboard's texts in English and Chinese."""
+"""Define the dashboard's texts in English and Chinese."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The gateway's log of JSON lines.
+"""Log requests and events as JSON lines.
 
 ::
 

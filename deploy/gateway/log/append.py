@@ -1,8 +1,9 @@
-"""Append lines to a file that other processes may rotate or remove.
+"""Append lines to a shared file.
 
-The file is opened for each batch of lines, so that rotation by rename needs no signal, a removed folder is created
-again, and writing recovers after a full disk or a lack of descriptors. A lock on the file serializes processes that
-append to it: a process that has the lock and still finds the file at its path has exclusive access.
+Other processes may rotate or remove it. The file is opened for each batch of lines, so that rotation by rename needs no
+signal, a removed folder is created again, and writing recovers after a full disk or a lack of descriptors. A lock on
+the file serializes processes that append to it: a process that has the lock and still finds the file at its path has
+exclusive access.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def append(path: Path, lines: bytes, rotation: Rotation | None = None) -> int:
-    """Append lines, after a rotation if one is due.
+    """Append lines after any due rotation.
 
     Args:
         path: the file; created with its folder if missing.
@@ -112,9 +113,9 @@ def _write(file: int, lines: bytes) -> int:
 
 
 def _is_torn(file: int) -> bool:
-    """Return whether a process was killed in the middle of a line.
+    """Return whether the last line is incomplete.
 
-    The line is ended, not removed: a program that follows the file may have read it already.
+    Its process was killed. The line is ended, not removed: a program that follows the file may have read it already.
     """
     status = os.fstat(file)
     return stat.S_ISREG(status.st_mode) and status.st_size > 0 and os.pread(file, 1, status.st_size - 1) != b"\n"

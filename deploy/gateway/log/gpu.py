@@ -7,11 +7,17 @@ from types import ModuleType
 
 
 class NoGpuError(Exception):
-    """This machine has no GPU. The message says why."""
+    """This machine has no GPU.
+
+    The message gives the reason.
+    """
 
 
 class GpuFailedError(NoGpuError):
-    """NVIDIA's library is installed, but the driver or the GPU does not work."""
+    """The driver or the GPU has failed.
+
+    NVIDIA's library is installed.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,10 @@ class GpuUsage:
 
 
 class Gpu:
-    """An NVML session, reopened after a failure to detect a GPU that has recovered."""
+    """An NVML session.
+
+    It is reopened after a failure, to detect a GPU that has recovered.
+    """
 
     def __init__(self) -> None:
         self._nvml: ModuleType | None = None

@@ -26,7 +26,7 @@ _LEVELS: dict[str, Level] = {
 
 
 def encode(line: Line, changes: Mapping[str, Value | None] = MappingProxyType({})) -> bytes:
-    """Encode a line as UTF-8 JSON with a newline at its end.
+    """Encode a line as UTF-8 JSON with a newline.
 
     Floats have six significant digits, more than any measurement here; non-finite ones are omitted.
 
@@ -49,7 +49,7 @@ def encode(line: Line, changes: Mapping[str, Value | None] = MappingProxyType({}
 
 
 def level_of(line: Line) -> Level:
-    """Return a line's level, or the default of its status."""
+    """Return a line's level or the default of its status."""
     return line.level or _LEVELS.get(line.status, "INFO")
 
 
@@ -67,7 +67,7 @@ _UNSAFE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 def _quote(text: str) -> str:
     """Encode a text as JSON.
 
-    JSON escapes control characters below U+0020. Here the other ones are escaped, too, and U+2028 and U+2029, which
+    JSON escapes only control characters below U+0020. The others are escaped, too, as are U+2028 and U+2029, which
     Python, JavaScript and some viewers treat as line breaks. A lone surrogate, which UTF-8 cannot encode and strict
     parsers reject, becomes U+FFFD.
     """
@@ -81,7 +81,10 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _number(value: float) -> str:
-    """Format a float with a decimal point or exponent, so that readers infer a float type."""
+    """Format a float with a decimal point or exponent.
+
+    Otherwise readers would infer an integer type.
+    """
     written = f"{value:.6g}"
     return written if "." in written or "e" in written else f"{written}.0"
 

@@ -64,7 +64,10 @@ MEANINGS = {
 
 
 class CallersWord(str):
-    """An answer that the caller gave, which the log treats as private, like the sentence."""
+    """An answer given by the caller.
+
+    The log treats it as private, like the sentence.
+    """
 
     __slots__ = ()
 
@@ -116,9 +119,9 @@ class Inference(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedRequest(Line):
-    """A request that was refused before a question was asked (WARNING).
+    """A request refused before its question was asked.
 
-    It is not a call: its module differs from that of calls.
+    Its level is WARNING. It is not a call, so its module differs from that of calls.
     """
 
     module: Literal["http"] = "http"
@@ -136,7 +139,7 @@ class RefusedRequest(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLoad(Line):
-    """A load of a model version has begun, succeeded or failed.
+    """The start, success or failure of a version's load.
 
     A slow load is a WARNING.
     """
@@ -154,7 +157,10 @@ class ModelLoad(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device(Line):
-    """A GPU was found, a machine has none, or the CPU is used in place of one that failed."""
+    """The device of the model.
+
+    A GPU was found, the machine has none, or the CPU replaces one that failed.
+    """
 
     module: Literal["device"] = "device"
     task: Literal["gpu_status"] = "gpu_status"
@@ -181,9 +187,10 @@ class ResourceUsage(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert(Line):
-    """An alert began (WARNING) or ended (INFO); its name is the task.
+    """The start (WARNING) or the end (INFO) of an alert.
 
-    It is not an ERROR, since the failures have their own ERROR lines and must not be counted twice.
+    The task is its name. It is not an ERROR, since the failures have their own ERROR lines and must not be counted
+    twice.
     """
 
     module: Literal["alert"] = "alert"
@@ -194,7 +201,10 @@ class Alert(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canary(Line):
-    """A check of the answers to the golden prompts against the version's baseline."""
+    """A check of the model's answers.
+
+    The answers to the golden prompts are compared with the version's baseline.
+    """
 
     module: Literal["canary"] = "canary"
     task: Literal["output_consistency"] = "output_consistency"
@@ -226,7 +236,10 @@ class UnhandledException(Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostLines(Line):
-    """Lines were lost; written once, when the log works again."""
+    """A loss of lines.
+
+    It is written once, when the log works again.
+    """
 
     module: Literal["system"] = "system"
     task: Literal["lost_lines"] = "lost_lines"

@@ -41,7 +41,7 @@ _PHONE_SHAPES = {
 SHAPES = frozenset(_ID_CARD_SHAPES | _OLD_ID_CARD_SHAPES | _BANK_CARD_SHAPES | _PHONE_SHAPES)
 """All groupings. A number with another one is not personal, except an identity card with a valid check digit."""
 
-# GB/T 2260: the first two digits are the province; 81 to 83 stand for residence permits, 91 for abroad.
+# GB/T 2260: the first two digits are the province; 81 to 83 are residence permits, 91 is abroad.
 _PLACE = r"(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|91)\d{4}"
 _ID_CARD = re.compile(rf"{_PLACE}((?:1[89]|20)\d\d)(\d\d)(\d\d)\d{{3}}[\dX]")
 _OLD_ID_CARD = re.compile(rf"{_PLACE}(\d\d)(\d\d)(\d\d)\d{{3}}")
@@ -62,7 +62,7 @@ _GROUPED_PHONE = re.compile(rf"{_MOBILE}|0{_AREA}\d{{7,8}}|(?:00)?86(?:{_MOBILE}
 
 
 def classify(groups: Sequence[str]) -> Kind | None:
-    """Return the kind of a number, or None if it is not personal.
+    """Return the kind of a personal number, else None.
 
     Args:
         groups: the groups of its digits; the last may end in X.
@@ -101,7 +101,7 @@ def _has_check_digit(digits: str) -> bool:
 def _is_bank_card(digits: str) -> bool:
     """Check prefix and Luhn digit.
 
-    Exclude order numbers, which often begin with a date.
+    Order numbers, which often begin with a date, are excluded.
     """
     if not digits.startswith(_ISSUERS.get(len(digits), _LONGER_ISSUERS)) or _BEGINS_WITH_DATE.match(digits):
         return False

@@ -1,11 +1,12 @@
-"""Mask personal data in texts by its kind, such as ``[PHONE]``.
+"""Mask personal data in texts.
 
-Masked are e-mail addresses, identity cards, bank cards and phone numbers (``personal_numbers``), and the house numbers
-of addresses. Digits may be full-width, with the usual spaces, hyphens, dots and brackets between them. A number that
-only looks similar, for example with a wrong check digit, is not masked, nor are names and streets.
+E-mail addresses, identity cards, bank cards, phone numbers (``personal_numbers``) and the house numbers of addresses
+are replaced by their kind, such as ``[PHONE]``. Digits may be full-width, with the usual spaces, hyphens, dots and
+brackets between them. Names, streets and numbers that only look similar, for example with a wrong check digit, are not
+masked.
 
-The package phonenumbers 9.0.43 is no substitute: of the tests' texts it masks 36 of the 42 with phone numbers alone
-correctly, and a part of 12 of the 71 without personal data.
+The package phonenumbers 9.0.43 is not accurate enough: of the tests' texts it masks 36 of the 42 with phone numbers
+alone correctly, and a part of 12 of the 71 without personal data.
 
 The time is linear in the text's length: no pattern starts twice in a run of characters, and backtracking is bounded.
 """
@@ -32,7 +33,7 @@ _HIDDEN = "\0"
 
 _MAY_BE_PERSONAL = re.compile(r"[0-9@０-９＠]")
 
-# RFC 5321: 64 characters before the @; the domain ends in letters, as name@1.2.3 is a package and its version.
+# RFC 5321: 64 characters before the @. The domain ends in letters, since name@1.2.3 is a package and its version.
 # A label of a domain is either ASCII or not, so that a Chinese word after an address is not part of it.
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@"
@@ -68,7 +69,10 @@ class _Span(NamedTuple):
 
 
 def redact(text: str) -> str:
-    """Mask personal data; all other characters, including ``[MASK]``, are unchanged."""
+    """Mask personal data.
+
+    All other characters, including ``[MASK]``, are unchanged.
+    """
     if not _MAY_BE_PERSONAL.search(text):
         return text
     normal = _NOT_PLAIN.sub(lambda match: _PLAIN[match[0]], text)
@@ -100,7 +104,7 @@ def _addresses(text: str) -> Iterator[_Span]:
 def _numbers(text: str) -> Iterator[_Span]:
     """Yield the numbers.
 
-    Adjacent groups of digits may form one, and the longest match is tried first.
+    Adjacent groups of digits may form one number; the longest match is tried first.
     """
     groups = [match.span() for match in _DIGITS.finditer(text)]
     lengths = tuple(end - start for start, end in groups)
@@ -118,7 +122,9 @@ def _numbers(text: str) -> Iterator[_Span]:
 
 
 def _ends(lengths: Sequence[int], linked: Sequence[bool], first: int) -> Sequence[int]:
-    """Return the possible ends of a number that starts with this group.
+    """Return the possible ends of a number.
+
+    ``first`` is the index of its first group. Identity cards may have any grouping.
 
     Identity cards may have any grouping.
     """
@@ -133,9 +139,9 @@ def _ends(lengths: Sequence[int], linked: Sequence[bool], first: int) -> Sequenc
 
 
 def _ends_of_list_numbers(text: str) -> frozenset[int]:
-    """Return the ends of list numbers, 1. and its successors.
+    """Return the ends of list numbers.
 
-    Any other dot may be a decimal point.
+    They are 1. and its successors; any other dot may be a decimal point.
     """
     ends, following = [], 1
     for match in _LIST_NUMBER.finditer(text):
@@ -147,7 +153,10 @@ def _ends_of_list_numbers(text: str) -> frozenset[int]:
 
 
 def _number(text: str, groups: Sequence[tuple[int, int]], listed: frozenset[int]) -> _Span | None:
-    """Return the span of a personal number, including a plus sign or bracket before it."""
+    """Return the span of a personal number.
+
+    It includes a plus sign or bracket before the digits.
+    """
     start, end = groups[0][0], groups[-1][1]
     kind = classify([text[left:right].upper() for left, right in groups])
     if kind is None or _is_quantity(text, groups, kind, listed):
@@ -160,7 +169,7 @@ def _number(text: str, groups: Sequence[tuple[int, int]], listed: frozenset[int]
 
 
 def _is_quantity(text: str, groups: Sequence[tuple[int, int]], kind: Kind, listed: frozenset[int]) -> bool:
-    """Return whether a number is a decimal or an amount of money.
+    """Return whether a number is a decimal or an amount.
 
     Numbers with check digits rarely are.
     """

@@ -32,7 +32,7 @@ class RequestLog:
     Personal data is masked in every text, including error messages. In the modes ``digest`` and ``none`` no line has
     the sentence or an answer that the caller gave: quotations are removed from error messages. Messages about refused
     requests, which name unknown fields of the body, and those of unhandled exceptions, which may contain anything, are
-    not written; the class and the frames are.
+    omitted; the class and the frames are written.
 
     A digest is HMAC-SHA-256 with a key of the installation: equal sentences can be counted, but short sentences or
     phone numbers cannot be found by brute force without the key.
@@ -46,7 +46,9 @@ class RequestLog:
         digest_key: bytes = b"",
         sample_rate: float = 1.0,
     ) -> None:
-        """Create the log on writers, which the caller closes.
+        """Create the log on writers.
+
+        The caller closes them.
 
         Args:
             writer: writes the lines; its origin is part of them.
@@ -75,7 +77,10 @@ class RequestLog:
         self._sample_rate = sample_rate
 
     def write(self, line: Line) -> None:
-        """Write a line unless sampling drops it; thread-safe, without waiting."""
+        """Write a line unless sampling drops it.
+
+        Thread-safe; does not block.
+        """
         is_sampled = False
         if self._sample_rate < 1 and isinstance(line, Inference) and line.status == "success":
             if not self._is_in_sample(line.request_id):
@@ -93,7 +98,10 @@ class RequestLog:
             writer.write(written)
 
     def _is_in_sample(self, request_id: str) -> bool:
-        """Sample a request by a seeded hash, so that callers cannot choose."""
+        """Return whether a request is sampled.
+
+        Its id is hashed with a seed, so that callers cannot choose.
+        """
         return hash(request_id) % 2**32 < self._sample_rate * 2**32
 
     def _redacted(self, name: str, text: str, line: Line) -> str | None:
@@ -126,6 +134,9 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def _shorten(text: str) -> str:
-    """Truncate a text, but not inside an address or number (half of it would not be masked)."""
+    """Truncate a text outside of addresses and numbers.
+
+    A part of one would not be masked.
+    """
     end = MAX_TEXT - _LONGEST_NUMBER
     return f"{text[:end]}{text[end:MAX_TEXT].rstrip(_IN_NUMBERS)}…"

@@ -51,7 +51,7 @@ class Resources:
 
 
 class ResourceMonitor:
-    """Measures resource use at intervals in a thread, and emits lines.
+    """Measures resource use at intervals in a thread.
 
     A device line is emitted at the start and when the device changes. The CPU is the usual device of a machine that
     never had a GPU, and a fallback (WARNING) on others.
@@ -74,8 +74,8 @@ class ResourceMonitor:
         Args:
             emit: takes the lines, in the monitor's thread.
             server_pid: the model server's process, if it is known.
-            server_port: otherwise its port on this machine, by which a restarted server is found again.
-            server_name: otherwise its program or module, where only processes are shared and not the network.
+            server_port: otherwise its port on this machine, which also finds a restarted server.
+            server_name: otherwise its program or module, for a shared process namespace without a shared network.
             interval_s: seconds between readings.
         """
         self._emit = emit
@@ -203,7 +203,7 @@ def _by_pid(pid: int) -> _Process | None:
 def _by_port(port: int) -> _Process | None:
     """Find the process that listens on a port.
 
-    Only root can see those of other users.
+    Only root can find processes of other users.
     """
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
@@ -213,7 +213,10 @@ def _by_port(port: int) -> _Process | None:
 
 
 def _by_name(name: str) -> _Process | None:
-    """Find the process with this program or argument; this one's arguments have the name, too."""
+    """Find the process with this program or argument.
+
+    This process is excluded, as its arguments have the name, too.
+    """
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             program, *words = process.cmdline() or [""]

@@ -37,9 +37,7 @@ class Rotation:
     def is_due(self, file: os.stat_result, added_bytes: int) -> bool:
         """Return whether to rotate a file before adding bytes.
 
-        An empty one never is.
-
-        The modification time is the same for all processes and survives restarts.
+        An empty file is never rotated. The modification time is the same for all processes and survives restarts.
         """
         if not file.st_size:
             return False
@@ -49,9 +47,9 @@ class Rotation:
 
 
 def rotate(path: Path, rotation: Rotation) -> None:
-    """Rename the file, and compress and remove rotated files in the background.
+    """Rotate the file.
 
-    The caller holds the file's lock.
+    It is renamed; rotated files are compressed and removed in the background. The caller holds the file's lock.
 
     Raises:
         OSError: the file cannot be renamed.
@@ -91,7 +89,10 @@ def tidy(path: Path, rotation: Rotation) -> None:
 
 
 def _new_name(path: Path) -> Path:
-    """Return an unused name; microseconds keep the names in chronological order."""
+    """Return an unused name.
+
+    Microseconds keep the names in chronological order.
+    """
     while True:
         name = path.with_name(f"{path.name}-{datetime.now(UTC).strftime(_DATE)}")
         if not name.exists():
@@ -99,7 +100,10 @@ def _new_name(path: Path) -> Path:
 
 
 def _compress(file: Path) -> None:
-    """Compress a file in place, unless another thread or process does."""
+    """Compress a file in place.
+
+    If another thread or process is compressing it, nothing is done.
+    """
     unfinished = file.with_name(f".{file.name}.gz")
     with file.open("rb") as lines:
         try:

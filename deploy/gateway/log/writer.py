@@ -1,7 +1,7 @@
-"""Write log lines in a thread, so that requests do not wait for a disk or a reader.
+"""Write log lines in a thread.
 
-``logging.handlers`` is no substitute: its queue is bounded by lines rather than bytes, and lines that the disk does not
-take are lost without being counted.
+Requests do not wait for a disk or a reader. ``logging.handlers`` does not suffice: its queue is bounded by lines rather
+than bytes, and lines that cannot be written are lost without being counted.
 """
 
 import atexit
@@ -56,13 +56,13 @@ class WriterStatus:
 
 
 class LineWriter(ABC):
-    """Writes lines in order, a batch every tenth of a second.
+    """Writes lines in order and in batches.
 
-    If writing fails, lines stay queued and writing is retried every second. When ``capacity_bytes`` are queued, further
-    lines are dropped, since requests must not wait; their number is logged when writing works again. SIGKILL and power
-    failure lose the queue.
+    A batch is written every tenth of a second. If writing fails, lines stay queued and writing is retried every second.
+    When ``capacity_bytes`` are queued, further lines are dropped, since requests must not wait; their number is logged
+    when writing works again. SIGKILL and power failure lose the queue.
 
-    The first failure and the first loss are logged to Python's logging at once, and so to stderr.
+    The first failure and the first loss are logged at once through Python's logging, that is, to stderr.
     """
 
     _close_s = CLOSE_S
@@ -108,7 +108,9 @@ class LineWriter(ABC):
             return WriterStatus(self._lines_written, dict(self._lines_lost), self._bytes_waiting, self._problem)
 
     def write(self, line: bytes) -> bool:
-        """Queue a line with its newline; thread-safe, without waiting.
+        """Queue a line with its newline.
+
+        Thread-safe; does not block.
 
         Returns:
             False if the line is lost.
@@ -129,10 +131,10 @@ class LineWriter(ABC):
         return False
 
     def close(self) -> None:
-        """Write the queue and stop the thread; later lines are lost.
+        """Write the queue and stop the thread.
 
-        It waits a few seconds for a file or stream that blocks, for example on a network. Do not call this in a signal
-        handler, which may have interrupted ``write``.
+        Later lines are lost. It waits a few seconds for a file or stream that blocks, for example on a network. Do not
+        call this in a signal handler, which may have interrupted ``write``.
         """
         with self._lock:
             self._closed = True
@@ -144,7 +146,7 @@ class LineWriter(ABC):
 
     @abstractmethod
     def _append(self, lines: bytes) -> int:
-        """Write lines, or a part of them.
+        """Write all or part of the lines.
 
         Returns:
             The number of bytes written, at least one.
@@ -209,7 +211,10 @@ class LineWriter(ABC):
 
 
 class LogWriter(LineWriter):
-    """Appends lines to a file; a full disk or missing permission is retried."""
+    """Appends lines to a file.
+
+    Writing is retried after a full disk or a missing permission.
+    """
 
     def __init__(
         self,
@@ -219,7 +224,9 @@ class LogWriter(LineWriter):
         capacity_bytes: int = CAPACITY_BYTES,
         origin: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Start the thread; the file is opened with the first line.
+        """Start the thread.
+
+        The file is opened with the first line.
 
         Args:
             path: the file; its folder is created if missing.
@@ -238,8 +245,8 @@ class LogWriter(LineWriter):
 class StdoutWriter(LineWriter):
     """Writes lines to standard output.
 
-    A reader that is too slow blocks the thread only. A closed pipe or terminal never works again, but is retried as any
-    other failure, since a redirected disk can recover.
+    A slow reader blocks only the thread. A closed pipe or terminal never recovers, but is retried as any other failure,
+    since a redirected disk can recover.
     """
 
     _close_s = 1.0  # a reader that has stopped rarely returns
@@ -262,5 +269,5 @@ class StdoutWriter(LineWriter):
         super().__init__("standard output", capacity_bytes=capacity_bytes, origin=origin)
 
     def _append(self, lines: bytes) -> int:
-        # In chunks, so that a slow reader is seen as progress and not as one long write.
+        # In chunks, so that a slow reader counts as progress and not as one long write.
         return os.write(self._descriptor, lines[:_CHUNK_BYTES])

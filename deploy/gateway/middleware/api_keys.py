@@ -21,7 +21,9 @@ def is_anonymous(request: Request) -> bool:
 
 
 class ApiKeys:
-    """Require a key for questions, as ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
+    """Requires an API key for questions.
+
+    It is sent as ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
 
     The dashboard shows error messages, so it requires a key, too. A browser can send one only as a password: for the
     dashboard alone, HTTP Basic (RFC 7617) with any user name is accepted as well.
@@ -68,7 +70,10 @@ class ApiKeys:
         return paths.is_question(path) or path == paths.DASHBOARD or (self._metrics and path == paths.METRICS)
 
     def _is_known(self, headers: Iterable[tuple[bytes, bytes]], *, takes_password: bool) -> bool:
-        """Compare digests in constant time, so that the timing reveals nothing about a key."""
+        """Compare digests in constant time.
+
+        The timing reveals nothing about a key.
+        """
         given = b""
         for name, value in headers:
             if name == b"x-api-key":
@@ -82,7 +87,10 @@ class ApiKeys:
 
 
 def _password(credentials: bytes) -> bytes:
-    """Return the password of base64 ``user:password``, or nothing if it is invalid."""
+    """Decode the password of HTTP Basic credentials.
+
+    They are ``user:password`` in base64; the password is empty if they are invalid.
+    """
     try:
         return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
     except binascii.Error:

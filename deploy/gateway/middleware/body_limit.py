@@ -12,11 +12,11 @@ from deploy.gateway.middleware.disconnect import run_while_connected
 from deploy.http import Bodies, BodyTooLargeError, TooManyBodiesError
 
 BODIES = 64
-"""The number of bodies of the largest size that fit into memory."""
+"""The maximum number of bodies of the largest size in memory."""
 
 
 class BodyLimit:
-    """Read a request's body, and reject it if it is too large or too slow.
+    """Reads the body and rejects large or slow ones.
 
     Args:
         app: the next application.
@@ -62,7 +62,7 @@ class BodyLimit:
 
 
 class _Replay:
-    """An ASGI ``receive`` that returns a body which has already been read."""
+    """An ASGI ``receive`` that replays a body."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self._message: Message | None = {"type": "http.request", "body": body, "more_body": False}

@@ -15,7 +15,7 @@ class ConcurrencySlots:
 
     Args:
         limit: the number of slots.
-        queue: the maximum of waiting requests.
+        queue: the maximum number of waiting requests.
         wait_s: the timeout of the queue.
     """
 
@@ -29,7 +29,7 @@ class ConcurrencySlots:
     async def acquire(self) -> bool:
         """Wait for a slot.
 
-        Return False on timeout or a full queue. The caller must `release` it.
+        Return False on timeout or if the queue is full. The caller must `release` the slot.
         """
         if not self._free.locked():
             await self._free.acquire()  # returns at once
@@ -58,7 +58,9 @@ class ConcurrencySlots:
 
 
 class ConcurrencyLimit:
-    """Run a question in a slot, or reject it if the queue is full.
+    """Runs each question in a slot.
+
+    It is rejected if the queue is full.
 
     Args:
         app: the next application.

@@ -25,7 +25,10 @@ class GatewayConnection(Connection):
         return (*own, *SECURITY_HEADERS), bytes(response.body)
 
     def on_timeout(self) -> None:
-        """Answer 408 if the header is incomplete; `BodyLimit` handles slow bodies."""
+        """Answer 408 if the header is incomplete.
+
+        `BodyLimit` handles slow bodies.
+        """
         if self._in_body and not self.cycle.response_started:
             return
         if self._in_head and not self.transport.get_write_buffer_size():

@@ -10,7 +10,9 @@ from starlette.types import Receive
 
 
 async def run_while_connected(work: Awaitable[None], receive: Receive) -> None:
-    """Run the work; cancel it if the client disconnects.
+    """Run the work until the client disconnects.
+
+    It is then cancelled.
 
     Args:
         work: answers the request; cancelling it also cancels the call to the model server.

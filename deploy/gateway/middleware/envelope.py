@@ -1,4 +1,4 @@
-"""Set context and headers of every request, and handle unexpected exceptions."""
+"""Set context and headers, and handle unexpected exceptions."""
 
 import asyncio
 from contextlib import ExitStack
@@ -14,7 +14,7 @@ from deploy.gateway.telemetry.metrics import Metrics
 from deploy.gateway.telemetry.recorder import Recorder
 
 CLIENT_CLOSED_REQUEST = "499"
-"""The status counted if the client disconnects before its answer, as in nginx."""
+"""The counted status if the client disconnects before its answer, as in nginx."""
 
 _POLICY = b"content-security-policy"
 SECURITY_HEADERS = (
@@ -86,7 +86,7 @@ class Envelope:
                 self._metrics.requests(path, CLIENT_CLOSED_REQUEST).inc()
 
     def _flushing_at_shutdown(self, receive: Receive) -> Receive:
-        """Wrap ``receive`` to log pending rejections before the log closes."""
+        """Wrap ``receive`` to log pending rejections at shutdown."""
 
         async def receive_and_flush() -> Message:
             message = await receive()
@@ -107,7 +107,10 @@ def _headers(message: Message, context: RequestContext) -> list[tuple[bytes, byt
 
 
 def _enter_trace(stack: ExitStack, context: RequestContext) -> None:
-    """Forward the caller's trace context; drop an invalid tracestate, as W3C requires."""
+    """Forward the caller's trace context.
+
+    An invalid tracestate is dropped, as W3C requires.
+    """
     if context.traceparent is None:
         return
     try:

@@ -11,7 +11,7 @@ _LOADING = {"START", "LOADING"}
 
 
 class LoadLines:
-    """Writes a line for each change of a version's load state.
+    """Logs each change of a version's load state.
 
     A slow load is a WARNING.
 

@@ -1,4 +1,7 @@
-"""Poll the status of the model, so that questions need not."""
+"""Poll the status of the model.
+
+Questions use the latest status.
+"""
 
 import asyncio
 import logging
@@ -50,18 +53,24 @@ class ModelWatch:
 
     @property
     def version(self) -> int | None:
-        """The newest available version, which answers the questions."""
+        """The newest available version.
+
+        It answers the questions.
+        """
         available = self.status.available if self.status else ()
         return max((version.version for version in available), default=None)
 
     async def run(self) -> None:
-        """Poll for ever, more often while the model is not ready."""
+        """Poll until cancelled.
+
+        The interval is shorter while the model is not ready.
+        """
         while True:
             await self.poll()
             await asyncio.sleep(READY_INTERVAL_S if self.ready else WAITING_INTERVAL_S)
 
     async def poll(self) -> None:
-        """Update the status, unless it is fresh."""
+        """Update the status unless it is fresh."""
         async with self._polling:
             if monotonic() - self._polled < CACHE_S:
                 return

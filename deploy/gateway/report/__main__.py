@@ -1,4 +1,7 @@
-"""Run the report command (``python -m deploy.gateway.report --help``)."""
+"""Run the report command.
+
+Usage: ``python -m deploy.gateway.report --help``
+"""
 
 import argparse
 import sys

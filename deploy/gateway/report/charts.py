@@ -15,7 +15,7 @@ from deploy.gateway.report.plain_text import width as columns
 
 WIDTH = 760
 NARROW = 340
-"""The width for phones, on which the letters of a scaled-down wide chart would be unreadable."""
+"""The width for phones, where the letters of a scaled-down wide chart would be unreadable."""
 HEIGHT = 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 16, 52, 28
 _ROW = 30
@@ -54,7 +54,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The time axis; ``end`` is the end of the last bucket."""
+    """The time axis.
+
+    ``end`` is the end of the last bucket.
+    """
 
     starts: Sequence[datetime]
     end: datetime
@@ -77,7 +80,9 @@ class Times:
 def line_chart(
     key: str, title: str, description: str, times: Times, series: Sequence[Series], *, most: float | None = None
 ) -> str:
-    """Draw a line for each series, with gaps for missing values.
+    """Draw a line for each series.
+
+    Missing values are gaps.
 
     Args:
         key: the prefix that makes the chart's ids unique on the page.
@@ -85,7 +90,7 @@ def line_chart(
         description: the description for screen readers.
         times: the horizontal axis.
         series: at most four.
-        most: the minimum of the vertical axis's upper end.
+        most: the minimum upper end of the vertical axis.
     """
     axis = _Axis(max([most or 0, *(value for one in series for value in one.values if value is not None)]))
     shapes = [_line(one, times, axis) for one in series]
@@ -94,7 +99,10 @@ def line_chart(
 
 
 def stacked_bars(key: str, title: str, description: str, times: Times, series: Sequence[Series]) -> str:
-    """Draw a bar for each bucket, the first series at the bottom."""
+    """Draw a stacked bar for each bucket.
+
+    The first series is at the bottom.
+    """
     heights = [sum(values) for values in zip(*([value or 0.0 for value in one.values] for one in series), strict=True)]
     axis = _Axis(max(heights, default=0))
     bars = [_stack(index, times, series, axis) for index in range(len(times.starts))]
@@ -105,7 +113,7 @@ def stacked_bars(key: str, title: str, description: str, times: Times, series: S
 def horizontal_bars(
     key: str, title: str, description: str, bars: Sequence[Bar], style: str, *, width: int = WIDTH
 ) -> str:
-    """Draw a bar in each row, between its label and its note."""
+    """Draw a row with label and note for each bar."""
     most = max((bar.value for bar in bars), default=0) or 1
     letters = _LABEL_LETTERS[width]
     before, behind = letters * _LETTER + 8, 15 * _LETTER
@@ -125,7 +133,10 @@ def horizontal_bars(
 
 
 class _Axis:
-    """The vertical axis from 0 to a round number at or above ``most``."""
+    """The vertical axis.
+
+    It goes from 0 to a round number, at least ``most``.
+    """
 
     def __init__(self, most: float) -> None:
         self.step = _round_step((most or 1) / 4)
@@ -139,13 +150,19 @@ class _Axis:
 
 
 def _round_step(least: float) -> float:
-    """Round ``least`` up to 1, 2 or 5 times a power of ten."""
+    """Return the smallest round step of at least ``least``.
+
+    Round steps are 1, 2 or 5 times a power of ten.
+    """
     power = 10.0 ** math.floor(math.log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least - 1e-9 * power)
 
 
 def short_number(value: float) -> str:
-    """Format a number briefly, for example 0.25, 12, 1,234, 56k or 7.8M."""
+    """Format a number briefly.
+
+    Examples are 0.25, 12, 1,234, 56k and 7.8M.
+    """
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             unit = 1e3 if letter == "k" else size
@@ -208,7 +225,7 @@ def _time_labels(times: Times) -> list[tuple[float, str]]:
 
 
 def _line(series: Series, times: Times, axis: _Axis) -> str:
-    """Draw a line's segments, dots for isolated values, and tooltips."""
+    """Draw the segments, isolated points and tooltips of a line."""
     points = [
         None if value is None else (times.middle(index), axis.y(value)) for index, value in enumerate(series.values)
     ]

@@ -1,4 +1,7 @@
-"""Implement the report command (``python -m deploy.gateway.report --since 24h``)."""
+"""Implement the report command.
+
+Usage: ``python -m deploy.gateway.report --since 24h``
+"""
 
 import argparse
 import json
@@ -46,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the report.
 
-    Return the exit status, 0, 1 for an error or 2 for wrong usage.
+    Return the exit status: 0, or 1 for an error, or 2 for wrong usage.
     """
     try:
         from deploy.gateway.report.query import read_report

@@ -1,4 +1,4 @@
-"""Open an in-memory DuckDB that can read only the given files."""
+"""Open an in-memory DuckDB with access to given files."""
 
 import os
 import threading
@@ -23,7 +23,7 @@ _POLL_S = 0.05
 def open_database(files: Sequence[Path], threads: int = THREADS) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an empty database that may read ``files``.
 
-    Delete spilled data on close.
+    Spilled data is deleted on close.
 
     https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
 
@@ -51,7 +51,7 @@ def open_database(files: Sequence[Path], threads: int = THREADS) -> Iterator[duc
 def interrupted(
     connection: duckdb.DuckDBPyConnection, after_s: float, cancelled: threading.Event | None = None
 ) -> Iterator[Callable[[], None]]:
-    """Interrupt the connection's statements in this block on timeout or cancellation.
+    """Interrupt the block's statements on timeout or cancellation.
 
     DuckDB then raises InterruptException. The interrupt is repeated, as it has no effect between two statements.
 

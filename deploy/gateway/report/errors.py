@@ -1,14 +1,20 @@
-"""The report's exceptions."""
+"""Define the report's exceptions."""
 
 
 class ReportError(Exception):
-    """The report cannot be created. The message is shown to the user."""
+    """The report cannot be created.
+
+    The message is shown to the user.
+    """
 
     exit_status = 1
 
 
 class NoLogError(ReportError):
-    """The log file does not exist, perhaps because nothing was logged yet."""
+    """The log file does not exist.
+
+    Perhaps nothing was logged yet.
+    """
 
 
 class TimeLimitError(ReportError):

@@ -52,7 +52,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class ResourceUsage:
-    """The mean and maximum resource use of a process in a bucket."""
+    """The mean and maximum resource use of a process."""
 
     start: datetime
     process: str
@@ -66,7 +66,7 @@ class ResourceUsage:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """The latency of answered sentences in a bucket or the whole range.
+    """The latency of answered sentences.
 
     Percentiles interpolate linearly between the two nearest values (DuckDB's quantile_cont, NumPy's default). Sampled
     lines are scaled up. Failed sentences are excluded.
@@ -90,7 +90,10 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class ErrorType:
-    """An error type; a failed batch counts once."""
+    """An error type.
+
+    A failed batch counts once.
+    """
 
     error_type: str
     count: float
@@ -101,9 +104,10 @@ class ErrorType:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRequests:
-    """The requests refused with an error type and a status before their question was asked.
+    """Requests refused with the same error type and status.
 
-    They are not part of the other figures. A question rejected for overload (429) is not one of them: it failed.
+    Their question was not asked, and they are not part of the other figures. A question rejected for overload (429) is
+    a failed one instead.
     """
 
     error_type: str
@@ -115,7 +119,7 @@ class RefusedRequests:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The requests of a bucket or day by task and outcome.
+    """The requests of a bucket or day by outcome.
 
     Attributes:
         outcome: success, low_confidence or failed.
@@ -130,7 +134,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """The number of times an alert fired, and its latest state."""
+    """The counts and the latest state of an alert."""
 
     name: str
     fired: int
@@ -175,7 +179,10 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of the gateway or the model with its line's fields."""
+    """An event of the gateway or the model.
+
+    Its fields are those of the log line.
+    """
 
     time: datetime
     module: str
@@ -229,7 +236,10 @@ class Report:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Convert the report to JSON types, with times in ISO 8601."""
+    """Convert the report to JSON types.
+
+    Times are in ISO 8601.
+    """
     return {field.name: _plain(getattr(report, field.name)) for field in dataclasses.fields(report)}
 
 

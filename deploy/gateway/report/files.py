@@ -1,4 +1,4 @@
-"""Open the log files that may contain lines of a time range."""
+"""Open the log files of a time range."""
 
 import os
 import re
@@ -18,14 +18,17 @@ _ROTATED = r"([-._]\d[-\dTZ:._]*)?"
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """An open file and its name when it was opened."""
+    """An open file and its name at opening."""
 
     path: Path
     descriptor: int
 
     @property
     def source(self) -> Path:
-        """The path of the open file, valid even after a rename or removal."""
+        """The path of the open file.
+
+        It is valid even after a rename or removal.
+        """
         return Path(f"/dev/fd/{self.descriptor}")
 
     @property
@@ -36,9 +39,10 @@ class LogFile:
 
 @contextmanager
 def open_logs(log: Path, since: datetime) -> Iterator[tuple[LogFile, ...]]:
-    """Open the log file and its rotated files, except those last modified before the range.
+    """Open the log file and its rotated files.
 
-    Files that are renamed, compressed or removed later can still be read.
+    Files last modified before the range are skipped. Files that are renamed, compressed or removed later can still be
+    read.
 
     Args:
         log: the gateway's log file, which may be missing during a rotation, or its folder.
@@ -98,7 +102,10 @@ def _open(path: Path, stack: ExitStack) -> LogFile | None:
 
 
 def _identity(file: Path | int) -> tuple[int, int] | None:
-    """Return a file's device and inode, or None if it does not exist."""
+    """Return device and inode of a file.
+
+    Return None if it does not exist.
+    """
     try:
         status = file.stat() if isinstance(file, Path) else os.fstat(file)
     except FileNotFoundError:

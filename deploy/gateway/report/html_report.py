@@ -1,4 +1,7 @@
-"""Write the report as a self-contained HTML file or as a part of a page."""
+"""Write the report as HTML.
+
+It is a self-contained file or a part of a page.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,7 +42,7 @@ _LAYOUT = """\
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """Charts, each wide and narrow, with their figures as a table."""
+    """A table with its charts, each wide and narrow."""
 
     table: Table
     charts: Sequence[tuple[Markup, Markup]]
@@ -53,7 +56,10 @@ def html_report(report: Report, words: Words) -> str:
 
 
 def html_fragment(report: Report, words: Words) -> str:
-    """Write the report as an element for a page with a heading and ``stylesheet``."""
+    """Write the report as an element of a page.
+
+    The page has a heading and ``stylesheet``.
+    """
     return render(_FOLDER / "fragment.html", **_values(report, words))
 
 
@@ -83,9 +89,9 @@ def _sections(report: Report, words: Words) -> Iterator[_Section]:
 
 
 def stylesheet() -> str:
-    """Return the stylesheet of the report, light or dark by the page's ``color-scheme``.
+    """Return the stylesheet of the report.
 
-    Browsers without ``light-dark()`` use the light rules.
+    It is light or dark by the page's ``color-scheme``. Browsers without ``light-dark()`` use the light rules.
     """
     return _LAYOUT + style.SHAPES + _appearance(style.LIGHT) + _appearance(style.BOTH)
 

@@ -1,4 +1,7 @@
-"""Draw the report as a PNG with resvg (https://github.com/linebender/resvg)."""
+"""Draw the report as a PNG with resvg.
+
+https://github.com/linebender/resvg
+"""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +19,7 @@ _MARGIN = 28
 _HEAD = 150
 _SCALE = 2
 _ROW = 22
-_EVENT_COLUMNS = ((0, 16), (120, 22), (290, 24), (460, 42))  # the x coordinate and the maximum of letters of each
+_EVENT_COLUMNS = ((0, 16), (120, 22), (290, 24), (460, 42))  # x coordinate and maximum length of each
 _HEIGHT = re.compile(r'viewBox="0 0 \d+ (\d+)"')
 
 

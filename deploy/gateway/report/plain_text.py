@@ -10,12 +10,15 @@ _REPLACEMENT = "\ufffd"
 
 
 def plain(text: str) -> str:
-    """Replace control and invisible characters, one by one."""
+    """Replace each control and invisible character."""
     return "".join(_REPLACEMENT if unicodedata.category(character) in _INVISIBLE else character for character in text)
 
 
 def width(text: str) -> int:
-    """Return a text's width in terminal columns, two for a Chinese character (Unicode Standard Annex 11)."""
+    """Return the width of a text in terminal columns.
+
+    A Chinese character has two (Unicode Standard Annex 11).
+    """
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text
@@ -23,7 +26,7 @@ def width(text: str) -> int:
 
 
 def shorten(text: str, columns: int) -> str:
-    """Truncate a text to a number of columns with an ellipsis."""
+    """Truncate a text to a width with an ellipsis."""
     if width(text) <= columns:
         return text
     while width(text) > columns - 1:

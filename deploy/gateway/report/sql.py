@@ -1,4 +1,4 @@
-"""The SQL statements of the report.
+"""Define the SQL statements of the report.
 
 The files are read once, into a table of the needed fields (https://duckdb.org/docs/stable/data/json/loading_json).
 """
@@ -29,8 +29,8 @@ COLUMNS = {
 }
 """The log fields that the report reads."""
 
-# The needed fields of a line; a torn line or one that is not a JSON object is all NULL. Fields that only few lines have
-# are in a list, as a column of NULLs takes as much memory as one of values.
+# The needed fields of a line, all NULL for an incomplete line or one that is not a JSON object. Fields of few lines are
+# in a list, as a column of NULLs takes as much memory as one of values.
 _KEPT = """
 SELECT
     CAST(epoch_ms(timestamp) // 60000 AS INTEGER) AS minute,

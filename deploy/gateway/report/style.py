@@ -1,4 +1,4 @@
-"""The charts' light and dark colours.
+"""Define the charts' light and dark colours.
 
 They are distinguishable for colour-blind people, with a contrast of at least 3:1 to the background.
 """

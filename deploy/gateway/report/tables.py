@@ -42,7 +42,7 @@ def totals(report: Report, words: Words) -> list[tuple[str, str]]:
 
 
 def heading(report: Report, words: Words) -> tuple[str, str]:
-    """Return the range, and the numbers of lines and files read."""
+    """Return the range and the numbers of lines and files."""
     span = words.span.format(since=_minute(report.since), until=_minute(report.until), timezone=report.timezone)
     source = report.source
     read = [words.read.format(lines=_number(source.lines), files=_number(source.files))]
@@ -98,7 +98,7 @@ def calls_by_day(report: Report, words: Words) -> Table:
 
 
 def errors(report: Report, words: Words) -> Table:
-    """Return the error types, the most frequent first."""
+    """Return the error types by frequency."""
     header = (words.error_type, words.count, words.share, words.last_seen, words.example)
     rows = tuple(
         (error.error_type, _number(error.count), f"{error.share:.1%}", _second(error.last_seen), error.example or "")
@@ -108,7 +108,7 @@ def errors(report: Report, words: Words) -> Table:
 
 
 def refused(report: Report, words: Words) -> Table:
-    """Return the refused requests, the most frequent kind first."""
+    """Return the refused requests by frequency."""
     header = (words.error_type, words.status, words.count, words.last_seen, words.example)
     rows = tuple(
         (
@@ -149,7 +149,7 @@ def resources(report: Report, words: Words) -> Table:
 
 
 def alerts(report: Report, words: Words) -> Table:
-    """Return the alerts, the latest first."""
+    """Return the alerts, latest first."""
     header = (words.alert, words.fired, words.resolved, words.last_seen, words.status, words.value, words.threshold)
     rows = tuple(
         (
@@ -167,7 +167,7 @@ def alerts(report: Report, words: Words) -> Table:
 
 
 def consistency(report: Report, words: Words) -> Table:
-    """Return the consistency checks of each version, the latest first."""
+    """Return the consistency checks of versions, latest first."""
     header = (
         words.model_version,
         words.checks,
@@ -197,7 +197,7 @@ def consistency(report: Report, words: Words) -> Table:
 
 
 def events(report: Report, words: Words) -> Table:
-    """Return the events, the latest first."""
+    """Return the events, latest first."""
     header = (words.time, words.event, words.status, words.detail)
     rows = tuple(
         (

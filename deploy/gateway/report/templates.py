@@ -10,9 +10,9 @@ from deploy.gateway.report.plain_text import plain
 
 
 def render(template: Path, **values: Any) -> str:
-    """Render a template, which may include others of its folder.
+    """Render a template.
 
-    Only values of the type ``markupsafe.Markup`` are not escaped.
+    It may include others of its folder. Values of the type ``markupsafe.Markup`` are not escaped.
     """
     return _environment(template.parent).get_template(template.name).render(values)
 

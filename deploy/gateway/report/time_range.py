@@ -31,15 +31,18 @@ class TimeRange:
 
     @property
     def bucket(self) -> timedelta:
-        """The shortest step that divides the range into at most 120 buckets."""
+        """The length of a bucket.
+
+        It is the shortest step that divides the range into at most 120 buckets.
+        """
         length = self.until - self.since
         steps = [timedelta(minutes=number) for number in _MINUTES] + [timedelta(days=number) for number in _DAYS]
         return next((step for step in steps if length <= _BUCKETS * step), steps[-1])
 
     def bucket_starts(self) -> tuple[datetime, ...]:
-        """Return the starts of the buckets, aligned to midnight in ``zone``.
+        """Return the starts of the buckets.
 
-        The first may be before ``since``.
+        They are aligned to midnight in ``zone``; the first may be before ``since``.
         """
         days = self.bucket // timedelta(days=1)
         if days:
@@ -88,17 +91,19 @@ def time_range(since: str, until: str | None = None, zone: str | None = None, no
 
 
 def local(moment: datetime, zone: tzinfo) -> datetime:
-    """Convert a time to a zone, as a fixed offset.
+    """Convert a time to a zone with a fixed offset.
 
     Python compares and subtracts times of the same zone by wall clock, which is wrong in the hour that occurs twice in
-    autumn; with fixed offsets it is right.
+    autumn, but correct with fixed offsets.
     """
     shown = moment.astimezone(zone)
     return shown.replace(tzinfo=timezone(shown.utcoffset() or timedelta()))
 
 
 def read_zone(name: str | None) -> tzinfo:
-    """Return a time zone by name, by default this machine's.
+    """Return a time zone by name.
+
+    The default is this machine's.
 
     Raises:
         UsageError: the zone does not exist.
@@ -113,7 +118,7 @@ def read_zone(name: str | None) -> tzinfo:
 
 
 def zone_name(zone: tzinfo, at: datetime) -> str:
-    """Return a zone's name in the database, or its offset."""
+    """Return a zone's name in the database or its offset."""
     return getattr(zone, "key", None) or f"UTC{at.astimezone(zone).isoformat()[-6:]}"
 
 
@@ -129,7 +134,10 @@ def _moment(name: str, text: str, now: datetime, zone: tzinfo) -> datetime:
 
 
 def _local_zone() -> tzinfo:
-    """Return this machine's zone with its daylight-saving rules, or else its current offset."""
+    """Return this machine's time zone.
+
+    It has daylight-saving rules; if they cannot be read, it is the current offset.
+    """
     try:
         if name := os.environ.get("TZ", "").removeprefix(":"):
             return ZoneInfo(name)

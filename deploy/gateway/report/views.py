@@ -69,7 +69,10 @@ def has_gpu(report: Report) -> bool:
 
 
 def requests_by_outcome(calls: Sequence[Calls], starts: Sequence[datetime]) -> dict[str, list[float]]:
-    """Return the requests of all tasks by outcome, a value for each start."""
+    """Return the requests of all tasks by outcome.
+
+    Each outcome has a value for every start.
+    """
     place = {start: index for index, start in enumerate(starts)}
     sums = {outcome: [0.0] * len(starts) for outcome in OUTCOMES}
     for one in calls:
@@ -168,7 +171,10 @@ def _by_process(report: Report, words: Words, figure: Callable[[ResourceUsage], 
 
 
 def _of_gpu(report: Report, figure: Callable[[ResourceUsage], float | None]) -> list[Series]:
-    """Return one series, as GPU figures are for all processes together."""
+    """Return the series of a GPU figure.
+
+    There is only one, as GPU figures are for all processes together.
+    """
     found: dict[datetime, float] = {}
     for usage in report.resources:
         if (value := figure(usage)) is not None:

@@ -1,4 +1,4 @@
-"""The report's texts in English and Chinese."""
+"""Define the report's texts in English and Chinese."""
 
 from dataclasses import dataclass
 
@@ -91,12 +91,18 @@ class Words:
         return {"gateway": self.gateway, "server": self.server}.get(process, process)
 
     def state(self, status: str) -> str:
-        """Translate the status of an alert, a check, a load or a device."""
+        """Translate the status of an event.
+
+        The event is of an alert, a check, a load or a device.
+        """
         names = ("firing", "resolved", "success", "failed", "drift", "active", "cpu_fallback")
         return str(getattr(self, status)) if status in names else status
 
     def event_name(self, module: str, task: str) -> str:
-        """Translate the kind of an event; an alert has its own name."""
+        """Translate the kind of an event.
+
+        An alert has its own name.
+        """
         names = {"loading": self.model_load, "device": self.device, "canary": self.consistency_check}
         return self.lost_lines if task == "lost_lines" else names.get(module, task)
 

@@ -1,4 +1,4 @@
-"""The gateway's settings, read from flags and environment variables."""
+"""Read the gateway's settings from flags and environment variables."""
 
 from deploy.gateway.settings.errors import SettingsError
 from deploy.gateway.settings.load import SECRETS, describe, load_settings

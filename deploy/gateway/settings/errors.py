@@ -2,4 +2,7 @@
 
 
 class SettingsError(ValueError):
-    """A setting is invalid. The message is shown to the user."""
+    """A setting is invalid.
+
+    The message is shown to the user.
+    """

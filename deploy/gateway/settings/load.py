@@ -25,7 +25,9 @@ SECRETS = tuple(variable for variable in _FIELDS if variable not in _FLAGS)
 
 
 def load_settings(arguments: Sequence[str] = ()) -> Settings:
-    """Read flags, then environment variables; an empty variable is ignored.
+    """Read flags, then environment variables.
+
+    An empty variable is ignored.
 
     Raises:
         SettingsError: values are invalid; the message has a line for each.
@@ -74,7 +76,7 @@ def _written(default: Any) -> str:
 
 
 def _sentence(error: ErrorDetails, flags: Container[str]) -> str:
-    """Return what is wrong and what to give."""
+    """Return a message with the error and its remedy."""
     if not error["loc"]:  # of Settings as a whole
         return str(error["ctx"]["error"])
     variable = str(error["loc"][0])
@@ -85,7 +87,7 @@ def _sentence(error: ErrorDetails, flags: Container[str]) -> str:
 
 
 def _expected(field: FieldInfo) -> str:
-    """Return what a field takes."""
+    """Return the expected value of a field."""
     if get_origin(field.annotation) is Literal:
         return f"give one of {', '.join(get_args(field.annotation))}"
     if field.annotation is bool:

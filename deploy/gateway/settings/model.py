@@ -26,9 +26,10 @@ from deploy.gateway.settings.values import (
 
 
 class Settings(BaseSettings):
-    """The gateway's settings; ``max_batch`` is ``GATEWAY_MAX_BATCH`` and the flag ``--max-batch``.
+    """The gateway's settings.
 
-    A field without ``repr`` is a secret, which has no flag.
+    ``max_batch`` is ``GATEWAY_MAX_BATCH`` and the flag ``--max-batch``. A field without ``repr`` is a secret, which has
+    no flag.
     """
 
     model_config = SettingsConfigDict(

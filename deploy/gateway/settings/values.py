@@ -9,7 +9,7 @@ WebhookFormat = Literal["json", "slack", "feishu", "dingtalk", "wecom"]
 StdoutFormat = Literal["none", "json"]
 
 LONGEST_LABEL = 255
-"""Maximum length of an instance's name, as of a host name."""
+"""The maximum length of an instance's name, that of a host name."""
 
 
 def fits_a_header(text: str) -> bool:

@@ -1,1 +1,1 @@
-"""Health, gauges and the monitoring page."""
+"""Serve health, gauges and the monitoring page."""

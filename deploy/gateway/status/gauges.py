@@ -1,4 +1,4 @@
-"""Register the metrics that are read from other components."""
+"""Register the metrics read from other components."""
 
 from collections.abc import Callable, Sequence
 
@@ -54,7 +54,10 @@ def read_alerts_into(metrics: Metrics, alerts: Alerts, webhook: Webhook | None) 
 
 
 def read_consistency_into(metrics: Metrics, consistency: Consistency, *, model_name: str) -> None:
-    """Register the drift, and the build with the engine that the latest check found."""
+    """Register the drift and the build.
+
+    The build has the engine that the latest check found.
+    """
     metrics.read("gateway_output_drift", lambda: _reading(consistency.drift and consistency.drift[0]))
     metrics.read("gateway_build_info", lambda: {_build(consistency.latest, model_name): 1.0})
 

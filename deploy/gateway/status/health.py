@@ -59,9 +59,10 @@ class Health:
         app.add_route(paths.READYZ, self.readyz, ["GET"], include_in_schema=False)
 
     async def healthz(self, request: Request) -> JSONResponse:
-        """Return the state of model and gateway, 200 if the model is ready, else 503.
+        """Return the state of model and gateway.
 
-        If keys are set, addresses and paths are only in answers to requests with a key.
+        The status is 200 if the model is ready, else 503. If keys are set, addresses and paths are only in answers to
+        requests with a key.
         """
         await self._watch.poll()
         status = 200 if self._watch.ready else 503
@@ -69,7 +70,7 @@ class Health:
         return JSONResponse(state, status)
 
     async def readyz(self, request: Request) -> JSONResponse:
-        """Return whether the model is ready, by the latest poll."""
+        """Return the model's readiness at the latest poll."""
         if self._watch.ready:
             return JSONResponse({"status": "ready"})
         reason = self._watch.reason if is_anonymous(request) else self._watch.problem

@@ -143,7 +143,7 @@ def page() -> str:
 
 
 def _of_lines(names: Sequence[str]) -> str:
-    """Return the lines' modules, with the task if it is fixed."""
+    """Return the modules and fixed tasks of lines."""
     if len(names) == len(lines.KINDS):
         return "all"
     kinds = [kind for kind in lines.KINDS if kind.__name__ in names]

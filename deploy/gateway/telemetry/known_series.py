@@ -1,7 +1,7 @@
-"""List the label values of counters that are known from the start.
+"""List the initial label values of counters.
 
-Prometheus's rate() and increase() see no increment between a series' absence and its first sample, so an error that is
-the first of its kind would be invisible. Series that exist at 0 from the start avoid that.
+Prometheus's rate() and increase() miss the increment from a series' absence to its first sample, so the first error of
+a kind would be invisible. Series that are 0 from the start avoid that.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,10 @@ def requests() -> Iterator[tuple[str, str]]:
 
 
 def sentences() -> Iterator[tuple[str, str]]:
-    """Yield tasks and outcomes; only filled masks can have a low confidence."""
+    """Yield tasks and outcomes.
+
+    Only filled masks can have a low confidence.
+    """
     for task in tasks():
         yield from (
             (task, outcome) for outcome in _OUTCOMES if outcome != "low_confidence" or task == "mask_prediction"
@@ -57,7 +60,7 @@ def checks() -> tuple[str, ...]:
 
 
 def _client_errors() -> list[str]:
-    """Return the names of the client's errors that an answer can have."""
+    """Return the names of the client's errors."""
     kinds = [getattr(bert_mlm_client, name) for name in bert_mlm_client.__all__]
     return [
         kind.__name__ for kind in kinds if isinstance(kind, type) and issubclass(kind, bert_mlm_client.BertMlmError)

@@ -156,13 +156,14 @@ class Metrics:
             self.consistency_checks(status)
 
     def read(self, name: str, read: Callable[[], Reading]) -> None:
-        """Register the function that reads a metric at each scrape."""
+        """Register the function for a metric's scrapes."""
         self._readings.sources[name] = read
 
     def write(self, accept: str) -> tuple[bytes, str]:
-        """Return all metrics in the format of the Accept header, and its content type.
+        """Return all metrics and their content type.
 
-        Only OpenMetrics has exemplars: https://prometheus.io/docs/specs/om/open_metrics_spec/.
+        The Accept header selects the format. Only OpenMetrics has exemplars:
+        https://prometheus.io/docs/specs/om/open_metrics_spec/.
         """
         try:
             encode, content_type = choose_encoder(accept)
@@ -172,13 +173,16 @@ class Metrics:
 
 
 class _Readings(Collector):
-    """The metrics that are read from other components."""
+    """The metrics read from other components."""
 
     def __init__(self) -> None:
         self.sources: dict[str, Callable[[], Reading]] = {}
 
     def describe(self) -> Sequence[Metric]:
-        """Return nothing, since names could only be found by reading values too early."""
+        """Return no metrics.
+
+        Their names could only be found by reading the values too early.
+        """
         return ()
 
     def collect(self) -> Iterator[Metric]:

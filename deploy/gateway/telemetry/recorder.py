@@ -32,12 +32,12 @@ class Log(Protocol):
     """A log that takes lines."""
 
     def write(self, line: Line) -> None:
-        """Queue a line, without waiting for the disk."""
+        """Queue a line without waiting for the disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best answer to a sentence and its score, if it has them."""
+    """The best answer to a sentence and its score."""
 
     token: str | None = None
     score: float | None = None
@@ -65,7 +65,7 @@ class Recorder:
         log: takes the lines.
         metrics: counts the sentences.
         model_name: the model's name.
-        watch: knows the newest version, for questions without an answer and for answers that do not report theirs.
+        watch: the source of the newest version, for questions without an answer and for answers without a version.
         low_confidence: the score below which a filled mask has low confidence.
         resources: returns the resource use, for the GPU memory; None before the first reading.
         observe: receives every line, for alerts.
@@ -93,9 +93,9 @@ class Recorder:
 
     @contextmanager
     def question(self, task: InferenceTask, texts: Sequence[str]) -> Iterator[Question]:
-        """Record a question with the answers that the block sets, or with its error.
+        """Record a question with its answers or error.
 
-        Answers are recorded after the response is sent.
+        The block sets the answers, which are recorded after the response is sent.
         """
         context = current.get() or RequestContext.of(())
         context.ask()
@@ -116,8 +116,8 @@ class Recorder:
         """Record a request rejected before its question was asked.
 
         A question rejected for overload (429) is a failed call of one sentence; any other refused request is not a
-        call. One line a second is written for those of equal path, status and error type: the first one's, with their
-        number in its sample rate.
+        call. For each path, status and error type, one line a second is written: that of the first request, with the
+        number of requests in its sample rate.
 
         Args:
             path: the path's label, so that callers cannot make further kinds.
@@ -252,10 +252,10 @@ class Recorder:
 
 
 def _check_answers(question: Question) -> None:
-    """Reject NaN and infinite scores, which only a damaged model returns.
+    """Reject NaN and infinite scores.
 
     Raises:
-        ProtocolError: a score is infinite or NaN.
+        ProtocolError: a score is infinite or NaN, which only a damaged model returns.
     """
     for _, best in zip(question.texts, question.answers, strict=True):
         if best.score is not None and not math.isfinite(best.score):

@@ -22,7 +22,7 @@ _POLICY = (
 
 
 def describe_keys(app: FastAPI) -> None:
-    """Add the API keys to the OpenAPI document and its page."""
+    """Add the API keys to the OpenAPI document."""
     document = app.openapi()
     document["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
