@@ -1,5 +1,6 @@
 """Fixtures with the checkpoints, each exported once per run, and with PyTorch."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,3 +47,13 @@ def warm_torch(warm_torch_executable: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCH_PYTHON", str(warm_torch_executable))
         yield
+
+
+def pytest_collection_finish() -> None:
+    """Exclude modules and collected tests from garbage collection, which takes most of its time for them."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let the interpreter collect them at its exit; some libraries report objects that are left."""
+    gc.unfreeze()

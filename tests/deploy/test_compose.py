@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 Compose = dict[str, Any]
 
 
+@cache
 def load(path: Path) -> Compose:
+    """Return a file's content, which no caller changes."""
     document: Compose = YAML(typ="safe").load(path)
     return document
 

@@ -272,13 +272,17 @@ def kinds() -> Signatures:
 
 
 def slow() -> Signatures:
-    """Write a model whose run takes a time given by the request."""
+    """Write a model whose run takes at least as many milliseconds as the request says."""
     steps = v1.placeholder(tf.int32, [None], "steps")
-    matrix = tf.fill([300, 300], 1e-6) * tf.cast(steps[0], tf.float32)
-    end = tf.while_loop(
-        lambda step, _: step < steps[0],
-        lambda step, value: (step + 1, tf.linalg.matmul(value, matrix)),
-        [tf.constant(0), matrix],
-        parallel_iterations=1,
-    )
-    return {"serving_default": ({"steps": steps}, {"done": steps + 0 * tf.cast(end[1][0, 0], tf.int32)})}
+    return {"serving_default": ({"steps": steps}, {"done": delayed(steps, milliseconds=steps[0])})}
+
+
+def delayed(value: Any, *, milliseconds: Any) -> Any:
+    """Return the value after a sleep, which takes no CPU time from other tests."""
+    dataset = tf.raw_ops.TensorDataset(components=[value], output_shapes=[value.shape])
+    element = {"output_types": [value.dtype], "output_shapes": [value.shape]}
+    # One sleep before the element and one before the end of the data set, which the last operation asks for too.
+    half_us = tf.cast(milliseconds, tf.int64) * 500
+    dataset = tf.raw_ops.SleepDataset(input_dataset=dataset, sleep_microseconds=half_us, **element)
+    (after,) = tf.raw_ops.DatasetToSingleElement(dataset=dataset, **element)
+    return after

@@ -23,7 +23,7 @@ from deploy.http import MAX_HEAD_BYTES
 from tests.support.waiting import wait_until
 
 FOREVER = 10_000_000
-"""More steps of the slow model than any test waits for."""
+"""More milliseconds of the slow model than any test waits for."""
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +70,9 @@ def half() -> Any:
     return message
 
 
-def slow(steps: int) -> Any:
+def slow(milliseconds: int) -> Any:
     message = predict_pb2.PredictRequest(model_spec={"name": "slow"})
-    message.inputs["steps"].CopyFrom(tf.make_tensor_proto([steps], tf.int32))
+    message.inputs["steps"].CopyFrom(tf.make_tensor_proto([milliseconds], tf.int32))
     return message
 
 

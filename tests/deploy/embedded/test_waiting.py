@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from tests.deploy.embedded.conftest import Server, Signatures, save
+from tests.deploy.embedded.conftest import Server, Signatures, delayed, save
 
 v1 = tf.compat.v1
 
@@ -33,7 +33,9 @@ def gate() -> Signatures:
     """Wait for the file that the request names, so that the test controls the run's duration."""
     path = v1.placeholder(tf.string, [None], "path")
     (turns,) = tf.while_loop(
-        lambda _: tf.equal(tf.size(tf.io.matching_files(path)), 0), lambda turn: (turn + 1,), [tf.constant(0)]
+        lambda _: tf.equal(tf.size(tf.io.matching_files(path)), 0),
+        lambda turn: (delayed(turn + 1, milliseconds=2),),
+        [tf.constant(0)],
     )
     with tf.control_dependencies([turns]):
         return {"serving_default": ({"path": path}, {"opened": tf.identity(path)})}

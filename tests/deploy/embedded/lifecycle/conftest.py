@@ -1,20 +1,11 @@
 """Fixture of a lifecycle on a temporary folder."""
 
-import gc
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.embedded.lifecycle.world import World
-
-
-@pytest.fixture(autouse=True)
-def quick_collections() -> Iterator[None]:
-    """Exclude older objects from garbage collection: each unload collects, and TensorFlow has a million of them."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture
