@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         trace_context,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Answer",
