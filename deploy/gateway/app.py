@@ -195,7 +195,7 @@ def _webhook(settings: Settings) -> Webhook | None:
 def _local_port(urls: Sequence[str]) -> int | None:
     """Return the port of a model server on this machine.
 
-    Only its resource use can be read.
+    The resource use of others cannot be read.
     """
     parts = [urlsplit(url) for url in urls]
     local = [part.port for part in parts if part.hostname in {"127.0.0.1", "::1", "localhost"}]

@@ -99,7 +99,7 @@ class _Hold:
 class MeanAbove:
     """Fires while a window's mean is above a limit.
 
-    It fires only if the window has enough values. It ends when the mean has not been above the limit for a sixth of
+    It starts only if the window has enough values. It ends when the mean has not been above the limit for a sixth of
     the window; an empty window has no mean, so the alert also ends without requests.
 
     Args:

@@ -20,7 +20,7 @@ def _pairs_or_source(value: Any) -> str:
     return "pairs of" if isinstance(value, Pairs) or (isinstance(value, dict) and "pairs" in value) else "source and"
 
 
-# A discriminator, so that an error is about one branch of the union and not about both.
+# A discriminator, so that an error is about the intended branch and not about both.
 _ONE_OR_SEVERAL = Discriminator(_one_or_several)
 # Only documented in the schema: the client's error messages about a text are better.
 Masked = Annotated[str, Field(json_schema_extra={"pattern": r"\[MASK\]"})]

@@ -125,8 +125,6 @@ def _ends(lengths: Sequence[int], linked: Sequence[bool], first: int) -> Sequenc
     """Return the possible ends of a number.
 
     ``first`` is the index of its first group. Identity cards may have any grouping.
-
-    Identity cards may have any grouping.
     """
     if not linked[first]:  # the most frequent case
         return (first + 1,) if (lengths[first],) in SHAPES else ()
@@ -171,7 +169,7 @@ def _number(text: str, groups: Sequence[tuple[int, int]], listed: frozenset[int]
 def _is_quantity(text: str, groups: Sequence[tuple[int, int]], kind: Kind, listed: frozenset[int]) -> bool:
     """Return whether a number is a decimal or an amount.
 
-    Numbers with check digits rarely are.
+    An amount has a currency. Numbers with check digits rarely are either.
     """
     start, end = groups[0][0], groups[-1][1]
     if kind == "ID_CARD" and sum(right - left for left, right in groups) == ID_CARD_DIGITS:

@@ -16,7 +16,7 @@ BODIES = 64
 
 
 class BodyLimit:
-    """Reads the body and rejects large or slow ones.
+    """Reads request bodies and rejects large or slow ones.
 
     Args:
         app: the next application.
