@@ -12,7 +12,16 @@ from pathlib import Path
 from tests.import_graph import ImportGraph
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("bert_mlm_client", "export", "deploy.embedded", "deploy.gateway", "deploy.local", "loadtest")
+PACKAGES = (
+    "bert_mlm_client",
+    "export",
+    "deploy.elasticsearch",
+    "deploy.embedded",
+    "deploy.gateway",
+    "deploy.kibana",
+    "deploy.local",
+    "loadtest",
+)
 
 Imports = Mapping[tuple[str, str], int]
 
