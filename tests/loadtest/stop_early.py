@@ -13,7 +13,7 @@ from locust.env import Environment
 
 @events.init_command_line_parser.add_listener
 def _add_options(parser: LocustArgumentParser) -> None:
-    parser.add_argument("--enough", action="append", default=[], help="METHOD NAME=COUNT; repeat for several")
+    parser.add_argument("--enough", action="append", default=[], help="NAME=COUNT; repeat for several")
 
 
 @events.init.add_listener
@@ -25,7 +25,7 @@ def _stop_early(environment: Environment, **_: Any) -> None:
         return
 
     def count(**_: Any) -> None:
-        sent = {f"{entry.method} {entry.name}": entry.num_requests for entry in environment.stats.entries.values()}
+        sent = {entry.name: entry.num_requests for entry in environment.stats.entries.values()}
         if all(sent.get(kind, 0) >= int(least) for kind, least in wanted.items()):
             wanted.clear()
             environment.events.request.remove_listener(count)

@@ -1,11 +1,12 @@
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from loadtest import soak
-from loadtest.soak import Server
+from loadtest.soak import Server, started
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def tiny_servable(tiny_version: Path, tmp_path_factory: pytest.TempPathFactory) 
 def test_a_soak_with_swaps_loses_nothing(
     tiny_servable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--minutes", "0.1", "--connections", "4", "--swaps", "1", "--work", str(tmp_path)]
+    arguments = ["--minutes", "0.05", "--connections", "4", "--swaps", "1", "--work", str(tmp_path)]
     status = soak.main([*arguments, "--servable", str(tiny_servable)])
     printed = capsys.readouterr().out
     summary = json.loads((tmp_path / "soak.json").read_text())
@@ -32,11 +33,17 @@ def test_a_soak_with_swaps_loses_nothing(
     assert "0 wrong, 0 errors, 0 lost; 1 versions swapped" in printed
 
 
+@pytest.fixture
+def tiny_server(tiny_version: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with started(tiny_version.parent, tmp_path_factory.mktemp("served"), ["--engine=onnx"]) as server:
+        yield server
+
+
 def test_wrong_answers_are_counted_and_shown(
-    demo_server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--minutes", "0.02", "--connections", "2", "--tolerance", "-1", "--work", str(tmp_path)]
-    assert soak.main([*arguments, "--rest", demo_server.rest, "--grpc", demo_server.grpc]) == 1
+    assert soak.main([*arguments, "--rest", tiny_server.rest, "--grpc", tiny_server.grpc]) == 1
     summary = json.loads((tmp_path / "soak.json").read_text())
     assert summary["wrong"] > 0
     assert not summary["clean"]

@@ -70,8 +70,8 @@ def _folder(place: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_server(demo_version: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The embedded server with the demonstration checkpoint."""
-    with started(demo_version.parent, tmp_path_factory.mktemp("served"), ()) as server:
+    """The embedded server with the demonstration checkpoint, in the light engine to save CPU time."""
+    with started(demo_version.parent, tmp_path_factory.mktemp("served"), ("--engine=onnx",)) as server:
         yield server
 
 

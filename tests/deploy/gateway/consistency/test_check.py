@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from deploy.gateway.log.lines import Canary, Line
 from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics
 from loadtest.processes import free_port, http, serve
+from loadtest.soak import started
 from tests.client.scripted import TOKENS, Refusal, ScriptedModel, grpc_server
 from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, wait_until
 
@@ -294,10 +295,16 @@ def test_a_version_that_comes_during_a_check_is_not_taken_for_drift(servable: Pa
     asyncio.run(check())
 
 
+@pytest.fixture
+def tensorflow_url(demo_version: Path, tmp_path: Path) -> Iterator[str]:
+    with started(demo_version.parent, tmp_path, ()) as server:
+        yield server.grpc
+
+
 def test_a_gateway_checks_the_tensorflow_engine_and_counts_no_call(
-    start: Start, serving_url: str, demo_version: Path
+    start: Start, tensorflow_url: str, demo_version: Path
 ) -> None:
-    gateway = start(serving_url, f"--model-folder={demo_version.parent}")
+    gateway = start(tensorflow_url, f"--model-folder={demo_version.parent}")
     [line] = gateway.wait_for_lines(1, module="canary")
     assert (line["status"], line["task"], line["model_version"]) == ("success", "output_consistency", 1)
     assert line["value"] < 1e-3
