@@ -50,7 +50,7 @@ export BERT_MLM_VERSION ?= $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' clien
 export BERT_MLM_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format export verify torch up down passwords verify-logs dashboards load bench clean lock protos
+.PHONY: help run test lint format export verify torch up down passwords log-tools verify-logs dashboards load bench clean lock protos
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -88,6 +88,9 @@ down: ## stop and remove the containers; the data stay
 
 passwords: ## make the missing passwords of Elasticsearch and Kibana in .env
 	@$(PYTHON) -m deploy.elasticsearch.passwords
+
+log-tools: .venv/.test ## fetch Elasticsearch and Filebeat for the tests of the logs into build/ (needs Maven and a JDK 17 or newer)
+	@$(BIN)/python -m loadtest.log_pipeline.tools
 
 verify-logs: .venv/.test ## check the way from the gateway's log to Elasticsearch (LINES=… ELASTICSEARCH_URL=… ELASTIC_PASSWORD=… FILEBEAT=…)
 	@test -d "models/$(NAME)/$(VERSION)" || $(MAKE) --no-print-directory export

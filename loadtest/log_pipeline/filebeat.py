@@ -12,6 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from loadtest.log_pipeline.tools import FILEBEAT, SENTENCE
 from loadtest.processes import ROOT, StartError
 
 CONFIGURATION = ROOT / "deploy/filebeat/filebeat.yml"
@@ -20,15 +21,15 @@ _FINGERPRINT_SINCE = (8, 10)
 
 
 def binary(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the Filebeat that FILEBEAT names, or the one of PATH.
+    """Return the Filebeat of FILEBEAT, of PATH, or of ``make log-tools``.
 
     Raises:
         StartError: the program was not found.
     """
-    given = environment.get("FILEBEAT") or "filebeat"
-    found = shutil.which(given, path=environment.get("PATH"))
+    given = environment.get("FILEBEAT")
+    found = shutil.which(given or "filebeat", path=environment.get("PATH")) or (not given and shutil.which(FILEBEAT))
     if not found:
-        msg = f"{given} is not a program; download Filebeat 8 and set FILEBEAT to its path"
+        msg = f"{given or 'filebeat'} is not a program; {SENTENCE}, or download Filebeat 8 and set FILEBEAT to its path"
         raise StartError(msg)
     return Path(found).resolve()
 

@@ -20,10 +20,10 @@ from loadtest.log_pipeline.filebeat import binary, configuration, version
 from loadtest.log_pipeline.gate import Gate
 from loadtest.log_pipeline.run import renamed
 from loadtest.processes import StartError
-from tests.support.elastic import elasticsearch, namespace
+from tests.support.elastic import elasticsearch, elasticsearch_server, namespace
 from tests.support.filebeat import filebeat_program
 
-__all__ = ["elasticsearch", "filebeat_program", "namespace"]
+__all__ = ["elasticsearch", "elasticsearch_server", "filebeat_program", "namespace"]
 
 
 @pytest.mark.usefixtures("filebeat_program", "elasticsearch")

@@ -17,7 +17,7 @@ Ship = Callable[[Mapping[str, Sequence[str]], int], list[Event]]
 
 @pytest.fixture(scope="session")
 def filebeat_program() -> Path:
-    """The binary of FILEBEAT, or of PATH."""
+    """The binary of FILEBEAT, of PATH, or of `make log-tools`."""
     try:
         return binary()
     except StartError as error:

@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 
-from tests.support.elastic import elasticsearch, namespace
+from deploy.elasticsearch.json_api import JsonApi
+from tests.support.elastic import elasticsearch_alone, elasticsearch_server, namespace
 
-__all__ = ["elasticsearch", "namespace"]
+__all__ = ["elasticsearch_alone", "elasticsearch_server", "namespace"]
 
 Answers = list[tuple[int, Any]]
+
+
+@pytest.fixture
+def elasticsearch(elasticsearch_alone: JsonApi) -> JsonApi:
+    """The server; these tests change its templates."""
+    return elasticsearch_alone
 
 
 @contextmanager

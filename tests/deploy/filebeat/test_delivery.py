@@ -4,8 +4,9 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -13,8 +14,9 @@ from deploy.elasticsearch.definitions import roles
 from deploy.elasticsearch.json_api import JsonApi
 from deploy.elasticsearch.resend import Resent, resend
 from deploy.elasticsearch.setup import set_up
-from loadtest.log_pipeline.documents import count
+from loadtest.log_pipeline.documents import count, documents
 from loadtest.log_pipeline.filebeat import Filebeat, configuration, version
+from tests.deploy.filebeat.overload import Overload
 
 
 @pytest.fixture
@@ -140,3 +142,67 @@ def test_a_document_that_does_not_fit_is_in_the_failure_store_and_delivery_goes_
     (hit,) = elasticsearch.ask("GET", f"/{stream}::failures/_search")["hits"]["hits"]
     assert hit["_source"]["document"]["source"]["http"]["request"]["id"] == "000001"
     assert resend(elasticsearch, stream) == Resent(refused=1)
+
+
+@pytest.mark.parametrize("rejects", ["request", "items"])
+def test_lines_that_an_overloaded_server_rejects_are_sent_again_and_none_twice(
+    filebeat_program: Path,
+    elasticsearch: JsonApi,
+    overload: Overload,
+    namespace: str,
+    log: Path,
+    *,
+    rejects: Literal["request", "items"],
+) -> None:
+    set_up(elasticsearch, retention="30d", accounts=(), say=lambda _: None)
+    stream = f"logs-bert.gateway-{namespace}"
+    key = new_key(elasticsearch, namespace)
+    write(log, 0, 100)
+    overload.rejects = rejects
+    output: dict[str, Any] = {"hosts": [overload.url], "api_key": f"{key['id']}:{key['api_key']}"}
+    with shipping(filebeat_program, elasticsearch, log, namespace, **output) as (process, _):
+        wait_for(lambda: overload.rejected >= 200, process)  # each line twice
+        write(log, 100, 300)
+        assert count(elasticsearch, stream) == 0
+        overload.rejects = None
+        wait_for(lambda: count(elasticsearch, stream) >= 300, process)
+    assert count(elasticsearch, stream) == 300
+
+
+def test_a_rollover_doubles_only_the_lines_that_are_repeated_after_it(
+    filebeat_program: Path, elasticsearch: JsonApi, namespace: str, log: Path
+) -> None:
+    set_up(elasticsearch, retention="30d", accounts=(), say=lambda _: None)
+    stream = f"logs-bert.gateway-{namespace}"
+    key = new_key(elasticsearch, namespace)
+    output: dict[str, Any] = {"api_key": f"{key['id']}:{key['api_key']}"}
+    write(log, 0, 100)
+    with shipping(filebeat_program, elasticsearch, log, namespace, **output) as (process, _):
+        wait_for(lambda: count(elasticsearch, stream) == 100, process)
+        elasticsearch.ask("POST", f"/{stream}/_rollover")
+        write(log, 100, 150)
+        wait_for(lambda: count(elasticsearch, stream) >= 150, process)
+    assert count(elasticsearch, stream) == 150
+    # without its registry Filebeat repeats all lines: the first 100 are in the older index
+    write(log, 150, 151)
+    with shipping(filebeat_program, elasticsearch, log, namespace, "another", **output) as (process, _):
+        wait_for(lambda: count(elasticsearch, stream) >= 251, process)
+    ids = [one["http"]["request"]["id"] for one in documents(elasticsearch, stream)]
+    assert sorted(ids) == sorted([*(f"{one:06}" for one in range(100)), *(f"{one:06}" for one in range(151))])
+
+
+def test_a_clock_that_is_set_back_by_a_minute_loses_and_doubles_nothing(
+    filebeat_program: Path, elasticsearch: JsonApi, namespace: str, log: Path
+) -> None:
+    set_up(elasticsearch, retention="30d", accounts=(), say=lambda _: None)
+    stream = f"logs-bert.gateway-{namespace}"
+    key = new_key(elasticsearch, namespace)
+    times = [f"{datetime.now(UTC) + timedelta(minutes=one):%Y-%m-%dT%H:%M:%S.000Z}" for one in (1, 0, -1, 1)]
+    for at in times:
+        write(log, 0, 2, timestamp=at)
+    with shipping(filebeat_program, elasticsearch, log, namespace, api_key=f"{key['id']}:{key['api_key']}") as (
+        process,
+        _,
+    ):
+        wait_for(lambda: count(elasticsearch, stream) >= 8, process)
+    assert sorted(one["@timestamp"] for one in documents(elasticsearch, stream)) == sorted(times * 2)

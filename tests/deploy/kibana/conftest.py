@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.elastic import elasticsearch, namespace
+from tests.support.elastic import elasticsearch, elasticsearch_server, namespace
 
-__all__ = ["elasticsearch", "namespace"]
+__all__ = ["elasticsearch", "elasticsearch_server", "namespace"]
 
 
 @dataclass
