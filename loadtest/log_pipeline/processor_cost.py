@@ -35,6 +35,7 @@ from loadtest.log_pipeline.tools import started
 from loadtest.processes import StartError
 
 _LIMIT_S = 300.0
+_FEWEST_LINES = 1000
 _POLL_S = 0.2
 _LINE = {
     "timestamp": "2026-11-30T12:00:00.000Z",
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="(3)")
     parser.add_argument("--work", type=Path, default=Path("build/processor_cost"), help="where log and registry go")
     options = parser.parse_args(arguments)
+    if options.lines < _FEWEST_LINES:
+        parser.error(f"--lines must be at least {_FEWEST_LINES}: CPU time is counted in steps of 10 ms")
     work: Path = options.work.resolve()
     shutil.rmtree(work, ignore_errors=True)
     try:

@@ -13,12 +13,13 @@ import pytest
 
 from deploy.elasticsearch.json_api import JsonApi
 from loadtest.log_pipeline import __main__ as command
-from loadtest.log_pipeline import latency
+from loadtest.log_pipeline import latency, processor_cost
 from loadtest.log_pipeline.documents import compare
 from loadtest.log_pipeline.figures import Check, _largest_difference
 from loadtest.log_pipeline.filebeat import binary, configuration, version
 from loadtest.log_pipeline.gate import Gate
 from loadtest.log_pipeline.run import renamed
+from loadtest.log_pipeline.tools.server import jdk
 from loadtest.processes import StartError
 from tests.support.elastic import elasticsearch, elasticsearch_server, namespace
 from tests.support.filebeat import filebeat_program
@@ -49,6 +50,26 @@ def test_every_request_is_found_and_its_latency_is_printed(
     said = capsys.readouterr().out
     assert said.startswith("20 requests at 20 a second, 20 documents found.")
     assert re.search(r"P95 [0-9.]+ s", said)
+
+
+@pytest.mark.usefixtures("filebeat_program", "elasticsearch")
+def test_the_cost_of_the_processors_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert processor_cost.main(["--lines", "1000", "--rounds", "1", "--work", str(tmp_path / "work")]) == 0
+    said = capsys.readouterr().out
+    assert re.fullmatch(r"plain: [0-9.]+ ms .*\nproject: [0-9.]+ ms .*\nratio [0-9.]+ .*\n", said), said
+
+
+def test_an_old_or_missing_jdk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(StartError, match="no JDK 17 or newer was found"):
+        jdk()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/javac").touch(mode=0o755)
+    (tmp_path / "release").write_text('JAVA_VERSION="17.0.1"\n', encoding="utf-8")
+    assert jdk() == tmp_path
+    (tmp_path / "release").write_text('JAVA_VERSION="11.0.1"\n', encoding="utf-8")
+    with pytest.raises(StartError, match="no JDK 17 or newer was found"):
+        jdk()
 
 
 def test_a_missing_setting_is_one_sentence(
