@@ -43,7 +43,6 @@ ELSEWHERE = {
     'make torch TORCH_PIP_ARGS="--index-url URL"': "installs packages from the index that the user names",
     "make up LOGS=1": "tests/deploy/test_compose_logs.py checks what it starts",
     "make verify-logs": "takes minutes; tests/loadtest/test_log_pipeline.py runs it in small",
-    "make log-tools": "installs packages",
     "make up": "tests/deploy/test_dockerfiles.py: the images set the variables",
 }
 HANDLED = {*HUB, VERIFY, EMBEDDED, *ELSEWHERE}
