@@ -34,7 +34,7 @@ def merge(existing: str, results: Results) -> str:
     """Return a report with a run's section added or replaced.
 
     Args:
-        existing: the report so far, with one section for each kind of processor; empty if there is none.
+        existing: the report so far, with one section for each kind of processor; empty for the first one.
         results: the run.
     """
     sections = {}

@@ -73,7 +73,7 @@ def jdk() -> Path:
     """Return the folder of the JDK in JAVA_HOME, or of the javac of PATH.
 
     Raises:
-        StartError: there is none, or it is too old.
+        StartError: Java was not found or is too old.
     """
     given = os.environ.get("JAVA_HOME")
     compiler = shutil.which("javac", path=f"{given}/bin" if given else None)
