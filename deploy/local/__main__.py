@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.gateway import run_gateway
-from deploy.local.process import Running, StartError, wait_for_first_exit
+from deploy.local.process import Running, StartError, hurry, wait_for_first_exit
 from deploy.local.server import run_server
 from deploy.local.versions import ensure_version
 from export import ExportError
@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--gateway-log", type=Path, default=Path("build/gateway.log"), help="file of the gateway's output"
     )
     options = parser.parse_args(arguments)
+    hurry.clear()
     for number in (signal.SIGINT, signal.SIGTERM):  # shells start background jobs with SIGINT ignored
         signal.signal(number, _interrupt)
     try:
@@ -77,7 +78,14 @@ def _port(text: str) -> int:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # A second exception could end the clean-up of the first. SIGTERM comes twice where `make` forwards it.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, _hurry)
     raise KeyboardInterrupt
+
+
+def _hurry(_number: int, _frame: FrameType | None) -> None:
+    hurry.set()
 
 
 def _check_free(port: int, setting: str) -> None:

@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+
+hurry = threading.Event()
+"""Set to end processes by SIGKILL without waiting for them."""
 
 _POLL_S = 0.05
 _LAST_LINES = 5
@@ -75,11 +79,11 @@ def run_module(
         yield running
     finally:
         process.terminate()
+        deadline = time.monotonic() + stop_s
         try:
-            process.wait(stop_s)
-        except subprocess.TimeoutExpired:
-            pass  # killed below
-        finally:  # even if a second Ctrl-C interrupts the wait
+            while process.poll() is None and time.monotonic() < deadline and not hurry.wait(_POLL_S):
+                pass
+        finally:  # even if an exception interrupts the wait
             process.kill()
             process.wait()
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,6 +215,17 @@ def test_a_signal_ends_it_cleanly_and_the_next_run_reuses_the_version(
     assert len(children) == 2
     assert "Stopped." in stop(running, number)
     assert running.process.returncode == 0
+    assert_nothing_is_left(children, running.ports)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_that_repeat_leave_no_process(light: Path, number: signal.Signals) -> None:
+    running = start(light, *IGNORING_CTRL_C)
+    children = running.children()
+    for _ in range(50):
+        running.process.send_signal(number)
+        time.sleep(0.001)  # so that they arrive one by one
+    assert "Stopped." in running.process.communicate(timeout=30)[0]
     assert_nothing_is_left(children, running.ports)
 
 
