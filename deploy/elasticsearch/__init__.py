@@ -1,4 +1,4 @@
-"""Index templates, roles and accounts of the logs in Elasticsearch, and their setup.
+"""Index templates, roles and accounts of the logs in Elasticsearch.
 
 ::
 

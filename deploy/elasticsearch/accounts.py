@@ -34,7 +34,9 @@ _ACCOUNTS: Mapping[str, tuple[str, str | None]] = {
 
 
 def secret(name: str, environment: Mapping[str, str]) -> str | None:
-    """Return the secret in NAME or in the file of NAME_FILE, or None.
+    """Return the secret of NAME or of NAME_FILE's file.
+
+    Return None if neither is set.
 
     Raises:
         UsageError: both are set, or the file cannot be read.
@@ -53,7 +55,9 @@ def secret(name: str, environment: Mapping[str, str]) -> str | None:
 
 
 def login(environment: Mapping[str, str], user: str = SUPERUSER, setting: str = "ELASTIC_PASSWORD") -> Login | None:
-    """Return an account to log in with, or None without a password.
+    """Return the account to log in with.
+
+    Return None without a password.
 
     Raises:
         UsageError: as for ``secret``.

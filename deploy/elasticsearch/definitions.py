@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,22 +32,35 @@ def roles() -> dict[str, Document]:
 
 
 def fields(*names: str) -> dict[str, str]:
-    """Return the type of every field in the mappings of component templates, by its dotted name."""
+    """Return the field types of component templates by dotted name."""
     templates = _read("component_templates", "_meta")
     found: dict[str, str] = {}
     for name in names:
-        found |= _flat(templates[name]["template"]["mappings"]["properties"])
+        found |= types(templates[name]["template"]["mappings"]["properties"])
     return found
 
 
-def _flat(properties: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
+def types(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Return the field types of a mapping by dotted name.
+
+    An alias has the type of its field.
+    """
+    found = dict(_flat(properties))
+    return {name: found[field["path"]]["type"] if "path" in field else field["type"] for name, field in found.items()}
+
+
+def aliases(name: str) -> dict[str, str]:
+    """Return the field of every alias in a component template."""
+    properties = _read("component_templates", "_meta")[name]["template"]["mappings"]["properties"]
+    return {alias: field["path"] for alias, field in _flat(properties) if "path" in field}
+
+
+def _flat(properties: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, field in properties.items():
         if "properties" in field:
-            found |= _flat(field["properties"], f"{prefix}{name}.")
+            yield from _flat(field["properties"], f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}"] = field["type"]
-    return found
+            yield f"{prefix}{name}", field
 
 
 def _read(folder: str, meta: str) -> dict[str, Document]:
@@ -58,7 +71,7 @@ def _read(folder: str, meta: str) -> dict[str, Document]:
 
 
 def _with_digests(documents: dict[str, Document], meta: str) -> dict[str, Document]:
-    """Add a digest of the content, by which the setup finds what has changed.
+    """Add a digest of the content, for detecting changes.
 
     The server returns a normalized form (texts for numbers, defaults), which cannot be compared with the file.
     """

@@ -2,7 +2,10 @@
 
 
 class SetupError(Exception):
-    """The setup cannot continue. The message is shown to the user."""
+    """Error that ends the setup.
+
+    The message is shown to the user.
+    """
 
     exit_status = 1
 

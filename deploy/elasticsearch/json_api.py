@@ -44,7 +44,10 @@ class ApiError(SetupError):
 
 
 class JsonApi:
-    """A server's JSON API, with timeouts and errors of one sentence."""
+    """Client of a server's JSON API.
+
+    Requests have timeouts. Errors are one sentence.
+    """
 
     def __init__(
         self,
@@ -55,7 +58,7 @@ class JsonApi:
         timeout_s: float = TIMEOUT_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Prepare the connection; nothing is sent yet.
+        """Prepare the connection without sending a request.
 
         Args:
             url: the server's address.
@@ -161,7 +164,7 @@ class JsonApi:
 
 
 def _reason(answer: Any) -> str:
-    """Return the reason in an error answer of Elasticsearch or Kibana."""
+    """Return the reason of an Elasticsearch or Kibana error."""
     if not isinstance(answer, dict):
         return str(answer)[:300]
     error = answer.get("error", answer)

@@ -29,7 +29,7 @@ _ADVICE = "run `make passwords`, or `python3 -m deploy.elasticsearch.passwords`,
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Add the missing passwords to .env, or check those of the environment."""
+    """Add missing passwords to .env or check the environment's passwords."""
     parser = argparse.ArgumentParser(prog="python -m deploy.elasticsearch.passwords", description=main.__doc__)
     parser.add_argument("--env", type=Path, default=Path(".env"), metavar="FILE", help="default: %(default)s")
     parser.add_argument("--check", action="store_true", help="check the environment's passwords; write nothing")
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def weakness(values: Mapping[str, str]) -> str | None:
-    """Return why the passwords must not be used, or None."""
+    """Return the weakness of the passwords, or None."""
     for name in NAMES:
         value = values.get(name, "")
         shortest = SHORTEST_KEY if name.endswith("_KEY") else SHORTEST
@@ -61,7 +61,7 @@ def weakness(values: Mapping[str, str]) -> str | None:
 
 
 def generate(text: str) -> tuple[str, list[str]]:
-    """Return the text of .env with every missing password, and the names of the new ones."""
+    """Return the completed .env and the names of new passwords."""
     lines = text.splitlines()
     added: list[str] = []
     for name in NAMES:

@@ -15,7 +15,7 @@ _KEPT_S = "5m"
 
 @dataclass(slots=True)
 class Resent:
-    """What became of the documents.
+    """Outcome of resending documents.
 
     Attributes:
         delivered: those that are in their stream now.
@@ -33,10 +33,11 @@ class Resent:
 
 
 def resend(api: JsonApi, streams: str = STREAMS) -> Resent:
-    """Create the documents of the failure store in their streams, under their own ids; idempotent.
+    """Create the documents of the failure store in their streams.
 
-    At the flood stage of the disk, Elasticsearch puts documents into the failure store instead of rejecting them, so
-    Filebeat does not retry. Failed documents stay in the failure store until its retention ends.
+    Documents keep their ids, so this is idempotent. At the flood stage of the disk, Elasticsearch puts documents into
+    the failure store instead of rejecting them, so Filebeat does not retry. Failed documents stay in the failure store
+    until its retention ends.
 
     Args:
         api: the server, with an account that may read failures and create documents.

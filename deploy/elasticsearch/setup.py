@@ -16,10 +16,10 @@ Say = Callable[[str], object]
 
 
 def set_up(api: JsonApi, *, retention: str, accounts: Iterable[Account], say: Say) -> None:
-    """Create or update templates, streams, roles and accounts; idempotent.
+    """Create or update templates, streams, roles and accounts.
 
-    Templates come first and the accounts last: until it has an account, Filebeat waits, and it never writes into a
-    name without a template, which would become a plain index.
+    The setup is idempotent. Templates come first and the accounts last: until it has an account, Filebeat waits, and it
+    never writes into a name without a template, which would become a plain index.
 
     Args:
         api: the server.
@@ -72,7 +72,10 @@ def _check_names(api: JsonApi) -> list[str]:
 
 
 def _put(api: JsonApi, path: str, document: Document, before: list[Document], say: Say) -> None:
-    """Put a template even if it is unchanged, since somebody may have edited it."""
+    """Put a template and print whether it has changed.
+
+    An unchanged template is put, too: it may have been edited on the server.
+    """
     api.ask("PUT", path, document)
     if not before:
         outcome = "created"
@@ -82,7 +85,10 @@ def _put(api: JsonApi, path: str, document: Document, before: list[Document], sa
 
 
 def _upgrade(api: JsonApi, stream: str, retention: str, say: Say) -> None:
-    """Apply the templates to a stream that exists; by themselves they apply from its next rollover on."""
+    """Apply the templates to an existing stream.
+
+    Without this they apply from the next rollover on.
+    """
     simulated = api.ask("POST", f"/_index_template/_simulate_index/{stream}")
     try:
         api.ask("PUT", f"/{stream}/_mapping?write_index_only=true", simulated["template"]["mappings"])

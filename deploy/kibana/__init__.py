@@ -1,4 +1,4 @@
-"""Dashboards, saved searches and rules of the logs in Kibana, and their setup.
+"""Dashboards, saved searches and rules of the logs in Kibana.
 
 ::
 

@@ -17,7 +17,7 @@ _ACTIVE = {".es-query": "query matched", ".index-threshold": "threshold met"}
 
 
 def data_views() -> list[Document]:
-    """Return the data views, under the ids that dashboards and searches use."""
+    """Return the data views of the dashboards and searches."""
     return [
         {
             "type": "index-pattern",
@@ -61,13 +61,16 @@ def dashboards() -> list[Document]:
 
 
 def connector() -> Document:
-    """Return the connector that writes a document when a rule fires."""
+    """Return the connector that writes the rules' documents."""
     config = {"index": ALERT_INDEX, "refresh": True, "executionTimeField": "@timestamp"}
     return {"name": "BERT: index alerts-bert", "config": config}
 
 
 def rules() -> dict[str, Document]:
-    """Return the rules by id, each with a document when it fires and one when it recovers."""
+    """Return the rules by id.
+
+    Each writes a document when it fires and one when it recovers.
+    """
     found = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((FOLDER / "rules").glob("*.json"))}
     for rule in found.values():
         groups = {_ACTIVE[rule["rule_type_id"]]: "firing", "recovered": "resolved"}

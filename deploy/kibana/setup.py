@@ -14,7 +14,9 @@ Say = Callable[[str], object]
 
 
 def set_up(api: JsonApi, say: Say) -> None:
-    """Import dashboards, data views and searches, and create or update rules; idempotent.
+    """Import dashboards, data views, searches and rules.
+
+    Existing ones are updated, so this is idempotent.
 
     Raises:
         SetupError: Kibana rejected a request or a saved object.
@@ -39,7 +41,10 @@ def _import(objects: list[Document], api: JsonApi, say: Say) -> None:
 
 
 def _put(api: JsonApi, path: str, document: Document, fixed: Document, say: Say) -> None:
-    """Create or update; what is fixed may be given only at creation."""
+    """Create or update a saved object.
+
+    Kibana accepts the fixed fields only at creation.
+    """
     kind, name = path.split("/")[-2:]
     if api.ask("GET", path, missing=False) is False:
         api.ask("POST", path, document | fixed)

@@ -1,5 +1,8 @@
-r"""Verify the logs from the gateway to Elasticsearch (``make verify-logs LINES=100000``).
+r"""Verify the logs from the gateway to Elasticsearch.
 
+``make verify-logs LINES=100000`` runs the first of these commands.
+
+    python -m loadtest.log_pipeline --lines 100000        # with Filebeat and Elasticsearch of `make log-tools`
     ELASTICSEARCH_URL=http://127.0.0.1:9200 ELASTIC_PASSWORD=… FILEBEAT=/opt/filebeat/filebeat \
         python -m loadtest.log_pipeline --lines 100000
 
@@ -12,7 +15,6 @@ The server is for tests: the templates and roles of this project are replaced, a
 """
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -21,18 +23,17 @@ from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 
-from deploy.elasticsearch.accounts import login
 from deploy.elasticsearch.errors import SetupError
-from deploy.elasticsearch.json_api import JsonApi
-from deploy.elasticsearch.setup import set_up
 from loadtest.log_pipeline.figures import Check, check
 from loadtest.log_pipeline.filebeat import binary
 from loadtest.log_pipeline.run import Outcome, Plan, remove, run
+from loadtest.log_pipeline.server import elasticsearch
 from loadtest.processes import StartError
-from loadtest.request_log.__main__ import Plan as Load
+from loadtest.request_log.plan import Plan as Load
+from loadtest.request_log.plan import add_options
 
 _LINES_A_REQUEST = 1.2  # one request in ten is a batch of three
-_READY_S = 120.0
+_DEFAULTS = Load(requests=0, connections=16, processes=2, terminate_s=60.0, max_bytes=2_000_000, limit_s=3600.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,22 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lines", type=int, default=100_000, help="about how many lines (100000)")
     parser.add_argument("--kills", type=int, default=3, help="how often Filebeat is killed (3)")
     parser.add_argument("--away-s", type=float, default=120.0, help="how long the server is away (120)")
-    parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--processes", type=int, default=2, help="of the clients (2)")
-    parser.add_argument("--terminate-s", type=float, default=60.0, help="how long each gateway serves (60)")
-    parser.add_argument("--max-bytes", type=int, default=2_000_000, help="size at which the log is rotated (2000000)")
-    parser.add_argument("--servable", type=Path, default=Path("models/bert_mlm"), help="its newest version is served")
-    parser.add_argument("--work", type=Path, default=Path("build/log_pipeline"), help="where log and registry go")
-    parser.add_argument("flags", nargs="*", default=["--engine=onnx"], help="the server's, after -- (--engine=onnx)")
+    add_options(parser, _DEFAULTS, Path("build/log_pipeline"))
     options = parser.parse_args(arguments)
-    load = Load(
-        requests=round(options.lines / _LINES_A_REQUEST),
-        connections=options.connections,
-        processes=options.processes,
-        terminate_s=options.terminate_s,
-        max_bytes=options.max_bytes,
-        limit_s=3600.0,
-    )
+    load = Load.of(options, requests=round(options.lines / _LINES_A_REQUEST))
     plan = Plan(load, options.lines, options.kills, options.away_s, tuple(options.flags))
     try:
         return _verify(plan, options.servable, options.work.resolve())
@@ -66,10 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _verify(plan: Plan, servable: Path, work: Path) -> int:
-    url = os.environ.get("ELASTICSEARCH_URL")
-    if not url:
-        msg = "ELASTICSEARCH_URL is not set; start an Elasticsearch 8.19 for tests and give its address"
-        raise StartError(msg)
     if not servable.is_dir():
         msg = f"{servable} does not exist; `make export` creates models/bert_mlm"
         raise StartError(msg)
@@ -81,9 +65,7 @@ def _verify(plan: Plan, servable: Path, work: Path) -> int:
     def say(sentence: str) -> None:
         print(f"{time.monotonic() - begun:5.0f} s  {sentence}", flush=True)
 
-    with JsonApi(url, login(os.environ)) as api:
-        api.wait_until_ready("/", _READY_S)
-        set_up(api, retention="30d", accounts=(), say=lambda _: None)
+    with elasticsearch() as api:
         outcome = run(plan, api=api, program=program, servable=servable, work=work, say=say)
         say("comparing the panels with the report")
         checks = check(api, outcome.namespace, outcome.log)

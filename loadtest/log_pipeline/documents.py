@@ -1,4 +1,4 @@
-"""Compare the documents of a stream with the lines of the log."""
+"""Compare the documents of a stream with the log lines."""
 
 import json
 from collections import Counter
@@ -12,10 +12,8 @@ from deploy.elasticsearch.json_api import ApiError, JsonApi
 
 _PAGE = 5000
 _KEPT_S = "1m"
-# What Filebeat adds to a line, beside other names.
-_ADDED = frozenset({"event.dataset", "event.duration", "gw.calls", "gw.sentences", "gw.errors", "gw.refused"})
-
-Names = Mapping[str, str]
+_ADDED = "event.dataset"
+"""What Filebeat adds to a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +46,13 @@ class Difference:
         return not (self.missing or self.surplus) and self.unparsed_lines == self.unparsed_documents
 
 
-def compare(api: JsonApi, namespace: str, files: Iterable[Path], names: Names) -> Difference:
+def compare(api: JsonApi, namespace: str, files: Iterable[Path]) -> Difference:
     """Compare all lines with all documents.
 
     Args:
         api: the server.
         namespace: the namespace of the streams.
         files: the log's files.
-        names: the document's name of each field of a line that has another there.
     """
     wanted: Counter[str] = Counter()
     unparsed: Counter[str] = Counter()
@@ -63,11 +60,11 @@ def compare(api: JsonApi, namespace: str, files: Iterable[Path], names: Names) -
         for text in file.read_text("utf-8").split("\n"):
             line = _object(text)
             if line is not None:
-                wanted[_key(_expected(line, names))] += 1
+                wanted[_key(_expected(line))] += 1
             elif text:
                 unparsed[text] += 1
     there = Counter(
-        _key({name: value for name, value in flat(source).items() if name not in _ADDED})
+        _key({name: value for name, value in flat(source).items() if name != _ADDED})
         for source in documents(api, f"logs-bert.gateway-{namespace}")
     )
     texts = Counter(source["message"] for source in documents(api, f"logs-bert.unparsed-{namespace}"))
@@ -84,7 +81,10 @@ def compare(api: JsonApi, namespace: str, files: Iterable[Path], names: Names) -
 
 
 def count(api: JsonApi, stream: str) -> int:
-    """Return the number of searchable documents, 0 if the stream does not exist or is just being made."""
+    """Return the number of searchable documents.
+
+    It is 0 while the stream does not exist or is being created.
+    """
     try:
         api.ask("POST", f"/{stream}/_refresh", missing={})
         answer = api.ask("GET", f"/{stream}/_count", missing={"count": 0})
@@ -96,7 +96,10 @@ def count(api: JsonApi, stream: str) -> int:
 
 
 def documents(api: JsonApi, stream: str) -> Iterator[dict[str, Any]]:
-    """Yield the source of every document of a stream; none if it does not exist."""
+    """Yield the source of every document of a stream.
+
+    A missing stream has no documents.
+    """
     api.ask("POST", f"/{stream}/_refresh", missing={})
     query = {"size": _PAGE, "sort": ["_doc"]}
     page = api.ask("POST", f"/{stream}/_search?scroll={_KEPT_S}", query, missing={"hits": {"hits": []}})
@@ -121,14 +124,14 @@ def _object(text: str) -> dict[str, Any] | None:
     return line if isinstance(line, dict) else None
 
 
-def _expected(line: Mapping[str, Any], names: Names) -> dict[str, Any]:
-    expected = {names.get(f"gw.{name}", f"gw.{name}"): value for name, value in line.items()}
-    if line.get("status") == "failed":
-        expected.setdefault("error.type", line["task"])
-    return expected
+def _expected(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {"@timestamp" if name == "timestamp" else f"gw.{name}": value for name, value in line.items()}
 
 
 def _key(values: Mapping[str, Any]) -> str:
-    """Return a text that is equal for equal values; Filebeat writes 1.0 as 1."""
+    """Return a text that is equal for equal values.
+
+    Filebeat writes 1.0 as 1.
+    """
     plain = {name: float(value) if isinstance(value, (int, float)) else value for name, value in values.items()}
     return json.dumps(plain, sort_keys=True, ensure_ascii=False)

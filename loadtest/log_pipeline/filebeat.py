@@ -21,7 +21,9 @@ _FINGERPRINT_SINCE = (8, 10)
 
 
 def binary(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the Filebeat of FILEBEAT, of PATH, or of ``make log-tools``.
+    """Return the path of Filebeat's program.
+
+    It is that of FILEBEAT, of PATH, or of ``make log-tools``.
 
     Raises:
         StartError: the program was not found.
@@ -74,7 +76,9 @@ def configuration(of: tuple[int, ...], output: Mapping[str, Any]) -> dict[str, A
 
 
 class Filebeat:
-    """A Filebeat with a registry of its own, which survives restarts.
+    """Filebeat with its own registry.
+
+    The registry is kept over restarts.
 
     Attributes:
         starts: how often it was started.

@@ -1,4 +1,4 @@
-"""Forward TCP connections to a server that can be taken away."""
+"""Forward TCP connections to a server with simulated outages."""
 
 import asyncio
 import threading
@@ -9,13 +9,15 @@ _CHUNK = 65_536
 
 
 class Gate:
-    """A port of 127.0.0.1 in front of a server, open or closed.
+    """TCP proxy on 127.0.0.1 that can be closed.
 
     While it is closed, connections are refused, as by a server that is down; open ones end in the middle.
     """
 
     def __init__(self, host: str, port: int) -> None:
-        """Prepare the gate; ``run`` opens it.
+        """Prepare the gate without opening it.
+
+        ``run`` opens it.
 
         Args:
             host: the server's host.
@@ -43,7 +45,10 @@ class Gate:
             self._loop.close()
 
     def open(self) -> None:
-        """Accept connections, from the second time on at the same port."""
+        """Accept connections.
+
+        Later calls use the port of the first.
+        """
         self._wait(self._open())
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """Measure the time from a request to its searchable document.
 
-    ELASTICSEARCH_URL=… ELASTIC_PASSWORD=… FILEBEAT=… python -m loadtest.log_pipeline.latency --rate 100 --seconds 60
+    python -m loadtest.log_pipeline.latency --rate 100 --seconds 60
 
 Requests are sent at a fixed rate, whether or not earlier ones were answered. Meanwhile Elasticsearch is searched for
 new documents, ten times a second; a document's time is that of the first search that found it.
@@ -21,14 +21,13 @@ from http.client import HTTPConnection
 from itertools import cycle, islice
 from pathlib import Path
 
-from deploy.elasticsearch.accounts import login
 from deploy.elasticsearch.errors import SetupError
 from deploy.elasticsearch.json_api import ApiError, JsonApi
-from deploy.elasticsearch.setup import set_up
 from loadtest.log_pipeline.filebeat import Filebeat, binary, configuration, version
 from loadtest.log_pipeline.run import credentials, remove
+from loadtest.log_pipeline.server import elasticsearch
 from loadtest.processes import StartError
-from loadtest.request_log.__main__ import Gateways
+from loadtest.request_log.run import Gateways
 from loadtest.sentences import masked_sentences
 from loadtest.soak import started
 
@@ -39,7 +38,7 @@ _MAX_BYTES = 2**28
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print the latency from a request to its searchable document."""
+    """Measure the latency from a request to its searchable document."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.log_pipeline.latency", description=main.__doc__)
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second (100)")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to send (60)")
@@ -50,8 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        with JsonApi(os.environ.get("ELASTICSEARCH_URL") or "http://127.0.0.1:9200", login(os.environ)) as api:
-            set_up(api, retention="30d", accounts=(), say=lambda _: None)
+        with elasticsearch() as api:
             sent, seen = measure(api, options.servable, work, options.rate, round(options.rate * options.seconds))
     except (StartError, SetupError, OSError) as error:
         print(f"latency: {error}", file=sys.stderr)
@@ -67,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(
     api: JsonApi, servable: Path, work: Path, rate: float, requests: int
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Return when each request was sent, and when its document was found.
+    """Return when each request was sent and its document found.
 
     Raises:
         StartError: a process did not start.
@@ -97,7 +95,10 @@ def measure(
 
 
 def _send(port: int, rate: float, requests: int) -> dict[str, float]:
-    """Send requests at a rate over several connections, and return when each was sent."""
+    """Send requests at a rate and return their send times.
+
+    Several connections are used.
+    """
     sent: dict[str, float] = {}
     begun = time.monotonic()
 
@@ -120,7 +121,7 @@ def _send(port: int, rate: float, requests: int) -> dict[str, float]:
 
 
 def _search(api: JsonApi, stream: str, seen: dict[str, float]) -> bool:
-    """Add the documents that are found for the first time, and return whether there are any."""
+    """Add newly found documents and return whether there are any."""
     body = {
         "size": 5000,
         "_source": False,

@@ -13,7 +13,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What a dashboard takes from its time picker and Kibana's settings.
+    """Time range of a dashboard.
 
     Attributes:
         since: the first time, ISO 8601.
@@ -79,7 +79,7 @@ def _vega(dashboard: str, vis: Mapping[str, Any], chosen: Range) -> Panel:
 
 
 def _resolved(part: Any, chosen: Range) -> Any:
-    """Replace the variables that Kibana replaces in the body of a Vega panel."""
+    """Replace Kibana's variables in the body of a Vega panel."""
     if isinstance(part, list):
         return [_resolved(one, chosen) for one in part if not str(one).startswith("%dashboard_context")]
     if not isinstance(part, dict):

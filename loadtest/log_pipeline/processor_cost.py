@@ -1,4 +1,4 @@
-"""Measure the CPU time that the configuration's processors cost in Filebeat.
+"""Measure the CPU time of the configuration's processors in Filebeat.
 
     python -m loadtest.log_pipeline.processor_cost --lines 30000 --rounds 3
 
@@ -10,59 +10,35 @@ The server is that of ELASTICSEARCH_URL, or one of ``make log-tools``.
 import argparse
 import copy
 import itertools
-import json
-import os
 import secrets
 import shutil
 import statistics
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from deploy.elasticsearch.accounts import login
 from deploy.elasticsearch.errors import SetupError
 from deploy.elasticsearch.json_api import JsonApi
-from deploy.elasticsearch.setup import set_up
+from deploy.gateway.log.json_lines import encode
+from deploy.gateway.log.lines import Inference
 from loadtest.log_pipeline.documents import count
 from loadtest.log_pipeline.filebeat import Filebeat, binary, configuration, version
 from loadtest.log_pipeline.run import credentials
-from loadtest.log_pipeline.tools import started
+from loadtest.log_pipeline.server import elasticsearch
 from loadtest.processes import StartError
 
 _LIMIT_S = 300.0
 _FEWEST_LINES = 1000
 _POLL_S = 0.2
-_LINE = {
-    "timestamp": "2026-11-30T12:00:00.000Z",
-    "level": "INFO",
-    "module": "inference",
-    "task": "mask_prediction",
-    "status": "success",
-    "instance": "gateway-1",
-    "service_version": "0.2.0",
-    "request_id": "6f1c9a30",
-    "path": "/predict",
-    "status_code": 200,
-    "model_name": "bert_mlm",
-    "model_version": 1,
-    "batch_size": 1,
-    "input_text": "中国的首[MASK]是北京。",
-    "predicted_token": "都",
-    "score": 0.9964,
-    "inference_time_ms": 4.21,
-    "tokenize_time_ms": 0.05,
-    "total_time_ms": 4.93,
-    "device": "cpu",
-}
+_ORIGIN = {"instance": "gateway-1", "service_version": "0.2.0"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print the CPU time a line with and without processors."""
+    """Measure the CPU time per line with and without processors."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.log_pipeline.processor_cost", description=main.__doc__)
     parser.add_argument("--lines", type=int, default=30_000, help="a round and configuration (30000)")
     parser.add_argument("--rounds", type=int, default=3, help="(3)")
@@ -73,13 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work: Path = options.work.resolve()
     shutil.rmtree(work, ignore_errors=True)
     try:
-        with ExitStack() as stack:
-            url, account = os.environ.get("ELASTICSEARCH_URL"), login(os.environ)
-            if not url:
-                server = stack.enter_context(started())
-                url, account = server.url, server.login
-            api = stack.enter_context(JsonApi(url, account))
-            set_up(api, retention="30d", accounts=(), say=lambda _: None)
+        with elasticsearch() as api:
             costs = measure(api, work, options.lines, options.rounds)
     except (StartError, SetupError, OSError) as error:
         print(f"processor_cost: {error}", file=sys.stderr)
@@ -96,16 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def without_processors(document: dict[str, Any]) -> None:
     """Leave the parser and the id."""
     gateway, _ = document["filebeat.inputs"]
-    names = {"service.node.name": "gw.instance", "http.request.id": "gw.request_id"}
     steps = gateway["processors"][0]["then"]
     (fingerprint,) = (step["fingerprint"] for step in steps if "fingerprint" in step)
-    fingerprint["fields"] = [names.get(one, one) for one in fingerprint["fields"]]
     data_set = {"add_fields": {"target": "event", "fields": {"dataset": "bert.gateway"}}}  # the name of the stream
     gateway["processors"] = [data_set, {"fingerprint": fingerprint}]
 
 
 def measure(api: JsonApi, work: Path, lines: int, rounds: int) -> dict[str, list[float]]:
-    """Return milliseconds of CPU a line, for each configuration and round.
+    """Return the CPU time per line of each configuration.
+
+    The list has the milliseconds of each round.
 
     Raises:
         StartError: Filebeat ended, or did not deliver within five minutes.
@@ -132,9 +102,8 @@ def _cost_ms(api: JsonApi, program: Path, document: dict[str, Any], folder: Path
     with filebeat.run() as process:
 
         def write_and_wait(first: int, last: int) -> float:
-            with log.open("a", encoding="utf-8") as file:
-                for number in range(first, last):
-                    file.write(json.dumps({**_LINE, "request_id": f"{number:08}"}, ensure_ascii=False) + "\n")
+            with log.open("ab") as file:
+                file.writelines(_line(number) for number in range(first, last))
             deadline = time.monotonic() + _LIMIT_S
             while count(api, f"logs-bert.gateway-{namespace}") < last:
                 if process.poll() is not None or time.monotonic() > deadline:
@@ -146,6 +115,28 @@ def _cost_ms(api: JsonApi, program: Path, document: dict[str, Any], folder: Path
 
         begun = write_and_wait(0, 1)
         return 1000 * (write_and_wait(1, lines + 1) - begun) / lines
+
+
+def _line(number: int) -> bytes:
+    line = Inference(
+        timestamp=1_796_040_000.0,
+        task="mask_prediction",
+        status="success",
+        request_id=f"{number:032x}",
+        path="/predict",
+        status_code=200,
+        model_name="bert_mlm",
+        model_version=1,
+        batch_size=1,
+        input_text="中国的首[MASK]是北京。",
+        predicted_token="都",  # noqa: S106 - a word, not a secret
+        score=0.9964,
+        inference_time_ms=4.21,
+        tokenize_time_ms=0.05,
+        total_time_ms=4.93,
+        gpu_memory_mb=0.0,
+    )
+    return encode(line, _ORIGIN)
 
 
 if __name__ == "__main__":

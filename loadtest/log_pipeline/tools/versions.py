@@ -1,4 +1,4 @@
-"""Name the versions of Filebeat and Elasticsearch for tests, and their places."""
+"""Versions and folders of Filebeat and Elasticsearch for tests."""
 
 from loadtest.processes import ROOT
 

@@ -1,10 +1,11 @@
 """The setup on a real server: what it makes, repeats, upgrades and refuses."""
 
 import copy
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,15 @@ def test_a_second_run_changes_nothing(elasticsearch: JsonApi) -> None:
 def test_a_line_becomes_a_document_of_a_stream_with_our_types(elasticsearch: JsonApi, namespace: str) -> None:
     set_up(elasticsearch)
     stream = f"logs-bert.gateway-{namespace}"
-    elasticsearch.ask("PUT", f"/{stream}/_create/1?refresh=true", LINE | {"gw": {"score": 1, "status_code": "x"}})
+    elasticsearch.ask("PUT", f"/{stream}/_create/1?refresh=true", LINE | {"gw": {"score": 1, "level": "INFO"}})
     elasticsearch.ask("PUT", f"/{stream}/_create/2?refresh=true", LINE | {"gw": {"score": 0.1, "new_field": {"a": 1}}})
-    search = {"size": 0, "aggs": {"mean": {"avg": {"field": "gw.score"}}}}
+    search = {"size": 0, "aggs": {"mean": {"avg": {"field": "gw.score"}}, "level": {"terms": {"field": "log.level"}}}}
     found = elasticsearch.ask("POST", f"/{stream}/_search", search)
     assert found["aggregations"]["mean"]["value"] == pytest.approx(0.55)
+    assert found["aggregations"]["level"]["buckets"] == [{"key": "INFO", "doc_count": 1}]  # an alias of gw.level
     (mapping,) = elasticsearch.ask("GET", f"/{stream}/_mapping").values()
     expected = definitions.fields("bert-logs@mappings", "bert-gateway@mappings")
-    found = definitions._flat(mapping["mappings"]["properties"])
+    found = definitions.types(mapping["mappings"]["properties"])
     assert found.keys() == expected.keys()
     # a test distribution has text in the place of match_only_text
     assert {(found[name], kind) for name, kind in expected.items() if found[name] != kind} <= {
@@ -70,66 +72,77 @@ def test_a_text_in_a_number_costs_the_field_and_not_the_line(elasticsearch: Json
     assert hit["_ignored"] == ["gw.score"]
 
 
-def changed(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], None]) -> None:
-    """Change the fields of the gateway's component template."""
+Upgrade = Callable[[str, Callable[[Any], None]], list[str]]
+
+
+@pytest.fixture
+def upgrade(elasticsearch: JsonApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upgrade]:
+    """Write a line to a stream, change the fields of the gateway's template, and set up again."""
     read = definitions._read
 
-    def with_change(folder: str, meta: str) -> dict[str, definitions.Document]:
-        documents = copy.deepcopy(read(folder, meta))
-        if folder == "component_templates":
-            change(documents["bert-gateway@mappings"]["template"]["mappings"]["properties"]["gw"]["properties"])
-        return documents
+    def run(stream: str, change: Callable[[Any], None]) -> list[str]:
+        set_up(elasticsearch)
+        elasticsearch.ask("POST", f"/{stream}/_doc", LINE)
 
-    monkeypatch.setattr(definitions, "_read", with_change)
+        def with_change(folder: str, meta: str) -> dict[str, definitions.Document]:
+            documents = copy.deepcopy(read(folder, meta))
+            if folder == "component_templates":
+                change(documents["bert-gateway@mappings"]["template"]["mappings"]["properties"])
+            return documents
+
+        monkeypatch.setattr(definitions, "_read", with_change)
+        return set_up(elasticsearch)
+
+    yield run
+    monkeypatch.undo()
+    set_up(elasticsearch)  # for the other tests
 
 
 def test_an_upgrade_adds_fields_to_a_stream_that_exists(
-    elasticsearch: JsonApi, namespace: str, monkeypatch: pytest.MonkeyPatch
+    elasticsearch: JsonApi, namespace: str, upgrade: Upgrade
 ) -> None:
-    set_up(elasticsearch)
     stream = f"logs-bert.gateway-{namespace}"
-    elasticsearch.ask("POST", f"/{stream}/_doc", LINE)
-    changed(monkeypatch, lambda gw: gw.update(new_field={"type": "keyword"}))
-    said = set_up(elasticsearch)
-    monkeypatch.undo()
+    said = upgrade(stream, lambda fields: fields["gw"]["properties"].update(new_field={"type": "keyword"}))
     assert "component template bert-gateway@mappings: updated" in said
     assert f"stream {stream}: has the current fields" in said
     (mapping,) = elasticsearch.ask("GET", f"/{stream}/_mapping").values()
     assert mapping["mappings"]["properties"]["gw"]["properties"]["new_field"] == {"type": "keyword"}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda fields: fields["gw"]["properties"].update(device={"type": "match_only_text"}),
+        lambda fields: fields["log"]["properties"].update(level={"type": "keyword"}),
+    ],
+    ids=["another type", "a field in the place of an alias"],
+)
 def test_another_type_of_a_field_rolls_the_stream_over(
-    elasticsearch: JsonApi, namespace: str, monkeypatch: pytest.MonkeyPatch
+    elasticsearch: JsonApi, namespace: str, upgrade: Upgrade, change: Callable[[Any], None]
 ) -> None:
-    set_up(elasticsearch)
     stream = f"logs-bert.gateway-{namespace}"
-    elasticsearch.ask("POST", f"/{stream}/_doc", LINE)
-    changed(monkeypatch, lambda gw: gw.update(device={"type": "match_only_text"}))
-    said = set_up(elasticsearch)
-    monkeypatch.undo()
-    set_up(elasticsearch)  # for the other tests
+    said = upgrade(stream, change)
     assert [sentence for sentence in said if sentence.startswith(f"stream {stream}: rolled over")]
-    assert len(elasticsearch.ask("GET", f"/{stream}/_mapping")) >= 2
+    assert len(elasticsearch.ask("GET", f"/{stream}/_mapping")) == 2
 
 
-def test_a_plain_index_under_a_streams_name_is_refused(elasticsearch: JsonApi, namespace: str) -> None:
-    index = f"logs-bert.other-{namespace}"
-    elasticsearch.ask("PUT", f"/{index}", {})
+@pytest.mark.parametrize(
+    ("index", "body", "found"),
+    [
+        ("logs-bert.other-{}", {}, "logs-bert.other-{} is an index, not a data stream"),
+        ("plain-{}", {"aliases": {"logs-bert.alias-{}": {}}}, "logs-bert.alias-{} is an alias"),
+    ],
+)
+def test_a_plain_index_or_alias_under_a_streams_name_is_refused(
+    elasticsearch: JsonApi, namespace: str, index: str, body: dict[str, Any], found: str
+) -> None:
+    body = json.loads(json.dumps(body).replace("-{}", f"-{namespace}"))
+    elasticsearch.ask("PUT", f"/{index.format(namespace)}", body)
     try:
-        with pytest.raises(SetupError, match=f"{re.escape(index)} is an index, not a data stream"):
+        with pytest.raises(SetupError, match=re.escape(found.format(namespace))):
             set_up(elasticsearch)
     finally:
-        elasticsearch.ask("DELETE", f"/{index}")
-
-
-def test_an_alias_under_a_streams_name_is_refused(elasticsearch: JsonApi, namespace: str) -> None:
-    index, alias = f"plain-{namespace}", f"logs-bert.alias-{namespace}"
-    elasticsearch.ask("PUT", f"/{index}", {"aliases": {alias: {}}})
-    try:
-        with pytest.raises(SetupError, match=f"{re.escape(alias)} is an alias"):
-            set_up(elasticsearch)
-    finally:
-        elasticsearch.ask("DELETE", f"/{index}")
+        elasticsearch.ask("DELETE", f"/{index.format(namespace)}")
 
 
 def test_each_account_may_do_what_its_role_says(elasticsearch: JsonApi, namespace: str) -> None:
