@@ -1,0 +1,1 @@
+"""Verify deploy/kubernetes on a cluster for tests."""
