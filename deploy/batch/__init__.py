@@ -1,0 +1,1 @@
+"""Answer whole corpora on Ray (README.md)."""

@@ -1,0 +1,1 @@
+"""Measure ``python -m deploy.batch`` and kill it."""
