@@ -1,14 +1,14 @@
-"""Build BERT for masked language modelling as a TensorFlow graph.
+"""Build BERT and its heads as a TensorFlow graph.
 
 The graph has stock operations only. The arithmetic is that of Devlin et al. (2018, https://arxiv.org/abs/1810.04805) as
-in Hugging Face's BertForMaskedLM: post-layer normalisation, the activation of config.json, tied output embeddings.
+in Hugging Face's BertForMaskedLM and BertForSequenceClassification: post-layer normalisation, the activation of
+config.json, tied output embeddings, a pooler with tanh.
 
 The graph is written for two kinds of CPU. With AVX512-VNNI, AVX512-BF16, AVX-VNNI or AMX, TensorFlow runs oneDNN's
 operations by default; on others, such as Zen 3, it runs Eigen's (DefaultOneDnnPolicy in tensorflow/core/util/port.cc).
-A linear layer is therefore one MatMul with a whole kernel [inputs, outputs], BiasAdd and activation, the form that
-grappler's remapper fuses into one _FusedMatMul, with the residual where there is one. Kernels in blocks of 64 outputs
-for batched products, the former form, save oneDNN's repacking for one short sentence, but Eigen runs such a product in
-2.4 ms where the whole one takes 1.2 (16 rows, 768 x 3072). The README has the figures.
+A linear layer is one batched product of a whole kernel [1, outputs, inputs] with columns [inputs, N]. Both libraries
+read such a kernel as it is, and copy only the few columns; of a kernel [inputs, outputs] on the right, oneDNN copies
+all of it in each request, fused with bias and activation or not. The README has the figures.
 """
 
 import math
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from export.checkpoint import BertConfig, Weights
 from export.checkpoint.config import Activation
+from export.token_layout import TokenLayout
 
 Tensor = Any  # tf.Tensor: TensorFlow publishes no types
 Precision = Literal["fp32", "bf16", "fp16", "bf16-compute"]
@@ -71,46 +72,16 @@ class _Weight(tf.Module):
             self.read = self._wide.read
 
 
-class _PaddedLayout:
-    """The layout of rows with a batch's padding."""
-
-    def pack(self, values: Tensor) -> Tensor:
-        """Remove the padding."""
-        return values
-
-    def spread(self, rows: Tensor) -> Tensor:
-        """Restore the padding."""
-        return rows
-
-
-class _PackedLayout(_PaddedLayout):
-    """The layout of rows without padding.
-
-    Only attention computes on padding.
-    """
-
-    def __init__(self, visible: Tensor) -> None:
-        flat = tf.reshape(visible, [-1])
-        self._slots_of_rows = tf.squeeze(tf.where(flat), 1)
-        self._rows_of_slots = tf.maximum(tf.cumsum(tf.cast(flat, tf.int32)) - 1, 0)  # padding has an arbitrary row
-
-    def pack(self, values: Tensor) -> Tensor:
-        return tf.gather(values, self._slots_of_rows)
-
-    def spread(self, rows: Tensor) -> Tensor:
-        return tf.gather(rows, self._rows_of_slots)
-
-
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Rows [N, H] and their layout."""
+    """Columns [H, N] and the layout of their rows."""
 
-    rows: Tensor
-    slots: _PaddedLayout
+    columns: Tensor
+    layout: TokenLayout
 
 
 class Bert(tf.Module):
-    """BERT's encoder and masked-language-model head with a checkpoint's weights."""
+    """BERT's encoder and head with a checkpoint's weights."""
 
     def __init__(self, config: BertConfig, weights: Weights, precision: Precision = "fp32") -> None:
         super().__init__()
@@ -129,7 +100,7 @@ class Bert(tf.Module):
             if _ATTENTION_INPUT in name:
                 continue
             value = weights[name]
-            keep(name, value.T if name.endswith(_KERNELS) else value)
+            keep(name, value[np.newaxis] if name.endswith(_KERNELS) else value)
         for number in range(config.num_hidden_layers):
             prefix = f"{_layer(number)}{_ATTENTION_INPUT}"
             biases = {part: weights[f"{prefix}{part}.bias"] for part in ("query", "value")}
@@ -140,7 +111,7 @@ class Bert(tf.Module):
             for group in ("query", "key_value") if is_last else ("query_key_value",):
                 parts = group.split("_")
                 kernel = np.concatenate([weights[f"{prefix}{part}.weight"] for part in parts])
-                keep(f"{prefix}{group}.weight", kernel.T)
+                keep(f"{prefix}{group}.weight", kernel[np.newaxis])
                 keep(f"{prefix}{group}.bias", np.concatenate([biases[part] for part in parts]))
 
     def encode(
@@ -165,31 +136,39 @@ class Bert(tf.Module):
             The last layer's hidden states [B, S, H] and its attention [B, heads, S, tokens].
         """
         hidden = self._embed(input_ids, token_type_ids)
-        shape = tf.shape(hidden)
-        rows = tf.reshape(hidden, [-1, self.config.hidden_size])  # rows throughout: MatMul takes no batch dimension
+        heads = self.config.num_attention_heads
         attention_mask = tf.where(visible, 0.0, _MASKED)[:, None, None, :]
-        slots = _PackedLayout(visible) if packed else _PaddedLayout()
-        rows = slots.pack(rows)
+        layout = TokenLayout.packed(visible, heads) if packed else TokenLayout.padded(tf.shape(input_ids), heads)
+        columns = tf.transpose(layout.pack(hidden))
         *first, last = (_layer(number) for number in range(self.config.num_hidden_layers))
         for layer in first:
-            table = _Table(rows, slots)
-            rows, _ = self._encode_layer(layer, table, table, attention_mask)
-        wanted = slots.spread(rows)
-        if positions is not None:  # last layer's queries and everything after only here: -6 % for 8
-            wanted = tf.gather(tf.reshape(wanted, shape), positions, batch_dims=1)
-            shape = tf.shape(wanted)
-            wanted = tf.reshape(wanted, [-1, self.config.hidden_size])
-        rows, attention = self._encode_layer(last, _Table(wanted, _PaddedLayout()), _Table(rows, slots), attention_mask)
-        return tf.reshape(rows, shape), attention
+            table = _Table(columns, layout)
+            columns, _ = self._encode_layer(layer, table, table, attention_mask)
+        # The last layer's queries and everything after only at the positions: -6 % for 8.
+        wanted = layout.rows if positions is None else tf.gather(layout.rows, positions, batch_dims=1)
+        queries = tf.transpose(tf.gather(tf.transpose(columns), tf.reshape(wanted, [-1])))
+        queried = _Table(queries, TokenLayout.padded(tf.shape(wanted), heads))
+        columns, attention = self._encode_layer(last, queried, _Table(columns, layout), attention_mask)
+        hidden = tf.reshape(tf.transpose(columns), [*tf.unstack(tf.shape(wanted)), self.config.hidden_size])
+        return hidden, attention
+
+    def classify(self, pooled: Tensor) -> Tensor:
+        """Return the classifier's logits of pooled vectors.
+
+        The logits are [B, L], the pooled vectors [B, H].
+        """
+        columns = tf.tanh(self._dense(tf.transpose(pooled), "bert.pooler.dense"))
+        return tf.transpose(self._dense(columns, "classifier"))
 
     def predict(self, hidden: Tensor) -> Tensor:
-        """Return the logits [N, V] of hidden states [N, H]."""
-        transformed = self._activate(self._dense(hidden, "cls.predictions.transform.dense"))
-        normal = self._normalise(transformed, "cls.predictions.transform")
+        """Return the masked language model's logits of hidden states.
+
+        The logits are [N, V], the hidden states [N, H].
+        """
+        transformed = self._activate(self._dense(tf.transpose(hidden), "cls.predictions.transform.dense"))
+        normal = self._normalise(transformed, "cls.predictions.transform", axis=0)
         embeddings = self._read("bert.embeddings.word_embeddings.weight")
-        # The few rows are transposed instead of the embeddings: Eigen takes 2.6 ms for 16 rows and a transposed
-        # 768 x 3072 kernel, but 1.2 for this form.
-        logits = tf.transpose(tf.matmul(embeddings, normal, transpose_b=True))
+        logits = tf.transpose(tf.matmul(embeddings, normal))
         return tf.nn.bias_add(logits, self._read("cls.predictions.bias"))
 
     def _embed(self, input_ids: Tensor, token_type_ids: Tensor | None) -> Tensor:
@@ -201,58 +180,58 @@ class Bert(tf.Module):
         types = self._read("bert.embeddings.token_type_embeddings.weight")
         segment = types[0] if token_type_ids is None else tf.gather(types, token_type_ids)
         words = tf.gather(self._read("bert.embeddings.word_embeddings.weight"), input_ids)
-        return self._normalise(words + (positions + segment), "bert.embeddings")
+        return self._normalise(words + (positions + segment), "bert.embeddings", axis=-1)
 
     def _encode_layer(
         self, layer: str, query_table: _Table, key_table: _Table, attention_mask: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return a layer's output for query rows and its attention."""
-        name, rows, batch = f"{layer}{_ATTENTION_INPUT}", query_table.rows, tf.shape(attention_mask)[0]
+        """Return a layer's output for query columns and its attention."""
+        name, columns = f"{layer}{_ATTENTION_INPUT}", query_table.columns
         if f"{name}query_key_value.weight" in self._kept:
-            query, key, value = self._heads(key_table, f"{name}query_key_value", batch)
+            query, key, value = self._heads(key_table, name, "query_key_value")
         else:
-            [query] = self._heads(query_table, f"{name}query", batch)
-            key, value = self._heads(key_table, f"{name}key_value", batch)
+            [query] = self._heads(query_table, name, "query")
+            key, value = self._heads(key_table, name, "key_value")
         scores = tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(self._head_size)) + attention_mask
         attention = tf.nn.softmax(scores)
-        context = tf.reshape(tf.transpose(tf.matmul(attention, value), [0, 2, 1, 3]), [-1, self.config.hidden_size])
-        attended = self._dense(query_table.slots.pack(context), f"{layer}.attention.output.dense")
-        rows = self._normalise(rows + attended, f"{layer}.attention.output")
-        inner = self._activate(self._dense(rows, f"{layer}.intermediate.dense"))
-        return self._normalise(rows + self._dense(inner, f"{layer}.output.dense"), f"{layer}.output"), attention
+        context = tf.transpose(query_table.layout.join(tf.matmul(attention, value)))
+        attended = self._dense(context, f"{layer}.attention.output.dense")
+        columns = self._normalise(columns + attended, f"{layer}.attention.output", axis=0)
+        inner = self._activate(self._dense(columns, f"{layer}.intermediate.dense"))
+        narrowed = self._dense(inner, f"{layer}.output.dense")
+        return self._normalise(columns + narrowed, f"{layer}.output", axis=0), attention
 
-    def _heads(self, table: _Table, name: str, batch: Tensor) -> list[Tensor]:
+    def _heads(self, table: _Table, name: str, parts: str) -> list[Tensor]:
         """Apply linear layers with a common kernel.
 
         Returns:
             The layers' outputs by head, each [B, heads, S, size].
         """
-        heads, size = self.config.num_attention_heads, self._head_size
-        outputs = table.slots.spread(self._dense(table.rows, name))
-        by_head = tf.reshape(outputs, [batch, -1, outputs.shape[1] // (heads * size), heads, size])
-        parts: list[Tensor] = tf.unstack(tf.transpose(by_head, [2, 0, 3, 1, 4]))
-        return parts
+        outputs = tf.transpose(self._dense(table.columns, f"{name}{parts}"))
+        return table.layout.split(outputs, len(parts.split("_")))
 
-    def _dense(self, rows: Tensor, name: str) -> Tensor:
-        """Apply a linear layer to rows [N, inputs]."""
+    def _dense(self, columns: Tensor, name: str) -> Tensor:
+        """Apply a linear layer to columns [inputs, N]."""
         kernel = self._read(f"{name}.weight")
-        product = tf.matmul(tf.cast(rows, kernel.dtype), kernel)
-        return tf.nn.bias_add(tf.cast(product, tf.float32), self._read(f"{name}.bias"))
+        product = tf.squeeze(tf.matmul(kernel, tf.cast(columns, kernel.dtype)[None]), 0)
+        return tf.cast(product, tf.float32) + self._read(f"{name}.bias")[:, None]
 
-    def _normalise(self, inputs: Tensor, name: str) -> Tensor:
+    def _normalise(self, inputs: Tensor, name: str, axis: int) -> Tensor:
         # Do not fuse this with oneDNN: written as x * s + (b - mean * s) with constants, grappler replaces it by
         # _MklLayerNorm with epsilon 0.001 instead of the graph's (findings/layer-norm-epsilon.sh).
-        centred = inputs - tf.reduce_mean(inputs, axis=-1, keepdims=True)
-        variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
-        scale = tf.math.rsqrt(variance + self.config.layer_norm_eps) * self._read(f"{name}.LayerNorm.weight")
-        return centred * scale + self._read(f"{name}.LayerNorm.bias")
+        weight, bias = (self._read(f"{name}.LayerNorm.{part}") for part in ("weight", "bias"))
+        if axis == 0:
+            weight, bias = weight[:, None], bias[:, None]
+        centred = inputs - tf.reduce_mean(inputs, axis=axis, keepdims=True)
+        variance = tf.reduce_mean(tf.square(centred), axis=axis, keepdims=True)
+        return centred * (tf.math.rsqrt(variance + self.config.layer_norm_eps) * weight) + bias
 
     def _read(self, name: str) -> Tensor:
         return self._kept[name].read()
 
 
 _ATTENTION_INPUT = ".attention.self."
-_KERNELS = ("dense.weight", "query.weight", "value.weight")
+_KERNELS = ("dense.weight", "query.weight", "value.weight", "classifier.weight")
 
 
 def _layer(number: int) -> str:
@@ -261,7 +240,7 @@ def _layer(number: int) -> str:
 
 def _gelu(inputs: Tensor) -> Tensor:
     """Return the exact GELU (Hendrycks and Gimpel, 2016)."""
-    return 0.5 * inputs * (1.0 + tf.math.erf(inputs * math.sqrt(0.5)))  # by erf, as the remapper's pattern
+    return 0.5 * inputs * (1.0 + tf.math.erf(inputs * math.sqrt(0.5)))  # erfc takes up to 1.6 times as long
 
 
 def _gelu_new(inputs: Tensor) -> Tensor:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from export.checkpoint import Checkpoint, expected_shapes, load_checkpoint
+from export.checkpoint import Checkpoint, load_checkpoint
 from export.forms import TOKENIZER_FILES, VOCABULARIES, WeightForm, choose_config, choose_form
 from export.json_file import read_json
 
 _FLOAT32_BYTES = 4
 _HEADER_BYTES = 8  # size of safetensors' header length, little-endian
-_NAMES = ("bert.", "cls.")  # prefixes of transformers' tensor names
+_NAMES = ("bert.", "cls.", "classifier.")  # prefixes of transformers' tensor names
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def _write_weights(checkpoint: Checkpoint, path: Path) -> None:
     """Write the tensors one by one, to save memory."""
     header = {}
     end = 0
-    shapes = expected_shapes(checkpoint.config)
+    shapes = checkpoint.shapes
     for name, shape in shapes.items():
         start, end = end, end + _FLOAT32_BYTES * math.prod(shape)
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [start, end]}

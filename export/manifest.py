@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from export.errors import VersionError
+from export.task import Task
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -20,17 +21,20 @@ class Manifest:
 
     Attributes:
         source: the checkpoint: model, revision, and the SHA-256 digest of each of its files.
-        options: precision, lower_case (None if tokenizer_config.json determined it) and top_k.
+        options: precision, lower_case (None if tokenizer_config.json determined it) and, of a masked language model,
+            top_k.
         shape: the hyperparameters of config.json, and the longest input in tokens.
         created: UTC, ISO 8601.
         tensorflow: the TensorFlow version that wrote the graph.
         files: the SHA-256 digest of each file of the version except manifest.json.
         whitening: the text that the whitening was fitted to (SHA-256, number of sentences), its dimensions, and its
             shrinkage.
-        quantisation: the agreement of the light file with float32 (``export.onnx.Agreement``) on sample sentences at
-            export; under ``verified``, on the text of ``python -m export.verify`` once it has run.
+        quantisation: the agreement of the light file with float32 (``export.onnx``) on sample sentences at export;
+            under ``verified``, on the text of ``python -m export.verify`` once it has run.
         baseline: the answers to the golden prompts (see ``export.baseline``); empty in older versions.
         parity: the figures of ``python -m export.verify``, empty until it has run.
+        task: what the model is asked for, ``fill_mask`` or ``text_classification``.
+        labels: of a classifier, by id.
         format: the version of this format.
     """
 
@@ -44,6 +48,8 @@ class Manifest:
     quantisation: dict[str, Any] = field(default_factory=dict)
     baseline: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
+    task: Task = "fill_mask"
+    labels: list[str] = field(default_factory=list)
     format: int = FORMAT
 
     def made_from(self, digests: dict[str, str]) -> bool:

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class Track(Protocol):
-    """Iterates over a step's items and shows the progress."""
+    """Iterate over a step's items and show the progress."""
 
     def __call__(self, items: Sequence[Item], step: str) -> Iterable[Item]:
         """Return the items."""

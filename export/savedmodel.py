@@ -14,29 +14,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from bert_mlm_client.wire import encode_tensor, messages
+from bert_mlm_client.wire import messages
 from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 from export.assets import write_assets
-from export.baseline import Answers, GoldenPrompts, ask_graph, ask_light
+from export.baseline import Answers, Golden, read_golden
 from export.bert import Bert, Precision
-from export.checkpoint import Checkpoint, expected_shapes, load_checkpoint
+from export.checkpoint import Checkpoint, load_checkpoint
 from export.errors import VersionError
 from export.manifest import Manifest, write_manifest
 from export.memory import release
-from export.onnx import ONNX_FILE, SIGNATURES, Agreement, add_metadata, write_onnx
+from export.onnx import ONNX_FILE, SIGNATURES, Agreement, ClassifierAgreement, add_metadata, write_onnx
 from export.onnx.calibration import calibrate
 from export.onnx.sample import SampleLines
 from export.progress import Track, untracked
 from export.quiet import quiet_stderr
-from export.signatures import TOP_K, Whiten, answer_count, build_signatures, client_config
+from export.signatures import TOP_K, Whiten, answer_count, build_signatures, client_config, set_method_name
 from export.source import CheckpointFiles, sha256_of
+from export.warmup import WARMUP_FILE, write_warmup
 from export.whitening import SAMPLE, SHRINKAGE, SampleText, Whitening, fit, read_sample
 
-WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 _TEMPORARY = ".tmp-"  # not a number, so a polling server ignores it
 
 Report = Callable[[str], None]
@@ -57,9 +56,10 @@ class ExportOptions:
     lower_case: bool | None = None
     whitening_text: Path = SAMPLE
 
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self, checkpoint: Checkpoint) -> dict[str, Any]:
         """Return the manifest's ``options``."""
-        return {"precision": self.precision, "lower_case": self.lower_case, "top_k": TOP_K}
+        top_k = {} if checkpoint.classifier else {"top_k": TOP_K}
+        return {"precision": self.precision, "lower_case": self.lower_case, **top_k}
 
 
 def export_model(
@@ -85,7 +85,7 @@ def export_model(
 
     Raises:
         VersionError: the version exists and ``force`` is not set.
-        CheckpointError: the checkpoint is damaged or not BERT.
+        CheckpointError: the checkpoint is damaged, or neither a masked language model nor a classifier.
         SampleError: the text for the whitening is unusable.
     """
     options = options or ExportOptions()
@@ -94,8 +94,9 @@ def export_model(
         msg = f"{target} exists: choose another --version, or replace it with --force"
         raise VersionError(msg)
     checkpoint = load_checkpoint(files.folder, lower_case=options.lower_case)
-    weights = sum(map(math.prod, expected_shapes(checkpoint.config).values()))
-    report(f"Checked {weights / 1e6:.1f} million weights in {files.folder}.")
+    weights = sum(map(math.prod, checkpoint.shapes.values()))
+    kind = f", a classifier with {len(checkpoint.classifier.labels)} labels" if checkpoint.classifier else ""
+    report(f"Checked {weights / 1e6:.1f} million weights in {files.folder}{kind}.")
     sample = read_sample(options.whitening_text)
     lines = SampleLines.read(checkpoint, sample)
     calibration = calibrate(checkpoint, lines, track=track)
@@ -103,12 +104,12 @@ def export_model(
     release()
     report(f"Ran float32 on sample text and fitted the whitening to {whitening.sentences} sentences.")
     with _replace_atomically(target) as folder:
-        golden = GoldenPrompts.read(checkpoint)
+        golden = read_golden(checkpoint)
         # The light file comes first, because TensorFlow does not free its variables' memory until the process ends.
         light = folder / ONNX_FILE
         light.parent.mkdir()
         agreement = write_onnx(light, checkpoint, calibration, whitening, top_k=answer_count(checkpoint))
-        answers = {"onnx": ask_light(light, golden.inputs)}
+        answers = {"onnx": golden.ask_light(light)}
         release()
         report(
             f"Wrote the light engine's file. Compared with float32: {agreement or 'no token of the sample is known'}."
@@ -118,10 +119,10 @@ def export_model(
         release()
         report(f"Built the graph and its signatures, weights stored in {options.precision}.")
         write_assets(folder / "assets", files.folder, checkpoint)
-        _write_warmup(folder / WARMUP_FILE, checkpoint)
+        write_warmup(folder / WARMUP_FILE, checkpoint)
         add_metadata(light, _light_metadata(folder, checkpoint))
         baseline = golden.baseline(answers)
-        report(f"Recorded the answers to {len(golden.prompts)} golden prompts as the version's baseline.")
+        report(f"Recorded the answers to {len(baseline['prompts'])} golden prompts as the version's baseline.")
         fitted = _fitted(whitening, sample)
         manifest = _describe(folder, files, checkpoint, options, whitening=fitted, agreement=agreement)
         write_manifest(folder, replace(manifest, baseline=baseline))
@@ -152,7 +153,7 @@ def _replace_atomically(target: Path) -> Iterator[Path]:
 
 
 def _write_graph(
-    folder: Path, checkpoint: Checkpoint, whitening: Whitening, precision: Precision, golden: GoldenPrompts
+    folder: Path, checkpoint: Checkpoint, whitening: Whitening, precision: Precision, golden: Golden
 ) -> Answers:
     """Write the SavedModel and return its golden answers.
 
@@ -162,9 +163,11 @@ def _write_graph(
     bert.whiten = Whiten(whitening)  # weights of the signatures must be tracked by the saved object
     signatures = build_signatures(bert, bert.whiten, checkpoint)
     tf.saved_model.save(bert, str(folder), signatures=signatures)
+    if checkpoint.classifier:
+        set_method_name(folder)
     if precision != "fp32":  # weights are widened only when a model is loaded
         signatures = tf.saved_model.load(str(folder)).signatures
-    return ask_graph(signatures["fill_mask"], golden.inputs)
+    return golden.ask_graph(signatures)
 
 
 def _fitted(whitening: Whitening, sample: SampleText) -> dict[str, Any]:
@@ -177,54 +180,20 @@ def _fitted(whitening: Whitening, sample: SampleText) -> dict[str, Any]:
     }
 
 
-def _write_warmup(path: Path, checkpoint: Checkpoint) -> None:
-    """Write one warmup request for each signature and length bucket.
-
-    Without warmup, the first user request of each shape would be slow.
-    """
-    path.parent.mkdir(exist_ok=True)
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, inputs in warmup_requests(checkpoint):
-            request = messages.PredictRequest(model_spec=messages.ModelSpec(signature_name=signature))
-            for name, array in inputs.items():
-                request.inputs[name].CopyFrom(encode_tensor(array))
-            record = messages.PredictionLog(predict_log=messages.PredictLog(request=request))
-            writer.write(record.SerializeToString(deterministic=True))  # so that the file's digest is reproducible
-
-
-def warmup_requests(checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the warmup requests as (signature, inputs).
-
-    The length buckets are 8, 16, 32 and so on, up to the longest input.
-    """
-    longest = checkpoint.tokenizer.max_length
-    buckets = sorted({min(1 << power, longest) for power in range(3, longest.bit_length() + 1)})
-    cls, sep, mask, unknown = (checkpoint.vocabulary.index(token) for token in ("[CLS]", "[SEP]", "[MASK]", "[UNK]"))
-    for bucket in buckets:
-        ids = np.full((1, bucket), unknown, np.int32)
-        ids[0, 0], ids[0, 1], ids[0, -1] = cls, mask, sep
-        sentence = {"input_ids": ids, "lengths": np.array([bucket], np.int32)}
-        masked = {**sentence, "mask_positions": np.array([[1]], np.int32)}
-        yield "fill_mask", masked
-        yield "score_tokens", {**masked, "candidate_ids": np.array([[mask]], np.int32)}
-        yield "features", sentence
-        yield "explain", masked
-    yield "tokenizer", {"request": np.array([0], np.int32)}
-    ones, zeros = np.ones_like(ids[:, :8]), np.zeros_like(ids[:, :8])
-    yield "serving_default", {"input_ids": ids[:, :8], "attention_mask": ones, "token_type_ids": zeros}
-
-
 def _light_metadata(folder: Path, checkpoint: Checkpoint) -> dict[str, str]:
     """Return the light file's signatures and tokenizer settings."""
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     signatures = messages.SignatureDefMap()
     for name, signature in saved.meta_graphs[0].signature_def.items():
-        if name in SIGNATURES:
+        if name in SIGNATURES[checkpoint.task]:
             signatures.signature_def[name].ParseFromString(signature.SerializeToString())
-    return {
+    metadata = {
         "signatures": json_format.MessageToJson(signatures, indent=None, sort_keys=True),
         "tokenizer": json.dumps(client_config(checkpoint), sort_keys=True),
     }
+    if checkpoint.classifier:
+        metadata["classifier_pooling"] = checkpoint.classifier.pooling
+    return metadata
 
 
 def _describe(
@@ -234,18 +203,20 @@ def _describe(
     options: ExportOptions,
     *,
     whitening: dict[str, Any],
-    agreement: Agreement | None,
+    agreement: Agreement | ClassifierAgreement | None,
 ) -> Manifest:
     written = sorted(path for path in folder.rglob("*") if path.is_file())
     return Manifest(
         source={"model": files.model, "revision": files.revision, "digests": files.digests},
-        options=options.recorded(),
+        options=options.recorded(checkpoint),
         shape={**asdict(checkpoint.config), "max_length": checkpoint.tokenizer.max_length},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tensorflow=tf.__version__,
         whitening=whitening,
         quantisation=asdict(agreement) if agreement else {},
         files={path.relative_to(folder).as_posix(): sha256_of(path) for path in written},
+        task=checkpoint.task,
+        labels=list(checkpoint.classifier.labels) if checkpoint.classifier else [],
     )
 
 

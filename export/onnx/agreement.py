@@ -7,13 +7,14 @@ arithmetic, not the model: where float32 is wrong, the integers should be wrong 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from onnx.numpy_helper import to_array
 
 from export.onnx.integer import PART_BYTE, PART_ZERO
+from export.onnx.mapping import load_mapped
 from export.onnx.rounding import BYTE, may_saturate
 from export.onnx.sample import Hidden, Ids
 from export.onnx.session import FloatModel, batches, feeds, open_session, stack
@@ -23,7 +24,7 @@ SAME_BEST = 0.97
 """The minimum share of masks with the same best token as float32."""
 
 LOG_PROBABILITY = 0.08
-"""The maximum mean change in the log-probability of float32's best token."""
+"""The maximum mean change in the log-probability of float32's best token or label."""
 
 COSINE = 0.99
 """The minimum mean cosine between both's whitened vectors."""
@@ -69,15 +70,9 @@ class Agreement:
     @property
     def shortcomings(self) -> list[str]:
         """The missed goals, one sentence each."""
-        found = []
-        if not self.exact_integers:
-            found.append("its integers saturate on processors without VNNI")
+        found = missed(self.log_probability, self.whitened_cosine, exact_integers=self.exact_integers)
         if self.same_best < SAME_BEST:
             found.append(f"its best token is float32's for {self.same_best:.1%} of masks (goal {SAME_BEST:.0%})")
-        if self.log_probability > LOG_PROBABILITY:
-            found.append(f"log-probabilities move by {self.log_probability:.3f} (goal {LOG_PROBABILITY})")
-        if self.whitened_cosine < COSINE:
-            found.append(f"whitened vectors have a cosine of {self.whitened_cosine:.3f} (goal {COSINE})")
         return found
 
 
@@ -126,7 +121,7 @@ def _answer(model: FloatModel, batch: Sequence[Hidden]) -> Answers:
     names = ["token_ids", "scores", "candidate_scores", "mean"]
     best, scores, of_tokens, vectors = model.run(names, inputs)
     is_mask = each < masks[:, np.newaxis]
-    log_best, log_tokens = _log(scores[..., 0]), _log(of_tokens[:, each, each])
+    log_best, log_tokens = log(scores[..., 0]), log(of_tokens[:, each, each])
     # Copy, because an array of ONNX Runtime keeps all memory of its session alive.
     return Answers(inputs, is_mask, tokens, best[..., 0].copy(), log_best, log_tokens, vectors.copy())
 
@@ -143,11 +138,10 @@ def measure(light: Path, reference: Sequence[Answers]) -> Agreement | None:
     """
     if not reference:
         return None
-    weights = {tensor.name: to_array(tensor) for tensor in onnx.load(light).graph.initializer}
-    mean, kernel = weights[WHITENING_MEAN], weights[WHITENING_KERNEL]
+    mean, kernel = whitening_of(light)
     session = open_session(light)
     masks: list[Array] = []
-    cosines: list[Array] = []
+    angles: list[NDArray[np.floating[Any]]] = []
     for expected in reference:
         candidates = np.concatenate([expected.best, expected.tokens], axis=1)
         names = ["token_ids", "candidate_scores", "whitened"]
@@ -155,21 +149,20 @@ def measure(light: Path, reference: Sequence[Answers]) -> Agreement | None:
         each = np.arange(expected.tokens.shape[1])
         rows = [
             own_best[..., 0] == expected.best,
-            _log(scores[:, each, each]) - expected.log_best,
+            log(scores[:, each, each]) - expected.log_best,
             expected.best == expected.tokens,
             own_best[..., 0] == expected.tokens,
             expected.log_tokens,
-            _log(scores[:, each, each.size + each]),
+            log(scores[:, each, each.size + each]),
         ]
         masks.append(np.stack(rows)[:, expected.is_mask])
-        exact = (expected.vectors - mean) @ kernel
-        cosines.append((exact * own).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(own, axis=1))
+        angles.append(cosines((expected.vectors - mean) @ kernel, own))
     same, moved, top1, own_top1, log_tokens, own_log_tokens = np.concatenate(masks, axis=1, dtype=np.float64)
     return Agreement(
         masks=same.size,
         same_best=float(same.mean()),
         log_probability=float(np.abs(moved).mean()),
-        whitened_cosine=float(np.concatenate(cosines).mean()),
+        whitened_cosine=float(np.concatenate(angles).mean()),
         top1_float32=float(top1.mean()),
         top1_int8=float(own_top1.mean()),
         loss_float32=float(-log_tokens.mean()),
@@ -178,7 +171,33 @@ def measure(light: Path, reference: Sequence[Answers]) -> Agreement | None:
     )
 
 
-def _log(probabilities: Array) -> Array:
+def missed(log_probability: float, whitened_cosine: float, *, exact_integers: bool) -> list[str]:
+    """Return the missed goals of any model, one sentence each."""
+    found = []
+    if not exact_integers:
+        found.append("its integers saturate on processors without VNNI")
+    if log_probability > LOG_PROBABILITY:
+        found.append(f"log-probabilities move by {log_probability:.3f} (goal {LOG_PROBABILITY})")
+    if whitened_cosine < COSINE:
+        found.append(f"whitened vectors have a cosine of {whitened_cosine:.3f} (goal {COSINE})")
+    return found
+
+
+def whitening_of(light: Path) -> tuple[Array, Array]:
+    """Return the mean and kernel of a light file's whitening."""
+    weights = {tensor.name: tensor for tensor in load_mapped(light).graph.initializer}
+    return to_array(weights[WHITENING_MEAN]), to_array(weights[WHITENING_KERNEL])
+
+
+def cosines(one: NDArray[np.floating[Any]], other: Array) -> NDArray[np.floating[Any]]:
+    """Return the row-wise cosines of two arrays [B, D]."""
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    found: NDArray[np.floating[Any]] = (one * other).sum(axis=1) / lengths
+    return found
+
+
+def log(probabilities: Array) -> Array:
+    """Return log-probabilities, also of 0."""
     logarithms: Array = np.log(np.maximum(probabilities, 1e-30))
     return logarithms
 
@@ -210,7 +229,7 @@ class IntegerProduct:
 
 def integer_products(light: Path) -> list[IntegerProduct]:
     """Return all integer products of a light file."""
-    graph = onnx.load(light).graph
+    graph = load_mapped(light).graph
     constants = {tensor.name: to_array(tensor) for tensor in graph.initializer}
     constants |= {
         node.output[0]: constants[node.input[0]].T

@@ -1,17 +1,14 @@
-"""Build BERT for masked language modelling as an ONNX graph.
+"""Build BERT's encoder as an ONNX graph.
 
 The architecture is that of Devlin et al. (2018, https://arxiv.org/abs/1810.04805). One graph serves all signatures. The
-last layer runs only for ``positions`` (the masks for fill_mask, every token for features), and the head only for the
-first ``answers`` of them. ONNX Runtime computes all outputs, even those that are not fetched; these are cheap with 1
-answer and 1 candidate.
+last layer runs only for ``positions`` (the masks for fill_mask, [CLS] or every token for classify, every token for
+features). ``fill_mask`` and ``classify`` add the heads and their inputs.
 
 | input | shape | |
 |---|---|---|
 | ``input_ids`` | [B, S] | |
 | ``lengths`` | [B] | the attention mask is made from it |
 | ``positions`` | [B, P] | each within its sentence |
-| ``answers`` | [1] | M, from 1 to P |
-| ``candidate_ids`` | [B, C] | for ``candidate_scores`` |
 
 The T tokens of all sentences are packed into one matrix without padding, so that a layer is one product instead of B,
 and mixed lengths cost nothing. Only attention needs padded slots [S, B], with the position first: in this order, its
@@ -19,72 +16,54 @@ products need no transposition of the heads (``FusedMatMul``).
 """
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 from onnx import TensorProto
 
-from export.checkpoint import BertConfig, Checkpoint
+from export.checkpoint import Checkpoint
 from export.checkpoint.config import Activation
 from export.onnx.graph import Graph, Value
 from export.onnx.products import Linear, Normalisation, Products
 
-INPUTS = {
-    "input_ids": ("B", "S"),
-    "lengths": ("B",),
-    "positions": ("B", "P"),
-    "answers": (1,),
-    "candidate_ids": ("B", "C"),
-}
-
+Inputs = Mapping[str, tuple[str | int, ...]]
 Types = dict[str, tuple[int, tuple[str | int, ...]]]
 
 _MASKED = float(np.finfo(np.float32).min)
-_HEAD = "cls.predictions"
 _OPERATIONS: dict[Activation, str] = {"gelu_new": "FastGelu", "relu": "Relu"}  # exact GELU comes from the products
 
 
-def output_types(config: BertConfig, top_k: int) -> Types:
-    """Return the ONNX type and shape of each output."""
-    return {
-        "token_ids": (TensorProto.INT32, ("B", "M", top_k)),
-        "scores": (TensorProto.FLOAT, ("B", "M", top_k)),
-        "candidate_scores": (TensorProto.FLOAT, ("B", "M", "C")),
-        "cls": (TensorProto.FLOAT, ("B", config.hidden_size)),
-        "mean": (TensorProto.FLOAT, ("B", config.hidden_size)),
-        "attention": (TensorProto.FLOAT, ("B", "P", "S")),
-    }
+class OnnxBert(ABC):
+    """Build a checkpoint's graph with float32 or integer products.
 
+    The subclasses add a head.
+    """
 
-class OnnxBert:
-    """Builds a checkpoint's graph with float32 or integer products."""
+    inputs: ClassVar[Inputs] = {"input_ids": ("B", "S"), "lengths": ("B",), "positions": ("B", "P")}
+    """The shape of each input."""
 
-    def __init__(self, graph: Graph, products: Products, checkpoint: Checkpoint, top_k: int) -> None:
+    def __init__(self, graph: Graph, products: Products, checkpoint: Checkpoint) -> None:
         self._graph = graph
         self._products = products
         self._config = checkpoint.config
         self._weights = checkpoint.weights
-        self._named = np.array([token != "" for token in checkpoint.tokens])
-        self._top_k = top_k
+        pairs = checkpoint.classifier is not None and checkpoint.classifier.text_pairs
+        self._separator = checkpoint.vocabulary.index("[SEP]") if pairs else None
         self._batch = self._size("input_ids", 0)
         self._length = self._size("input_ids", 1)
         self._picked = self._size("positions", 1)
-        self._answers = graph.op("Cast", Value("answers"), to=TensorProto.INT64)
         self._rows, self._slots = self._row_slot_maps()
 
+    @property
+    @abstractmethod
+    def types(self) -> Types:
+        """The ONNX type and shape of each output."""
+
+    @abstractmethod
     def outputs(self) -> dict[str, Value]:
         """Build the graph and return its outputs by name."""
-        hidden, attention = self._encode()
-        logits = self._predict(hidden)
-        probabilities = self._graph.op("Softmax", logits, axis=-1)
-        count = self._graph.constant([self._top_k], np.int64)
-        scores, token_ids = self._graph.ops("TopK", self._exclude_unnamed(probabilities), count, outputs=2, axis=-1)
-        return {
-            "token_ids": self._by_sentence(self._graph.op("Cast", token_ids, to=TensorProto.INT32), self._answers),
-            "scores": self._by_sentence(scores, self._answers),
-            "candidate_scores": self._candidate_scores(probabilities),
-            **self._features(self._by_sentence(hidden, self._picked)),
-            "attention": attention,
-        }
 
     def _encode(self) -> tuple[Value, Value]:
         """Return the last layer's output and attention at the positions.
@@ -122,7 +101,7 @@ class OnnxBert:
         graph = self._graph
         flat = graph.constant([-1], np.int64)
         axis = graph.constant([1], np.int64)
-        seen = graph.op("Less", graph.op("Unsqueeze", self._range(self._length), axis), Value("lengths"))
+        seen = graph.op("Less", graph.op("Unsqueeze", self._range(self._length), axis), Value("lengths"))  # [S, B]
         ones = graph.op("Cast", graph.op("Reshape", seen, flat), to=TensorProto.INT64)
         counted = graph.op("CumSum", ones, graph.constant(0, np.int64))
         before = graph.op("Max", graph.op("Sub", counted, graph.constant(1, np.int64)), graph.constant(0, np.int64))
@@ -147,7 +126,27 @@ class OnnxBert:
         places = graph.op(
             "Gather", graph.weight("embeddings.positions", table), graph.op("Div", self._rows, self._batch)
         )
-        return self._normalise(graph.op("Add", words, places), "bert.embeddings")
+        summed = graph.op("Add", words, places)
+        if self._separator is not None:
+            summed = graph.op("Add", summed, self._second_segment(slots, self._separator))
+        return self._normalise(summed, "bert.embeddings")
+
+    def _second_segment(self, slots: Value, separator: int) -> Value:
+        """Return the token-type embedding difference of each row [T, H].
+
+        Rows of type 0 get zeros. The second text begins after the first [SEP].
+        """
+        graph = self._graph
+        types = self._weights["bert.embeddings.token_type_embeddings.weight"]
+        table = np.stack([np.zeros_like(types[0]), types[1] - types[0]])
+        # Padding follows its sentence, so a [SEP] there changes no row.
+        separators = graph.op("Equal", slots, graph.constant(separator, np.int32))
+        shape = graph.op("Concat", self._length, self._batch, axis=0)
+        ends = graph.op("Reshape", graph.op("Cast", separators, to=TensorProto.INT32), shape)
+        before = graph.op("CumSum", ends, graph.constant(0, np.int64), exclusive=1)
+        is_second = graph.op("Cast", graph.op("Greater", before, graph.constant(0, np.int32)), to=TensorProto.INT64)
+        flat = graph.op("Reshape", is_second, graph.constant([-1], np.int64))
+        return graph.op("Gather", graph.weight("embeddings.types", table), graph.op("Gather", flat, self._rows))
 
     def _attention_mask(self) -> Value:
         """Return the additive attention mask [B, 1, 1, S]."""
@@ -207,36 +206,15 @@ class OnnxBert:
             self._weights[f"{output.name}.bias"] + self._weights[f"{layer}.attention.self.value.bias"] @ output.kernel,
         )
 
-    def _predict(self, hidden: Value) -> Value:
-        """Return the logits [M*B, V]."""
-        graph = self._graph
-        zero = graph.constant([0], np.int64)
-        answered = graph.op("Slice", hidden, zero, graph.op("Mul", self._answers, self._batch), zero)
-        transformed = self._products.apply_precisely(answered, self._linear(f"{_HEAD}.transform.dense"))
-        normal = self._normalise(self._activate(transformed), f"{_HEAD}.transform")
-        return self._products.unembed(normal.rows, self._weights[f"{_HEAD}.bias"])
-
-    def _exclude_unnamed(self, probabilities: Value) -> Value:
-        """Exclude unnamed tokens from top-k by a negative probability."""
-        if self._named.all():
-            return probabilities
-        graph = self._graph
-        return graph.op("Where", graph.weight(f"{_HEAD}.named", self._named), probabilities, graph.constant(-1))
-
     def _activate(self, rows: Value) -> Value:
         operation = _OPERATIONS.get(self._config.hidden_act)
         return self._graph.op(operation, rows) if operation else self._products.gelu(rows)
 
-    def _candidate_scores(self, probabilities: Value) -> Value:
-        """Return the probabilities of the candidates [B, M, C]."""
-        graph = self._graph
-        shape = graph.op("Concat", self._answers, graph.op("Shape", Value("candidate_ids")), axis=0)
-        every = graph.op("Expand", Value("candidate_ids"), shape)
-        flat = graph.op("Concat", graph.constant([-1], np.int64), self._size("candidate_ids", 1), axis=0)
-        found = graph.op("GatherElements", probabilities, graph.op("Reshape", every, flat), axis=-1)
-        return self._by_sentence(found, self._answers)
+    def _vector_types(self) -> Types:
+        shape = (TensorProto.FLOAT, ("B", self._config.hidden_size))
+        return {"cls": shape, "mean": shape}
 
-    def _features(self, hidden: Value) -> dict[str, Value]:
+    def _vectors(self, hidden: Value) -> dict[str, Value]:
         """Return cls and mean [B, H].
 
         They are valid only if ``positions`` has every token of the sentence.
@@ -249,12 +227,16 @@ class OnnxBert:
             graph.op("Greater", place, graph.constant(0, np.int32)),
             graph.op("Less", place, graph.op("Unsqueeze", last, graph.constant([1], np.int64))),
         )  # excludes [CLS] and [SEP]
-        axis = graph.constant([1], np.int64)
-        weights = graph.op("Cast", graph.op("Unsqueeze", inside, graph.constant([2], np.int64)), to=TensorProto.FLOAT)
+        first = graph.op("Gather", hidden, graph.constant(0, np.int64), axis=1)
+        return {"cls": first, "mean": self._mean(hidden, inside)}
+
+    def _mean(self, hidden: Value, included: Value) -> Value:
+        """Return the mean [B, H] of included positions [B, P]."""
+        graph, axis = self._graph, self._graph.constant([1], np.int64)
+        weights = graph.op("Cast", graph.op("Unsqueeze", included, graph.constant([2], np.int64)), to=TensorProto.FLOAT)
         total = graph.op("ReduceSum", graph.op("Mul", hidden, weights), axis, keepdims=0)
         count = graph.op("Max", graph.op("ReduceSum", weights, axis, keepdims=0), graph.constant(1))
-        first = graph.op("Gather", hidden, graph.constant(0, np.int64), axis=1)
-        return {"cls": first, "mean": graph.op("Div", total, count)}
+        return graph.op("Div", total, count)
 
     def _linear(self, name: str) -> Linear:
         return Linear(name, self._weights[f"{name}.weight"].T, self._weights[f"{name}.bias"])

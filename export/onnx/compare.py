@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from export.checkpoint import load_checkpoint
+from export.checkpoint import Checkpoint, load_checkpoint
 from export.errors import ExportError, ParityError, SampleError
 from export.manifest import read_manifest, record_light
 from export.onnx.agreement import Agreement, answer, measure
+from export.onnx.classifier_agreement import ClassifierAgreement, classify, measure_classifier
 from export.onnx.model import ONNX_FILE
-from export.onnx.sample import hide, token_ids
+from export.onnx.sample import Ids, hide, pair_up, token_ids
 from export.onnx.session import FloatModel
 from export.source import find_checkpoint
 
@@ -27,7 +28,7 @@ KNOWN_SHARE = 0.5
 """The minimum share of known tokens in a text used for the comparison."""
 
 
-def compare(version: Path, checkpoint: Path, text: Path) -> Agreement | None:
+def compare(version: Path, checkpoint: Path, text: Path) -> Agreement | ClassifierAgreement | None:
     """Compare a version's light file with float32 on text.
 
     Args:
@@ -42,19 +43,38 @@ def compare(version: Path, checkpoint: Path, text: Path) -> Agreement | None:
         SampleError: the text is not UTF-8.
     """
     loaded = load_checkpoint(checkpoint, lower_case=read_manifest(version).options["lower_case"])
+    encoded = token_ids(loaded, read_lines(text))
+    if not covers(loaded, encoded):
+        return None
+    light, model = version / ONNX_FILE, FloatModel(loaded)
+    if loaded.classifier:
+        pairs = pair_up(encoded, loaded.tokenizer.max_length) if loaded.classifier.text_pairs else []
+        return measure_classifier(light, classify(model, loaded.classifier, [*encoded, *pairs]))
+    return measure(light, answer(model, list(hide(encoded, loaded))))
+
+
+def read_lines(text: Path) -> list[str]:
+    """Return the lines of a text file.
+
+    A column before a tab is dropped.
+
+    Raises:
+        SampleError: the text is not UTF-8.
+    """
     try:
         content = text.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         msg = f"{text} is not UTF-8: {error}"
         raise SampleError(msg) from error
     # heldout.txt has the source and a tab before each line.
-    lines = [line.rpartition("\t")[2] for line in content.splitlines()]
-    encoded = token_ids(loaded, lines)
-    unknown = loaded.vocabulary.index("[UNK]")
-    known = [(ids[1:-1] != unknown).mean() for ids in encoded if ids.size > 2]
-    if not known or np.mean(known) < KNOWN_SHARE:
-        return None
-    return measure(version / ONNX_FILE, answer(FloatModel(loaded), list(hide(encoded, loaded))))
+    return [line.rpartition("\t")[2] for line in content.splitlines()]
+
+
+def covers(checkpoint: Checkpoint, lines: Sequence[Ids]) -> bool:
+    """Return whether a checkpoint's vocabulary covers ``KNOWN_SHARE`` of the lines."""
+    unknown = checkpoint.vocabulary.index("[UNK]")
+    known = [(ids[1:-1] != unknown).mean() for ids in lines if ids.size > 2]
+    return bool(known) and bool(np.mean(known) >= KNOWN_SHARE)
 
 
 def verify_light(version: Path, checkpoint: Path, text: Path) -> str:
@@ -66,11 +86,11 @@ def verify_light(version: Path, checkpoint: Path, text: Path) -> str:
         The result in one sentence.
 
     Raises:
-        ParityError: the light file misses a goal of ``export.onnx.agreement``.
+        ParityError: the light file misses a goal of ``export.onnx.agreement`` or ``classifier_agreement``.
     """
     agreement = compare(version, checkpoint, text)
     if agreement is None:
-        return f"The light file was not compared: the vocabulary does not cover {text}; give --light-text FILE."
+        return f"The light file was not compared: the vocabulary does not cover {text}; give --text FILE."
     record_light(version, asdict(agreement))
     if agreement.shortcomings:
         msg = f"{version}'s light file differs from {checkpoint}: {'; '.join(agreement.shortcomings)}"

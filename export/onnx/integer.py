@@ -9,7 +9,8 @@ processor with VNNI computes nearly four times as fast as float32, in a quarter 
   moved from the activations' columns into the weights' rows (SmoothQuant, Xiao et al. 2022,
   https://arxiv.org/abs/2211.10438);
 - all other activations have one dynamic scale per token, computed at run time from its largest value;
-- the head, which runs only for the masks, splits each row into two 7-bit parts, a coarse value and its remainder.
+- the head of a masked language model, which runs only for the masks, splits each row into two 7-bit parts, a coarse
+  value and its remainder; the head of a classifier stays in float32.
 
 No scale depends on the other rows of a batch, so batching does not change a sentence's answer. (ONNX Runtime's own
 dynamic quantisation has one scale per tensor: it takes the same time, but mixes the sentences of a batch.)
@@ -46,7 +47,7 @@ _GELU_LOWEST = 0.17
 
 
 class Integer:
-    """Adds products in 8-bit integers to a graph.
+    """Add products in 8-bit integers to a graph.
 
     Args:
         graph: the graph that the nodes are added to.
@@ -58,7 +59,8 @@ class Integer:
         self._graph = graph
         self._statistics = statistics
         integers, scales = round_kernel(embeddings.T, byte=PART_BYTE)
-        self._lost = (embeddings - integers.T * scales[:, np.newaxis]) @ statistics[TOKENS].mean
+        if TOKENS in statistics:  # of a masked language model, whose last layer they are too
+            self._lost = (embeddings - integers.T * scales[:, np.newaxis]) @ statistics[TOKENS].mean
         self._embeddings = graph.weight("embeddings", integers.T)
         self._embedding_scales = graph.weight("embeddings.scales", scales[:, np.newaxis])
 
@@ -119,6 +121,13 @@ class Integer:
         kernel, scales, lost = _rounded(self._graph, layer, found.covariance(step=step), byte=PART_BYTE)
         product = self._two_part_product(rows, kernel, scales)
         return self._biased(product, layer.name, layer.bias, found.mean @ lost)
+
+    def apply_in_float(self, rows: Value, layer: Linear) -> Value:
+        """Apply a layer whose kernel stays in float32."""
+        graph = self._graph
+        kernel = graph.weight(f"{layer.name}.kernel", layer.kernel)
+        bias = None if layer.bias is None else graph.weight(f"{layer.name}.bias", layer.bias)
+        return graph.op("Gemm", rows, kernel, bias)
 
     def gelu(self, rows: Value) -> Value:
         """Return GELU approximated by tanh.

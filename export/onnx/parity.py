@@ -58,11 +58,11 @@ def compare_light(
             ``ATTENTION``.
     """
     session = open_session(version / ONNX_FILE)
-    _check_tokenizer(version, session, vocabulary, config)
+    check_tokenizer(version, session, vocabulary, config)
     cosines, moved = [], []
     for reference in references:
         found = _ask(session, reference)
-        cosines.append([_cosine(found["cls"], reference.hidden[0]), _cosine(found["mean"], reference.mean)])
+        cosines.append([cosine(found["cls"], reference.hidden[0]), cosine(found["mean"], reference.mean)])
         moved.append(np.abs(found["attention"] - reference.attention[reference.masks]).sum(axis=-1).mean() / 2)
         own = np.take_along_axis(found["scores"], np.argsort(found["token_ids"], axis=-1), axis=-1)
         if not np.abs(own - found["candidate_scores"]).max() < _SAME:
@@ -79,7 +79,12 @@ def compare_light(
     return parity
 
 
-def _check_tokenizer(version: Path, session: Any, vocabulary: bytes, config: bytes) -> None:
+def check_tokenizer(version: Path, session: Any, vocabulary: bytes, config: bytes) -> None:
+    """Check that a light file has the SavedModel's tokenizer.
+
+    Raises:
+        ParityError: the settings or the vocabulary differ.
+    """
     own = session.get_modelmeta().custom_metadata_map["tokenizer"]
     if json.loads(own) != json.loads(config):
         msg = f"{version}'s light file has the tokenizer settings {own}, its SavedModel {config.decode()}"
@@ -111,6 +116,10 @@ def _run(session: Any, names: list[str], inputs: dict[str, NDArray[np.int32]]) -
     return {name: value[0] for name, value in zip(names, session.run(names, inputs), strict=True)}
 
 
-def _cosine(one: Array, other: Array) -> float:
+def cosine(one: Array, other: Array) -> float:
+    """Return the cosine of two vectors.
+
+    If one is zero, the result is 1 if both are and 0 otherwise.
+    """
     lengths = np.linalg.norm(one) * np.linalg.norm(other)
     return float(one @ other / lengths) if lengths else float(np.array_equal(one, other))

@@ -46,7 +46,7 @@ class Normalisation:
 
 
 class Products(Protocol):
-    """Applies linear layers to rows and embeds token ids."""
+    """Apply linear layers to rows and embed token ids."""
 
     def embed(self, token_ids: Value) -> Value:
         """Return token embeddings in a new last dimension."""
@@ -63,6 +63,9 @@ class Products(Protocol):
     def apply_precisely(self, rows: Value, layer: Linear) -> Value:
         """Apply a layer to few rows at higher precision."""
 
+    def apply_in_float(self, rows: Value, layer: Linear) -> Value:
+        """Apply a small layer in float32."""
+
     def gelu(self, rows: Value) -> Value:
         """Return the Gaussian error linear units (Hendrycks and Gimpel, 2016)."""
 
@@ -78,7 +81,7 @@ class NormalisedRows(Protocol):
 
 
 class Float:
-    """Adds float32 products to a graph and records their inputs.
+    """Add float32 products to a graph and record their inputs.
 
     Args:
         graph: the graph that the nodes are added to.
@@ -118,6 +121,10 @@ class Float:
     def apply_precisely(self, rows: Value, layer: Linear) -> Value:
         """Apply a layer."""
         self.observed_at_masks[layer.name] = rows
+        return _apply_float(self._graph, rows, layer)
+
+    def apply_in_float(self, rows: Value, layer: Linear) -> Value:
+        """Apply a layer."""
         return _apply_float(self._graph, rows, layer)
 
     def gelu(self, rows: Value) -> Value:

@@ -1,6 +1,7 @@
 """Tokenize, join and mask the sample text of an export."""
 
 import contextlib
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,13 @@ class Hidden:
     ids: Ids
     positions: Ids
     tokens: Ids
+
+    @property
+    def original(self) -> Ids:
+        """The line's token ids without masks [S]."""
+        ids = self.ids.copy()
+        ids[self.positions] = self.tokens
+        return ids
 
     @property
     def masks_first(self) -> Ids:
@@ -136,6 +144,15 @@ def join(lines: Sequence[Ids], longest: int) -> list[Ids]:
         else:
             joined.append(line)
     return joined
+
+
+def pair_up(lines: Sequence[Ids], longest: int) -> list[Ids]:
+    """Join each line with the next as a text pair.
+
+    Pairs longer than ``longest`` are dropped.
+    """
+    pairs = [np.concatenate([one, other[1:]]) for one, other in itertools.pairwise(lines)]
+    return [pair for pair in pairs if pair.size <= longest]
 
 
 def hide(

@@ -9,9 +9,9 @@ from bert_mlm_client.onnx_runtime import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from export.checkpoint import Checkpoint
-from export.onnx.bert import INPUTS, OnnxBert, output_types
+from export.checkpoint import Checkpoint, ClassifierConfig
 from export.onnx.graph import Graph
+from export.onnx.heads import create_bert
 from export.onnx.products import Float
 from export.onnx.sample import Ids
 
@@ -38,18 +38,19 @@ class FloatModel:
 
     Attributes:
         observed: the output names of the products' inputs.
-        observed_at_masks: the same for the head, which runs only for the masks.
+        observed_at_masks: the same for the head of a masked language model, which runs only for the masks.
     """
 
     def __init__(self, checkpoint: Checkpoint, top_k: int = 1) -> None:
         graph = Graph()
         products = Float(graph, checkpoint.weights["bert.embeddings.word_embeddings.weight"])
-        outputs = OnnxBert(graph, products, checkpoint, top_k).outputs()
+        bert = create_bert(graph, products, checkpoint, top_k)
+        outputs = bert.outputs()
         observed = {**products.observed, **products.observed_at_masks}
         for name, value in {**outputs, **observed}.items():
             graph.name(value, name)
         rows = dict.fromkeys(observed, (TensorProto.FLOAT, ("R", "H")))
-        model = graph.model(INPUTS, {**output_types(checkpoint.config, top_k), **rows})
+        model = graph.model(bert.inputs, {**bert.types, **rows})
         self.observed = tuple(products.observed)
         self.observed_at_masks = tuple(products.observed_at_masks)
         self._weights = graph.parameters
@@ -71,7 +72,7 @@ def open_session(model: bytes | Path) -> ort.InferenceSession:
 def feeds(
     ids: Ids, positions: Ids, *, answers: int = 1, lengths: Ids | None = None, candidates: Any = 0
 ) -> dict[str, Ids]:
-    """Return the graph's inputs.
+    """Return the inputs of a masked language model's graph.
 
     Args:
         ids: [B, S].
@@ -88,6 +89,20 @@ def feeds(
         "answers": np.array([answers], np.int32),
         "candidate_ids": np.full((batch, 1), candidates, np.int32) if np.ndim(candidates) == 0 else candidates,
     }
+
+
+def classifier_feeds(head: ClassifierConfig, ids: Ids, lengths: Ids, *, every: bool = False) -> dict[str, Ids]:
+    """Return the inputs of a classifier's graph.
+
+    Args:
+        head: the settings of the classifier.
+        ids: [B, S].
+        lengths: [B].
+        every: compute the vectors of all tokens, even if the head reads only [CLS].
+    """
+    picked = 1 if head.pooling == "cls" and not every else ids.shape[1]
+    positions = np.tile(np.arange(picked, dtype=np.int32), (len(ids), 1))
+    return {"input_ids": ids, "lengths": lengths, "positions": positions}
 
 
 def batches(sizes: Sequence[int], *, alike: bool = False) -> Iterator[list[int]]:

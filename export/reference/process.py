@@ -7,13 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self, cast
+from typing import IO, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import ReferenceModelError
 from export.reference.messages import Arrays, read_message, write_message
+from export.task import Task
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,8 +60,8 @@ class ReferenceAnswer:
         return mean
 
 
-class ReferenceModel:
-    """Hugging Face's BertForMaskedLM and AutoTokenizer in a separate process.
+class ReferenceProcess:
+    """Hugging Face's model and tokenizer in a separate process.
 
     Use it as a context manager: the process ends with the block, or with the caller's process. It inherits the caller's
     standard error. It is not thread-safe.
@@ -78,6 +79,8 @@ class ReferenceModel:
         ReferenceModelError: PyTorch is not installed, or transformers cannot load the checkpoint.
     """
 
+    task: ClassVar[Task]
+
     def __init__(
         self,
         checkpoint: Path,
@@ -85,7 +88,8 @@ class ReferenceModel:
         precision: str = "fp32",
         lower_case: bool | None = None,
     ) -> None:
-        command = [str(torch_python()), "-m", "export.reference", str(checkpoint), "--precision", precision]
+        command = [str(torch_python()), "-m", "export.reference", str(checkpoint)]
+        command += ["--task", self.task, "--precision", precision]
         if lower_case is not None:
             command.append("--lower-case" if lower_case else "--no-lower-case")
         try:
@@ -121,16 +125,6 @@ class ReferenceModel:
         ids: list[list[int]] = self._ask("tokenize_all", texts=list(texts))[0]["ids"]
         return ids
 
-    def answer(self, ids: NDArray[np.int32]) -> ReferenceAnswer:
-        """Return the model's outputs for a sentence's token ids."""
-        masks = np.flatnonzero(ids == self.mask_id).astype(np.int32)
-        return ReferenceAnswer(ids, masks, **self._ask("answer", {"ids": ids})[1])
-
-    def fill(self, text: str, *, top_k: int = 5, targets: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Return the fill-mask pipeline's answers to a one-mask text."""
-        answers: list[dict[str, Any]] = self._ask("fill", text=text, top_k=top_k, targets=targets)[0]["answers"]
-        return answers
-
     def close(self) -> None:
         """Kill the process, even during a request."""
         self._process.kill()  # it has no state to save
@@ -163,3 +157,19 @@ class ReferenceModel:
         if "error" in body:
             raise ReferenceModelError(body["error"])
         return body, arrays
+
+
+class ReferenceModel(ReferenceProcess):
+    """Hugging Face's BertForMaskedLM and AutoTokenizer in a separate process."""
+
+    task: ClassVar[Task] = "fill_mask"
+
+    def answer(self, ids: NDArray[np.int32]) -> ReferenceAnswer:
+        """Return the model's outputs for a sentence's token ids."""
+        masks = np.flatnonzero(ids == self.mask_id).astype(np.int32)
+        return ReferenceAnswer(ids, masks, **self._ask("answer", {"ids": ids})[1])
+
+    def fill(self, text: str, *, top_k: int = 5, targets: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Return the fill-mask pipeline's answers to a one-mask text."""
+        answers: list[dict[str, Any]] = self._ask("fill", text=text, top_k=top_k, targets=targets)[0]["answers"]
+        return answers

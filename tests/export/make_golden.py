@@ -67,14 +67,15 @@ def _answer(model: BertForMaskedLM, tokenizer: BertTokenizer, text: str) -> dict
         "text": text,
         "input_ids": ids,
         "mask_positions": masks,
-        "log_probabilities": _rounded(log_probabilities[masks]),
-        "cls": _rounded(hidden[0]),
-        "mean": _rounded(hidden[1:-1].mean(dim=0)),
-        "attention": _rounded(out.attentions[-1][0].mean(dim=0)[masks]),
+        "log_probabilities": rounded(log_probabilities[masks]),
+        "cls": rounded(hidden[0]),
+        "mean": rounded(hidden[1:-1].mean(dim=0)),
+        "attention": rounded(out.attentions[-1][0].mean(dim=0)[masks]),
     }
 
 
-def _rounded(tensor: torch.Tensor) -> object:
+def rounded(tensor: torch.Tensor) -> object:
+    """Return numbers with seven decimals."""
     return json.loads(json.dumps(tensor.double().tolist()), parse_float=lambda text: round(float(text), 7))
 
 

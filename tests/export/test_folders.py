@@ -12,7 +12,7 @@ from bert_mlm_client.tokens import Tokenizer
 from bert_mlm_client.vocabulary import Vocabulary
 
 from export import ExportError
-from export.checkpoint import load_checkpoint
+from export.checkpoint import ClassifierConfig, load_checkpoint
 from export.onnx.session import FloatModel, feeds
 from export.reference import torch_python
 from tests.torch_environment import needs_torch
@@ -72,6 +72,9 @@ EQUAL = [
 AS_PLAIN = ["byte_order_mark", "saved_in_parallel"]
 """Folders that transformers 5.23 misreads without an error: the first token's name, all weights."""
 
+CLASSIFIERS = ["fine_tuned_classifier"]
+"""Folders of BertForSequenceClassification."""
+
 REFUSED = {
     "added_token_without_a_row": r"adds the token '\[NUM\]' with id 100, config.json says vocab_size 100; resize",
     "mecab": "tokenizer_class = 'BertJapaneseTokenizer', which splits words with MeCab",
@@ -92,7 +95,6 @@ REFUSED = {
     "untied_without_decoder": "has no cls.predictions.decoder.weight, and config.json says tie_word_embeddings = false",
     "pickle_only": "pytorch_model.bin is a pickle, which can run code when it is read: convert it where you trust it",
     "flax_only": "flax_model.msgpack is Flax's: convert it",
-    "fine_tuned_classifier": r"was fine-tuned for another task \(classifier.bias, classifier.weight\)",
     "encoder_only": "is an encoder without its masked-language-model head",
     "truncated": "model.safetensors is damaged or not a safetensors file",
     "not_finite": "cls.predictions.bias holds values that are not finite",
@@ -125,7 +127,7 @@ def answers(folders: Path) -> dict[str, Any]:
 
 
 def test_every_folder_is_either_exported_or_rejected(answers: dict[str, Any]) -> None:
-    assert sorted([*EQUAL, *AS_PLAIN, *REFUSED]) == sorted(answers["answers"])
+    assert sorted([*EQUAL, *AS_PLAIN, *CLASSIFIERS, *REFUSED]) == sorted(answers["answers"])
 
 
 @pytest.mark.parametrize("name", [*EQUAL, *AS_PLAIN])
@@ -144,6 +146,13 @@ def test_a_folder_gives_the_ids_and_answers_of_transformers(name: str, folders: 
         assert sorted(token_ids.ravel()) == [number for number, token in enumerate(checkpoint.tokens) if token]
         original = np.array(log_probabilities)[token_ids.ravel()]
         assert np.abs(np.log(scores.ravel()) - original).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_a_classifier_has_transformers_own_labels(name: str, folders: Path) -> None:
+    checkpoint = load_checkpoint(folders / name)
+    assert checkpoint.classifier == ClassifierConfig(("LABEL_0", "LABEL_1"))
+    assert checkpoint.weights["classifier.weight"].shape == (2, checkpoint.config.hidden_size)
 
 
 @pytest.mark.parametrize("name", REFUSED)

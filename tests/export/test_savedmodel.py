@@ -10,6 +10,7 @@ import tensorflow as tf
 import export.savedmodel as subject
 from export import VersionError, find_checkpoint, read_manifest
 from export.savedmodel import ExportOptions, export_model
+from export.warmup import WARMUP_FILE
 from tests.conftest import TINY
 
 
@@ -57,7 +58,7 @@ def test_warmup_has_a_request_of_each_signature_for_each_length_and_all_of_them_
 
     signatures = tf.saved_model.load(str(tiny_version)).signatures
     lengths: dict[str, list[int]] = {}
-    for record in tf.data.TFRecordDataset(str(tiny_version / subject.WARMUP_FILE)):
+    for record in tf.data.TFRecordDataset(str(tiny_version / WARMUP_FILE)):
         request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
         inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
         name = request.model_spec.signature_name

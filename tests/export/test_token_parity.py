@@ -14,8 +14,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import models, normalizers, pre_tokenizers
 
 from export.errors import ParityError, ReferenceModelError
+from export.parity.token_ids import compare_ids
 from export.reference import ReferenceModel
-from export.token_parity import compare_ids
 from tests.conftest import TINY
 from tests.torch_environment import needs_torch
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from export import ParityError, read_manifest
-from export.verify import TOLERANCE, compare, main
+from export.parity.common import TOLERANCE
+from export.parity.fill_mask import compare
+from export.verify import main
 from tests.conftest import TINY
 from tests.support.exported import Export
 from tests.torch_environment import needs_torch

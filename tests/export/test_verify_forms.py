@@ -18,9 +18,10 @@ from export import ParityError, find_checkpoint, savedmodel
 from export.checkpoint import Checkpoint, load_checkpoint
 from export.checkpoint_copy import readable_by_transformers
 from export.manifest import read_manifest
+from export.parity.common import TOLERANCE
+from export.parity.fill_mask import Parity, compare
 from export.reference import ReferenceModel, torch_python
 from export.savedmodel import export_model
-from export.verify import TOLERANCE, Parity, compare
 from tests.conftest import TINY
 from tests.export.test_unnamed_rows import ADDED, NAMED, padded, write
 from tests.torch_environment import needs_torch

@@ -12,7 +12,7 @@ from bert_mlm_client.onnx_runtime import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx.numpy_helper import from_array, to_array
 
-from export.onnx import ONNX_FILE
+from export.onnx import ONNX_FILE, load_mapped
 from export.onnx.agreement import exact_integers, integer_products
 from tests.export.onnx import products_here
 from tests.export.onnx.products_here import multiply, rows_for
@@ -32,7 +32,7 @@ def light(demo_version: Path) -> Path:
 @pytest.fixture(scope="module")
 def saturating(light: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same file with weights up to 127 everywhere, as plain rounding would have some."""
-    model = onnx.load(light)
+    model = load_mapped(light)
     random = np.random.default_rng(0)
     for tensor in model.graph.initializer:
         if tensor.data_type == onnx.TensorProto.INT8:
@@ -81,7 +81,7 @@ def test_other_weights_would_saturate(saturating: Path) -> None:
 
 
 def test_the_bytes_of_a_part_stay_within_seven_bits(light: Path, tmp_path: Path) -> None:
-    model = onnx.load(light)
+    model = load_mapped(light)
     parts = [product.inputs for product in integer_products(light) if product.byte == 127]
     assert len(parts) == 2  # the head's
     model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in parts)
@@ -97,7 +97,9 @@ def test_the_bytes_of_a_part_stay_within_seven_bits(light: Path, tmp_path: Path)
 
 
 def test_other_bytes_are_not_taken_for_parts(light: Path) -> None:
-    zeros = [int(to_array(tensor)) for tensor in onnx.load(light).graph.initializer if tensor.name.startswith("uint8")]
+    zeros = [
+        int(to_array(tensor)) for tensor in load_mapped(light).graph.initializer if tensor.name.startswith("uint8")
+    ]
     assert sorted(zeros) == [16, 64, 128]
     assert {product.byte for product in integer_products(light) if product.zero != 64} == {255}
 

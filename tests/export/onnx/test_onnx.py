@@ -14,7 +14,7 @@ from onnx.numpy_helper import from_array, to_array
 from export import ParityError
 from export.checkpoint import load_checkpoint
 from export.manifest import read_manifest
-from export.onnx import ONNX_FILE
+from export.onnx import ONNX_FILE, Agreement, load_mapped
 from export.onnx.compare import compare, main, verify_light
 from export.onnx.sample import SampleLines, hide
 from export.onnx.session import FloatModel, Session, open_session
@@ -111,7 +111,7 @@ def test_whitened_is_its_own_mean_vector_by_the_savedmodels_whitening(
 
 
 def test_the_file_holds_the_embeddings_once_and_every_kernel_in_8_bits(tiny_version: Path) -> None:
-    model = onnx.load(tiny_version / ONNX_FILE)
+    model = load_mapped(tiny_version / ONNX_FILE)
     kinds = {tensor.name: (tensor.data_type, tuple(tensor.dims)) for tensor in model.graph.initializer}
     assert kinds["embeddings"] == (onnx.TensorProto.INT8, (VOCABULARY, 32))
     assert [name for name, (_, shape) in kinds.items() if VOCABULARY in shape and len(shape) == 2] == [
@@ -125,7 +125,7 @@ def test_the_file_holds_the_embeddings_once_and_every_kernel_in_8_bits(tiny_vers
 
 
 def test_file_has_the_metadata_for_servers(tiny_version: Path) -> None:
-    model = onnx.load(tiny_version / ONNX_FILE)
+    model = load_mapped(tiny_version / ONNX_FILE)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert metadata.keys() == {"signatures", "tokenizer"}
     assert '"fill_mask"' in metadata["signatures"]
@@ -173,7 +173,7 @@ def test_the_comparison_on_text_counts_what_it_hid(tiny_version: Path, tmp_path:
     text = tmp_path / "text.txt"
     text.write_text("source\t" + "床前明月光，疑是地上霜。" + "\n" + "x" * 400 + "\n", encoding="utf-8")
     found = compare(tiny_version, TINY, text)
-    assert found is not None
+    assert isinstance(found, Agreement)
     assert found.masks == 2  # 15 % of the 12 tokens of the first line; the second is longer than the model reads
     assert found.loss_float32 > 0
     assert abs(found.loss_int8 - found.loss_float32) < 1
@@ -194,7 +194,7 @@ def test_the_demonstration_models_light_file_meets_the_goals(
 
 def test_damaged_integers_miss_the_goals_in_the_manifest(tiny_version: Path, tmp_path: Path) -> None:
     version = Path(shutil.copytree(tiny_version, tmp_path / "1"))
-    model = onnx.load(version / ONNX_FILE)
+    model = load_mapped(version / ONNX_FILE)
     for tensor in model.graph.initializer:
         if tensor.name.endswith("intermediate.dense.scales"):
             tensor.CopyFrom(from_array(to_array(tensor) * np.float32(3), tensor.name))
@@ -210,4 +210,4 @@ def test_text_outside_the_vocabulary_is_not_compared(tiny_version: Path, tmp_pat
     text = tmp_path / "text.txt"
     text.write_text("ペンギンはどこへ行くのか\n", encoding="utf-8")
     assert compare(tiny_version, TINY, text) is None
-    assert "give --light-text" in verify_light(tiny_version, TINY, text)
+    assert "give --text" in verify_light(tiny_version, TINY, text)

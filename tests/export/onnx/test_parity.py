@@ -12,7 +12,7 @@ from onnx.numpy_helper import from_array, to_array
 
 from export import ParityError
 from export.checkpoint import load_checkpoint
-from export.onnx import ONNX_FILE
+from export.onnx import ONNX_FILE, load_mapped
 from export.onnx.parity import compare_light
 from export.reference import ReferenceAnswer, ReferenceModel
 from export.signatures import client_config, vocabulary_bytes
@@ -38,7 +38,7 @@ def version(tiny_version: Path, tmp_path: Path) -> Path:
 
 
 def change(version: Path, edit: Callable[[onnx.ModelProto], None]) -> None:
-    model = onnx.load(version / ONNX_FILE)
+    model = load_mapped(version / ONNX_FILE)
     edit(model)
     onnx.save(model, version / ONNX_FILE)
 

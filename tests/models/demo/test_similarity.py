@@ -63,7 +63,7 @@ def test_the_report_has_a_column_for_each_measure() -> None:
 
 def test_whitening_centres_unrelated_pairs_at_0_and_keeps_ranks(demo_version: Path) -> None:
     from bert_mlm_client.drive import drive
-    from bert_mlm_client.exchanges import load_tokenizer, similarity
+    from bert_mlm_client.exchanges import load_model, similarity
     from bert_mlm_client.transport import Answer, Request
 
     from deploy.embedded.engines.onnx import OnnxEngine
@@ -74,8 +74,8 @@ def test_whitening_centres_unrelated_pairs_at_0_and_keeps_ranks(demo_version: Pa
         return [Answer(engine.run(request.signature, request.inputs, request.outputs)) for request in requests]
 
     pairs = read_pairs()
-    tokenizer = drive(load_tokenizer(None), answer)
-    found = drive(similarity(tokenizer, [(pair.sentence, pair.other) for pair in pairs]), answer)
+    model = drive(load_model(None), answer)
+    found = drive(similarity(model.tokenizer, [(pair.sentence, pair.other) for pair in pairs]), answer)
     grades = np.array([pair.grade for pair in pairs], np.float64)
     whitened, raw = np.array([one.score for one in found]), np.array([one.cosine for one in found])
     assert spearman(whitened, grades) > 0.7

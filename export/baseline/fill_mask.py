@@ -1,10 +1,6 @@
-"""Record a version's answers to the golden prompts.
+"""Record a masked language model's answers to the golden prompts."""
 
-A server with damaged weights, vocabulary or libraries returns wrong answers without any error. To detect this,
-monitoring sends the same prompts and compares the answers with the baseline in the manifest.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,22 +10,12 @@ import tensorflow as tf
 from bert_mlm_client.tokens import Encoded
 from numpy.typing import NDArray
 
+from export.baseline.common import GOLDEN, TOP_K, Answers, check_finite, rounded
 from export.checkpoint import Checkpoint
-from export.errors import CheckpointError
 from export.onnx.sample import encode_lines
 from export.onnx.session import feeds, open_session
 
-GOLDEN = Path(__file__).with_name("golden.txt")
-"""Sentences of many kinds, one per line, with one or two [MASK] each and at most 64 tokens."""
-
-TOP_K = 20
-"""The number of recorded candidates for each mask."""
-
-DIGITS = 6
-"""Decimals of the recorded probabilities. The rounding error over all candidates of a mask is at most 1e-5."""
-
 Ids = NDArray[np.int32]
-Answers = tuple[Ids, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +35,18 @@ class GoldenPrompts:
         """Tokenize the golden prompts."""
         prompts = list(encode_lines(checkpoint, GOLDEN.read_text(encoding="utf-8").splitlines()))
         return cls(prompts, _batch(prompts))
+
+    def ask_graph(self, signatures: Mapping[str, Any]) -> Answers:
+        """Return the token ids and scores of the SavedModel's ``fill_mask``."""
+        found = signatures["fill_mask"](**{name: tf.constant(array) for name, array in self.inputs.items()})
+        return found["token_ids"].numpy(), found["scores"].numpy()
+
+    def ask_light(self, path: Path) -> Answers:
+        """Return the token ids and scores of a light file."""
+        ids, positions = self.inputs["input_ids"], self.inputs["mask_positions"]
+        inputs = feeds(ids, positions, answers=positions.shape[1], lengths=self.inputs["lengths"])
+        token_ids, scores = open_session(path).run(["token_ids", "scores"], inputs)
+        return token_ids, scores
 
     def baseline(self, answers: Mapping[str, Answers]) -> dict[str, Any]:
         """Return the manifest's ``baseline``.
@@ -80,30 +78,14 @@ def _batch(prompts: Sequence[Encoded]) -> dict[str, Ids]:
     return {"input_ids": ids, "lengths": lengths, "mask_positions": positions}
 
 
-def ask_graph(fill_mask: Callable[..., Any], inputs: Mapping[str, Ids]) -> Answers:
-    """Return the answers of the SavedModel's signature ``fill_mask``."""
-    found = fill_mask(**{name: tf.constant(array) for name, array in inputs.items()})
-    return found["token_ids"].numpy(), found["scores"].numpy()
-
-
-def ask_light(path: Path, inputs: Mapping[str, Ids]) -> Answers:
-    """Return the answers of a light file."""
-    positions, lengths = inputs["mask_positions"], inputs["lengths"]
-    inputs_of_file = feeds(inputs["input_ids"], positions, answers=positions.shape[1], lengths=lengths)
-    token_ids, scores = open_session(path).run(["token_ids", "scores"], inputs_of_file)
-    return token_ids, scores
-
-
 def _by_mask(
     engine: str, prompts: Sequence[Encoded], token_ids: Ids, scores: NDArray[np.float32]
 ) -> list[dict[str, Any]]:
-    if not np.isfinite(scores).all():
-        msg = f"the exported model answers with NaN or infinite scores ({engine}): export with another --precision"
-        raise CheckpointError(msg)
+    check_finite(engine, scores)
     return [
         {
             "token_ids": token_ids[row, mask, :TOP_K].tolist(),
-            "scores": [round(score, DIGITS) for score in scores[row, mask, :TOP_K].tolist()],
+            "scores": rounded(scores[row, mask, :TOP_K]),
         }
         for row, prompt in enumerate(prompts)
         for mask in range(len(prompt.mask_positions))

@@ -11,7 +11,7 @@ from bert_mlm_client.errors import InputError
 from bert_mlm_client.tokens import MASK, Tokenizer
 
 from export.errors import ParityError
-from export.reference import ReferenceModel
+from export.reference.process import ReferenceProcess
 
 NOT_SPECIAL_HERE = ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
 """Special tokens that the client reads as text. Texts with these are not compared."""
@@ -31,7 +31,7 @@ _CHUNK = 16  # tokens of the vocabulary in one text
 _BATCH = 1000  # texts in one message
 
 
-def compare_ids(tokenizer: Tokenizer, original: ReferenceModel, sentences: Iterable[str]) -> int:
+def compare_ids(tokenizer: Tokenizer, original: ReferenceProcess, sentences: Iterable[str]) -> int:
     """Compare the token ids of both tokenizers.
 
     The texts are the sentences, mixed texts, texts with added tokens, and the whole vocabulary.
