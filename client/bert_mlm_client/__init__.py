@@ -1,4 +1,6 @@
-"""Query masked language models on TensorFlow Serving without TensorFlow.
+"""Query BERT models on TensorFlow Serving without TensorFlow.
+
+Masked language models and classifiers are supported.
 
 >>> from bert_mlm_client import FillMask
 >>> FillMask("grpc://127.0.0.1:8500").fill("中国的首[MASK]是北京。", top_k=1)
@@ -25,20 +27,25 @@ from bert_mlm_client.errors import (
 )
 
 if TYPE_CHECKING:
-    from bert_mlm_client.async_client import AsyncFillMask
     from bert_mlm_client.bulk import ask_all
-    from bert_mlm_client.client import FillMask
+    from bert_mlm_client.clients import AsyncFillMask, AsyncTextClassifier, FillMask, TextClassifier
     from bert_mlm_client.results import (
+        Classification,
         Explanation,
         Features,
         Filling,
         ModelStatus,
         Prediction,
+        Proofreading,
         Similarity,
+        Suggestion,
+        Suspect,
+        TokenScore,
         TokenWeight,
         VersionStatus,
         ambiguity,
     )
+    from bert_mlm_client.texts import TextPair
     from bert_mlm_client.tokens import Encoded, Tokenizer
     from bert_mlm_client.transport import (
         Answer,
@@ -58,9 +65,11 @@ __all__ = [
     "Answer",
     "AsyncFillMask",
     "AsyncInProcess",
+    "AsyncTextClassifier",
     "AsyncTransport",
     "Backend",
     "BertMlmError",
+    "Classification",
     "DeadlineError",
     "Encoded",
     "Explanation",
@@ -73,6 +82,7 @@ __all__ = [
     "ModelStatus",
     "OverloadedError",
     "Prediction",
+    "Proofreading",
     "ProtocolError",
     "Request",
     "RequestError",
@@ -81,6 +91,11 @@ __all__ = [
     "ServerTimeoutError",
     "SignatureNotFoundError",
     "Similarity",
+    "Suggestion",
+    "Suspect",
+    "TextClassifier",
+    "TextPair",
+    "TokenScore",
     "TokenWeight",
     "Tokenizer",
     "Transport",
@@ -94,7 +109,7 @@ __all__ = [
 ]
 
 # Imported on first use: `bert-mlm --help` needs no numpy, which takes most of the package's import time.
-_MODULES = ("results", "tokens", "transport", "bulk", "client", "async_client")
+_MODULES = ("results", "texts", "tokens", "transport", "bulk", "clients")
 
 if not TYPE_CHECKING:  # a type checker would accept any name
 

@@ -10,6 +10,7 @@ from bert_mlm_client.tokens import Encoded
 from bert_mlm_client.wire.tensors import Array
 
 _SPECIAL = re.compile(r"\[[A-Za-z]+\d*\]")  # [UNK], [unused12]
+_CHINESE = ("CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH")  # prefixes of Unicode names
 
 
 def decode(
@@ -66,7 +67,7 @@ def check_top_k(top_k: int, limit: int) -> None:
     """
     if top_k > limit:
         msg = f"top_k is {top_k}, this model answers with {limit} candidates a mask at most"
-        raise InputError(msg)
+        raise InputError(msg, option="top_k")
 
 
 def token_text(tokens: Sequence[str], token: int) -> str:
@@ -84,6 +85,11 @@ def token_text(tokens: Sequence[str], token: int) -> str:
 def is_special(token: str) -> bool:
     """Return whether a token is special, such as [CLS]."""
     return _SPECIAL.fullmatch(token) is not None
+
+
+def is_chinese(token: str) -> bool:
+    """Return whether a token is one Chinese character."""
+    return len(token) == 1 and unicodedata.name(token, "").startswith(_CHINESE)
 
 
 def is_punctuation(token: str) -> bool:

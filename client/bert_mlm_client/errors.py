@@ -17,6 +17,8 @@
         └── DeadlineError           its own time limit ran out
 """
 
+import collections.abc
+
 __all__ = [
     "BertMlmError",
     "DeadlineError",
@@ -34,6 +36,10 @@ __all__ = [
 ]
 
 
+TRUNCATE = "truncate=True"
+"""Option of the error for a text that is too long."""
+
+
 class BertMlmError(Exception):
     """Base class of all errors of this package.
 
@@ -42,6 +48,7 @@ class BertMlmError(Exception):
         model: the model's name, with ``/versions/N`` where a version was asked for.
         signature: the requested signature.
         attempts: the number of attempts, retries included.
+        option: the argument that the message names, as it is spelled there, for example ``truncate=True``; or None.
     """
 
     def __init__(
@@ -52,12 +59,14 @@ class BertMlmError(Exception):
         model: str | None = None,
         signature: str | None = None,
         attempts: int = 1,
+        option: str | None = None,
     ) -> None:
         super().__init__(message)
         self.address = address
         self.model = model
         self.signature = signature
         self.attempts = attempts
+        self.option = option
 
     def __str__(self) -> str:
         where = {"": self.address, "model ": self.model, "signature ": self.signature}
@@ -65,6 +74,15 @@ class BertMlmError(Exception):
         if self.attempts > 1:
             known.append(f"{self.attempts} attempts")
         return f"{self.args[0]} ({', '.join(known)})" if known else str(self.args[0])
+
+    def spelled(self, options: collections.abc.Mapping[str, str]) -> str:
+        """Return the message with another interface's name of its option.
+
+        Args:
+            options: that interface's names by this package's, for example ``{"truncate=True": "--truncate"}``.
+        """
+        message = str(self)
+        return message if self.option is None else message.replace(self.option, options.get(self.option, self.option))
 
 
 class UsageError(BertMlmError, RuntimeError):

@@ -2,7 +2,7 @@
 
     from bert_mlm_client.onnx_runtime import onnxruntime as ort
 
-Always import it from here, also in your own `Backend`. ``pip install bert-mlm-client[onnx]`` installs it.
+Always import it from here, also in your own `Backend`. ``pip install "./client[onnx]"`` installs it.
 """
 
 from bert_mlm_client.telemetry import disable_telemetry

@@ -59,6 +59,21 @@ class Filling:
 
 
 @dataclass(frozen=True, slots=True)
+class Classification:
+    """Label of a text.
+
+    The field names are those of Hugging Face's TextClassificationOutputElement.
+
+    Attributes:
+        label: the label's name.
+        score: its probability: among all labels, or with ``multi_label_classification`` by itself.
+    """
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Similarity:
     """Similarity of two texts in meaning.
 
@@ -129,6 +144,74 @@ class Explanation:
     def top(self, n: int = 3) -> list[TokenWeight]:
         """Return the n tokens with the largest weights, largest first."""
         return heapq.nlargest(n, self.weights, key=lambda weight: weight.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """Probability of a token where it stands.
+
+    Attributes:
+        score: its probability when it alone is masked.
+        token_str: its text in the vocabulary, with ``##`` if it continues a word.
+        start: the start of its span in the caller's text.
+        end: the end of its span.
+    """
+
+    score: float
+    token_str: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Replacement for a suspect character.
+
+    Attributes:
+        score: its probability at the masked position.
+        token: its id in the vocabulary.
+        token_str: the character.
+    """
+
+    score: float
+    token: int
+    token_str: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Improbable Chinese character.
+
+    Attributes:
+        score: its probability when it alone is masked.
+        token_str: the character, as in the vocabulary.
+        start: the start of its span in the caller's text.
+        end: the end of its span.
+        suggestions: the more probable Chinese characters, best first.
+    """
+
+    score: float
+    token_str: str
+    start: int
+    end: int
+    suggestions: tuple[Suggestion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proofreading:
+    """Probabilities of a text's tokens, with its suspect characters.
+
+    Attributes:
+        text: the caller's text.
+        characters: the probability of each token in the text's order: a Chinese character or punctuation mark, a word
+            of letters or digits, or a piece of one. Special tokens, masks and characters outside the vocabulary have
+            none.
+        suspects: the improbable Chinese characters, in the text's order.
+    """
+
+    text: str
+    characters: tuple[TokenScore, ...]
+    suspects: tuple[Suspect, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,37 +1,18 @@
 """Tokenize text as Hugging Face's BertTokenizer does."""
 
-import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bert_mlm_client.errors import InputError, VocabularyError
+from bert_mlm_client.errors import TRUNCATE, InputError, VocabularyError
+from bert_mlm_client.texts import MASK, UNREADABLE, TextTypeError, check_text
 from bert_mlm_client.vocabulary import TokenizerConfig, Vocabulary
 
 __all__ = ["MASK", "Encoded", "TextTypeError", "Tokenizer", "check_text"]
 
-UNK, CLS, SEP, MASK = "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+UNK, CLS, SEP = "[UNK]", "[CLS]", "[SEP]"
 
 Span = tuple[int, int]
 """Start and end of a part of a text."""
-
-# Common misspellings of [MASK]: other case, full-width letters, spaces, other brackets or a missing bracket.
-_MISSPELT = re.compile(
-    r"""[\[［【]\s*[mｍ][aａ][sｓ][kｋ]\s*[\]］】]    # [mask], ［ＭＡＳＫ］, [ MASK ]
-      | [<{＜｛]\s*[mｍ][aａ][sｓ][kｋ]\s*[>}＞｝]     # <mask>, as other models write it
-      | \[[mｍ][aａ][sｓ][kｋ](?![a-zａ-ｚ\]])         # [MASK without its end
-      | (?<![a-zａ-ｚ\[])(?-i:MASK|ＭＡＳＫ)\]         # MASK] without its beginning
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-# Control characters (category Cc) except tab, line feed and carriage return; and surrogates (Cs).
-_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-class TextTypeError(InputError, TypeError):
-    """Raised if a text is not a str.
-
-    For example None or NaN from a table.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +34,6 @@ class Encoded:
     mask_positions: tuple[int, ...]
     mask_spans: tuple[Span, ...]
     token_spans: tuple[Span, ...]
-
-
-def check_text(text: str, *, masks: bool = True) -> None:
-    """Check a text without a vocabulary.
-
-    Args:
-        text: the caller's text.
-        masks: whether it needs a [MASK].
-
-    Raises:
-        InputError: the text is empty, has control characters, which the tokenizer would drop, or lone surrogates, which
-            it cannot read; or it needs a [MASK] and has none or a misspelt one.
-        TextTypeError: the text is not a str.
-    """
-    if not isinstance(text, str):
-        msg = f"a text must be a str, not {type(text).__name__}"
-        raise TextTypeError(msg)
-    if not text.strip():
-        msg = "the text is empty; write a sentence" + (" with [MASK] where a character is missing" if masks else "")
-        raise InputError(msg)
-    if unreadable := _UNREADABLE.search(text):
-        code = ord(unreadable[0])
-        kind = "a lone surrogate" if code >= 0xD800 else "a control character"
-        msg = f"character {unreadable.start() + 1} of the text is U+{code:04X}, {kind}; remove it"
-        raise InputError(msg)
-    if not masks:
-        return
-    if misspelt := _MISSPELT.search(text.replace(MASK, " ")):
-        msg = f"the text has {misspelt[0]!r}; write a mask as [MASK], in capitals and square brackets"
-        raise InputError(msg)
-    if MASK not in text:
-        msg = "the text has no [MASK]; write [MASK] where a character is missing"
-        raise InputError(msg)
 
 
 class Tokenizer:
@@ -159,17 +107,52 @@ class Tokenizer:
         room = self.config.max_length - 2
         if len(ids) > room:
             if not truncate:
-                msg = (
-                    f"the text is {len(ids) + 2} tokens long with [CLS] and [SEP], {len(ids) - room} more than the "
-                    f"{self.config.max_length} that the model reads; shorten it"
-                )
-                raise InputError(msg + (", or keep the part around the masks with truncate=True" if masks else ""))
-            kept = _around([place for place, token in enumerate(ids) if token == self._mask], len(ids), room)
-            ids, spans = ids[kept], spans[kept]
+                kept = "the part around the masks" if masks else "the start"
+                raise self._too_long(kept, len(ids) + 2)
+            window = _around([place for place, token in enumerate(ids) if token == self._mask], len(ids), room)
+            ids, spans = ids[window], spans[window]
         input_ids = (self._cls, *ids, self._sep)
         token_spans = ((0, 0), *spans, (len(text), len(text)))
         positions = tuple(place for place, token in enumerate(input_ids) if token == self._mask)
         return Encoded(text, input_ids, positions, tuple(token_spans[place] for place in positions), token_spans)
+
+    def encode_sequence(self, text: str, text_pair: str | None = None, *, truncate: bool = False) -> tuple[int, ...]:
+        """Return the token ids of a checked text or pair.
+
+        They are those of Hugging Face's tokenizer: [CLS] text [SEP], or [CLS] text [SEP] text_pair [SEP].
+
+        Args:
+            text: the text.
+            text_pair: the second text of a pair.
+            truncate: truncate what is too long for the model at the end, of a pair the longer text first.
+
+        Raises:
+            InputError: a text has no tokens, or there are too many.
+        """
+        parts = [self._tokenize(part)[0] for part in (text, text_pair) if part is not None]
+        if not all(parts):
+            msg = "the text has spaces and invisible characters only; write a sentence"
+            raise InputError(msg)
+        length, room = sum(map(len, parts)), self.config.max_length - 1 - len(parts)
+        if length > room:
+            if not truncate:
+                kept = "the start" if text_pair is None else "the starts of both"
+                raise self._too_long(kept, length + 1 + len(parts))
+            parts = [part[:size] for part, size in zip(parts, _longest_first(list(map(len, parts)), room), strict=True)]
+        return (self._cls, *(token for part in parts for token in (*part, self._sep)))
+
+    def _too_long(self, kept: str, length: int) -> InputError:
+        limit = self.config.max_length
+        msg = (
+            f"the text is {length} tokens long with [CLS] and [SEP], {length - limit} more than the {limit} that the "
+            f"model reads; shorten it, or keep {kept} with {TRUNCATE}"
+        )
+        return InputError(msg, option=TRUNCATE)
+
+    @property
+    def mask_id(self) -> int:
+        """Return the id of [MASK]."""
+        return self._mask
 
     def token_id(self, token: str) -> int | None:
         """Return a token's id, or None for an unknown token."""
@@ -188,7 +171,7 @@ class Tokenizer:
         if not isinstance(word, str):
             msg = f"a word must be a str, not {type(word).__name__}"
             raise TextTypeError(msg)
-        if unreadable := _UNREADABLE.search(word):
+        if unreadable := UNREADABLE.search(word):
             msg = f"the word {word!r} has the unreadable character U+{ord(unreadable[0]):04X}; remove it"
             raise InputError(msg)
         if word.startswith("##") and (piece := self.token_id(word)) is not None:
@@ -269,3 +252,16 @@ def _around(masks: list[int], length: int, room: int) -> slice:
         raise InputError(msg)
     start = min(max((first + last + 1 - room) // 2, 0), length - room)
     return slice(start, start + room)
+
+
+def _longest_first(lengths: list[int], room: int) -> list[int]:
+    """Return the lengths after truncation.
+
+    Of two texts the longer one is truncated first, then both to one half. As Hugging Face's tokenizers, which keep the
+    odd token of the longer one (truncation.rs, LongestFirst).
+    """
+    if len(lengths) == 1:
+        return [room]
+    short = min(*lengths, room // 2)
+    kept = [short, room - short]
+    return kept if lengths[0] <= lengths[1] else kept[::-1]

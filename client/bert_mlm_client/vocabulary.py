@@ -120,14 +120,14 @@ class TokenizerConfig:
             msg = f"the server's tokenizer configuration is not JSON ({error}); export the model again"
             raise VocabularyError(msg) from error
         return cls(
-            do_lower_case=_typed(config, "do_lower_case", bool),
-            strip_accents=_typed(config, "strip_accents", bool, type(None)),
-            tokenize_chinese_chars=_typed(config, "tokenize_chinese_chars", bool),
-            max_length=_typed(config, "max_length", int),
-            vocab_size=_typed(config, "vocab_size", int),
-            vocab_sha256=_typed(config, "vocab_sha256", str),
+            do_lower_case=typed(config, "do_lower_case", bool),
+            strip_accents=typed(config, "strip_accents", bool, type(None)),
+            tokenize_chinese_chars=typed(config, "tokenize_chinese_chars", bool),
+            max_length=typed(config, "max_length", int),
+            vocab_size=typed(config, "vocab_size", int),
+            vocab_sha256=typed(config, "vocab_sha256", str),
             # Older exports have no such field.
-            added_tokens=_added_tokens(_typed({"added_tokens": [], **config}, "added_tokens", list)),
+            added_tokens=_added_tokens(typed({"added_tokens": [], **config}, "added_tokens", list)),
         )
 
     @property
@@ -154,13 +154,13 @@ def _added_tokens(listed: list[Any]) -> tuple[AddedToken, ...]:
     types: dict[str, type] = {"id": int, "content": str}
     return tuple(
         AddedToken(
-            **{field.name: _typed(token, field.name, types.get(field.name, bool)) for field in fields(AddedToken)}
+            **{field.name: typed(token, field.name, types.get(field.name, bool)) for field in fields(AddedToken)}
         )
         for token in listed
     )
 
 
-def _typed(config: Any, name: str, *types: type) -> Any:
+def typed(config: Any, name: str, *types: type) -> Any:
     """Return a value of the configuration after a type check."""
     # Exact types: a bool is an int in Python, but not in JSON.
     value = config.get(name, ...) if isinstance(config, dict) else ...

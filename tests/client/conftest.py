@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.scripted import ScriptedModel, grpc_server, rest_server
+from tests.client.scripted import ScriptedClassifier, ScriptedModel, grpc_server, rest_server
 from tests.support import ports
 from tests.support.environment import client_environment, remove_proxies
 
@@ -40,6 +40,18 @@ def url(request: pytest.FixtureRequest) -> str:
     """The model's URL, once per protocol."""
     address: str = request.getfixturevalue(f"{request.param}_url")
     return address
+
+
+@pytest.fixture
+def classifier() -> ScriptedClassifier:
+    return ScriptedClassifier()
+
+
+@pytest.fixture(params=[grpc_server, rest_server], ids=["grpc", "rest"])
+def classifier_url(request: pytest.FixtureRequest, classifier: ScriptedClassifier) -> Iterator[str]:
+    """The classifier's URL, once per protocol."""
+    with request.param(classifier) as url:
+        yield url
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from typing import assert_type
 
 from bert_mlm_client import (
     AsyncFillMask,
+    AsyncTextClassifier,
     BertMlmError,
+    Classification,
     Explanation,
     Features,
     Filling,
@@ -15,6 +17,8 @@ from bert_mlm_client import (
     Prediction,
     Retry,
     Similarity,
+    TextClassifier,
+    TextPair,
     Tokenizer,
     ambiguity,
 )
@@ -37,7 +41,7 @@ def ask(url: str) -> None:
         similarity = client.similarity("猫", "小猫")
         assert_type(similarity, Similarity)
         print(similarity.score - similarity.cosine, similarity.measure.title())
-        assert_type(client.similarity([("猫", "小猫")]), list[Similarity])
+        assert_type(client.similarity([("猫", "小猫")], truncate=True), list[Similarity])
         features = client.features("猫")
         assert_type(features, Features)
         print(features.cls.shape, features.mean @ features.cls, features.whitened is None)
@@ -56,6 +60,18 @@ def ask(url: str) -> None:
         print(tokenizer.encode("猫", masks=False).token_spans, tokenizer.word_ids("北京")[0])
 
 
+def classify(url: str) -> None:
+    with TextClassifier(url, "genre", version=1, timeout=5, retry=Retry()) as client:
+        assert_type(client.classify("床前明月光"), list[Classification])
+        assert_type(client.classify(TextPair("猫", "小猫"), top_k=None), list[Classification])
+        assert_type(client.classify({"text": "猫", "text_pair": "小猫"}), list[Classification])
+        assert_type(client.classify(["猫", "小猫"], 2, truncate=True, timeout=1), list[list[Classification]])
+        assert_type(client.classify([TextPair("猫", "小猫")]), list[list[Classification]])
+        assert_type(client.labels(timeout=1), tuple[str, ...])
+        assert_type(client.features("猫"), Features)
+        print(*(f"{each.label} {each.score:.2f}" for each in client.classify("猫")))
+
+
 async def ask_with_asyncio(url: str) -> None:
     async with AsyncFillMask([url, url], retry=None) as client:
         assert_type(await client.fill("[MASK]京"), list[Prediction])
@@ -69,11 +85,16 @@ async def ask_with_asyncio(url: str) -> None:
         print((await client.explain("[MASK]京"))[0].prediction.score)
         assert_type(await client.model_status(), ModelStatus)
         assert_type(await client.tokenizer(), Tokenizer)
+    async with AsyncTextClassifier(url, model="genre") as classifier:
+        assert_type(await classifier.classify("猫"), list[Classification])
+        assert_type(await classifier.classify(["猫"]), list[list[Classification]])
+        assert_type(await classifier.labels(), tuple[str, ...])
 
 
 def main(url: str) -> None:
     try:
         ask(url)
+        classify(url)
         asyncio.run(ask_with_asyncio(url))
     except OverloadedError as error:
         print("later:", error.address)

@@ -57,6 +57,8 @@ class Asked:
 class ScriptedModel:
     """A model whose fill_mask ids are computed from the row's tokens."""
 
+    name: str = "bert_mlm"
+    signature: str = "fill_mask"  # beside tokenizer
     tokens: Sequence[str] = TOKENS
     version: int = 1  # the version that it reports
     config: dict[str, Any] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class ScriptedModel:
     extra_masks: int = 0  # as if a longer request had been batched with ours
     without_tokenizer: bool = False
     refusal: Refusal | None = None
-    refusals: list[Refusal] = field(default_factory=list)  # for one fill_mask request each, then it answers
+    refusals: list[Refusal] = field(default_factory=list)  # for one request each, then it answers
     state: str = "AVAILABLE"
     answers: dict[str, Array] = field(default_factory=dict)  # outputs to answer with in place of the right ones
     asked: list[Asked] = field(default_factory=list)
@@ -78,24 +80,24 @@ class ScriptedModel:
 
     def predict(self, asked: Asked) -> dict[str, Array]:
         self.asked.append(asked)
-        if asked.model != "bert_mlm" or asked.version not in {None, 1}:
+        if asked.model != self.name or asked.version not in {None, 1}:
             wanted = f"Latest({asked.model})" if asked.version is None else f"Specific({asked.model}, {asked.version})"
             msg = f"Servable not found for request: {wanted}"
             raise Refusal(msg, "NOT_FOUND")
         if asked.signature == "tokenizer" and not self.without_tokenizer:
             return self._tokenizer(asked)
-        if asked.signature != "fill_mask":
+        if asked.signature != self.signature:
             msg = f'Serving signature key "{asked.signature}" not found.'
             raise Refusal(msg, "FAILED_PRECONDITION")
         if self.refusal:
             raise self.refusal
         if self.refusals:
             raise self.refusals.pop(0)
-        return self._fill_mask(asked) | self.answers
+        return self._answer(asked) | self.answers
 
     def status(self, name: str, version: int | None) -> list[dict[str, Any]]:
         """Return the versions' states in REST's format."""
-        if name != "bert_mlm":
+        if name != self.name:
             msg = f"Could not find any versions of model {name}"
             raise Refusal(msg, "NOT_FOUND")
         if version not in {None, 1}:
@@ -120,7 +122,7 @@ class ScriptedModel:
             if not asked.output_filter or name in asked.output_filter
         }
 
-    def _fill_mask(self, asked: Asked) -> dict[str, Array]:
+    def _answer(self, asked: Asked) -> dict[str, Array]:
         rows = zip(*(asked.inputs[name].tolist() for name in ("input_ids", "lengths", "mask_positions")), strict=True)
         ids = [
             [best_token(row[:length], position, len(self.tokens)) for position in positions]
@@ -130,6 +132,34 @@ class ScriptedModel:
         token_ids = (padded[..., None] + np.arange(self.top_k, dtype=np.int32)) % np.int32(len(self.tokens))
         scores = np.broadcast_to(1 / np.arange(2, self.top_k + 2, dtype=np.float32), token_ids.shape)
         return {"token_ids": token_ids, "scores": scores}
+
+
+@dataclass(slots=True)
+class ScriptedClassifier(ScriptedModel):
+    """A classifier whose best label is computed from the row's tokens."""
+
+    name: str = "genre"
+    signature: str = "classify"
+    labels: tuple[str, ...] = ("唐诗", "宋词", "法律")
+    text_pairs: bool = False
+
+    def _tokenizer(self, asked: Asked) -> dict[str, Array]:
+        task = {
+            "task": "text_classification",
+            "labels": list(self.labels),
+            "problem_type": "single_label_classification",
+            "text_pairs": self.text_pairs,
+        }
+        self.config = task | self.config
+        return ScriptedModel._tokenizer(self, asked)
+
+    def _answer(self, asked: Asked) -> dict[str, Array]:
+        rows = zip(asked.inputs["input_ids"].tolist(), asked.inputs["lengths"].tolist(), strict=True)
+        count = len(self.labels)
+        found = [[(sum(row[:length]) + rank) % count for rank in range(count)] for row, length in rows]
+        labels = [[self.labels[label].encode() for label in row] for row in found]
+        scores = np.linspace(2 / count, 0, count, dtype=np.float32)
+        return {"labels": np.array(labels, object), "scores": np.broadcast_to(scores, (len(labels), count))}
 
 
 def best_token(input_ids: Sequence[int], position: int, vocab_size: int) -> int:
@@ -252,4 +282,4 @@ def http_server(
 
 
 def _json_values(array: Array) -> Any:
-    return [value.decode() for value in array.tolist()] if array.dtype.hasobject else array.tolist()
+    return np.vectorize(bytes.decode, [object])(array).tolist() if array.dtype.hasobject else array.tolist()

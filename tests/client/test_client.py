@@ -162,6 +162,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters_and_answers
         "fill_masks",
         "fill_words",
         "model_status",
+        "proofread",
         "score",
         "similarity",
         "tokenizer",

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
-from bert_mlm_client.decode import decode, is_punctuation, join_tokens
+from bert_mlm_client.decode import decode, is_chinese, is_punctuation, join_tokens
 from bert_mlm_client.errors import InputError, VocabularyError
 from bert_mlm_client.results import Prediction
 from bert_mlm_client.tokens import Encoded
+from tokenizers.normalizers import BertNormalizer
+
+from tests.support.exported import DEMO
 
 TOKENS = ("[PAD]", "都", "##京", "the", "\u2028", "")
 ONE = Encoded("The 首[MASK]  是", (), (3,), ((5, 11),), ())
@@ -77,3 +80,12 @@ def test_letters_digits_and_characters_are_words(token: str) -> None:
 )
 def test_tokens_in_a_row_spell_words(tokens: list[str], word: str) -> None:
     assert join_tokens(tokens) == word
+
+
+def test_chinese_characters_are_those_that_bert_separates() -> None:
+    normalizer = BertNormalizer(clean_text=False, handle_chinese_chars=True, strip_accents=False, lowercase=False)
+    tokens = [token for token in (DEMO / "vocab.txt").read_text(encoding="utf-8").splitlines() if len(token) == 1]
+    tokens += "のカ한ㄅعß〇豈㐀𠀀"
+    older = [token for token in tokens if token < "\U00030000"]  # BERT's ranges lack Unicode 13's extension G
+    assert [token for token in older if is_chinese(token) != (normalizer.normalize_str(token) == f" {token} ")] == []
+    assert is_chinese("𰬸")

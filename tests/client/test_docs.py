@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from bert_mlm_client import FillMask, TextClassifier
 
-from loadtest.soak import started
+from tests.support.served import served
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "client" / name for name in ("README.md", "PRODUCTION.md")]
+DOCUMENTS = [ROOT / "client" / name for name in ("README.md", "MIGRATION.md", "PRODUCTION.md", "TOKENIZATION.md")]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -37,9 +38,15 @@ def blocks() -> list[Block]:
 
 
 @pytest.fixture(scope="module")
-def addresses(demo_version: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The documents' server addresses and the running servers for them."""
-    with started(demo_version.parent, tmp_path_factory.mktemp("served"), ()) as server:
+def addresses(
+    demo_version: Path, tiny_classifier_version: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The documents' server addresses and the running server for them.
+
+    The classifier ``genre`` is the tests' small one: the documents show no answer of the real one.
+    """
+    models = {"bert_mlm": demo_version.parent, "genre": tiny_classifier_version.parent}
+    with served(models, tmp_path_factory.mktemp("served")) as server:
         yield {
             "grpc://127.0.0.1:8500": server.grpc,
             "http://127.0.0.1:8501": server.rest,
@@ -87,10 +94,9 @@ def test_every_python_block_is_tested() -> None:
     assert [(block.document, block.line) for block in python[1:] if ">>>" not in block.text] == []
 
 
-def test_every_method_has_an_example() -> None:
-    from bert_mlm_client import FillMask
-
+@pytest.mark.parametrize("kind", [FillMask, TextClassifier])
+def test_every_method_has_an_example(kind: type) -> None:
     shown = "\n".join(block.text for block in blocks() if block.language == "python")
-    public = {name for name in vars(FillMask) if not name.startswith("_")}
-    assert {"fill", "score", "similarity", "features", "explain", "model_status"} <= public
+    public = {name for name in dir(kind) if not name.startswith("_")}
+    assert {"features", "model_status", "tokenizer"} <= public
     assert {name for name in public if f".{name}(" not in shown} <= {"close"}  # a with statement closes

@@ -15,6 +15,7 @@ from bert_mlm_client import (
     BertMlmError,
     DeadlineError,
     FillMask,
+    InProcess,
     InputError,
     ModelNotFoundError,
     OverloadedError,
@@ -25,7 +26,9 @@ from bert_mlm_client import (
     SignatureNotFoundError,
     UnreachableError,
 )
+from bert_mlm_client.exchanges.rows import encode_texts
 
+from tests.client.exchanges.table_model import TableModel
 from tests.client.scripted import SPECIAL, Refusal, ScriptedModel, grpc_server, http_server, rest_server
 
 TEXT = "中国的首[MASK]是北京。"
@@ -310,6 +313,28 @@ def test_errors_survive_pickling() -> None:
     later.retry_after_s = 1.5
     again = pickle.loads(pickle.dumps(later))
     assert (str(again), again.retry_after_s) == ("busy (3 attempts)", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("truncate=True", "shorten it (--truncate)"),
+        ("top_k", "shorten it (truncate=True)"),
+        (None, "shorten it (truncate=True)"),
+    ],
+)
+def test_a_message_names_the_option_of_another_interface(option: str | None, message: str) -> None:
+    error = InputError("shorten it (truncate=True)", option=option)
+    assert error.spelled({"truncate=True": "--truncate"}) == message
+    assert str(error) == "shorten it (truncate=True)", "the error itself is unchanged"
+
+
+def test_the_number_of_a_text_leaves_its_option() -> None:
+    tokenizer = FillMask(InProcess(TableModel())).tokenizer()
+    with pytest.raises(InputError) as error:
+        encode_texts(tokenizer, ["一[MASK]", "一" * 50 + "[MASK]"])
+    assert str(error.value).startswith("text 2 of 2: the text is 53 tokens long")
+    assert error.value.spelled({"truncate=True": "X"}).endswith("or keep the part around the masks with X")
 
 
 def test_the_module_docstring_draws_every_error() -> None:

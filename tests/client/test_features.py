@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bert_mlm_client import AsyncFillMask, FillMask, InputError, ProtocolError, RequestError
-from bert_mlm_client.exchanges.rows import MAX_ROWS
+from bert_mlm_client.batching import MAX_ROWS
 from bert_mlm_client.exchanges.similarity import cosine
 from bert_mlm_client.results import Features, Similarity, Vector
 from bert_mlm_client.wire.tensors import Array
@@ -164,6 +164,14 @@ def test_an_invalid_text_is_named_before_any_request(client: FillMask, model: Ve
     with pytest.raises(InputError, match="text 2 of 2: the text is 42 tokens long"):
         client.features([TEXTS[0], "好" * 40])
     assert not model.requests("features")
+
+
+def test_a_long_text_is_truncated_to_its_start(client: FillMask) -> None:
+    long = "好" * 40
+    with pytest.raises(InputError, match="keep the start with truncate=True"):
+        client.similarity(long, TEXTS[0])
+    assert client.similarity(long, TEXTS[0], truncate=True) == client.similarity(long[:30], TEXTS[0])
+    assert np.array_equal(client.features(long, truncate=True).mean, client.features(long[:30]).mean)
 
 
 def test_other_rejections_are_not_retried(client: FillMask, model: Vectors) -> None:

@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PUBLIC = {
     "bert_mlm_client",
+    "bert_mlm_client.batching",
+    "bert_mlm_client.commands",
     "bert_mlm_client.errors",
     "bert_mlm_client.onnx_runtime",
     "bert_mlm_client.tokens",

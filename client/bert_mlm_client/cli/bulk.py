@@ -12,16 +12,18 @@ from typing import Any
 from bert_mlm_client.bulk import ask_all
 from bert_mlm_client.cli.document import line_of
 from bert_mlm_client.cli.exit_status import ExitStatus
+from bert_mlm_client.cli.failures import Failures
+from bert_mlm_client.cli.finished import finished
+from bert_mlm_client.cli.hints import message_of
 from bert_mlm_client.cli.interrupt import Interrupt
 from bert_mlm_client.cli.lines import Line, read
 from bert_mlm_client.cli.output import Output
 from bert_mlm_client.cli.progress import Bar
-from bert_mlm_client.cli.questions import Question
-from bert_mlm_client.cli.resume import Done, Recipe
-from bert_mlm_client.client import FillMask
+from bert_mlm_client.cli.questions import Client, Question
+from bert_mlm_client.cli.resume import Done, Recipe, sidecar_path
 from bert_mlm_client.errors import BertMlmError, InputError
 
-_INPUT_AND_OUTPUT = {"given", "source", "parser", "texts", "input", "output", "json", "resume"}
+_INPUT_AND_OUTPUT = {"given", "source", "parser", "texts", "input", "output", "json", "table", "resume"}
 _UNRECORDED = _INPUT_AND_OUTPUT | {"timeout", "url", "vocab", "workers"}
 """Options that do not change the answers, so that a run may be resumed with other values. The address is among them:
 the client cannot tell whether two addresses serve the same model."""
@@ -30,7 +32,7 @@ _MAX_IDENTICAL_FAILURES = 100
 """Stop after this many identical failures at the start: the options are wrong, not the input."""
 
 
-def run(question: Question[Any], client: FillMask, options: Namespace) -> ExitStatus:
+def run(question: Question[Client, Any], client: Client, options: Namespace) -> ExitStatus:
     """Answer every line and return the exit status.
 
     Raises:
@@ -38,10 +40,13 @@ def run(question: Question[Any], client: FillMask, options: Namespace) -> ExitSt
         OSError: a file cannot be read or written; likewise.
     """
     path = None if options.output in {None, "-"} else Path(options.output)
+    if options.resume and path is not None and (complete := _finished(question, path, options)):
+        print(f"bert-mlm: {path} is complete: {_lines(complete.lines)}, {complete.failed:,} failed", file=sys.stderr)
+        return ExitStatus.SOME_FAILED if complete.failed else ExitStatus.SUCCEEDED
     recipe = _recipe(options, path)
     output = None if path is None else Output(path, recipe, resume=options.resume)
     done = Done() if output is None else output.done
-    count = _Count(done.lines, done.failed)
+    count = _Count(done.lines, Failures(done.failed))
     bar = Bar(None if recipe is None else recipe.input_lines, done.lines)
     interrupt = Interrupt()
     try:
@@ -56,9 +61,9 @@ def run(question: Question[Any], client: FillMask, options: Namespace) -> ExitSt
             with closing(answers):
                 for line, answer in _check_first_answers(answers) if done.lines == done.failed else answers:
                     write(line, answer)
-                    count.add(answer)
+                    count.add(line, answer)
     except (BertMlmError, OSError) as error:
-        if output is not None and count.lines > count.failed:
+        if output is not None and count.lines > count.failures.count:
             error.add_note(_resume_hint(count, output))
         elif output is not None:
             output.discard()
@@ -70,11 +75,11 @@ def run(question: Question[Any], client: FillMask, options: Namespace) -> ExitSt
         return ExitStatus.INTERRUPTED
     if output is not None:
         output.complete()
-    if output is not None or count.failed:
+    if output is not None or count.failures.count:
         rate = (count.lines - done.lines) / bar.elapsed_s
-        told = f"{_lines(count.lines)}, {count.failed:,} failed; {bar.elapsed_s:,.1f} s, {rate:,.0f} lines/s"
-        print(f"bert-mlm: {told}", file=sys.stderr)
-    return ExitStatus.SOME_FAILED if count.failed else ExitStatus.SUCCEEDED
+        summary = f"{_lines(count.lines)}, {count.failures}; {bar.elapsed_s:,.1f} s, {rate:,.0f} lines/s"
+        print(f"bert-mlm: {summary}", file=sys.stderr)
+    return ExitStatus.SOME_FAILED if count.failures.count else ExitStatus.SUCCEEDED
 
 
 @dataclass(slots=True)
@@ -82,11 +87,25 @@ class _Count:
     """Count answered and failed lines, earlier runs included."""
 
     lines: int
-    failed: int
+    failures: Failures
 
-    def add(self, answer: object) -> None:
+    def add(self, line: Line[Any], answer: object) -> None:
         self.lines += 1
-        self.failed += isinstance(answer, BertMlmError)
+        if isinstance(answer, BertMlmError):
+            self.failures.add(line.number, answer)
+
+
+def _finished(question: Question[Any, Any], path: Path, options: Namespace) -> Done | None:
+    """Return the progress of a complete output.
+
+    Return None if the output is incomplete.
+    """
+    if sidecar_path(path).exists() or not path.is_file() or not Path(options.source).is_file():
+        return None
+    if not path.stat().st_size:
+        return None
+    with _source(question, options) as lines:
+        return finished(path, lines)
 
 
 def _check_first_answers(answers: Iterator[tuple[Line[Any], Any]]) -> Iterator[tuple[Line[Any], Any]]:
@@ -101,13 +120,13 @@ def _check_first_answers(answers: Iterator[tuple[Line[Any], Any]]) -> Iterator[t
         if not isinstance(answer, BertMlmError) or str(answer) != str(first[0][1]):
             break
         if len(first) == _MAX_IDENTICAL_FAILURES:
-            msg = f"the first {_MAX_IDENTICAL_FAILURES} lines all fail, stopped: {answer}"
+            msg = f"the first {_MAX_IDENTICAL_FAILURES} lines all fail, stopped: {message_of(answer)}"
             raise InputError(msg)
     yield from first
     yield from answers
 
 
-def _ask(question: Question[Any], client: FillMask, lines: Sequence[Line[Any]]) -> list[Any]:
+def _ask(question: Question[Client, Any], client: Client, lines: Sequence[Line[Any]]) -> list[Any]:
     """Return each line's answer, or its read error."""
     asked = [line.question for line in lines if not isinstance(line.question, InputError)]
     answers = iter(question.ask(client, asked) if asked else ())
@@ -125,7 +144,7 @@ def _recipe(options: Namespace, output: Path | None) -> Recipe | None:
 
 
 @contextmanager
-def _source(question: Question[Any], options: Namespace) -> Iterator[Iterator[Line[Any]]]:
+def _source(question: Question[Any, Any], options: Namespace) -> Iterator[Iterator[Line[Any]]]:
     """Open the source of the questions."""
     if options.given:
         items = [question.build(*values) for values in options.given]
@@ -143,10 +162,10 @@ def _sink(options: Namespace, output: Output | None) -> Iterator[Callable[[Line[
     if output is not None:
         with closing(output):
             yield lambda line, answer: output.write(line_of(line, answer))
-    elif options.json or options.output == "-":
-        yield _print_document
-    else:
+    elif options.table and options.output != "-":
         yield _tables(options.command)
+    else:
+        yield _print_document
 
 
 def _print_document(line: Line[Any], answer: Any) -> None:
@@ -162,7 +181,7 @@ def _tables(command: str) -> Callable[[Line[Any], Any], None]:
 
     def write(line: Line[Any], answer: Any) -> None:
         if isinstance(answer, BertMlmError):
-            print(f"bert-mlm: line {line.number}: {answer}", file=sys.stderr)
+            print(f"bert-mlm: line {line.number}: {message_of(answer)}", file=sys.stderr)
         else:
             shown.show(line.question, answer, titled=True)
 

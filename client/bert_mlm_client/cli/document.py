@@ -4,6 +4,7 @@ import json
 from dataclasses import is_dataclass
 from typing import Any
 
+from bert_mlm_client.cli.hints import message_of
 from bert_mlm_client.cli.lines import Line
 from bert_mlm_client.errors import BertMlmError
 
@@ -24,9 +25,9 @@ def line_of(line: Line[Any], answer: Any) -> bytes:
     It starts with the line's number and ends with the answer, or starts with the number and the error. The input's own
     fields are between them, except for reserved names.
     """
-    passed = {name: value for name, value in line.fields.items() if name not in _RESERVED}
+    passed = passed_fields(line)
     if isinstance(answer, BertMlmError):
-        document = {"line": line.number, "error": str(answer), "error_type": type(answer).__name__, **passed}
+        document = {"line": line.number, "error": message_of(answer), "error_type": type(answer).__name__, **passed}
     else:
         document = {"line": line.number, **passed, "answer": answer}
     text = dumps(document)
@@ -34,6 +35,11 @@ def line_of(line: Line[Any], answer: Any) -> bytes:
         return f"{text}\n".encode()
     except UnicodeEncodeError:  # a lone surrogate, which a JSON input may contain as \ud800
         return f"{json.dumps(json.loads(text))}\n".encode()
+
+
+def passed_fields(line: Line[Any]) -> dict[str, Any]:
+    """Return the input fields to pass through to the output."""
+    return {name: value for name, value in line.fields.items() if name not in _RESERVED}
 
 
 def _plain(value: Any) -> Any:

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from io import TextIOWrapper
 
+from bert_mlm_client.cli import verbs
 from bert_mlm_client.cli.arguments import parse
 from bert_mlm_client.cli.exit_status import ExitStatus
+from bert_mlm_client.cli.hints import message_of
 from bert_mlm_client.errors import BertMlmError, InputError
 
 
@@ -44,26 +46,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _ask(options: Namespace) -> ExitStatus:
     """Answer the questions of the command line or a file."""
-    from bert_mlm_client.cli.questions import open_client, question
+    from bert_mlm_client.cli.questions import question
 
     asked = question(options)
-    with open_client(options) as client:
+    with asked.open(options) as client:
         if options.source or options.output is not None:
             from bert_mlm_client.cli.bulk import run
 
             return run(asked, client, options)
         items = [asked.build(*values) for values in options.given]
         answers = asked.ask(client, items)
-    if options.json:
-        from bert_mlm_client.cli.document import dumps
+    if options.table:
+        from bert_mlm_client.cli.tables import Tables
 
-        print(dumps(answers[0] if len(answers) == 1 else answers, indent=2))
+        shown = Tables(options.command)
+        for item, answer in zip(items, answers, strict=True):
+            shown.show(item, answer, titled=len(items) > 1)
         return ExitStatus.SUCCEEDED
-    from bert_mlm_client.cli.tables import Tables
+    from bert_mlm_client.cli.document import dumps, line_of
+    from bert_mlm_client.cli.lines import Line
 
-    shown = Tables(options.command)
-    for item, answer in zip(items, answers, strict=True):
-        shown.show(item, answer, titled=len(items) > 1)
+    if options.json:
+        print(dumps(answers[0] if len(answers) == 1 else answers, indent=2))
+    else:
+        for number, (item, answer) in enumerate(zip(items, answers, strict=True), 1):
+            print(line_of(Line(number, item, asked.fields(item)), answer).decode(), end="")
     return ExitStatus.SUCCEEDED
 
 
@@ -75,14 +82,14 @@ def _status(options: Namespace) -> ExitStatus:
 
 
 def _completion(options: Namespace) -> ExitStatus:
-    from bert_mlm_client.cli.arguments import build_parser
     from bert_mlm_client.cli.complete import script
+    from bert_mlm_client.cli.parser import build_parser
 
     print(script(build_parser(), options.shell), end="")
     return ExitStatus.SUCCEEDED
 
 
-_RUN = {"status": _status, "completion": _completion}
+_RUN = {verbs.STATUS: _status, verbs.COMPLETION: _completion}
 
 
 def _write_utf_8() -> None:
@@ -108,6 +115,6 @@ def _caller_trace() -> Iterator[None]:
 
 
 def _message(error: BertMlmError | OSError) -> str:
-    if isinstance(error, OSError) and error.filename is not None and not isinstance(error, BertMlmError):
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+    if isinstance(error, BertMlmError):
+        return message_of(error)
+    return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"

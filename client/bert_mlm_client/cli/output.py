@@ -55,7 +55,7 @@ class Output:
         self._sidecar.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Discard the output: it holds no answers worth keeping."""
+        """Discard an output without answers worth keeping."""
         self._sidecar.unlink(missing_ok=True)
         if self._is_new and not self.begun:
             self.path.unlink(missing_ok=True)

@@ -100,7 +100,10 @@ def check_recipe(output: Path, recipe: Recipe) -> None:
     try:
         difference = recipe.difference(json.loads(sidecar.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
-        msg = f"{output} is complete, or was not written by this command: {sidecar} does not exist"
+        msg = (
+            f"{output} was not written by this command, or not from this input: {sidecar} does not exist; remove "
+            "--resume to start over"
+        )
         raise InputError(msg) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"{sidecar} is damaged; remove it to start over"

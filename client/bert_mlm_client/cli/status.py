@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
+from bert_mlm_client.cli import verbs
 from bert_mlm_client.cli.document import dumps
 from bert_mlm_client.cli.exit_status import ExitStatus
-from bert_mlm_client.cli.questions import open_client
+from bert_mlm_client.cli.hints import message_of
+from bert_mlm_client.clients import FillMask
 from bert_mlm_client.errors import BertMlmError
 from bert_mlm_client.results import ModelStatus
 
@@ -26,20 +28,23 @@ def run(options: Namespace) -> ExitStatus:
     shown: Any = answers if len(answers) > 1 else answers[0][1]
     if isinstance(shown, BertMlmError):
         raise shown
-    if options.json:
-        several = [{"address": address, **_fields(answer)} for address, answer in answers]
-        print(dumps(several if len(answers) > 1 else shown, indent=2))
-    else:
+    if options.table:
         from bert_mlm_client.cli.tables import Tables
 
-        Tables("status").show("", shown)
+        Tables(verbs.STATUS).show("", shown)
+    else:
+        documents = [{"address": address, **_fields(answer)} for address, answer in answers]
+        if options.json:
+            print(dumps(documents if len(answers) > 1 else shown, indent=2))
+        else:
+            print("\n".join(map(dumps, documents)))
     served = all(isinstance(answer, ModelStatus) and answer.available for _, answer in answers)
     return ExitStatus.SUCCEEDED if served else ExitStatus.FAILED
 
 
 def _ask(options: Namespace, url: str) -> ModelStatus | BertMlmError:
     try:
-        with open_client(Namespace(**{**vars(options), "url": [url]})) as client:
+        with FillMask(url, options.model, options.version, options.vocab, options.timeout) as client:
             return client.model_status()
     except BertMlmError as error:
         return error
@@ -47,5 +52,5 @@ def _ask(options: Namespace, url: str) -> ModelStatus | BertMlmError:
 
 def _fields(answer: ModelStatus | BertMlmError) -> dict[str, Any]:
     if isinstance(answer, BertMlmError):
-        return {"error": str(answer), "error_type": type(answer).__name__}
+        return {"error": message_of(answer), "error_type": type(answer).__name__}
     return {"model": answer.model, "versions": answer.versions}

@@ -1,5 +1,7 @@
 """Print answers as tables."""
 
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,21 +10,30 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bert_mlm_client.cli import verbs
+from bert_mlm_client.cli.hints import message_of
+from bert_mlm_client.errors import BertMlmError
 from bert_mlm_client.results import (
+    Classification,
     Explanation,
     Features,
     Filling,
     ModelStatus,
     Prediction,
+    Proofreading,
     Similarity,
     VersionStatus,
 )
+from bert_mlm_client.texts import TextPair
 
 _BAR = 20
 """Width of the bar of the largest weight, in characters."""
 
 _SHOWN = 0.00005
 """Smallest weight with a bar. Less is 0.0000 at four decimals: noise, even where it is the largest weight."""
+
+_UNWRAPPED = 10_000
+"""Width of a table that is not on a terminal, in columns."""
 
 _FIRST = 4
 """Number of a vector's elements that are shown."""
@@ -33,18 +44,25 @@ class Tables:
 
     def __init__(self, command: str) -> None:
         self._build = _BUILDERS[command]
-        self._titled = command not in {"similar", "features"}  # these have the texts in their rows
-        self._console = Console()
+        self._titled = command not in {verbs.SIMILARITY, verbs.FEATURES}  # these have the texts in their rows
+        # rich wraps at 80 columns in a file or pipe, where lines may have any length.
+        self._console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _UNWRAPPED)
 
     def show(self, question: Any, answer: Any, *, titled: bool = False) -> None:
         """Print one answer, with its text as title if asked."""
         title = titled and self._titled
         if title:
-            self._console.print(Text(question if isinstance(question, str) else question[0], style="bold"))
+            self._console.print(Text(_title(question), style="bold"))
         for table in self._build(question, answer):
             self._console.print(table)
         if title:
             self._console.print()
+
+
+def _title(question: Any) -> str:
+    if isinstance(question, TextPair):
+        return f"{question.text} | {question.text_pair}"
+    return question if isinstance(question, str) else str(question[0])
 
 
 def _fill(question: Any, answer: Any) -> Iterable[RenderableType]:
@@ -76,9 +94,16 @@ def _score(_: Any, fillings: Sequence[Filling]) -> Iterable[RenderableType]:
     return [table]
 
 
-def _similar(pair: tuple[str, str], similarity: Similarity) -> Iterable[RenderableType]:
+def _similarity(pair: tuple[str, str], similarity: Similarity) -> Iterable[RenderableType]:
     table = _table((similarity.measure, "right"), ("a", "left"), ("b", "left"))
     _add(table, [f"{similarity.score:.4f}", *pair])
+    return [table]
+
+
+def _classify(_: Any, labels: Sequence[Classification]) -> Iterable[RenderableType]:
+    table = _table(("score", "right"), ("label", "left"))
+    for each in labels:
+        _add(table, [f"{each.score:.4f}", each.label])
     return [table]
 
 
@@ -102,6 +127,16 @@ def _explain(_: Any, answer: Explanation | Sequence[Explanation]) -> Iterable[Re
         yield _weights(explanation) if explanation.note is None else Text(explanation.note)
 
 
+def _proofread(_: Any, answer: Proofreading) -> Iterable[RenderableType]:
+    if not answer.suspects:
+        return [Text("no suspects")]
+    table = _table(("start", "right"), ("character", "left"), ("score", "right"), ("suggestions", "left"))
+    for suspect in answer.suspects:
+        suggestions = "  ".join(f"{one.token_str} {one.score:.4f}" for one in suspect.suggestions)
+        _add(table, [str(suspect.start), suspect.token_str, f"{suspect.score:.4f}", suggestions])
+    return [table]
+
+
 def _weights(explanation: Explanation) -> Table:
     table = _table(("weight", "right"), ("token", "left"), ("", "left"))
     most = max((abs(weight.weight) for weight in explanation.weights), default=0.0) or 1.0
@@ -111,14 +146,16 @@ def _weights(explanation: Explanation) -> Table:
     return table
 
 
-def _status(_: Any, answer: ModelStatus | Sequence[tuple[str, ModelStatus | Exception]]) -> Iterable[RenderableType]:
+def _status(_: Any, answer: ModelStatus | Sequence[tuple[str, ModelStatus | BertMlmError]]) -> Iterable[RenderableType]:
     """Show the versions, grouped by address if there are several."""
     several = not isinstance(answer, ModelStatus)
     table = _table(
         *([("address", "left")] if several else []), ("version", "right"), ("state", "left"), ("error", "left")
     )
     for address, status in [("", answer)] if isinstance(answer, ModelStatus) else answer:
-        rows = [("", "", str(status))] if isinstance(status, Exception) else list(map(_version, status.versions))
+        rows = (
+            [("", "", message_of(status))] if isinstance(status, BertMlmError) else list(map(_version, status.versions))
+        )
         for number, row in enumerate(rows or [("", "", "no version")]):
             where = [address if number == 0 else ""] if several else []
             _add(table, [*where, *row], end_section=number == len(rows) - 1)
@@ -131,12 +168,14 @@ def _version(version: VersionStatus) -> tuple[str, str, str]:
 
 
 _BUILDERS: Mapping[str, Callable[[Any, Any], Iterable[RenderableType]]] = {
-    "fill": _fill,
-    "score": _score,
-    "similar": _similar,
-    "features": _features,
-    "explain": _explain,
-    "status": _status,
+    verbs.FILL: _fill,
+    verbs.SCORE: _score,
+    verbs.SIMILARITY: _similarity,
+    verbs.FEATURES: _features,
+    verbs.EXPLAIN: _explain,
+    verbs.PROOFREAD: _proofread,
+    verbs.CLASSIFY: _classify,
+    verbs.STATUS: _status,
 }
 
 

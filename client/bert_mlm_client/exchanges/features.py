@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from bert_mlm_client.batching import batches
 from bert_mlm_client.errors import ProtocolError, RequestError
 from bert_mlm_client.exchanges.base import Exchange
-from bert_mlm_client.exchanges.rows import batches, encode_texts, sentences
+from bert_mlm_client.exchanges.rows import encode_texts, sentences
 from bert_mlm_client.results import Features, Vector
 from bert_mlm_client.tokens import Encoded, Tokenizer
 from bert_mlm_client.transport.base import Answer, Request

@@ -7,20 +7,16 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bert_mlm_client.batching import batches
 from bert_mlm_client.errors import InputError, ProtocolError
 from bert_mlm_client.exchanges.base import Exchange
 from bert_mlm_client.tokens import Encoded, Tokenizer, check_text
 from bert_mlm_client.transport.base import Request
 from bert_mlm_client.wire.tensors import Array
 
-MAX_ROWS = 64
-"""Maximum number of rows of a request: more use memory without a gain in speed."""
-
-MAX_PADDING = 0.25
-"""Maximum share of padding in a request. The server skips padding in matrix products, but not in attention."""
-
-MIN_LENGTH = 16
-"""Minimum length used for grouping; padding a short row is cheaper than another request."""
+MAX_MASKS = 512
+"""Maximum number of masks of a request with several rows: each has a probability for every token of the vocabulary,
+84 kB at bert-base-chinese's size."""
 
 _MASK_LENGTH = 4  # cost of a mask, in tokens
 
@@ -95,33 +91,9 @@ def numbered(number: int, count: int) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        if count == 1:
-            raise
-        msg = f"text {number} of {count}: {error.args[0]}"
-        raise type(error)(msg) from error
-
-
-def batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Group rows of similar length into few requests.
-
-    Args:
-        lengths: the length of each row.
-
-    Returns:
-        The rows' indices, longest first, at most MAX_ROWS in a group. Padding is at most MAX_PADDING of a group, with
-        MIN_LENGTH as the minimum length of a row.
-    """
-    counted = [max(length, MIN_LENGTH) for length in lengths]
-    groups: list[list[int]] = []
-    width = filled = 0
-    for index in sorted(range(len(counted)), key=counted.__getitem__, reverse=True):
-        filled += counted[index]
-        if groups and len(groups[-1]) < MAX_ROWS and filled >= (1 - MAX_PADDING) * width * (len(groups[-1]) + 1):
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-            width = filled = counted[index]
-    return groups
+        if count > 1:
+            error.args = (f"text {number} of {count}: {error.args[0]}",)
+        raise
 
 
 def ungroup(groups: Sequence[Sequence[int]], answers: Iterable[Iterable[Part]]) -> list[Part]:
@@ -205,7 +177,13 @@ def attention(rows: Sequence[Masked]) -> Exchange[list[Array]]:
 
 
 def _group(rows: Sequence[Masked]) -> list[list[int]]:
-    return batches([len(row.input_ids) + _MASK_LENGTH * len(row.mask_positions) for row in rows])
+    """Group the rows into requests."""
+    groups = []
+    for group in batches([len(row.input_ids) + _MASK_LENGTH * len(row.mask_positions) for row in rows]):
+        width = max(len(rows[index].mask_positions) for index in group)  # to which the others are padded
+        step = max(1, MAX_MASKS // max(1, width))
+        groups += [group[start : start + step] for start in range(0, len(group), step)]
+    return groups
 
 
 def _masked(rows: Sequence[Masked], group: Sequence[int]) -> Inputs:

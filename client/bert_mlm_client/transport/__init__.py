@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from bert_mlm_client.errors import InputError
 from bert_mlm_client.transport.address import EXAMPLES, Servable
 from bert_mlm_client.transport.base import Answer, AsyncTransport, Request, Transport
+from bert_mlm_client.transport.failures import status_class
 from bert_mlm_client.transport.inprocess import AsyncInProcess, Backend, InProcess
 from bert_mlm_client.transport.resilient import AsyncResilientTransport, ResilientTransport
 from bert_mlm_client.transport.retry import Retry
-from bert_mlm_client.transport.trace import trace_context
+from bert_mlm_client.transport.trace import trace_context, trace_headers
 
 __all__ = [
     "Answer",
@@ -21,7 +22,9 @@ __all__ = [
     "Transport",
     "open_async_transport",
     "open_transport",
+    "status_class",
     "trace_context",
+    "trace_headers",
 ]
 
 _RETRY = Retry()

@@ -3,6 +3,7 @@
 from bert_mlm_client import errors
 from bert_mlm_client.transport.address import Servable
 
+_TIMEOUT = "timeout=…"
 _WHAT_AND_CHECK: dict[type[errors.BertMlmError], tuple[str, str]] = {
     errors.UnreachableError: (
         "no connection",
@@ -10,7 +11,7 @@ _WHAT_AND_CHECK: dict[type[errors.BertMlmError], tuple[str, str]] = {
     ),
     errors.ServerTimeoutError: (
         "no answer in time",
-        "check the address and the server's load, or allow a longer timeout",
+        f"check the address and the server's load, or allow more seconds ({_TIMEOUT})",
     ),
     errors.ProtocolError: (
         "this is not an answer of TensorFlow Serving",
@@ -39,6 +40,14 @@ _WHAT_AND_CHECK: dict[type[errors.BertMlmError], tuple[str, str]] = {
     ),
 }
 
+_REJECTIONS = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE")
+_CLASSES: dict[str, type[errors.BertMlmError]] = {
+    "NOT_FOUND": errors.ModelNotFoundError,
+    "UNAVAILABLE": errors.OverloadedError,
+    "RESOURCE_EXHAUSTED": errors.OverloadedError,
+    "UNIMPLEMENTED": errors.ProtocolError,
+}
+
 
 def failure(
     kind: type[errors.BertMlmError], details: str, servable: Servable, signature: str | None
@@ -55,7 +64,9 @@ def failure(
     """
     what, check = _WHAT_AND_CHECK[kind]
     words = " ".join(details.split())[:300].rstrip(".")
-    return kind(f"{what}: {words}; {check}", address=servable.place, model=servable.title, signature=signature)
+    option = _TIMEOUT if _TIMEOUT in check else None
+    message = f"{what}: {words}; {check}"
+    return kind(message, address=servable.place, model=servable.title, signature=signature, option=option)
 
 
 def untrusted(details: str, servable: Servable, signature: str | None) -> errors.UnreachableError:
@@ -80,6 +91,16 @@ def closed() -> errors.UsageError:
 def timed_out(timeout: float, servable: Servable, signature: str | None) -> errors.BertMlmError:
     """Build the error for a client-side timeout."""
     return failure(errors.ServerTimeoutError, f"nothing came back in {round(timeout, 3):g} s", servable, signature)
+
+
+def status_class(code: str, message: str) -> type[errors.BertMlmError]:
+    """Return the error class for a gRPC status.
+
+    Args:
+        code: the name of the status code.
+        message: the server's message.
+    """
+    return rejection_class(message) if code in _REJECTIONS else _CLASSES.get(code, errors.ServerError)
 
 
 def rejection_class(message: str) -> type[errors.RequestError]:

@@ -18,7 +18,7 @@ from bert_mlm_client.results import ModelStatus, VersionStatus
 from bert_mlm_client.transport.address import Servable
 from bert_mlm_client.transport.base import Answer, Request
 from bert_mlm_client.transport.environment import UNTRUSTED, check_roots, grpc_proxy
-from bert_mlm_client.transport.failures import failure, rejection_class, timed_out, untrusted
+from bert_mlm_client.transport.failures import failure, status_class, timed_out, untrusted
 from bert_mlm_client.transport.trace import trace_headers
 from bert_mlm_client.wire import decode_tensor, encode_tensor, messages
 
@@ -39,13 +39,6 @@ _NO_CONNECTION = re.compile(
 )
 _NOT_HTTP2 = re.compile(r"HTTP/2|http1|SETTINGS frame", re.IGNORECASE)
 
-_REJECTED = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.OUT_OF_RANGE}
-_KINDS: dict[grpc.StatusCode, type[errors.BertMlmError]] = {
-    grpc.StatusCode.NOT_FOUND: errors.ModelNotFoundError,
-    grpc.StatusCode.UNAVAILABLE: errors.OverloadedError,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.OverloadedError,
-    grpc.StatusCode.UNIMPLEMENTED: errors.ProtocolError,
-}
 _STATES = {number: name for name, number in messages.ModelVersionStatus.State.items()}
 _CODES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -205,12 +198,10 @@ def _convert_error(
 ) -> errors.BertMlmError:
     """Convert a gRPC error to this package's error."""
     code, details = error.code(), error.details() or ""
-    kind = _KINDS.get(code, errors.ServerError)
-    if code in _REJECTED:
-        kind = rejection_class(details)
-    elif code is grpc.StatusCode.UNAVAILABLE and UNTRUSTED.search(details):
+    kind = status_class(code.name, details)
+    if code is grpc.StatusCode.UNAVAILABLE and UNTRUSTED.search(details):
         return untrusted(details, servable, signature)
-    elif code is grpc.StatusCode.UNAVAILABLE and _NOT_HTTP2.search(details):
+    if code is grpc.StatusCode.UNAVAILABLE and _NOT_HTTP2.search(details):
         kind = errors.ProtocolError
     elif code is grpc.StatusCode.UNAVAILABLE and _NO_CONNECTION.search(details):
         kind = errors.UnreachableError

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from bert_mlm_client.cli.arguments import SHELLS
+from bert_mlm_client.cli.parser import SHELLS
+from bert_mlm_client.cli.verbs import COMMANDS
 
 from tests.client.cli.process import Run
 
@@ -45,16 +46,17 @@ printf '%s\n' "${COMPREPLY[@]}"
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["s"], {"score", "similar", "status"}),
+        (["s"], {"score", "similarity", "similar", "status"}),
         (["--"], {"--help", "--version"}),
-        (["fill", "--t"], {"--top-k", "--targets", "--truncate", "--timeout"}),
-        (["fill", "--format", ""], {"plain", "jsonl", "tsv"}),
+        (["fill", "--t"], {"--top-k", "--targets", "--truncate", "--table", "--timeout"}),
+        (["fill", "--format", ""], {"plain", "jsonl", "tsv", "csv"}),
         (["fill", "--format", "=", "js"], {"jsonl"}),
-        (["fill", "--format", "="], {"plain", "jsonl", "tsv"}),
+        (["fill", "--format", "="], {"plain", "jsonl", "tsv", "csv"}),
         (["explain", "一[MASK]", "--method", "o"], {"occlusion"}),
-        (["explain", "--t"], {"--target", "--truncate", "--timeout"}),
+        (["explain", "--t"], {"--target", "--truncate", "--table", "--timeout"}),
         (["explain", "--target", ""], {""}),
-        (["fill", "一[MASK]", "--t"], {"--top-k", "--targets", "--truncate", "--timeout"}),
+        (["classify", "--t"], {"--top-k", "--text-pair", "--truncate", "--table", "--timeout"}),
+        (["fill", "一[MASK]", "--t"], {"--top-k", "--targets", "--truncate", "--table", "--timeout"}),
         (["completion", ""], {"bash", "zsh", "fish"}),
         (["completion", "--"], {"--help"}),
         (["fill", "--top-k", ""], {""}),
@@ -92,7 +94,7 @@ def test_zsh_defines_the_completion(scripts: Mapping[str, Path]) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("bert-mlm s", {"score", "similar", "status"}),
+        ("bert-mlm s", {"score", "similarity", "similar", "status"}),
         ("bert-mlm fill --tr", {"--truncate"}),
         ("bert-mlm explain --method ", {"occlusion", "attention"}),
         ("bert-mlm fill --format=j", {"--format=jsonl"}),
@@ -109,7 +111,7 @@ def test_every_command_and_option_of_the_help_is_in_the_script(
     run: Run, scripts: Mapping[str, Path], shell: str
 ) -> None:
     script = scripts[shell].read_text(encoding="utf-8")
-    for command in ("fill", "score", "similar", "features", "explain", "status", "completion"):
+    for command in COMMANDS:
         described = run(command, "--help").stdout
         flags = {word.strip("[],") for word in described.split() if word.strip("[],").startswith("--")}
         assert flags >= {"--help"}

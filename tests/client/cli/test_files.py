@@ -51,7 +51,7 @@ def test_a_pipe_is_read_by_default_and_by_dash(run: Run, grpc_url: str) -> None:
 
 
 def test_lines_without_json_are_tables_and_their_errors_on_standard_error(run: Run, grpc_url: str) -> None:
-    done = run("fill", "--url", grpc_url, given=f"{ONE}\n没有\n")
+    done = run("fill", "--url", grpc_url, "--table", given=f"{ONE}\n没有\n")
     assert done.returncode == 3
     assert ONE in done.stdout
     assert done.stdout.count("score") == 1
@@ -74,7 +74,8 @@ def test_invalid_lines_have_an_error_and_the_rest_an_answer(run: Run, grpc_url: 
     source.write_text("".join(f"{json.dumps(line)}\n" for line in lines) + "{\n", encoding="utf-8")
     done = run("fill", "--input", source, "--output", output, "--url", grpc_url)
     assert done.returncode == 3
-    assert done.stderr.startswith("bert-mlm: 8 lines, 6 failed")
+    reasons = "1 too long: --truncate; 5 others, such as line 2: the text has no [MASK]"
+    assert done.stderr.startswith(f"bert-mlm: 8 lines, 6 failed ({reasons}); ")
     found = documents(output.read_text(encoding="utf-8"))
     assert [each["line"] for each in found] == list(range(1, 9))
     assert [each.get("id") for each in found] == [1, 2, 3, 4, 5, 6, 7, None]
@@ -129,7 +130,7 @@ def test_pairs_and_candidates_come_in_columns_or_fields(run: Run, served_url: st
     pairs.write_text('{"a": "春风", "b": "夜雨"}\n', encoding="utf-8")
     choices.write_text(json.dumps({"text": where, "candidates": words}) + "\n", encoding="utf-8")
     for source in (["--input", pairs], []):
-        done = run("similar", *source, "--url", served_url, "--json", given="春风\t夜雨\n")
+        done = run("similarity", *source, "--url", served_url, "--json", given="春风\t夜雨\n")
         assert documents(done.stdout)[0]["answer"] == similarity, done.stderr
     for source in (["--input", choices], []):
         done = run("score", *source, "--url", served_url, "--json", given=f"{where}\t光\t风雨\t\n")
@@ -215,7 +216,7 @@ def test_the_output_may_be_a_pipe_with_a_name(start: Start, grpc_url: str, texts
 
 
 def test_json_lines_need_a_format_option(run: Run, grpc_url: str) -> None:
-    for command in ("fill", "similar", "score"):
+    for command in ("fill", "similarity", "score"):
         done = run(command, "--url", grpc_url, given='{"text": "今天[MASK]", "a": "一", "b": "二"}\n')
         assert (done.returncode, done.stdout) == (1, "")
         assert "line 1 is a JSON object; give --format jsonl" in done.stderr
@@ -229,7 +230,7 @@ def test_options_invalid_for_every_line_end_the_run_early(
     arguments = ["fill", "--input", source, "--output", output, "--url", grpc_url]
     done = run(*arguments, "--top-k", "99")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "the first 100 lines all fail, stopped: top_k is 99, this model" in done.stderr
+    assert "the first 100 lines all fail, stopped: --top-k is 99, this model" in done.stderr
     asked = sum(len(each.inputs["lengths"]) for each in model.requests("fill_mask"))
     model.asked.clear()
     assert run(*arguments).returncode == 0, "a new run can start"
@@ -267,3 +268,54 @@ def test_a_broken_pipe_ends_the_run_quietly(start: Start, grpc_url: str, texts_f
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait(30) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reasons"),
+    [
+        ("[MASK]" * 40 + "\n" + "京[MASK]" * 25 + f"\n{ONE}\n", "2 failed (2 too long: --truncate)"),
+        (f"没有\n{ONE}\n", "1 failed (line 1: the text has no [MASK])"),
+        (f"{ONE}\n没有\n[mask]\n", "2 failed (2 lines, such as line 2: the text has no [MASK])"),
+    ],
+)
+def test_the_summary_says_why_lines_failed(run: Run, grpc_url: str, tmp_path: Path, content: str, reasons: str) -> None:
+    source = tmp_path / "texts.txt"
+    source.write_text(content, encoding="utf-8")
+    done = run("fill", "--input", source, "--output", tmp_path / "answers.jsonl", "--url", grpc_url)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"bert-mlm: {content.count(chr(10))} lines, {reasons}; ")
+
+
+def test_a_csv_file_is_read_by_name_and_never_asked_as_text(
+    run: Run, grpc_url: str, tmp_path: Path, model: ScriptedModel
+) -> None:
+    source, output = tmp_path / "texts.csv", tmp_path / "answers.jsonl"
+    source.write_text(f'id,标题\n1,"{ONE}"\n2,"今天,[MASK]"\n', encoding="utf-8-sig")
+    done = run("fill", "--input", source, "--output", output, "--url", grpc_url)
+    assert (done.returncode, model.requests("fill_mask")) == (1, [])
+    assert "the first line has no column named 'text' but 'id', '标题'; name one with --column" in done.stderr
+    arguments = ["fill", "--input", source, "--output", output, "--url", grpc_url, "--column", "标题"]
+    assert run(*arguments).returncode == 0
+    found = documents(output.read_text(encoding="utf-8"))
+    assert [(each["line"], each["id"], each["标题"]) for each in found] == [(2, "1", ONE), (3, "2", "今天,[MASK]")]
+    assert run(*arguments, "--resume").returncode == 0
+
+
+def test_csv_from_a_pipe_needs_the_format_option(run: Run, grpc_url: str, served_url: str) -> None:
+    done = run("fill", "--format", "csv", "--url", grpc_url, given=f"text\n{ONE}\n")
+    assert [each["text"] for each in documents(done.stdout)] == [ONE]
+    done = run("similarity", "--format", "csv", "--url", served_url, given="b,a\n春风,夜雨\n")
+    assert [(each["a"], each["b"]) for each in documents(done.stdout)] == [("夜雨", "春风")]
+    done = run("score", "--format", "csv", "--url", served_url, given="text,1,2\n床前[MASK]月,明,春\n")
+    assert [len(each["answer"]) for each in documents(done.stdout)] == [2]
+
+
+@pytest.mark.parametrize("content", ['[\n {"text": "今天[MASK]"}\n]\n', '["今天[MASK]"]\n'])
+def test_a_json_array_is_never_asked_as_text(
+    run: Run, grpc_url: str, tmp_path: Path, model: ScriptedModel, content: str
+) -> None:
+    source = tmp_path / "texts.json"
+    source.write_text(content, encoding="utf-8")
+    done = run("fill", "--input", source, "--url", grpc_url)
+    assert (done.returncode, done.stdout, model.requests("fill_mask")) == (1, "", [])
+    assert "line 1 starts a JSON array; write one JSON object a line" in done.stderr

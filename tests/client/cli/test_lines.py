@@ -1,12 +1,15 @@
 """Parsing of input lines into requests."""
 
+import csv
 import io
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from bert_mlm_client import InputError
-from bert_mlm_client.cli.lines import Format, Layout, Line, format_of, read
+from bert_mlm_client.cli.csv_records import MAX_LINES
+from bert_mlm_client.cli.formats import Format, format_of
+from bert_mlm_client.cli.lines import Layout, Line, read
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,15 +136,126 @@ def test_json_without_a_format_option_ends_the_run(form: Format) -> None:
     assert questions(content, form) == [('{"text": "一"}',), ("二",)]
 
 
-@pytest.mark.parametrize("first", ["{一}", "{}", '["一"]', "[MASK]", '"一"'])
-def test_json_other_than_an_object_is_a_text(first: str) -> None:
+@pytest.mark.parametrize("form", ["plain", "tsv"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '["一"]\n',
+        '[{"text": "一"}]',
+        '[\n  {"text": "一"}\n]\n',
+        '[{"text": "一"},\n{"text": "二"}]',
+        '[["一", "二"],\n',
+        "[1, 2]",
+    ],
+)
+def test_a_json_array_without_a_format_option_ends_the_run(form: Format, content: str) -> None:
+    message = rf"line 1 starts a JSON array; .* jq .* --format jsonl, or --format {form} if it is the text itself"
+    with pytest.raises(InputError, match=message):
+        list(read(io.BytesIO(content.encode()), Layout(form, (), lambda *values: values, guessed=True)))
+    first = content.split("\n", maxsplit=1)[0]
+    assert questions(content, form)[0] == (first,)
+
+
+@pytest.mark.parametrize("content", ["[\n", '[{"text": "一"},\n', '[ {\n"text"'])
+def test_an_array_over_several_lines_is_not_json_lines(content: str) -> None:
+    with pytest.raises(InputError, match="line 1 starts a JSON array; write one JSON object a line"):
+        lines_of(content, "jsonl", ["text"])
+
+
+def test_an_object_over_several_lines_without_a_format_option_ends_the_run() -> None:
+    with pytest.raises(InputError, match="line 1 is a JSON object"):
+        list(read(io.BytesIO(b'{\n "text": "a"\n}\n'), Layout("plain", (), lambda *values: values, guessed=True)))
+
+
+@pytest.mark.parametrize("first", ["{一}", "{}", "[]", "[MASK]", "[1] 一", "[[MASK]", '"一"', "5"])
+def test_json_other_than_a_document_is_a_text(first: str) -> None:
     layout = Layout("plain", (), lambda *values: values, guessed=True)
     assert [line.question for line in read([first.encode(), "二".encode()], layout)] == [(first,), ("二",)]
 
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [("a.jsonl", "jsonl"), ("A.NDJSON", "jsonl"), ("a.tsv", "tsv"), ("a.txt", None), ("a", None), ("", None)],
+    [
+        ("a.jsonl", "jsonl"),
+        ("A.NDJSON", "jsonl"),
+        ("a.tsv", "tsv"),
+        ("a.CSV", "csv"),
+        ("a.json", None),
+        ("a.txt", None),
+        ("a", None),
+        ("", None),
+    ],
 )
 def test_the_format_follows_the_file_name(name: str, form: Format | None) -> None:
     assert format_of(name) == form
+
+
+def test_csv_columns_are_read_by_name() -> None:
+    content = 'id,text,说明\r\n7,"一,""二""",\n8,"三\n\n四",五\n\n9,六\n'
+    first, second, third = lines_of(content, "csv", ["text"])
+    assert first == Line(2, ('一,"二"',), {"id": "7", "text": '一,"二"', "说明": ""})
+    assert second == Line(3, ("三\n\n四",), {"id": "8", "text": "三\n\n四", "说明": "五"})
+    assert third == Line(7, ("六",), {"id": "9", "text": "六"})
+
+
+def test_csv_columns_by_number_have_no_header_and_all_columns_have_one() -> None:
+    assert questions("一,二\n三,四\n", "csv", ["2"]) == [("二",), ("四",)]
+    assert questions("text,a,b\n一,二,三\n", "csv") == [("一", "二", "三")]
+
+
+def test_a_column_missing_in_the_csv_header_ends_the_run() -> None:
+    message = "the first line has no column named 'text' but 'id', '标题'; name one with --column"
+    with pytest.raises(InputError, match=message):
+        lines_of("id,标题\n", "csv", ["text"])
+
+
+def test_an_optional_column_or_field_is_read_where_it_is() -> None:
+    layout = Layout("csv", ["text"], lambda *values: values, optional=["text_pair"])
+    assert [line.question for line in read([b"text_pair,text\n", b"b,a\n", b",c\n"], layout)] == [("a", "b"), ("c", "")]
+    layout = Layout("jsonl", ["text"], lambda *values: values, optional=["text_pair"])
+    lines = [b'{"text": "a"}', b'{"text": "a", "text_pair": "b"}']
+    assert [line.question for line in read(lines, layout)] == [("a",), ("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [('8,"三', "a quote is not closed"), ('8,"三"四', "',' expected after '\"'"), ("8,三\r四", "new-line character")],
+)
+def test_a_damaged_csv_record_fails_alone(line: str, problem: str) -> None:
+    first, damaged, *rest = lines_of(f"id,text\n7,一\n{line}\n9,五\n10,六\n", "csv", ["text"])
+    assert isinstance(damaged.question, InputError)
+    assert str(damaged.question).startswith(f"invalid CSV: {problem}")
+    assert [(each.number, each.question) for each in (first, damaged, *rest) if each is not damaged] == [
+        (2, ("一",)),
+        (4, ("五",)),
+        (5, ("六",)),
+    ]
+    assert damaged.number == 3
+
+
+def test_a_csv_record_has_a_limit_of_lines() -> None:
+    lines = ["id,text", '1,"一', *(f"{number},二" for number in range(2, MAX_LINES + 3))]
+    found = lines_of("\n".join(lines), "csv", ["text"])
+    assert isinstance(found[0].question, InputError)
+    assert [line.question for line in found[1:]] == [("二",)] * (MAX_LINES + 1)
+
+
+def test_a_csv_line_of_another_encoding_fails_alone() -> None:
+    content = b"text\n" + "好\n".encode("gbk") + '"好\n'.encode() + "好\n".encode("gbk") + "好\n".encode()
+    found = [line.question for line in lines_of(content, "csv", ["text"])]
+    assert [str(each) for each in found[:3]] == [
+        "invalid UTF-8 at byte 1; convert the file",
+        'invalid CSV: a quote is not closed; a cell with " or a line end is quoted, and its " are doubled',
+        "invalid UTF-8 at byte 1; convert the file",
+    ]
+    assert found[3] == ("好",)
+
+
+CELLS = st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"])).filter(lambda cell: cell.strip())
+
+
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=8))
+def test_csv_is_read_as_pythons_writer_writes_it(rows: list[list[str]]) -> None:
+    written = io.StringIO()
+    csv.writer(written).writerows([["a", "b"], *rows])
+    assert questions(written.getvalue(), "csv", ["a", "b"]) == [tuple(row) for row in rows]

@@ -268,16 +268,53 @@ def test_an_unfinished_output_is_not_overwritten(
     check_complete(output)
 
 
-def test_resuming_a_complete_output_starts_a_new_run(
+def test_resuming_a_complete_output_succeeds_and_asks_nothing(
     run: Run, arguments: list[str], output: Path, model: GatedModel
 ) -> None:
     model.gate.set()
     assert run(*arguments).returncode == 0
+    before = output.read_bytes()
+    model.asked.clear()
     done = run(*arguments, "--resume")
-    assert done.returncode == 1
-    assert "is complete, or was not written by this command" in done.stderr
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"bert-mlm: {output} is complete: {LINES:,} lines, 0 failed\n"
+    assert (output.read_bytes(), model.asked) == (before, [])
     assert run(*arguments).returncode == 0
     check_complete(output)
+
+
+def test_resuming_a_complete_output_with_failed_lines_has_their_status(
+    run: Run, arguments: list[str], texts_file: Texts, output: Path, model: GatedModel
+) -> None:
+    model.gate.set()
+    texts_file(LINES).write_text("今天[MASK]\n\n没有\n", encoding="utf-8")
+    assert run(*arguments).returncode == 3
+    done = run(*arguments, "--resume")
+    assert (done.returncode, done.stderr) == (3, f"bert-mlm: {output} is complete: 2 lines, 1 failed\n")
+
+
+@pytest.mark.usefixtures("_open_gate")
+@pytest.mark.parametrize("change", ["input", "output", "end", "answer"])
+def test_an_output_of_another_input_is_not_complete(
+    run: Run, arguments: list[str], texts_file: Texts, output: Path, change: str
+) -> None:
+    source = texts_file(LINES)
+    assert run(*arguments).returncode == 0
+    content = output.read_bytes()
+    if change == "input":
+        source.write_bytes(source.read_bytes().replace("床".encode(), "光".encode(), 1))
+    elif change == "output":
+        output.write_bytes(b"something else\n" + content)
+    elif change == "end":
+        output.write_bytes(content[: content.rindex(b'{"line"')])
+    else:
+        output.write_bytes(content.replace(b'"answer"', b'"question"', 1))
+    before = output.read_bytes()
+    done = run(*arguments, "--resume")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "was not written by this command, or not from this input" in done.stderr
+    assert "remove --resume to start over" in done.stderr
+    assert output.read_bytes() == before
 
 
 KILLED = """

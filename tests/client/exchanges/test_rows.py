@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 from bert_mlm_client import FillMask, ProtocolError
-from bert_mlm_client.exchanges.rows import MAX_PADDING, MAX_ROWS, MIN_LENGTH, batches
+from bert_mlm_client.batching import MAX_PADDING, MAX_ROWS, MIN_LENGTH, batches
 from bert_mlm_client.transport import InProcess
 from bert_mlm_client.wire.tensors import Array
 from hypothesis import given

@@ -1,76 +1,19 @@
-"""Share arguments, checks and questions between both clients."""
+"""Check arguments and build the questions of `FillMask`."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
-from os import PathLike
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from bert_mlm_client import exchanges
-from bert_mlm_client.errors import BertMlmError, InputError, UsageError
-from bert_mlm_client.exchanges import Exchange, Method, TokenizerState, Words
-from bert_mlm_client.results import Explanation, Filling
+from bert_mlm_client.errors import InputError, UsageError
+from bert_mlm_client.exchanges import Exchange, Method, Words
+from bert_mlm_client.results import Explanation, Filling, Proofreading
 from bert_mlm_client.tokens import Tokenizer
-from bert_mlm_client.transport import Answer, AsyncTransport, Transport
-from bert_mlm_client.transport.failures import closed
 
 Filled = TypeVar("Filled")
 
-MAX_TIMEOUT_S = 1_000_000
-"""Maximum timeout; larger values overflow in system calls."""
-
-
-class BaseClient:
-    """Base class of both clients, without a transport."""
-
-    def __init__(
-        self,
-        url: str | Sequence[str] | Transport | AsyncTransport,
-        model: str,
-        version: int | None,
-        vocab: str | PathLike[str] | None,
-        timeout: float,
-    ) -> None:
-        self._address = url if isinstance(url, str) else ", ".join(map(str, url)) if isinstance(url, Sequence) else None
-        self._title = model if version is None else f"{model}/versions/{version}"
-        self._vocab = None if vocab is None else Path(vocab)
-        self._timeout = timeout
-        self._tokenizer_state: TokenizerState | None = None
-        self._is_closed = False
-        self._seconds(timeout)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._address!r}, model={self._title!r})"
-
-    def _seconds(self, timeout: float | None) -> float:
-        """Return the timeout of a call, by default the client's."""
-        seconds = self._timeout if timeout is None else timeout
-        if not 0 < seconds <= MAX_TIMEOUT_S:
-            msg = f"the timeout is {seconds}; give a positive number of seconds, {MAX_TIMEOUT_S} at most"
-            raise InputError(msg)
-        return seconds
-
-    @contextmanager
-    def _located(self) -> Iterator[None]:
-        """Add address and model to errors that lack them.
-
-        Raises:
-            UsageError: the client is closed, so that any other error is a consequence.
-        """
-        if self._is_closed:
-            raise closed()
-        try:
-            yield
-        except InputError:
-            raise
-        except Exception as error:
-            if self._is_closed:
-                raise closed() from error
-            if isinstance(error, BertMlmError):
-                error.address = error.address or self._address
-                error.model = error.model or self._title
-            raise
+MIN_SPACING = 2
+"""Minimum distance of the tokens masked in one row of proofreading."""
 
 
 class FillExchange(Protocol[Filled]):
@@ -80,16 +23,6 @@ class FillExchange(Protocol[Filled]):
         self, tokenizer: Tokenizer, texts: Sequence[str], top_k: int, *, skip_punctuation: bool, truncate: bool
     ) -> Exchange[list[Filled]]:
         """Return the exchange for the texts."""
-
-
-def versions_of(answers: Iterable[Answer]) -> set[int]:
-    """Return the versions of the answers."""
-    return {answer.version for answer in answers if answer.version is not None}
-
-
-def listed(texts: str | Sequence[str]) -> list[str]:
-    """Return one text or several as a list."""
-    return [texts] if isinstance(texts, str) else list(texts)
 
 
 def check_moved(joint: object, targets: object) -> None:
@@ -151,6 +84,27 @@ def explain_question(
     exchanges.check_method(method)
     words = exchanges.check_target(target)
     return partial(exchanges.explain, text=text, method=method, target=words, joint=joint, truncate=truncate)
+
+
+def proofread_question(
+    texts: Sequence[str], threshold: float, top_k: int, *, spacing: int | None, truncate: bool
+) -> Callable[[Tokenizer], Exchange[list[Proofreading]]]:
+    """Check the arguments of `proofread` and build its exchange.
+
+    Raises:
+        InputError: a text, the threshold, top_k or the spacing is invalid.
+    """
+    if not 0 <= threshold <= 1:
+        msg = f"the threshold is {threshold}; give a probability from 0 to 1"
+        raise InputError(msg)
+    _check_top_k(top_k)
+    if spacing is not None and spacing < MIN_SPACING:
+        msg = f"the spacing is {spacing}; give {MIN_SPACING} or more, or None to mask one token at a time"
+        raise InputError(msg)
+    exchanges.check_texts(texts, masks=False)
+    return partial(
+        exchanges.proofread, texts=texts, threshold=threshold, top_k=top_k, spacing=spacing, truncate=truncate
+    )
 
 
 def pairs_of(a: str | Sequence[tuple[str, str]], b: str | None) -> list[tuple[str, str]]:

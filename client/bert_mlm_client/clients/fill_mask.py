@@ -1,55 +1,28 @@
-"""Provide the blocking client."""
+"""Provide the blocking client of masked language models."""
 
-import os
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from os import PathLike
-from types import TracebackType
-from typing import NamedTuple, Self, overload
+from typing import overload
 
 from bert_mlm_client import exchanges
-from bert_mlm_client.base_client import (
-    BaseClient,
+from bert_mlm_client.clients.base import listed
+from bert_mlm_client.clients.blocking import BlockingClient
+from bert_mlm_client.clients.fill_questions import (
     check_moved,
     choose_question,
     explain_question,
     fill_question,
-    listed,
     pairs_of,
-    versions_of,
+    proofread_question,
 )
-from bert_mlm_client.drive import drive
-from bert_mlm_client.exchanges import Exchange, Method, Result, TokenizerState, Words, check_candidates, check_texts
-from bert_mlm_client.in_flight import MAX_IN_FLIGHT, send_all
-from bert_mlm_client.results import Explanation, Features, Filling, ModelStatus, Prediction, Similarity
+from bert_mlm_client.exchanges import THRESHOLD, Exchange, Method, Result, Words, check_candidates, check_texts
+from bert_mlm_client.results import Explanation, Filling, Prediction, Proofreading, Similarity
+from bert_mlm_client.task import FILL_MASK
 from bert_mlm_client.tokens import Tokenizer
-from bert_mlm_client.transport import Answer, Request, Retry, Transport, open_transport
+from bert_mlm_client.transport import Retry, Transport
 
 
-class _ProcessState(NamedTuple):
-    """State of a client in one process.
-
-    A forked process needs its own: there, the parent's threads are missing and its locks may be held.
-
-    Attributes:
-        process: the process's id.
-        workers: send several requests concurrently.
-        vocabulary_lock: held while the vocabulary is fetched.
-    """
-
-    process: int
-    workers: ThreadPoolExecutor
-    vocabulary_lock: threading.Lock
-
-    @classmethod
-    def here(cls) -> Self:
-        """Create the state of this process."""
-        return cls(os.getpid(), ThreadPoolExecutor(MAX_IN_FLIGHT, "bert-mlm"), threading.Lock())
-
-
-class FillMask(BaseClient):
+class FillMask(BlockingClient):
     """Query a masked language model on TensorFlow Serving.
 
     A client is thread-safe. A forked process opens its own connections.
@@ -72,6 +45,8 @@ class FillMask(BaseClient):
         [Prediction(score=0.99, token=6963, token_str='都', sequence='中国的首都是北京。')]
     """
 
+    _task = FILL_MASK
+
     def __init__(
         self,
         url: str | Sequence[str] | Transport,
@@ -82,9 +57,7 @@ class FillMask(BaseClient):
         *,
         retry: Retry | None = Retry(),  # noqa: B008  frozen, so that all may share it
     ) -> None:
-        super().__init__(url, model, version, vocab, timeout)
-        self._transport = open_transport(url, model=model, version=version, retry=retry)
-        self._state = _ProcessState.here()
+        super().__init__(url, model, version, vocab, timeout, retry=retry)
 
     @overload
     def fill(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
@@ -141,7 +114,7 @@ class FillMask(BaseClient):
         question = fill_question(
             exchanges.fill, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
         )
-        answers = self._ask(question, timeout)
+        answers = self._ask_tokenizer(question, timeout)
         return answers[0] if isinstance(texts, str) else answers
 
     @overload
@@ -194,7 +167,7 @@ class FillMask(BaseClient):
         question = fill_question(
             exchanges.fill_masks, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
         )
-        answers = self._ask(question, timeout)
+        answers = self._ask_tokenizer(question, timeout)
         return answers[0] if isinstance(texts, str) else answers
 
     @overload
@@ -250,7 +223,7 @@ class FillMask(BaseClient):
         question = fill_question(
             exchanges.fill_words, listed(texts), top_k, skip_punctuation=skip_punctuation, truncate=truncate
         )
-        answers = self._ask(question, timeout)
+        answers = self._ask_tokenizer(question, timeout)
         return answers[0] if isinstance(texts, str) else answers
 
     @overload
@@ -302,7 +275,7 @@ class FillMask(BaseClient):
             BertMlmError: see `bert_mlm_client.errors`.
         """
         question = choose_question(listed(texts), candidates, top_k, truncate=truncate)
-        answers = self._ask(question, timeout)
+        answers = self._ask_tokenizer(question, timeout)
         return answers[0] if isinstance(texts, str) else answers
 
     def score(
@@ -342,46 +315,30 @@ class FillMask(BaseClient):
         """
         check_texts([text])
         words = check_candidates(candidates)
-        [answer] = self._ask(lambda tokenizer: exchanges.score(tokenizer, [text], words, truncate=truncate), timeout)
+        [answer] = self._ask_tokenizer(
+            lambda tokenizer: exchanges.score(tokenizer, [text], words, truncate=truncate), timeout
+        )
         return answer
 
     @overload
-    def similarity(self, a: str, b: str, *, timeout: float | None = None) -> Similarity: ...
+    def similarity(self, a: str, b: str, *, truncate: bool = False, timeout: float | None = None) -> Similarity: ...
     @overload
     def similarity(
-        self, a: Sequence[tuple[str, str]], b: None = None, *, timeout: float | None = None
+        self, a: Sequence[tuple[str, str]], b: None = None, *, truncate: bool = False, timeout: float | None = None
     ) -> list[Similarity]: ...
     def similarity(
-        self, a: str | Sequence[tuple[str, str]], b: str | None = None, *, timeout: float | None = None
+        self,
+        a: str | Sequence[tuple[str, str]],
+        b: str | None = None,
+        *,
+        truncate: bool = False,
+        timeout: float | None = None,
     ) -> Similarity | list[Similarity]:
         """Return the similarity of two texts or of each pair.
 
         Args:
             a: a text, or several pairs of texts.
             b: the text to compare it with; omitted for pairs.
-            timeout: seconds to wait for the answer to a request; by default the client's.
-
-        Raises:
-            InputError: a text is invalid.
-            BertMlmError: see `bert_mlm_client.errors`.
-        """
-        pairs = pairs_of(a, b)
-        answers = self._ask(lambda tokenizer: exchanges.similarity(tokenizer, pairs), timeout)
-        return answers if b is None else answers[0]
-
-    @overload
-    def features(self, texts: str, *, truncate: bool = False, timeout: float | None = None) -> Features: ...  # type: ignore[overload-overlap]  # a str is a Sequence[str]
-    @overload
-    def features(
-        self, texts: Sequence[str], *, truncate: bool = False, timeout: float | None = None
-    ) -> list[Features]: ...
-    def features(
-        self, texts: str | Sequence[str], *, truncate: bool = False, timeout: float | None = None
-    ) -> Features | list[Features]:
-        """Return the vectors of one text or of several.
-
-        Args:
-            texts: a text, with or without [MASK], or several.
             truncate: truncate a text that is too long for the model at the end.
             timeout: seconds to wait for the answer to a request; by default the client's.
 
@@ -389,10 +346,11 @@ class FillMask(BaseClient):
             InputError: a text is invalid.
             BertMlmError: see `bert_mlm_client.errors`.
         """
-        asked = listed(texts)
-        check_texts(asked, masks=False)
-        answers = self._ask(lambda tokenizer: exchanges.features(tokenizer, asked, truncate=truncate), timeout)
-        return answers[0] if isinstance(texts, str) else answers
+        pairs = pairs_of(a, b)
+        answers = self._ask_tokenizer(
+            lambda tokenizer: exchanges.similarity(tokenizer, pairs, truncate=truncate), timeout
+        )
+        return answers if b is None else answers[0]
 
     def explain(
         self,
@@ -444,66 +402,73 @@ class FillMask(BaseClient):
             BertMlmError: see `bert_mlm_client.errors`.
         """
         question = explain_question(text, target=target, joint=joint, method=method, truncate=truncate)
-        return self._ask(question, timeout)
+        return self._ask_tokenizer(question, timeout)
 
-    def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:
-        """Return the tokenizer of the server's model.
+    @overload
+    def proofread(  # type: ignore[overload-overlap]  # a str is a Sequence[str]
+        self,
+        texts: str,
+        threshold: float = THRESHOLD,
+        top_k: int = 5,
+        *,
+        spacing: int | None = None,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> Proofreading: ...
+    @overload
+    def proofread(
+        self,
+        texts: Sequence[str],
+        threshold: float = THRESHOLD,
+        top_k: int = 5,
+        *,
+        spacing: int | None = None,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> list[Proofreading]: ...
+    def proofread(
+        self,
+        texts: str | Sequence[str],
+        threshold: float = THRESHOLD,
+        top_k: int = 5,
+        *,
+        spacing: int | None = None,
+        truncate: bool = False,
+        timeout: float | None = None,
+    ) -> Proofreading | list[Proofreading]:
+        """Find the improbable characters of one text or of several.
 
-        It is fetched on the first call and when a new version answers.
+        Each token of a text is masked once, with all others visible, and scored by its probability there (as in the
+        pseudo-log-likelihood of Salazar et al. 2020, https://aclanthology.org/2020.acl-main.240). A suspect is a
+        Chinese character with a probability below the threshold, for which the model finds another Chinese character
+        more probable. Punctuation, letters and digits have a probability in `Proofreading.characters`, but are never
+        suspects or suggestions: the model cannot know which number, name or comma is right. A character outside the
+        vocabulary ([UNK]) has no probability. A [MASK] in a text stays masked and is not scored.
+
+        A text of n tokens takes n rows of `score_tokens`, and a row of `fill_mask` for each improbable character.
+
+        With ``spacing`` a text takes that many rows: in each, every ``spacing``-th token is masked. The Chinese
+        characters that score below three times the threshold there are then scored alone, so that the score of each
+        suspect is that of `None`. The other scores are those with the masks around.
+
+        Args:
+            texts: a text, or several.
+            threshold: the probability below which a Chinese character is a suspect.
+            top_k: the number of suggestions for each suspect.
+            spacing: the distance of the tokens masked in one row, 2 or more; None masks one at a time.
+            truncate: truncate a text that is too long for the model at the end.
+            timeout: seconds to wait for the answer to a request; by default the client's.
+
+        Returns:
+            The probabilities and the suspects; for several texts a list in their order.
+
+        Raises:
+            InputError: a text, the threshold, top_k or the spacing is invalid.
+            BertMlmError: see `bert_mlm_client.errors`.
         """
-        return self._load_state(timeout).tokenizer
+        question = proofread_question(listed(texts), threshold, top_k, spacing=spacing, truncate=truncate)
+        answers = self._ask_tokenizer(question, timeout)
+        return answers[0] if isinstance(texts, str) else answers
 
-    def model_status(self, *, timeout: float | None = None) -> ModelStatus:
-        """Return the status of the model's versions."""
-        with self._located():
-            return self._transport.status(timeout=self._seconds(timeout))
-
-    def close(self) -> None:
-        """Close the connections.
-
-        Calls in flight raise UsageError.
-        """
-        self._is_closed = True
-        if self._state.process == os.getpid():
-            self._state.workers.shutdown(wait=False, cancel_futures=True)
-        self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _load_state(self, timeout: float | None) -> TokenizerState:
-        with self._current_state().vocabulary_lock:
-            if self._tokenizer_state is None:
-                answered: set[int] = set()
-                self._tokenizer_state = self._run(exchanges.load_state(self._vocab, answered), answered, timeout)
-            return self._tokenizer_state
-
-    def _ask(self, question: Callable[[Tokenizer], Exchange[Result]], timeout: float | None) -> Result:
-        known = self._load_state(timeout)
-        answered: set[int] = set()
-        result, found = self._run(exchanges.ask_current(question, known, self._vocab, answered), answered, timeout)
-        if found is not known:
-            self._tokenizer_state = found
-        return result
-
-    def _run(self, exchange: Exchange[Result], answered: set[int], timeout: float | None) -> Result:
-        """Run an exchange and record the answering versions."""
-        send = partial(self._transport.predict, timeout=self._seconds(timeout))
-
-        def perform(requests: Sequence[Request]) -> Sequence[Answer]:
-            answers = send_all(requests, send, self._current_state().workers)
-            answered.update(versions_of(answers))
-            return answers
-
-        with self._located():
-            return drive(exchange, perform)
-
-    def _current_state(self) -> _ProcessState:
-        if self._state.process != os.getpid():  # if two threads race here, one state is dropped, which is harmless
-            self._state = _ProcessState.here()
-        return self._state
+    def _ask_tokenizer(self, question: Callable[[Tokenizer], Exchange[Result]], timeout: float | None) -> Result:
+        return self._ask(lambda model: question(model.tokenizer), timeout)
