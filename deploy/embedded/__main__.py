@@ -6,8 +6,7 @@ import logging
 import os
 import signal
 import sys
-import time
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -15,26 +14,24 @@ from typing import NoReturn
 import grpc
 import uvloop
 
-from deploy.embedded import batching, flags, metrics, text_proto
+from deploy.embedded import flags, metrics, text_proto
 from deploy.embedded.api import tls
 from deploy.embedded.api.grpc import create_server
 from deploy.embedded.api.health import Health
 from deploy.embedded.api.model_service import ModelService
 from deploy.embedded.api.rest import RestApi
 from deploy.embedded.api.servers import GrpcServer, RestServer, Server, check_free, check_socket
-from deploy.embedded.batching.direct import THREADS_PER_CORE
 from deploy.embedded.engines import Engine
 from deploy.embedded.engines.choose import choose_engine
-from deploy.embedded.engines.onnx import OMITTED_SIGNATURES, OnnxEngine
+from deploy.embedded.engines.onnx import OnnxEngine
 from deploy.embedded.engines.tensorflow import TensorFlowEngine
 from deploy.embedded.errors import StartError
 from deploy.embedded.flags import Settings
+from deploy.embedded.host import ModelHost, cores
 from deploy.embedded.lifecycle import config
 from deploy.embedded.lifecycle.config_watch import watch
-from deploy.embedded.lifecycle.loader import Loader
 from deploy.embedded.lifecycle.manager import Lifecycle
 from deploy.embedded.lifecycle.memory import tune_heap
-from deploy.embedded.lifecycle.warmup import warm_up
 from deploy.embedded.proto.config_pb2 import MonitoringConfig
 from deploy.embedded.repository import Repository
 
@@ -42,8 +39,6 @@ logger = logging.getLogger("deploy.embedded")
 
 GRACE_S = 5
 """Seconds that requests in flight have when the server stops."""
-
-_CLOSE_TIMEOUT_S = 0.5
 
 # TensorFlow Serving exits with -1, which a shell sees as 255.
 _START_FAILED = 255
@@ -92,12 +87,11 @@ async def _serve(settings: Settings, models: tuple[config.Model, ...]) -> bool:
     _check_ports(settings)
     credentials = tls.credentials(settings.ssl_config_file) if settings.ssl_config_file else None
     metrics_path = _metrics_path(settings)
-    conversions = ThreadPoolExecutor(settings.rest_api_num_threads or 4 * _cores(), thread_name_prefix="json")
+    conversions = ThreadPoolExecutor(settings.rest_api_num_threads or 4 * cores(), thread_name_prefix="json")
     asyncio.get_running_loop().set_default_executor(conversions)
 
-    threads = ThreadPoolExecutor(THREADS_PER_CORE * _cores(), thread_name_prefix="run")
-    repository = Repository()
-    lifecycle = _lifecycle(settings, repository, threads)
+    host = ModelHost(settings, partial(_open, settings))
+    repository, lifecycle = host.repository, host.lifecycle
     loading = asyncio.create_task(lifecycle.start(models))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -119,7 +113,7 @@ async def _serve(settings: Settings, models: tuple[config.Model, ...]) -> bool:
     await lifecycle.stop()
     logger.info("Stopping; requests in flight have %d s.", GRACE_S)
     await asyncio.gather(*(server.stop(GRACE_S) for server in servers))
-    idle = await _close(repository)
+    idle = await host.close()
     logger.info("Stopped.")
     return idle
 
@@ -133,32 +127,6 @@ def _begin_stop(stop: asyncio.Event) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)
-
-
-async def _close(repository: Repository) -> bool:
-    """Close all versions within ``_CLOSE_TIMEOUT_S``.
-
-    Returns:
-        False on a timeout.
-    """
-    try:
-        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-            for versions in repository.versions.values():
-                for servable in [version.servable for version in versions.values() if version.servable]:
-                    await servable.runner.close()
-                    await asyncio.to_thread(servable.engine.close)
-    except TimeoutError:
-        return False
-    except Exception:
-        logger.exception("A model could not be closed.")
-    return True
-
-
-def _cores() -> int:
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _check_ports(settings: Settings) -> None:
@@ -177,27 +145,6 @@ def _metrics_path(settings: Settings) -> str | None:
         return None
     prometheus = text_proto.read(settings.monitoring_config_file, MonitoringConfig()).prometheus_config
     return (prometheus.path or metrics.DEFAULT_PATH) if prometheus.enable else None
-
-
-def _lifecycle(settings: Settings, repository: Repository, threads: Executor) -> Lifecycle:
-    """Create the lifecycle.
-
-    Requests that are not batched run in ``threads``.
-    """
-    loader = Loader(
-        partial(_load, settings),
-        partial(batching.create_runner, options=batching.options(settings, _cores()), threads=threads),
-        max_num_load_retries=settings.max_num_load_retries,
-        retry_interval_s=settings.load_retry_interval_micros / 1e6,
-        num_load_threads=settings.num_load_threads,
-        num_unload_threads=settings.num_unload_threads,
-    )
-    return Lifecycle(
-        repository,
-        loader,
-        poll_s=settings.file_system_poll_wait_seconds,
-        labels_for_unavailable=settings.allow_version_labels_for_unavailable_models,
-    )
 
 
 def _grpc_servers(
@@ -239,26 +186,8 @@ def _rest_servers(settings: Settings, repository: Repository, metrics_path: str 
     return [RestServer(app, settings.host, settings.rest_api_port)]
 
 
-def _load(settings: Settings, folder: Path) -> Engine:
-    """Load a version and run its warmup records."""
-    engine = _open(settings, folder)
-    if settings.enable_model_warmup:
-        started = time.perf_counter()
-        count = warm_up(
-            engine,
-            folder,
-            settings.num_request_iterations_for_warmup,
-            check_method_names=settings.enable_signature_method_name_check,
-            skip_signatures=OMITTED_SIGNATURES if isinstance(engine, OnnxEngine) else (),
-        )
-        if count:
-            metrics.WARMUP_LATENCY.observe((time.perf_counter() - started) * 1e6, str(folder), "OK")
-            metrics.WARMUP_RECORDS_READ.add(str(folder), amount=count)
-            logger.info("Ran %d warmup records of %s.", count, folder)
-    return engine
-
-
 def _open(settings: Settings, folder: Path) -> Engine:
+    """Load a version with its engine."""
     if choose_engine(settings.engine, folder) == "onnx":
         return OnnxEngine(folder, threads=settings.tensorflow_intra_op_parallelism)
     return TensorFlowEngine(

@@ -63,7 +63,7 @@ class Bodies:
 
 
 class BodyReader:
-    """Reads a body.
+    """Read a body.
 
     Attributes:
         held_bytes: the bytes reserved so far.

@@ -9,7 +9,7 @@ import asyncio
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -20,6 +20,9 @@ MAX_HEAD_BYTES = 2**16
 
 IDLE_S = 75
 """The keep-alive timeout, longer than that of client pools."""
+
+ON_DISCONNECT = "deploy.http.on_disconnect"
+"""The key of an ASGI scope under which an application may set a function to call if the client disconnects."""
 
 _UPGRADE = re.compile(rb"\r\n(upgrade[ \t]*:)", re.IGNORECASE)
 
@@ -70,6 +73,13 @@ class Connection(HttpToolsProtocol, ABC):
             self.reject(431, f"The request header is larger than {MAX_HEAD_BYTES} bytes.")
         elif not self._reading and (self.cycle is None or self.cycle.response_complete):
             self._begin_reading()  # blank lines before a request
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Notify the application."""
+        super().connection_lost(exc)
+        scope: dict[str, Any] = self.scope or {}  # type: ignore[assignment]  # None before the first request
+        if on_disconnect := scope.get(ON_DISCONNECT):
+            on_disconnect()
 
     def on_message_begin(self) -> None:
         """Start the timeout of the header."""

@@ -12,7 +12,9 @@ STOP_S = 12.0
 """Longer than the default of ``GATEWAY_GRACE_S``."""
 
 
-def run_gateway(servable: Path, *, port: int, grpc_port: int, log: Path) -> AbstractContextManager[Running]:
+def run_gateway(
+    servable: Path, *, classifier: str = "", engine: str = "", port: int, grpc_port: int, log: Path
+) -> AbstractContextManager[Running]:
     """Run the gateway during the block.
 
     The block begins when the gateway is ready. Further settings come from the environment, as for
@@ -20,6 +22,8 @@ def run_gateway(servable: Path, *, port: int, grpc_port: int, log: Path) -> Abst
 
     Args:
         servable: the folder of the versions, with their manifests; its name is the model's name.
+        classifier: the name of the classifier on the same server; empty for none.
+        engine: the engine to run in the gateway's process; empty asks the server.
         port: the gateway's port.
         grpc_port: the server's port.
         log: the file for the gateway's output; the request log is in ``GATEWAY_LOG_FOLDER``.
@@ -33,7 +37,9 @@ def run_gateway(servable: Path, *, port: int, grpc_port: int, log: Path) -> Abst
         "GATEWAY_PORT": str(port),
         "GATEWAY_MODEL_FOLDER": str(servable.resolve()),
         "MODEL_NAME": servable.name,
-        "SERVING_URL": f"grpc://127.0.0.1:{grpc_port}",
+        **({"GATEWAY_CLASSIFIER": classifier} if classifier else {}),
+        "GATEWAY_ENGINE": engine,  # an empty value counts as none
+        "SERVING_URL": "" if engine else f"grpc://127.0.0.1:{grpc_port}",
     }
 
     def ready() -> bool:

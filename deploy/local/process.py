@@ -1,5 +1,6 @@
 """Run a server as a child process."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -88,17 +89,20 @@ def run_module(
             process.wait()
 
 
-def ask(port: int, path: str) -> tuple[int, bytes]:
-    """Return status and body of a GET to 127.0.0.1.
+def ask(port: int, path: str, document: object = None) -> tuple[int, bytes]:
+    """Send a request and return its status and body.
 
-    No proxy is used.
+    The request to 127.0.0.1 is a GET, or a POST of JSON if there is a document. No proxy is used.
 
     Raises:
         OSError: there is no HTTP answer.
     """
-    connection = HTTPConnection("127.0.0.1", port, timeout=1)
+    connection = HTTPConnection("127.0.0.1", port, timeout=1 if document is None else 30)
     try:
-        connection.request("GET", path)
+        if document is None:
+            connection.request("GET", path)
+        else:
+            connection.request("POST", path, json.dumps(document), {"Content-Type": "application/json"})
         answer = connection.getresponse()
         return answer.status, answer.read()
     except HTTPException as error:

@@ -23,18 +23,20 @@ def ensure_version(model: str, servable: Path, revision: str | None = None) -> P
         VersionError: the newest version folder is incomplete, or the export failed (with its own message).
     """
     files = find_checkpoint(model, revision)
-    newest = max(_numbers(servable), default=0)
-    if newest and _holds(servable / str(newest), files):
-        print(f"Using {servable / str(newest)}, exported from {model} before.", flush=True)
-        return servable / str(newest)
-    version = servable / str(newest + 1)
+    newest = newest_version(servable)
+    if newest and _holds(newest, files):
+        print(f"Using {newest}, exported from {model} before.", flush=True)
+        return newest
+    version = servable / str(int(newest.name) + 1 if newest else 1)
     _export(files, version)
     return version
 
 
-def _numbers(servable: Path) -> list[int]:
+def newest_version(servable: Path) -> Path | None:
+    """Return the folder of the highest version, or None."""
     folders = servable.iterdir() if servable.is_dir() else ()
-    return [int(folder.name) for folder in folders if folder.name.isascii() and folder.name.isdigit()]
+    numbers = [int(folder.name) for folder in folders if folder.name.isascii() and folder.name.isdigit()]
+    return servable / str(max(numbers)) if numbers else None
 
 
 def _holds(version: Path, files: CheckpointFiles) -> bool:

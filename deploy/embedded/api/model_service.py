@@ -21,7 +21,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ModelService:
-    """Reports version states and reloads the list of models."""
+    """Report version states and reload the list of models."""
 
     def __init__(self, repository: Repository, lifecycle: Lifecycle) -> None:
         self._repository = repository

@@ -31,7 +31,7 @@ __all__ = ["DirectRunner", "Options", "Runner", "SignatureRunner", "create_runne
 
 
 class SignatureRunner(Protocol):
-    """Runs requests for some signatures of a version."""
+    """Run requests for some signatures of a version."""
 
     async def run(
         self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str], *, wait_for_room: bool = False
@@ -53,7 +53,7 @@ class SignatureRunner(Protocol):
 
 
 class Runner(SignatureRunner, Protocol):
-    """Runs requests on one version of a model."""
+    """Run requests on one version of a model."""
 
     async def run_several(
         self, inputs: Mapping[str, Array], outputs: Mapping[str, Sequence[str]]
@@ -124,7 +124,7 @@ def create_runner(engine: Engine, folder: Path, *, options: Options, threads: Ex
 
 
 class SignatureRouter:
-    """Sends a request to its signature's runner.
+    """Send a request to its signature's runner.
 
     Several signatures run directly, as upstream.
     """

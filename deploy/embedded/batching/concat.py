@@ -20,7 +20,7 @@ from deploy.embedded.proto.config_pb2 import BatchingParameters
 
 
 class ConcatRunner:
-    """Runs requests in batches as TensorFlow Serving does."""
+    """Run requests in batches as TensorFlow Serving does."""
 
     def __init__(self, engine: Engine, parameters: BatchingParameters, cores: int) -> None:
         """Start the batch threads, by default one for each core."""

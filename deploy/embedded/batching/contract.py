@@ -21,7 +21,8 @@ from deploy.embedded.proto.config_pb2 import BatchingParameters
 _INPUTS = {"input_ids": "tokens", "lengths": "", "mask_positions": "masks", "candidate_ids": "candidates"}
 _OUTPUTS = {
     "token_ids": ("masks",),
-    "scores": ("masks", "candidates"),
+    "scores": ("masks", "candidates"),  # of a classifier without either, as long as its labels
+    "labels": (),
     "cls": (),
     "mean": (),
     "whitened": (),
@@ -30,7 +31,7 @@ _OUTPUTS = {
 
 
 class ContractRunner:
-    """Runs sentences in batches of similar length."""
+    """Run sentences in batches of similar length."""
 
     def __init__(self, engine: Engine, parameters: BatchingParameters) -> None:
         """Start the batch threads.

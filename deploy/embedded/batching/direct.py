@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 class DirectRunner:
-    """Runs every request alone in a thread.
+    """Run every request alone in a thread.
 
     The threads keep the event loop free. If all threads are busy, a request waits in order of arrival. On timeout or
     cancellation it leaves the queue without running. TensorFlow Serving's REST API waits too; its gRPC API rejects

@@ -75,7 +75,7 @@ class Request:
 
 
 class Queue(Protocol):
-    """Selects the next batch.
+    """Select the next batch.
 
     Its methods are called under a lock.
     """
@@ -103,7 +103,7 @@ class Queue(Protocol):
 
 
 class Scheduler:
-    """Runs the batches of a queue in its own threads."""
+    """Run the batches of a queue in its own threads."""
 
     def __init__(
         self, queue: Queue, execute: Callable[[Sequence[Task]], Sequence[Answer | Exception]], threads: int

@@ -19,7 +19,7 @@ import numpy as np
 from bert_mlm_client.wire import decode_tensor, messages
 
 from deploy.embedded.engines import Array, declared_types
-from deploy.embedded.errors import Code, ServingError
+from deploy.embedded.errors import Code, ServingError, invalid
 
 # Clients choose the outputs, so the number of compiled combinations must be bounded.
 _MAX_CALLABLES = 64
@@ -103,6 +103,8 @@ class TensorFlowEngine:
             found = self._callable(tuple(fed), fetched)(*fed.values())
         except self._failures as error:
             raise ServingError(Code(error.error_code), error.message) from error
+        except UnicodeDecodeError as error:  # TensorFlow's message quotes bytes of the request, a malformed tf.Example
+            raise invalid(error.object.decode(errors="replace")) from error
         values = dict(zip(fetched, map(_as_array, found), strict=True))
         return {
             signature: {name: values[tensor] for name, tensor in chosen.items()}

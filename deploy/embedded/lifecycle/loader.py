@@ -32,7 +32,7 @@ _GC_INTERVAL_S = 5
 
 
 class Loader:
-    """Loads and unloads versions with limited concurrency."""
+    """Load and unload versions with limited concurrency."""
 
     def __init__(
         self,

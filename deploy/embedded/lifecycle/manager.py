@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Synchronizes a repository with the configuration and base paths."""
+    """Synchronize a repository with the configuration and base paths."""
 
     def __init__(
         self,

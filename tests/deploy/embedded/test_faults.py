@@ -316,12 +316,11 @@ def test_clients_that_try_again_do_not_notice_a_killed_server(
 
     def ask_until_over(client: int) -> None:
         while not over.is_set():
-            with contextlib.suppress(OSError, HTTPException):
-                connection = HTTPConnection("127.0.0.1", server.rest_port, timeout=10)
+            connection = HTTPConnection("127.0.0.1", server.rest_port, timeout=10)
+            with contextlib.suppress(OSError, HTTPException), contextlib.closing(connection):
                 connection.request("POST", "/v1/models/light:predict", body)
                 response = connection.getresponse()
                 assert (response.status, json.loads(response.read())) == (200, expected)
-                connection.close()
                 answered[client] += 1
                 continue
             time.sleep(0.05)  # the client's delay before a retry

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -61,10 +61,10 @@ def variables_of(models: Path, **variables: str) -> dict[str, str]:
     return environment(COLUMNS="100", GATEWAY_LOG_FOLDER=str(models / "logs"), **variables)
 
 
-def start(models: Path, *prefix: str) -> Local:
+def start(models: Path, *prefix: str, flags: Sequence[str] = (), end: str = "Ctrl-C stops both.") -> Local:
     ports = free_port(), free_port(), free_port()
     process = subprocess.Popen(
-        [*prefix, *command(models, *ports)],
+        [*prefix, *command(models, *ports), *flags],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -75,7 +75,7 @@ def start(models: Path, *prefix: str) -> Local:
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if "Ctrl-C stops both." in line:
+        if end in line:
             break
     return Local(process, "".join(lines), *ports, models)
 
@@ -100,15 +100,6 @@ def light(local: Local, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignored = shutil.ignore_patterns("saved_model.pb", "variables")
     shutil.copytree(local.models / "bert_mlm", models / "bert_mlm", ignore=ignored)
     return models
-
-
-@pytest.fixture
-def signal_handlers() -> Iterator[None]:
-    """Restore the handlers that ``main`` replaces."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def fill(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, object]]:
@@ -287,3 +278,21 @@ def test_a_half_written_version_is_one_clear_sentence(
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+def test_with_an_engine_the_gateway_is_the_only_process(light: Path, tmp_path: Path) -> None:
+    models = shutil.copytree(light, tmp_path / "models")
+    alone = start(models, flags=["--engine=onnx"], end="Ctrl-C stops it.")
+    try:
+        assert f"Starting gateway for {models}/bert_mlm/1." in alone.printed
+        assert SENTENCE in alone.printed
+        assert f"Workbench  http://127.0.0.1:{alone.gateway_port}\n" in alone.printed
+        [gateway] = alone.children()
+        body = json.dumps({"text": SENTENCE}).encode()
+        request = Request(f"http://127.0.0.1:{alone.gateway_port}/predict", body, {"Content-Type": "application/json"})
+        with urlopen(request, timeout=30) as answer:
+            assert len(json.load(answer)["results"]) == 5
+    finally:
+        said = stop(alone)
+    assert "Stopped." in said
+    assert_nothing_is_left([gateway], alone.ports)
