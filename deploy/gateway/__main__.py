@@ -60,6 +60,8 @@ def serve(arguments: Sequence[str]) -> int:
 
     try:
         settings = load_settings(arguments)
+        if settings.engine != "none":
+            _tune_heap()
         app = create_app(settings)
         listener = _listen(settings)
     except (SettingsError, InputError) as error:
@@ -74,11 +76,17 @@ def serve(arguments: Sequence[str]) -> int:
     shown = f"[{host}]" if ":" in host else host
     # Standard output has nothing but JSON lines if they are written there.
     output = sys.stderr if settings.log_stdout == "json" else sys.stdout
-    asked = ", ".join(settings.serving_url)
-    print(f"Gateway on http://{shown}:{port} (docs at /docs), asking {asked}", file=output, flush=True)
+    print(f"Gateway on http://{shown}:{port} (docs at /docs), {_source(settings)}", file=output, flush=True)
     _tune_garbage_collection()
     create_server(app, settings).run(sockets=[listener])
     return 0
+
+
+def _source(settings: "Settings") -> str:
+    """Say where answers come from."""
+    if settings.engine != "none":
+        return f"running {settings.model_folder} with the {settings.engine} engine"
+    return f"asking {', '.join(settings.serving_url)}"
 
 
 def _check_model_folder(settings: "Settings") -> None:
@@ -87,6 +95,16 @@ def _check_model_folder(settings: "Settings") -> None:
     if folder and not any(folder.glob("*/manifest.json")):
         words = "GATEWAY_MODEL_FOLDER %s has no version with a manifest.json; no answer is checked until it has one."
         logger.warning(words, folder)
+
+
+def _tune_heap() -> None:
+    """Limit the allocator's unused memory.
+
+    The embedded server has the same limit. Call this before threads start.
+    """
+    from deploy.embedded.lifecycle.memory import tune_heap
+
+    tune_heap()
 
 
 def _tune_garbage_collection() -> None:

@@ -2,14 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bert_mlm_client import AsyncFillMask, __version__
-from bert_mlm_client.transport import open_async_transport
+from bert_mlm_client import AsyncFillMask, AsyncTextClassifier, __version__
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
@@ -19,8 +19,14 @@ from deploy.gateway import paths
 from deploy.gateway.alerts.evaluator import Alerts, Sources
 from deploy.gateway.alerts.webhook import Webhook
 from deploy.gateway.api import docs
+from deploy.gateway.api.classification import ClassifierQuestions
+from deploy.gateway.api.hugging_face import HuggingFaceQuestions
+from deploy.gateway.api.json_route import JsonRoutes
+from deploy.gateway.api.proofreading import ProofreadQuestions
 from deploy.gateway.api.questions import Questions
 from deploy.gateway.api.request_limits import RequestLimits
+from deploy.gateway.classifier import Classifier, open_classifier
+from deploy.gateway.clients import by_address, open_client
 from deploy.gateway.consistency.check import Consistency
 from deploy.gateway.dashboard.routes import Dashboard
 from deploy.gateway.errors import add_handlers
@@ -32,18 +38,24 @@ from deploy.gateway.middleware.api_keys import ApiKeys
 from deploy.gateway.middleware.body_limit import BodyLimit
 from deploy.gateway.middleware.concurrency import ConcurrencyLimit, ConcurrencySlots
 from deploy.gateway.middleware.envelope import Envelope
+from deploy.gateway.model.access import ModelAccess
 from deploy.gateway.model.loads import LoadLines
-from deploy.gateway.model.timing import TimedTransport
 from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.settings import Settings
-from deploy.gateway.status.gauges import read_alerts_into, read_consistency_into, read_into
+from deploy.gateway.status.gauges import (
+    read_alerts_into,
+    read_classifier_into,
+    read_consistency_into,
+    read_into,
+)
 from deploy.gateway.status.health import Health
 from deploy.gateway.telemetry.metrics import Metrics
 from deploy.gateway.telemetry.recorder import Recorder
 
 LOG_NAME = "gateway.log"
 ABOUT = (
-    "Ask a Chinese masked language model: fill [MASK] in sentences, score words, compare and explain. Errors are "
+    "Ask a Chinese masked language model: fill [MASK] in sentences, score words, compare and explain; and a text "
+    "classifier, if the gateway has one. Errors are "
     '`{"error": …, "error_type": …}`. Every answer has an X-Request-Id, and Server-Timing says where its time went.'
 )
 
@@ -52,7 +64,9 @@ _PAGE = Path(__file__).parent / "page"
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
 
-def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, client: AsyncFillMask | None = None, classifier_client: AsyncTextClassifier | None = None
+) -> FastAPI:
     """Create the application.
 
     It connects at start-up, and waits for the model server without limit.
@@ -60,8 +74,10 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
     Args:
         settings: the gateway's settings.
         client: the client of the model server; None opens one from the settings.
+        classifier_client: the client of the classifier, if the settings name one; None opens one from the settings.
     """
-    client = client or open_client(settings)
+    access = ModelAccess(settings)
+    client = client or open_client(settings, access, settings.serving_url)
     metrics = Metrics()
     writers = _writers(settings)
     log = RequestLog(
@@ -77,7 +93,7 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
 
     loads = LoadLines(log.write, slow_s=settings.slow_load_s)
     watch = ModelWatch(client, loads, timeout_s=settings.timeout_s)
-    clients = _by_address(settings, client)
+    clients = by_address(settings.addresses, client, partial(open_client, settings, access))
     consistency = Consistency(
         clients,
         watch,
@@ -88,13 +104,17 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
         interval_s=settings.consistency_interval_s,
         threshold=settings.drift_threshold,
     )
+    classifier = open_classifier(settings, access, log, metrics, classifier_client)
     webhook = _webhook(settings)
-    alerts = Alerts(settings, Sources(watch, writers, resources, consistency), emit=log.write, webhook=webhook)
+    watches = [watch, *([classifier.served.watch] if classifier else [])]
+    checks = [consistency, *([classifier.consistency] if classifier else [])]
+    alerts = Alerts(settings, Sources(watches, writers, resources, checks), emit=log.write, webhook=webhook)
     recorder = Recorder(
         log,
         metrics,
         model_name=settings.model_name,
         watch=watch,
+        classifier=classifier.served if classifier else None,
         resources=resources,
         low_confidence=settings.low_confidence,
         observe=alerts.observe,
@@ -103,24 +123,28 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
     read_into(metrics, slots, watch, writers, resources)
     read_alerts_into(metrics, alerts, webhook)
     read_consistency_into(metrics, consistency, model_name=settings.model_name)
+    read_classifier_into(metrics, classifier)
 
     dashboard = Dashboard(settings.log_folder / LOG_NAME)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         nonlocal monitor
-        port = _local_port(settings.serving_url)
-        monitor = ResourceMonitor(log.write, server_port=port, interval_s=settings.resource_interval_s)
-        watching = asyncio.create_task(watch.run())
+        monitor = ResourceMonitor(
+            log.write, server_port=_local_port(settings.addresses), interval_s=settings.resource_interval_s
+        )
+        access.start()
+        watching = [asyncio.create_task(one.run()) for one in watches]
         try:
-            async with alerts.running(), consistency.running():
+            async with alerts.running(), AsyncExitStack() as stack:
+                for check in checks:
+                    await stack.enter_async_context(check.running())
                 yield
         finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
-            for one in {client, *clients.values()}:
+            await _cancel(watching)
+            for one in {client, *clients.values(), *(classifier.clients.values() if classifier else ())}:
                 await one.close()
+            await access.close()
             monitor.close()
             await dashboard.close()
             for writer in writers:
@@ -140,13 +164,14 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
             *_access(settings),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.client_timeout_s),
             Middleware(ConcurrencyLimit, slots=slots),
+            Middleware(JsonRoutes),
         ],
     )
     add_handlers(app)
-    questions = Questions(client, recorder, RequestLimits.of(settings))
-    health = Health(settings, watch, slots, writers, resources, alerts=alerts, consistency=consistency)
-    questions.add_to(app)
-    health.add_to(app)
+    _add_questions(app, client, classifier, recorder, RequestLimits.of(settings))
+    Health(
+        settings, watch, slots, writers, resources, alerts=alerts, consistency=consistency, classifier=classifier
+    ).add_to(app)
     docs.add_to(app)
     dashboard.add_to(app)
     _add_metrics(app, metrics)
@@ -155,24 +180,20 @@ def create_app(settings: Settings, client: AsyncFillMask | None = None) -> FastA
     return app
 
 
-def open_client(settings: Settings) -> AsyncFillMask:
-    """Create the client of the model server.
-
-    It connects at its first request, on the running loop.
-    """
-    transport = open_async_transport(settings.serving_url, model=settings.model_name)
-    return AsyncFillMask(TimedTransport(transport), settings.model_name, timeout=settings.timeout_s)
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
-def _by_address(settings: Settings, client: AsyncFillMask) -> Mapping[str, AsyncFillMask]:
-    """Return a client for each model server.
-
-    A client of several servers would balance its requests.
-    """
-    urls = settings.serving_url
-    if len(urls) == 1:
-        return {urls[0]: client}
-    return {url: open_client(settings.model_copy(update={"serving_url": (url,)})) for url in urls}
+def _add_questions(
+    app: FastAPI, client: AsyncFillMask, classifier: Classifier | None, recorder: Recorder, limits: RequestLimits
+) -> None:
+    Questions(client, recorder, limits).add_to(app)
+    ProofreadQuestions(client, recorder, limits).add_to(app)
+    ClassifierQuestions(classifier.client if classifier else None, recorder, limits).add_to(app)
+    HuggingFaceQuestions(client, recorder, limits).add_to(app)
 
 
 def _rotation(settings: Settings) -> Rotation | None:
@@ -195,7 +216,7 @@ def _webhook(settings: Settings) -> Webhook | None:
 def _local_port(urls: Sequence[str]) -> int | None:
     """Return the port of a model server on this machine.
 
-    The resource use of others cannot be read.
+    The resource use of others cannot be read; that of an engine in this process is the gateway's.
     """
     parts = [urlsplit(url) for url in urls]
     local = [part.port for part in parts if part.hostname in {"127.0.0.1", "::1", "localhost"}]

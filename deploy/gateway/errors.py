@@ -8,7 +8,7 @@ Its body is ``{"error": …, "error_type": …}``, with one of these statuses:
 | 401 | the API key is missing or wrong |
 | 404, 405 | unknown path, or wrong method |
 | 408 | the header or the body arrived too slowly |
-| 413 | the body is too large, or has too many sentences |
+| 413 | the body is too large, or has too many sentences or characters |
 | 415 | the Content-Type is not JSON |
 | 422 | the JSON does not match the schema |
 | 429 | too many concurrent requests; retry after Retry-After |
@@ -29,6 +29,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from deploy.gateway import paths
 from deploy.gateway.context import current
 
 RETRY_AFTER_S = 1
@@ -43,6 +44,15 @@ _SERVER_PROBLEMS: dict[type[client.BertMlmError], tuple[int, str]] = {
     client.SignatureNotFoundError: (501, "the served version of the model cannot answer this kind of question"),
     client.BertMlmError: (502, "the model server answered with an error"),
 }
+
+# The client's hints name its arguments; callers of the API have fields.
+_TRUNCATE = '"parameters": {"truncate": true}'
+_OPTIONS = {"truncate=True": _TRUNCATE, "TextPair(text, text_pair)": '{"text": "…", "text_pair": "…"}'}
+_OPTIONS_BY_PATH = {
+    paths.PREDICT: {"truncate=True": f"{_TRUNCATE} at {paths.FILL_MASK}"},
+    paths.FEATURE_EXTRACTION: {"truncate=True": '"truncate": true'},
+}
+_WITHOUT_OPTIONS = frozenset({paths.SIMILARITY, paths.SENTENCE_SIMILARITY})
 
 
 class ApiError(Exception):
@@ -80,7 +90,7 @@ def from_client(error: client.BertMlmError) -> ApiError:
     """Convert an error of the client."""
     error_type = type(error).__name__
     if isinstance(error, client.InputError):
-        return ApiError(400, error_type, str(error.args[0]))
+        return ApiError(400, error_type, _with_field(error))
     status, words = _status_and_message(type(error))
     context = current.get()
     where = f" (see request {context.request_id} in the gateway's log)" if context else ""
@@ -115,39 +125,59 @@ def internal_error() -> ApiError:
     return ApiError(500, "InternalError", f"the gateway failed{where}")
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Register the exception handlers."""
-    app.add_exception_handler(ApiError, _api_error)
-    app.add_exception_handler(client.BertMlmError, _client_error)
-    app.add_exception_handler(HTTPException, _http_error)
-
-
-async def _api_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError)  # noqa: S101  registered for this class
+def response_to(error: ApiError | client.BertMlmError) -> JSONResponse:
+    """Return the answer to an error, and record a rejection."""
+    if isinstance(error, client.BertMlmError):
+        return from_client(error).response()
     context = current.get()
     # A question that was asked has its own line.
     return error.response() if context and context.asked else error.rejection()
 
 
-async def _client_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, client.BertMlmError)  # noqa: S101  registered for this class
-    return from_client(error).response()
+def add_handlers(app: FastAPI) -> None:
+    """Register the exception handlers."""
+    app.add_exception_handler(ApiError, _known_error)
+    app.add_exception_handler(client.BertMlmError, _known_error)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+async def _known_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError | client.BertMlmError)  # noqa: S101  registered for these classes
+    return response_to(error)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     """Convert Starlette's HTTPException to the API's error format."""
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
-    path = request.scope["path"]
+    if context := current.get():
+        # Without the caller's own words, which may be private.
+        context.on_rejected(_http_problem(error, "the path", "the method"))
+    return _http_problem(error, request.scope["path"], request.method).response()
+
+
+def _http_problem(error: HTTPException, path: str, method: str) -> ApiError:
     match error.status_code:
         case 404:
-            problem = ApiError(404, "NotFoundError", f"{path} does not exist; /docs lists the addresses")
+            return ApiError(404, "NotFoundError", f"{path} does not exist; /docs lists the addresses")
         case 405:
             allowed = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow") or "GET"
-            words = f"{path} does not allow {request.method}; use {allowed}"
-            problem = ApiError(405, "MethodNotAllowedError", words, {"Allow": allowed})
+            words = f"{path} does not allow {method}; use {allowed}"
+            return ApiError(405, "MethodNotAllowedError", words, {"Allow": allowed})
         case status:
-            problem = ApiError(status, "HTTPError", HTTPStatus(status).phrase, error.headers)
-    return problem.response()
+            return ApiError(status, "HTTPError", HTTPStatus(status).phrase, error.headers)
+
+
+def _with_field(error: client.InputError) -> str:
+    """Return the message with the API's option name."""
+    message, option = str(error.args[0]), error.option
+    if option is None:
+        return message
+    context = current.get()
+    path = (context and context.path) or ""
+    if path in _WITHOUT_OPTIONS:
+        return message.partition(", or ")[0]
+    options = {**_OPTIONS, **_OPTIONS_BY_PATH.get(path, {})}
+    return message.replace(option, options.get(option, option))
 
 
 def _status_and_message(kind: type[client.BertMlmError]) -> tuple[int, str]:

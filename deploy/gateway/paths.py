@@ -10,10 +10,16 @@ SCORE = "/v1/score"
 SIMILARITY = "/v1/similarity"
 FEATURES = "/v1/features"
 EXPLAIN = "/v1/explain"
+PROOFREAD = "/v1/proofread"
+CLASSIFY = "/v1/classify"
+SENTENCE_SIMILARITY = "/v1/sentence-similarity"
+FEATURE_EXTRACTION = "/v1/feature-extraction"
+TEXT_CLASSIFICATION = "/v1/text-classification"
 HEALTHZ = "/healthz"
 READYZ = "/readyz"
 METRICS = "/metrics"
 DASHBOARD = "/dashboard"
+LOG_LINES = "/dashboard/lines"
 DOCS = "/docs"
 OPENAPI = "/openapi.json"
 PAGE = "/"
@@ -27,9 +33,14 @@ TASKS: Mapping[str, InferenceTask] = {
     SIMILARITY: "semantic_similarity",
     FEATURES: "feature_extraction",
     EXPLAIN: "explanation",
+    PROOFREAD: "proofreading",
+    CLASSIFY: "text_classification",
+    SENTENCE_SIMILARITY: "semantic_similarity",
+    FEATURE_EXTRACTION: "feature_extraction",
+    TEXT_CLASSIFICATION: "text_classification",
 }
 
-_KNOWN = frozenset((*TASKS, HEALTHZ, READYZ, METRICS, DASHBOARD, DOCS, OPENAPI, PAGE))
+_KNOWN = frozenset((*TASKS, HEALTHZ, READYZ, METRICS, DASHBOARD, LOG_LINES, DOCS, OPENAPI, PAGE))
 
 
 def is_question(path: str) -> bool:

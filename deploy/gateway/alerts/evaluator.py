@@ -38,20 +38,20 @@ class Sources:
     """The parts of the gateway polled once a second.
 
     Attributes:
-        watch: the status of the model.
+        watches: the status of each model.
         writers: the writers of the request log and of its copy on standard output.
         resources: returns the resource use, None before the first reading.
-        consistency: the source of the latest drift.
+        checks: the sources of the latest drift of each model.
     """
 
-    watch: ModelWatch
+    watches: Sequence[ModelWatch]
     writers: Sequence[LineWriter]
     resources: Callable[[], Resources | None]
-    consistency: Consistency
+    checks: Sequence[Consistency]
 
 
 class Alerts:
-    """Reports alerts to log, metrics and webhook.
+    """Report alerts to log, metrics and webhook.
 
     The start and the end of each alert are reported once.
 
@@ -110,7 +110,8 @@ class Alerts:
             if "consecutive_errors" in self.firing:
                 self._update("consecutive_errors", self._errors.read())
             now = self._clock()
-            self._latency.add(now, line.total_time_ms or 0.0)
+            if line.task != "proofreading":  # which takes as long as its text
+                self._latency.add(now, line.total_time_ms or 0.0)
             if line.task == "mask_prediction":
                 self._low_confidence.add(now, line.status == "low_confidence")
 
@@ -120,13 +121,13 @@ class Alerts:
         self._update("mean_latency", self._latency.read(now))
         self._update("low_confidence_share", self._low_confidence.read(now))
         with self._isolated("output_drift"):
-            drift = self._sources.consistency.drift
-            if drift is not None:
-                distance, limit = drift
+            drifts = [check.drift for check in self._sources.checks if check.drift is not None]
+            if drifts:
+                distance, limit = max(drifts)  # all have the same limit
                 self._update("output_drift", Reading(distance > limit, distance, limit))
         with self._isolated("model_not_ready"):
-            problem = self._sources.watch.problem
-            self._update("model_not_ready", self._not_ready.read(now, is_trouble=problem is not None))
+            is_trouble = any(watch.problem is not None for watch in self._sources.watches)
+            self._update("model_not_ready", self._not_ready.read(now, is_trouble=is_trouble))
         with self._isolated("lost_log_lines"):
             states = [writer.status for writer in self._sources.writers]
             lost = sum(sum(state.lines_lost.values()) for state in states)

@@ -25,7 +25,7 @@ class Reading:
 
 @dataclass(slots=True)
 class ErrorsInARow:
-    """Fires after consecutive errors until a success."""
+    """Fire after consecutive errors until a success."""
 
     threshold: int
     _row: int = 0
@@ -81,7 +81,7 @@ class SlidingWindow:
 
 @dataclass(slots=True)
 class _Hold:
-    """Prevents flapping of an alert.
+    """Prevent flapping of an alert.
 
     The alert keeps firing for some time after its cause.
     """
@@ -97,7 +97,7 @@ class _Hold:
 
 
 class MeanAbove:
-    """Fires while a window's mean is above a limit.
+    """Fire while a window's mean is above a limit.
 
     It starts only if the window has enough values. It ends when the mean has not been above the limit for a sixth of
     the window; an empty window has no mean, so the alert also ends without requests.
@@ -131,7 +131,7 @@ class MeanAbove:
 
 @dataclass(slots=True)
 class Lasting:
-    """Fires while a problem exceeds a duration."""
+    """Fire while a problem exceeds a duration."""
 
     threshold: float
     _since: float | None = None
@@ -147,7 +147,7 @@ class Lasting:
 
 
 class Losses:
-    """Fires while losses occur or writing is blocked.
+    """Fire while losses occur or writing is blocked.
 
     Args:
         hold_s: how long it fires after its cause.
@@ -166,7 +166,7 @@ class Losses:
 
 @dataclass(slots=True)
 class Missing:
-    """Fires while something has disappeared."""
+    """Fire while something has disappeared."""
 
     _was_there: bool = False
 

@@ -57,7 +57,8 @@ ALERTS = (
     AlertDefinition(
         "mean_latency",
         "the mean `total_time_ms` of the sentences answered in the window is above the limit, with at least the "
-        "minimum of sentences; a sentence of a batch takes as long as its batch",
+        "minimum of sentences; a sentence of a batch takes as long as its batch; proofreading does not count: it takes "
+        "longer the longer its text is",
         _WINDOW_ENDS,
         ("GATEWAY_ALERT_LATENCY_MS", "GATEWAY_ALERT_WINDOW_S", "GATEWAY_ALERT_MIN_SENTENCES"),
         "compare the stages in `gateway_stage_seconds`: for a long queue add replicas, for a long inference check CPU "
@@ -82,9 +83,15 @@ ALERTS = (
     ),
     AlertDefinition(
         "output_drift",
-        "the drift of the answers to the golden prompts from the version's baseline is above the limit",
+        "the drift of the answers to the golden prompts from the version's baseline is above the limit, for the model "
+        "or the classifier",
         "a later check is within the limit; a failed check changes nothing",
-        ("GATEWAY_DRIFT_THRESHOLD", "GATEWAY_CONSISTENCY_INTERVAL_S", "GATEWAY_MODEL_FOLDER"),
+        (
+            "GATEWAY_DRIFT_THRESHOLD",
+            "GATEWAY_CONSISTENCY_INTERVAL_S",
+            "GATEWAY_MODEL_FOLDER",
+            "GATEWAY_CLASSIFIER_FOLDER",
+        ),
         "compare the served files with the version's manifest, and the server's library and device with before; if in "
         "doubt, go back to the previous version",
         "The answers to the golden prompts are {value:.3g} away from the version's baseline, more than {threshold:g}.",
@@ -92,12 +99,12 @@ ALERTS = (
     ),
     AlertDefinition(
         "model_not_ready",
-        "no version of the model was available for 30 s, or as long as set",
-        "a version is available",
+        "no version of the model, or of the classifier if there is one, was available for 30 s, or as long as set",
+        "a version of each is available",
         ("GATEWAY_ALERT_NOT_READY_S",),
         "read `reason` of `/healthz`, then the model server's own log",
-        "The model has not been ready for {value:.0f} s.",
-        "The model is ready again.",
+        "A model has not been ready for {value:.0f} s.",
+        "Every model is ready again.",
     ),
     AlertDefinition(
         "lost_log_lines",

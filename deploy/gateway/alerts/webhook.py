@@ -48,7 +48,7 @@ class _Answer:
 
 
 class Webhook:
-    """Sends notices to a URL one by one.
+    """Send notices to a URL one by one.
 
     Connection errors, timeouts, 429 and 5xx are retried after a random time up to 1, 2, 4 … 60 s ("full jitter",
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/) plus Retry-After. Other errors are

@@ -10,48 +10,21 @@ from fastapi.responses import JSONResponse
 
 from deploy.gateway import paths
 from deploy.gateway.api import requests, responses
-from deploy.gateway.api.json_route import JsonRoute
-from deploy.gateway.api.request_limits import RequestLimits, candidates_size, masks_size, weights_size
+from deploy.gateway.api.request_limits import candidates_size, masks_size, weights_size
+from deploy.gateway.api.requests import listed
+from deploy.gateway.api.responses import answered
+from deploy.gateway.api.routes import QuestionGroup, add_question
 from deploy.gateway.log.lines import CallersWord
-from deploy.gateway.telemetry.recorder import Best, Recorder
+from deploy.gateway.telemetry.recorder import Best
 
 Answer = TypeVar("Answer")
 
 CONCURRENCY = 8
 """Concurrent client calls for one request, if a call takes a single text."""
 
-_PROBLEMS = {
-    400: "The body is not JSON, or a text is invalid: no [MASK], too long, a control character.",
-    401: "The API key is missing or wrong, if the gateway requires one.",
-    408: "The body arrived too slowly.",
-    413: "The body or its answer is too large, or there are too many sentences.",
-    415: "The Content-Type is not JSON.",
-    422: "A field is missing, unknown or of another type.",
-    429: "Too many concurrent requests; retry after Retry-After.",
-    500: "An internal error of the gateway.",
-    501: "The served version of the model cannot answer this kind of question.",
-    502: "The model server answered with an error.",
-    503: "The model server is unreachable, loads the model, or is overloaded.",
-    504: "The model server did not answer in time.",
-}
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": responses.Problem, "description": about} for status, about in _PROBLEMS.items()
-}
 
-
-class Questions:
-    """The endpoints of the questions.
-
-    Args:
-        client: the client of the model server.
-        recorder: records the questions.
-        limits: the limits of one request.
-    """
-
-    def __init__(self, client: AsyncFillMask, recorder: Recorder, limits: RequestLimits) -> None:
-        self._client = client
-        self._recorder = recorder
-        self._limits = limits
+class Questions(QuestionGroup[AsyncFillMask]):
+    """The endpoints of the questions."""
 
     def add_to(self, app: FastAPI) -> None:
         """Add the routes."""
@@ -63,16 +36,7 @@ class Questions:
             (paths.FEATURES, self.features, responses.FeaturesAnswer, "meaning"),
             (paths.EXPLAIN, self.explain, responses.ExplainAnswer, "fill"),
         ):
-            app.router.add_api_route(
-                path,
-                endpoint,
-                methods=["POST"],
-                response_model=answer,
-                responses=_RESPONSES,
-                operation_id=endpoint.__name__,
-                tags=[tag],
-                route_class_override=JsonRoute,
-            )
+            add_question(app, path, endpoint, answer=answer, tag=tag)
 
     async def predict(self, body: requests.PredictRequest) -> JSONResponse:
         """Fill the [MASK]s of one sentence with a minimal answer."""
@@ -91,44 +55,47 @@ class Questions:
         or a list of them for each of several [MASK]s; with `targets` or `joint`, whole words. The answer to several
         sentences is a list of these, in order.
         """
-        texts, how = _listed(body.inputs), body.parameters
-        is_whole = how.joint or how.targets is not None
-        self._limits.check(texts, top_k=how.top_k, targets=len(how.targets or ()))
+        texts, how = listed(body.inputs), body.parameters
+        targets = None if how.targets is None else listed(how.targets)
+        is_whole = how.joint or targets is not None
+        self._limits.check(texts, top_k=how.top_k, targets=len(targets or ()))
         size = candidates_size if is_whole else masks_size
         self._limits.check_answer(size(text, how.top_k) for text in texts)
         with self._recorder.question("mask_prediction", texts) as question:
             if is_whole:
-                words = await self._limits.within_time(self._whole_words(texts, how))
-                question.answers = [_best_of_words(one, are_given=how.targets is not None) for one in words]
-                return _answered(body.inputs, [[responses.filled_words(filling) for filling in one] for one in words])
+                words = await self._limits.within_time(self._whole_words(texts, how, targets))
+                question.answers = [_best_of_words(one, are_given=targets is not None) for one in words]
+                return answered(body.inputs, [[responses.filled_words(filling) for filling in one] for one in words])
             found = await self._limits.within_time(
                 self._client.fill_masks(texts, how.top_k, skip_punctuation=how.skip_punctuation, truncate=how.truncate)
             )
             question.answers = [_best_of_masks(masks) for masks in found]
-            return _answered(body.inputs, [_filled_masks(masks) for masks in found])
+            return answered(body.inputs, [_filled_masks(masks) for masks in found])
 
-    async def _whole_words(self, texts: list[str], how: requests.FillMaskParameters) -> list[list[Filling]]:
+    async def _whole_words(
+        self, texts: list[str], how: requests.FillMaskParameters, targets: list[str] | None
+    ) -> list[list[Filling]]:
         """Return the best targets or joint words.
 
         Raises:
             InputError: the parameters contradict each other.
             BertMlmError: see the client.
         """
-        if how.targets is None:
+        if targets is None:
             return await self._client.fill_words(
                 texts, how.top_k, skip_punctuation=how.skip_punctuation, truncate=how.truncate
             )
         if how.joint or how.skip_punctuation:
             msg = "targets are the words to choose from; leave out joint and skip_punctuation"
             raise InputError(msg)
-        return await self._client.choose(texts, how.targets, how.top_k, truncate=how.truncate)
+        return await self._client.choose(texts, targets, how.top_k, truncate=how.truncate)
 
     async def score(self, body: requests.ScoreRequest) -> JSONResponse:
         """Score words for the gap of one or several sentences.
 
         The scores are in the order of the words.
         """
-        texts, how = _listed(body.inputs), body.parameters
+        texts, how = listed(body.inputs), body.parameters
         self._limits.check(texts, candidates=len(how.candidates))
         self._limits.check_answer(candidates_size(text, len(how.candidates)) for text in texts)
         with self._recorder.question("token_scoring", texts) as question:
@@ -136,7 +103,7 @@ class Questions:
                 _each(texts, lambda text: self._client.score(text, how.candidates, truncate=how.truncate))
             )
             question.answers = [_best_of_words(fillings, are_given=True) for fillings in found]
-            return _answered(body.inputs, [[responses.filled_words(filling) for filling in one] for one in found])
+            return answered(body.inputs, [[responses.filled_words(filling) for filling in one] for one in found])
 
     async def similarity(self, body: requests.SimilarityRequest) -> JSONResponse:
         """Compare the meaning of sentences.
@@ -161,12 +128,12 @@ class Questions:
 
     async def features(self, body: requests.FeaturesRequest) -> JSONResponse:
         """Return the vectors of one or several texts."""
-        texts = _listed(body.inputs)
+        texts = listed(body.inputs)
         self._limits.check(texts)
         with self._recorder.question("feature_extraction", texts) as question:
             found = await self._limits.within_time(self._client.features(texts, truncate=body.parameters.truncate))
             question.answers = [Best() for _ in texts]
-            return _answered(body.inputs, [responses.vectors(features) for features in found])
+            return answered(body.inputs, [responses.vectors(features) for features in found])
 
     async def explain(self, body: requests.ExplainRequest) -> JSONResponse:
         """Explain an answer by the tokens of its sentence.
@@ -174,7 +141,7 @@ class Questions:
         The answer is the best one or `target`. A sentence with several [MASK]s has an explanation for each; with
         `joint`, or words as `target`, one for each run of adjacent [MASK]s.
         """
-        texts, how = _listed(body.inputs), body.parameters
+        texts, how = listed(body.inputs), body.parameters
         self._limits.check(texts)
         self._limits.check_answer(weights_size(text) for text in texts)
         with self._recorder.question("explanation", texts) as question:
@@ -187,7 +154,7 @@ class Questions:
                 )
             )
             question.answers = [_best_of_explanations(each, are_given=how.target is not None) for each in found]
-            return _answered(body.inputs, [_explained(explanations) for explanations in found])
+            return answered(body.inputs, [_explained(explanations) for explanations in found])
 
 
 async def _each(texts: Sequence[str], ask: Callable[[str], Awaitable[Answer]]) -> list[Answer]:
@@ -208,7 +175,7 @@ async def _each(texts: Sequence[str], ask: Callable[[str], Awaitable[Answer]]) -
             if len(texts) == 1:
                 raise
             message = f"text {number} of {len(texts)}: {error.args[0]}"
-            raise InputError(message) from error
+            raise InputError(message, option=error.option) from error
 
     tasks = [asyncio.create_task(numbered(number, text)) for number, text in enumerate(texts, 1)]
     try:
@@ -216,18 +183,6 @@ async def _each(texts: Sequence[str], ask: Callable[[str], Awaitable[Answer]]) -
     finally:
         for task in tasks:
             task.cancel()
-
-
-def _listed(inputs: str | list[str]) -> list[str]:
-    return [inputs] if isinstance(inputs, str) else inputs
-
-
-def _answered(inputs: str | list[str], each: Sequence[Any]) -> JSONResponse:
-    """Return the answers in the form of the inputs.
-
-    One text has one answer; a list has a list of them.
-    """
-    return responses.response(each[0] if isinstance(inputs, str) else each)
 
 
 def _unwrapped(answers: Sequence[Any]) -> Any:

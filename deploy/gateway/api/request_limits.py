@@ -1,4 +1,4 @@
-"""Limit sentences, candidates, answer size and time of a request."""
+"""Limit the size, answer and time of a request."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sized
@@ -14,7 +14,7 @@ _MASK = "[MASK]"
 _ENTRY_BYTES = 100
 """The size of a candidate without its sentence, and about the size of a weight."""
 _CHARACTER_BYTES = 3
-_FEWER = "ask for fewer candidates, sentences or masks per request"
+_FEWER = "ask for fewer candidates, sentences, masks or characters per request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class RequestLimits:
 
     Attributes:
         sentences: the maximum number of sentences or pairs.
+        characters: the maximum number of characters to proofread, each of which is a row for the model.
         candidates: the maximum number of candidates for a mask, and of words to compare.
         answer_bytes: the approximate maximum size of the answer. Sentences, masks and candidates multiply, so a body of
             100 kB can ask for gigabytes.
@@ -30,6 +31,7 @@ class RequestLimits:
     """
 
     sentences: int
+    characters: int
     candidates: int
     answer_bytes: int
     seconds: float
@@ -37,7 +39,13 @@ class RequestLimits:
     @classmethod
     def of(cls, settings: Settings) -> "RequestLimits":
         """Return the limits of the settings."""
-        return cls(settings.max_batch, settings.max_top_k, settings.max_answer_bytes, settings.answer_timeout_s)
+        return cls(
+            sentences=settings.max_batch,
+            characters=settings.max_proofread_characters,
+            candidates=settings.max_top_k,
+            answer_bytes=settings.max_answer_bytes,
+            seconds=settings.answer_timeout_s,
+        )
 
     def check(self, sentences: Sized, **counts: int) -> None:
         """Check the number of sentences and candidates.
@@ -56,6 +64,18 @@ class RequestLimits:
         for name, count in counts.items():
             if count > self.candidates:
                 raise ApiError(400, "InputError", f"{name} is {count}, this gateway takes {self.candidates} at most")
+
+    def check_characters(self, texts: Iterable[str]) -> None:
+        """Check the number of characters to proofread.
+
+        Raises:
+            ApiError: the number exceeds the limit.
+        """
+        # page/proofread.js reads the limit from this text.
+        count = sum(map(len, texts))
+        if count > self.characters:
+            words = f"inputs has {count} characters, this gateway proofreads {self.characters} at a time; split them"
+            raise ApiError(413, "TooManyCharactersError", words)
 
     def check_answer(self, sizes: Iterable[int]) -> None:
         """Check the size of the answer.
@@ -98,3 +118,13 @@ def masks_size(text: str, count: int) -> int:
 def weights_size(text: str) -> int:
     """Estimate the bytes of weights by character and mask."""
     return text.count(_MASK) * len(text) * _ENTRY_BYTES
+
+
+def suspects_size(text: str, count: int) -> int:
+    """Estimate the bytes of scores and suggestions for each character."""
+    return len(text) * (1 + count) * _ENTRY_BYTES
+
+
+def labels_size(count: int) -> int:
+    """Estimate the bytes of a text's labels."""
+    return count * _ENTRY_BYTES

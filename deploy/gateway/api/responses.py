@@ -4,12 +4,25 @@ Answers are plain dictionaries; pydantic describes them in the OpenAPI document 
 Hugging Face's where it has them.
 """
 
+import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from bert_mlm_client import Explanation, Features, Filling, Prediction, ProtocolError, Similarity
+from bert_mlm_client import (
+    Classification,
+    Explanation,
+    Features,
+    Filling,
+    Prediction,
+    Proofreading,
+    ProtocolError,
+    Similarity,
+)
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
+
+_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 Score = Annotated[float, Field(description="Probability, from 0 to 1.")]
 
@@ -105,6 +118,49 @@ class ExplainedAnswer(TypedDict):
     ]
 
 
+class CharacterScore(TypedDict):
+    """The probability of a token in its place."""
+
+    score: Annotated[float, Field(description="Its probability when it alone is masked, from 0 to 1.")]
+    token_str: Annotated[str, Field(description="Its text in the vocabulary, with ## if it continues a word.")]
+    start: Annotated[int, Field(description="Its first character in the text.")]
+    end: Annotated[int, Field(description="One past its last character.")]
+
+
+class SuggestedCharacter(TypedDict):
+    """A replacement for a suspect."""
+
+    score: Score
+    token: Annotated[int, Field(description="The character's id in the vocabulary.")]
+    token_str: Annotated[str, Field(description="The character.", examples=["晓"])]
+
+
+class SuspectCharacter(CharacterScore):
+    """An improbable Chinese character."""
+
+    suggestions: Annotated[list[SuggestedCharacter], Field(description="More probable characters, best first.")]
+
+
+class ProofreadText(TypedDict):
+    """The probabilities and the suspects of a text."""
+
+    text: str
+    characters: Annotated[
+        list[CharacterScore],
+        Field(description="One for each token in the text's order; none for a character outside the vocabulary."),
+    ]
+    suspects: Annotated[list[SuspectCharacter], Field(description="The improbable characters, in the text's order.")]
+
+
+class LabelScore(TypedDict):
+    """A label and its probability."""
+
+    label: Annotated[str, Field(description="The label's name.", examples=["poem"])]
+    score: Annotated[
+        float, Field(description="Probability, from 0 to 1; with one label a text, all of a text add up to 1.")
+    ]
+
+
 class Problem(TypedDict):
     """An error."""
 
@@ -122,7 +178,23 @@ FillMaskAnswer = (
 ScoreAnswer = list[FilledWords] | list[list[FilledWords]]
 SimilarityAnswer = list[float] | list[SimilarityScore]
 FeaturesAnswer = Vectors | list[Vectors]
+SentenceSimilarityAnswer = list[float]
+FeatureExtractionAnswer = list[list[float]]
+ClassifyAnswer = list[LabelScore] | list[list[LabelScore]]
+TextClassificationAnswer = list[list[LabelScore]]
+ProofreadAnswer = ProofreadText | list[ProofreadText]
 ExplainAnswer = ExplainedAnswer | list[ExplainedAnswer] | list[ExplainedAnswer | list[ExplainedAnswer]]
+
+
+class AnswerResponse(JSONResponse):
+    """An answer in JSON.
+
+    Starlette's class creates an encoder for each response.
+    """
+
+    def render(self, content: Any) -> bytes:
+        """Encode the answer."""
+        return _to_json(content).encode()
 
 
 def response(answer: Any) -> JSONResponse:
@@ -132,10 +204,18 @@ def response(answer: Any) -> JSONResponse:
         ProtocolError: a number is infinite or NaN, which only a damaged model returns.
     """
     try:
-        return JSONResponse(answer)
+        return AnswerResponse(answer)
     except ValueError as error:
         msg = "the model answered with infinite numbers or NaN; check the served version"
         raise ProtocolError(msg) from error
+
+
+def answered(inputs: object, each: Sequence[Any]) -> JSONResponse:
+    """Return the answers in the form of the inputs.
+
+    One input has one answer; a list has a list of them.
+    """
+    return response(each if isinstance(inputs, list) else each[0])
 
 
 def token_score(prediction: Prediction) -> TokenScore:
@@ -171,6 +251,11 @@ def similarity_score(similarity: Similarity) -> SimilarityScore:
     return {"score": similarity.score, "measure": similarity.measure, "cosine": similarity.cosine}
 
 
+def label_score(classification: Classification) -> LabelScore:
+    """Convert a label with its score."""
+    return {"label": classification.label, "score": classification.score}
+
+
 def vectors(features: Features) -> Vectors:
     """Convert the vectors of a text."""
     return {
@@ -192,4 +277,27 @@ def explained_answer(explanation: Explanation) -> ExplainedAnswer:
             for weight in explanation.weights
         ],
         "note": explanation.note,
+    }
+
+
+def proofread_text(proofreading: Proofreading) -> ProofreadText:
+    """Convert the result of proofreading a text."""
+    return {
+        "text": proofreading.text,
+        "characters": [
+            {"score": one.score, "token_str": one.token_str, "start": one.start, "end": one.end}
+            for one in proofreading.characters
+        ],
+        "suspects": [
+            {
+                "score": suspect.score,
+                "token_str": suspect.token_str,
+                "start": suspect.start,
+                "end": suspect.end,
+                "suggestions": [
+                    {"score": one.score, "token": one.token, "token_str": one.token_str} for one in suspect.suggestions
+                ],
+            }
+            for suspect in proofreading.suspects
+        ],
     }

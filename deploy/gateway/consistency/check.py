@@ -16,7 +16,6 @@ from time import monotonic, perf_counter, time
 from typing import Literal
 
 from bert_mlm_client import (
-    AsyncFillMask,
     DeadlineError,
     OverloadedError,
     ProtocolError,
@@ -24,11 +23,12 @@ from bert_mlm_client import (
     UnreachableError,
 )
 
-from deploy.gateway.consistency.baseline import Baseline, BaselineError, read_baseline
+from deploy.gateway.consistency import golden_masks
+from deploy.gateway.consistency.baseline import Baseline, BaselineError, Golden
 from deploy.gateway.consistency.drift import Distribution, measure
 from deploy.gateway.log.json_lines import iso_8601
 from deploy.gateway.log.lines import Canary, Level
-from deploy.gateway.model.watch import ModelWatch
+from deploy.gateway.model.watch import Client, ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics
 from deploy.gateway.telemetry.recorder import Log
 
@@ -43,7 +43,7 @@ JITTER = 0.1
 _NOT_CHECKED = (BaselineError, UnreachableError, ServerTimeoutError, OverloadedError, DeadlineError)
 
 _MOVED = (
-    "{drift.mean:.1%} of the answers' probability has moved since the export, at one mask of {prompt} "
+    "{drift.mean:.1%} of the answers' probability has moved since the export, at one answer to {prompt} "
     "{drift.largest:.1%}; compare the served files with the digests in the version's manifest.json, and export again"
 )
 
@@ -58,9 +58,9 @@ class Check:
         checked_at: the time in UTC with milliseconds, ISO 8601.
         address: the model server that was checked.
         version: the version that answered; None if unknown.
-        drift: the mean of `total_variation` over all masks; None if the check failed.
-        largest: the largest `total_variation` of a mask.
-        prompt: the prompt of that mask.
+        drift: the mean distance over all answers; None if the check failed.
+        largest: the largest distance of an answer.
+        prompt: the prompt of that answer.
         engine: the engine with the nearer baseline.
         precision: the precision of that engine's weights.
         error_type: the class of the error, if the check failed.
@@ -82,7 +82,7 @@ class Check:
 
 
 class Consistency:
-    """Checks the model servers one by one.
+    """Check the model servers one by one.
 
     Args:
         clients: a client for each server, by address.
@@ -93,6 +93,7 @@ class Consistency:
         model_name: the model's name.
         interval_s: the interval of the checks.
         threshold: drift above this is a WARNING.
+        golden: the golden prompts of the kind of model.
         clock: a monotonic clock in seconds.
         uniform: returns a random number between two.
 
@@ -102,7 +103,7 @@ class Consistency:
 
     def __init__(
         self,
-        clients: Mapping[str, AsyncFillMask],
+        clients: Mapping[str, Client],
         watch: ModelWatch,
         folder: Path | None,
         log: Log,
@@ -111,6 +112,7 @@ class Consistency:
         model_name: str,
         interval_s: float,
         threshold: float,
+        golden: Golden = golden_masks,
         clock: Callable[[], float] = monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -122,6 +124,7 @@ class Consistency:
         self._model_name = model_name
         self._interval_s = interval_s
         self._threshold = threshold
+        self._golden = golden
         self._clock = clock
         self._uniform = uniform
         self._seen: int | None = None
@@ -172,7 +175,7 @@ class Consistency:
         checks = [check for check in found if check]
         self.latest = max(checks, key=_severity, default=self.latest)
 
-    async def _check(self, folder: Path, address: str, client: AsyncFillMask) -> Check | None:
+    async def _check(self, folder: Path, address: str, client: Client) -> Check | None:
         """Check one server.
 
         Return None if its version changed meanwhile, as the new one is checked next.
@@ -182,8 +185,9 @@ class Consistency:
         level: Level | None = None
         try:
             version = await _newest(client)
-            baseline = await asyncio.to_thread(read_baseline, folder / str(version))
-            answers = await _ask(client, baseline)
+            baseline = await asyncio.to_thread(self._golden.read_baseline, folder / str(version))
+            answers = await self._golden.ask(client, baseline)
+            _check_finite(answers)
             if await _newest(client) != version:
                 return None
             found = self._compare(partial(check, version=version), baseline, answers)
@@ -194,10 +198,12 @@ class Consistency:
         return found
 
     def _compare(self, check: Callable[..., Check], baseline: Baseline, answers: Sequence[Distribution]) -> Check:
-        drifts = {engine: measure(recorded, answers) for engine, recorded in baseline.answers.items()}
+        drifts = {
+            engine: measure(recorded, answers, baseline.distance) for engine, recorded in baseline.answers.items()
+        }
         engine, drift = min(drifts.items(), key=lambda one: one[1].mean)
         has_moved = drift.mean > self._threshold
-        prompt = baseline.prompt_of(drift.mask)
+        prompt = baseline.prompt_of(drift.answer)
         return check(
             status="drift" if has_moved else "success",
             drift=drift.mean,
@@ -238,7 +244,7 @@ def _severity(check: Check) -> tuple[bool, bool, float]:
     return check.status == "drift", check.status == "failed", check.drift or 0.0
 
 
-async def _newest(client: AsyncFillMask) -> int:
+async def _newest(client: Client) -> int:
     """Return the newest available version.
 
     Raises:
@@ -251,21 +257,14 @@ async def _newest(client: AsyncFillMask) -> int:
     return max(version.version for version in status.available)
 
 
-async def _ask(client: AsyncFillMask, baseline: Baseline) -> list[Distribution]:
-    """Return the answers at all masks.
-
-    Prompts are sent one by one, so that users wait for at most one.
+def _check_finite(answers: Sequence[Distribution]) -> None:
+    """Reject NaN and infinite scores.
 
     Raises:
-        BertMlmError: a prompt was not answered, or a score is infinite or NaN.
+        ProtocolError: a score is infinite or NaN, which only a damaged model returns.
     """
-    answers: list[Distribution] = []
-    for prompt in baseline.prompts:
-        masks = await client.fill_masks(prompt, baseline.top_k)
-        answers += [{candidate.token: candidate.score for candidate in mask} for mask in masks]
     for answer in answers:
         for score in answer.values():
             if not math.isfinite(score):
                 msg = f"the model answered a golden prompt with the score {score}; check the served version"
                 raise ProtocolError(msg)
-    return answers

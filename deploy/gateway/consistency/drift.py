@@ -1,10 +1,14 @@
 """Measure the drift of a model's answers since the export."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-Distribution = Mapping[int, float]
-"""The probabilities of a mask's best candidates by token id; the rest to 1 belongs to the other tokens."""
+Distribution = Mapping[Any, float]
+"""The probabilities of the best candidates by token id or label; the rest to 1 belongs to the others."""
+
+Distance = Callable[[Distribution, Distribution], float]
+"""How far an answer is from its baseline, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,14 +16,14 @@ class Drift:
     """The drift of the answers.
 
     Attributes:
-        mean: the mean share of moved probability over all masks, from 0 to 1.
-        largest: the largest share at one mask.
-        mask: the index of that mask.
+        mean: the mean share of moved probability over all answers, from 0 to 1.
+        largest: the largest share of one answer.
+        answer: the index of that answer.
     """
 
     mean: float
     largest: float
-    mask: int
+    answer: int
 
 
 def total_variation(baseline: Distribution, now: Distribution) -> float:
@@ -39,12 +43,22 @@ def total_variation(baseline: Distribution, now: Distribution) -> float:
     return (moved + abs(rest)) / 2
 
 
-def measure(baseline: Sequence[Distribution], now: Sequence[Distribution]) -> Drift:
-    """Return the drift between answers at the same masks.
+def largest_change(baseline: Distribution, now: Distribution) -> float:
+    """Return the largest change of a label's probability.
+
+    It suits classifiers with several labels a text, whose scores are not one distribution.
+    """
+    return max(abs(before - now.get(label, 0.0)) for label, before in baseline.items())
+
+
+def measure(
+    baseline: Sequence[Distribution], now: Sequence[Distribution], distance: Distance = total_variation
+) -> Drift:
+    """Return the drift between answers to the same prompts.
 
     Raises:
-        ValueError: the numbers of masks differ.
+        ValueError: the numbers of answers differ.
     """
-    moved = [total_variation(*mask) for mask in zip(baseline, now, strict=True)]
-    mask = max(range(len(moved)), key=moved.__getitem__)
-    return Drift(sum(moved) / len(moved), moved[mask], mask)
+    moved = [distance(*pair) for pair in zip(baseline, now, strict=True)]
+    answer = max(range(len(moved)), key=moved.__getitem__)
+    return Drift(sum(moved) / len(moved), moved[answer], answer)

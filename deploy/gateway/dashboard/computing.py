@@ -1,4 +1,4 @@
-"""Compute a report in a separate process.
+"""Compute reports and find log lines in a separate process.
 
 DuckDB's memory is freed when it ends, and it does not hold the gateway's GIL. The process,
 ``python -m deploy.gateway.dashboard.computing``, reads the query as a line of JSON from its standard input, and writes
@@ -18,9 +18,10 @@ from typing import Any
 
 from deploy.gateway.dashboard.words import Language
 from deploy.gateway.report import errors
-from deploy.gateway.report.html_report import html_fragment
-from deploy.gateway.report.time_range import time_range
-from deploy.gateway.report.words import WORDS
+from deploy.gateway.report.log_lines import LineFilter
+
+FITTED = "auto"
+"""The start of the range that fits the log."""
 
 _NICENESS = 5
 _END_S = 2.0
@@ -29,16 +30,24 @@ _KINDS = (errors.ReportError, errors.NoLogError, errors.TimeLimitError, errors.U
 
 @dataclass(frozen=True, slots=True)
 class ReportQuery:
-    """The query of a report, the key of its cache."""
+    """The query of a report or of log lines.
+
+    It is the key of the cache.
+
+    Attributes:
+        since: `FITTED`, or as for `time_range`.
+        wanted: the filter of log lines; None for a report.
+    """
 
     since: str
     until: str | None
     timezone: str | None
     language: Language
+    wanted: LineFilter | None = None
 
 
 async def compute(log: Path, query: ReportQuery, time_limit_s: float) -> str:
-    """Return a report as an HTML element.
+    """Return a report or log lines as an HTML element.
 
     Cancelling ends the process.
 
@@ -111,14 +120,13 @@ def _watch(cancelled: threading.Event) -> None:
 
 
 def _write(question: dict[str, Any], cancelled: threading.Event) -> str:
-    from deploy.gateway.report.query import (
-        Limits,
-        read_report,
-    )  # imports DuckDB, which the gateway process does not need
+    from deploy.gateway.dashboard.rendering import lines, report  # imports DuckDB, which the gateway does not need
 
-    chosen = time_range(question["since"], question["until"], question["timezone"])
-    limits = Limits(threads=1, time_s=question["time_limit_s"], cancelled=cancelled)
-    return html_fragment(read_report(Path(question["log"]), chosen, limits), WORDS[question["language"]])
+    log, time_limit_s = Path(question.pop("log")), question.pop("time_limit_s")
+    wanted = question.pop("wanted")
+    if wanted is None:
+        return report(log, ReportQuery(**question), time_limit_s, cancelled)
+    return lines(log, ReportQuery(**question, wanted=LineFilter(**wanted)), time_limit_s, cancelled)
 
 
 if __name__ == "__main__":

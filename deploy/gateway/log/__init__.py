@@ -2,5 +2,5 @@
 
 ::
 
-    lines -> request_log (redact, sample, json_lines) -> writer (queue, thread) -> append, rotation (file)
+    lines -> request_log (redact, sample, json_lines, counts) -> writer (queue, thread) -> append, rotation (file)
 """

@@ -1,16 +1,17 @@
 """Encode a log line as a single line of JSON."""
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
+from json.encoder import encode_basestring
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
+from deploy.gateway.log.counts import COUNTS, computed
 from deploy.gateway.log.lines import KINDS, Level, Line
 
 Value = str | int | float
@@ -28,7 +29,8 @@ _LEVELS: dict[str, Level] = {
 def encode(line: Line, changes: Mapping[str, Value | None] = MappingProxyType({})) -> bytes:
     """Encode a line as UTF-8 JSON with a newline.
 
-    Floats have six significant digits, more than any measurement here; non-finite ones are omitted.
+    Floats have six significant digits, more than any measurement here, and counts have all; non-finite ones are
+    omitted.
 
     Args:
         line: the line.
@@ -36,13 +38,15 @@ def encode(line: Line, changes: Mapping[str, Value | None] = MappingProxyType({}
     """
     kind = type(line)
     parts = [f'{{"timestamp":"{iso_8601(line.timestamp)}","level":"{level_of(line)}"']
+    sample_rate = changes.get("sample_rate")
+    changes = {**computed(line, sample_rate if isinstance(sample_rate, float) else None), **changes}
     for name, key, value in zip(_NAMES[kind], _KEYS[kind], _READERS[kind](line), strict=True):
         current = changes.get(name, value)
         if isinstance(current, str):
             parts.append(key + _quote(current))
         elif isinstance(current, float):
             if math.isfinite(current):
-                parts.append(key + _number(current))
+                parts.append(key + (repr(current) if name in COUNTS else _number(current)))
         elif current is not None:
             parts.append(f"{key}{current}")
     return f"{''.join(parts)}}}\n".encode()
@@ -60,7 +64,6 @@ _READERS: dict[type[Line], Callable[[Line], tuple[Any, ...]]] = {
     kind: attrgetter(*names) for kind, names in _NAMES.items()
 }
 
-_to_json = json.JSONEncoder(ensure_ascii=False).encode
 _UNSAFE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -71,7 +74,7 @@ def _quote(text: str) -> str:
     Python, JavaScript and some viewers treat as line breaks. A lone surrogate, which UTF-8 cannot encode and strict
     parsers reject, becomes U+FFFD.
     """
-    written = _to_json(text)
+    written = encode_basestring(text)
     return written if text.isprintable() else _UNSAFE.sub(_escape, written)
 
 

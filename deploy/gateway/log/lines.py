@@ -17,6 +17,7 @@ InferenceTask = Literal[
     "semantic_similarity",
     "feature_extraction",
     "explanation",
+    "proofreading",
     "text_classification",
 ]
 Process = Literal["gateway", "server"]
@@ -43,6 +44,7 @@ MEANINGS = {
     "inference_time_ms": "Time spent in the model server.",
     "tokenize_time_ms": "Time spent in the tokenizer.",
     "total_time_ms": "Total time of the request in the gateway, or of another task.",
+    "duration_ns": "total_time_ms in nanoseconds, for event.duration of the Elastic Common Schema.",
     "load_time_ms": "The load time of the model.",
     "device": "The GPU's name, or cpu.",
     "process": "The process measured: gateway or server.",
@@ -55,6 +57,10 @@ MEANINGS = {
     "threshold": "The limit of the value.",
     "sample_rate": "The share of such lines that is written, if not all are (a sample of the successes; one line a "
     "second for refused requests): the line stands for 1 / sample_rate.",
+    "sentences": "The number of sentences that the line stands for: 1 / sample_rate.",
+    "calls": "The number of requests that the line stands for: sentences / batch_size. Calls are the sum of it.",
+    "errors": "The number of failures that the line stands for: calls, or 1 if it is not about a sentence.",
+    "refused": "The number of refused requests that the line stands for: 1 / sample_rate.",
     "lost_lines": "The number of lines lost since the previous such line.",
     "error_type": "The class of the error.",
     "error": "The error's message, without personal data.",
@@ -93,7 +99,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference(Line):
-    """One sentence of a request."""
+    """One sentence of a request.
+
+    Attributes:
+        duration_ns: computed when the line is encoded, as ``sentences``, ``calls``, ``errors`` and ``refused`` are in
+            all lines; see `counts.computed`.
+    """
 
     module: Literal["inference"] = "inference"
     task: InferenceTask
@@ -111,8 +122,12 @@ class Inference(Line):
     inference_time_ms: float | None = None
     tokenize_time_ms: float | None = None
     total_time_ms: float | None = None
+    duration_ns: int | None = None
     gpu_memory_mb: float | None = None
     sample_rate: float | None = None
+    sentences: float | None = None
+    calls: float | None = None
+    errors: float | None = None
     error_type: str | None = None
     error: str | None = None
 
@@ -132,7 +147,9 @@ class RefusedRequest(Line):
     path: str
     status_code: int
     total_time_ms: float | None = None
+    duration_ns: int | None = None
     sample_rate: float | None = None
+    refused: float | None = None
     error_type: str
     error: str | None = None
 
@@ -151,6 +168,7 @@ class ModelLoad(Line):
     model_version: int | None = None
     load_time_ms: float | None = None
     threshold: float | None = None
+    errors: float | None = None
     error_type: str | None = None
     error: str | None = None
 
@@ -212,8 +230,10 @@ class Canary(Line):
     model_name: str
     model_version: int | None = None
     total_time_ms: float | None = None
+    duration_ns: int | None = None
     value: float | None = None
     threshold: float | None = None
+    errors: float | None = None
     error_type: str | None = None
     error: str | None = None
 
@@ -229,6 +249,7 @@ class UnhandledException(Line):
     trace_id: str | None = None
     path: str | None = None
     status_code: int | None = None
+    errors: float | None = None
     error_type: str
     error: str
     traceback: str | None = None
@@ -245,6 +266,8 @@ class LostLines(Line):
     task: Literal["lost_lines"] = "lost_lines"
     status: Literal["failed"] = "failed"
     lost_lines: int
+    errors: float | None = None
+    error_type: str = "lost_lines"
     error: str | None = None
 
 

@@ -27,7 +27,7 @@ _TEXTS = ("input_text", "predicted_token", "error", "traceback")
 
 
 class RequestLog:
-    """Writes lines without private data.
+    """Write lines without private data.
 
     Personal data is masked in every text, including error messages. In the modes ``digest`` and ``none`` no line has
     the sentence or an answer that the caller gave: quotations are removed from error messages. Messages about refused

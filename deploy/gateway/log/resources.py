@@ -51,7 +51,7 @@ class Resources:
 
 
 class ResourceMonitor:
-    """Measures resource use at intervals in a thread.
+    """Measure resource use at intervals in a thread.
 
     A device line is emitted at the start and when the device changes. The CPU is the usual device of a machine that
     never had a GPU, and a fallback (WARNING) on others.

@@ -56,7 +56,7 @@ class WriterStatus:
 
 
 class LineWriter(ABC):
-    """Writes lines in order and in batches.
+    """Write lines in order and in batches.
 
     A batch is written every tenth of a second. If writing fails, lines stay queued and writing is retried every second.
     When ``capacity_bytes`` are queued, further lines are dropped, since requests must not wait; their number is logged
@@ -211,7 +211,7 @@ class LineWriter(ABC):
 
 
 class LogWriter(LineWriter):
-    """Appends lines to a file.
+    """Append lines to a file.
 
     Writing is retried after a full disk or a missing permission.
     """
@@ -243,7 +243,7 @@ class LogWriter(LineWriter):
 
 
 class StdoutWriter(LineWriter):
-    """Writes lines to standard output.
+    """Write lines to standard output.
 
     A slow reader blocks only the thread. A closed pipe or terminal never recovers, but is retried as any other failure,
     since a redirected disk can recover.

@@ -13,6 +13,7 @@ from deploy.gateway import paths
 from deploy.gateway.errors import ApiError
 
 _HEALTH = frozenset((paths.HEALTHZ, paths.READYZ))
+_DASHBOARD = frozenset((paths.DASHBOARD, paths.LOG_LINES))
 
 
 def is_anonymous(request: Request) -> bool:
@@ -21,12 +22,12 @@ def is_anonymous(request: Request) -> bool:
 
 
 class ApiKeys:
-    """Requires an API key for questions.
+    """Require an API key for questions.
 
     It is sent as ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
 
-    The dashboard shows error messages, so it requires a key, too. A browser can send one only as a password: for the
-    dashboard alone, HTTP Basic (RFC 7617) with any user name is accepted as well.
+    The dashboard shows error messages and log lines, so it requires a key, too. A browser can send one only as a
+    password: for the dashboard alone, HTTP Basic (RFC 7617) with any user name is accepted as well.
 
     Health is open, since probes have no keys, but has more details with a key (`is_anonymous`). Page and documentation
     are open, too; their requests to the API send a key.
@@ -48,7 +49,7 @@ class ApiKeys:
             await self._app(scope, receive, send)
             return
         path = scope["path"]
-        takes_password = path == paths.DASHBOARD
+        takes_password = path in _DASHBOARD
         is_health = path in _HEALTH
         is_let_in = not (is_health or self._is_closed(path))
         if is_let_in or self._is_known(scope["headers"], takes_password=takes_password):
@@ -67,7 +68,7 @@ class ApiKeys:
         await rejection.rejection()(scope, receive, send)
 
     def _is_closed(self, path: str) -> bool:
-        return paths.is_question(path) or path == paths.DASHBOARD or (self._metrics and path == paths.METRICS)
+        return paths.is_question(path) or path in _DASHBOARD or (self._metrics and path == paths.METRICS)
 
     def _is_known(self, headers: Iterable[tuple[bytes, bytes]], *, takes_password: bool) -> bool:
         """Compare digests in constant time.

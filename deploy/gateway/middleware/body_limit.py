@@ -8,6 +8,7 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.gateway.errors import RETRY_AFTER_S, ApiError
+from deploy.gateway.middleware.decompress import decompress
 from deploy.gateway.middleware.disconnect import run_while_connected
 from deploy.http import Bodies, BodyTooLargeError, TooManyBodiesError
 
@@ -16,7 +17,9 @@ BODIES = 64
 
 
 class BodyLimit:
-    """Reads request bodies and rejects large or slow ones.
+    """Read and decompress request bodies within limits.
+
+    Large and slow bodies are rejected.
 
     Args:
         app: the next application.
@@ -34,15 +37,22 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
             await self._app(scope, receive, send)
             return
+        headers = dict(scope["headers"])
         with self._bodies.reading() as reader:
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    body = await reader.read(dict(scope["headers"]), receive)
+                    body = await reader.read(headers, receive)
+                if body is not None and (encoding := headers.get(b"content-encoding")):
+                    body = decompress(encoding.decode("latin-1"), body, max_bytes=self._bodies.max_bytes)
+                    reader.hold(len(body))
+            except ApiError as error:
+                await error.rejection()(scope, receive, send)
+                return
             except (BodyTooLargeError, TooManyBodiesError, TimeoutError) as error:
                 await self._rejection(error).rejection()(scope, receive, send)
                 return
             if body is not None:
-                await run_while_connected(self._app(scope, _Replay(body, receive), send), receive)
+                await run_while_connected(self._app(scope, _Replay(body, receive), send), scope)
 
     def _rejection(self, error: BodyTooLargeError | TooManyBodiesError | TimeoutError) -> ApiError:
         closing = {"Connection": "close"}

@@ -58,7 +58,7 @@ class ConcurrencySlots:
 
 
 class ConcurrencyLimit:
-    """Runs each question in a slot.
+    """Run each question in a slot.
 
     It is rejected if the queue is full.
 

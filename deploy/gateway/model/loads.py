@@ -11,7 +11,7 @@ _LOADING = {"START", "LOADING"}
 
 
 class LoadLines:
-    """Logs each change of a version's load state.
+    """Log each change of a version's load state.
 
     A slow load is a WARNING.
 

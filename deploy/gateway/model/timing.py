@@ -8,7 +8,7 @@ from deploy.gateway.context import current
 
 
 class TimedTransport:
-    """Wraps a transport.
+    """Wrap a transport.
 
     Times and version go to the current request's context, if any.
     """

@@ -5,9 +5,11 @@ Questions use the latest status.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import Protocol
 
-from bert_mlm_client import AsyncFillMask, BertMlmError, ModelNotFoundError, ModelStatus
+from bert_mlm_client import BertMlmError, ModelNotFoundError, ModelStatus, Tokenizer
 
 from deploy.gateway.errors import public_message
 from deploy.gateway.model.loads import LoadLines
@@ -22,13 +24,25 @@ CACHE_S = 0.4
 """The age below which a status is not polled again."""
 
 
+class Client(Protocol):
+    """The client of a model."""
+
+    async def model_status(self, *, timeout: float | None = None) -> ModelStatus:  # noqa: ASYNC109  the client's argument
+        """Return the status of the model's versions."""
+
+    async def tokenizer(self, *, timeout: float | None = None) -> Tokenizer:  # noqa: ASYNC109  the client's argument
+        """Return the tokenizer of the served version."""
+
+
 class ModelWatch:
-    """The latest status of the model.
+    """The latest status of a model.
 
     Args:
-        client: the client of the model server.
+        client: the client of the model.
         loads: observes each status.
         timeout_s: the timeout of a poll.
+        fetch: fetches what questions need, before the first; None fetches the tokenizer.
+        role: the model's name in messages.
 
     Attributes:
         status: the versions; None if unknown.
@@ -36,8 +50,18 @@ class ModelWatch:
         reason: the same without addresses and paths.
     """
 
-    def __init__(self, client: AsyncFillMask, loads: LoadLines, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        client: Client,
+        loads: LoadLines,
+        *,
+        timeout_s: float,
+        fetch: Callable[..., Awaitable[object]] | None = None,
+        role: str = "model",
+    ) -> None:
         self._client = client
+        self._fetch = fetch
+        self._role = role
         self._loads = loads
         self._timeout_s = min(timeout_s, POLL_TIMEOUT_S)
         self._polling = asyncio.Lock()
@@ -79,7 +103,7 @@ class ModelWatch:
                 self.status = await self._client.model_status(timeout=self._timeout_s)
                 self._loads.observe(self.status)
                 if self.status.available:
-                    await self._client.tokenizer(timeout=self._timeout_s)  # before the first question needs it
+                    await (self._fetch or self._client.tokenizer)(timeout=self._timeout_s)
                     self.problem = self.reason = None
                 else:
                     self.problem, self.reason = _unavailable(self.status), public_message(ModelNotFoundError)
@@ -91,9 +115,9 @@ class ModelWatch:
                 self.reason = public_message(BertMlmError)
             self._polled = monotonic()
             if self.ready and not was_ready:
-                logger.info("Version %s of the model is ready.", self.version)
+                logger.info("Version %s of the %s is ready.", self.version, self._role)
             elif not self.ready and (was_ready or is_first):
-                logger.warning("The model is not ready: %s", self.problem)
+                logger.warning("The %s is not ready: %s", self._role, self.problem)
 
 
 def _unavailable(status: ModelStatus) -> str:

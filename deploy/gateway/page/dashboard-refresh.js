@@ -5,8 +5,9 @@ const LOOK_MS = 1000;
 /**
  * Refresh the report while the page is visible and its box is ticked, and say when that was.
  * @param {number} everyMs
+ * @param {() => void} onReplaced draws the charts of the new report
  */
-export function refreshReport(everyMs) {
+export function refreshReport(everyMs, onReplaced) {
   const report = document.getElementById("report");
   const box = document.getElementById("refresh");
   const [updated, notUpdated] = ["updated", "not-updated"].map((id) => document.getElementById(id));
@@ -19,7 +20,7 @@ export function refreshReport(everyMs) {
     isAsking = true;
     tried = Date.now();
     try {
-      put(report, await ask());
+      put(report, await ask(), onReplaced);
       last = new Date();
       write(updated, last);
       notUpdated.textContent = "";
@@ -53,22 +54,25 @@ function isSelected(report) {
   return !selection.isCollapsed && selection.containsNode(report, true);
 }
 
-/** Replace the figures; keep focus, scroll positions and the section at the top. */
-function put(report, fresh) {
+/** Replace the figures; keep focus, unfolded tables and the section at the top. */
+function put(report, fresh, onReplaced) {
   const sections = () => [...report.querySelectorAll("section")];
   const name = (section) => section?.getAttribute("aria-label");
   const named = (wanted) => sections().find((section) => name(section) === wanted);
+  const controls = (section) => [...(section?.querySelectorAll("a[href], summary, [tabindex='0']") ?? [])];
 
-  const scrolled = new Map(sections().map((section) => [name(section), section.scrollLeft]));
-  const focused = name(sections().find((section) => section.contains(document.activeElement)));
+  const unfolded = sections().filter((section) => section.querySelector("details[open]")).map(name);
+  const focused = sections().find((section) => section.contains(document.activeElement));
+  const [focusedName, control] = [name(focused), controls(focused).indexOf(document.activeElement)];
   const top = sections().find((section) => section.getBoundingClientRect().bottom > 0);
   const topName = name(top);
   const before = top?.getBoundingClientRect().top;
 
   report.replaceChildren(...fresh.childNodes);
+  onReplaced();
 
-  for (const section of sections()) section.scrollLeft = scrolled.get(name(section)) ?? 0;
-  if (focused) named(focused)?.focus({ preventScroll: true });
+  for (const section of unfolded) named(section)?.querySelector("details")?.setAttribute("open", "");
+  if (control >= 0) controls(named(focusedName))[control]?.focus({ preventScroll: true });
   const after = named(topName)?.getBoundingClientRect().top;
   if (scrollY > 0 && after !== undefined) scrollBy({ top: after - before, behavior: "instant" });
 }

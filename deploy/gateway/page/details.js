@@ -1,7 +1,10 @@
 /** Request details after a pause in typing: whole words, and explanations of the shown answer. */
 
-import { ask } from "./api.js";
+import { ask, Problem } from "./api.js";
+import { parametersOf } from "./fill-request.js";
+import { inParts } from "./parts.js";
 import { isUnexplained, shown } from "./reasons.js";
+import { masksOf } from "./sentence.js";
 
 const PAUSE_MS = 250;
 const unserved = new Map(); // kinds of question that the served version does not support, with its message
@@ -47,7 +50,7 @@ export function makeDetails({ begin, isStudied, changed, fail }) {
   /**
    * Add to answers.
    * @param {LineAnswer[]} answers
-   * @param {{topK: number, truncate: boolean}} question
+   * @param {import("./fill-request.js").Question} question
    */
   const run = async (answers, question) => {
     const own = (controller = new AbortController());
@@ -86,20 +89,33 @@ export function makeDetails({ begin, isStudied, changed, fail }) {
   };
 }
 
-async function addWholes(answers, { topK, truncate }, signal) {
+async function addWholes(answers, question, signal) {
   const several = answers.filter(({ masks }) => masks.length > 1);
-  if (!several.length) return;
-  const inputs = several.map(({ line }) => line.text);
-  const { answer } = await tryAsking("fill-mask", { inputs, parameters: { top_k: topK, joint: true, truncate } }, signal);
+  const parameters = { ...parametersOf(question), joint: true };
+  const fillings = async (part) => {
+    const inputs = part.map(({ line }) => line.text);
+    const { answer } = await tryAsking("fill-mask", { inputs, parameters }, signal);
+    return { found: part.map((_, index) => answer?.[index] ?? []), serverMs: 0, modelMs: 0 };
+  };
+  const { found } = await inParts(several, question.partSize, fillings);
   several.forEach((one, index) => {
     const isUntouched = one.picks.every((pick) => pick === 0);
-    one.wholes = answer?.[index] ?? [];
+    one.wholes = found[index];
     if (isUntouched && one.wholes.length) one.pickedWhole = 0;
   });
 }
 
+/** A word that is longer or shorter than its gap stands in another text than the reader's. */
+function isOfAnotherLength({ line, wholes, pickedWhole }) {
+  return pickedWhole !== null && wholes[pickedWhole].tokens.length !== masksOf(line.text).length;
+}
+
 async function addReasons(one, { truncate }, signal) {
   const { keys, target, joint } = shown(one);
+  if (isOfAnotherLength(one)) {
+    one.refusals.set(keys.join(), new Problem(400, "InputError", ""));
+    return;
+  }
   const { answer, refusal } = await tryAsking("explain", { inputs: one.line.text, parameters: { target, joint, truncate } }, signal);
   if (refusal) one.refusals.set(keys.join(), refusal);
   else [answer].flat().forEach((explanation, index) => one.reasons.set(keys[index], explanation));

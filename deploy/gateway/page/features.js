@@ -1,13 +1,16 @@
-/** The features tab: texts as vectors. */
+/** The features tab: texts as vectors, and how near they are to each other. */
 
 import { ask } from "./api.js";
 import { announce, copy, h, replace } from "./dom.js";
+import { heatMap, MOST } from "./heat-map.js";
 import { makeHints } from "./hints.js";
 import { CHANGED, say } from "./language.js";
 import { makeLimits } from "./limits.js";
 import { makeLive } from "./live.js";
+import { inParts, makeProgress } from "./parts.js";
 import { makeProblem } from "./problem.js";
-import { drawStrip } from "./strip.js";
+import { download } from "./table-files.js";
+import { acceptFiles } from "./text-files.js";
 import { showTiming } from "./timing.js";
 import { check, linesOf } from "./validation.js";
 
@@ -28,17 +31,35 @@ export function startFeatures(view, changed) {
   const problem = makeProblem(document.getElementById("features-problem"), () => update());
   const limits = makeLimits();
   let shown = []; // {text, cls, mean, whitened} of each line
+  let areFiguresOpen = false;
+
+  const progress = makeProgress(output);
 
   const live = makeLive({
-    ask: ({ lines }, signal) => ask("features", { inputs: lines.map(({ text }) => text) }, signal),
-    show({ lines, since }, { answer, serverMs, modelMs }) {
+    output,
+    async ask({ lines }, signal) {
+      try {
+        return await inParts(lines, limits.partSize(), (part) => askLines(part, signal), progress.show);
+      } finally {
+        progress.hide();
+      }
+    },
+    show({ since }, { found, serverMs, modelMs }) {
       problem.hide();
-      shown = answer.map((vectors, index) => ({ text: lines[index].text, ...vectors }));
+      shown = found;
       render();
-      announce(say("features.status", { count: shown.length, dimensions: shown[0].mean.length }));
+      announce(say("features.status", { count: shown.length, dimensions: shown[0].mean.length }), output);
       showTiming(timing, since, serverMs, modelMs);
     },
-    fail: ({ lines, since }, error) => (limits.learn(error, lines) ? update(since) : problem.show(error)),
+    fail({ lines, since }, error) {
+      if (limits.learn(error, error.lines ?? lines)) {
+        update(since);
+        return;
+      }
+      shown = []; // an old answer would be taken for the new question's
+      render();
+      problem.show(error);
+    },
   });
 
   function update(since = performance.now()) {
@@ -60,21 +81,39 @@ export function startFeatures(view, changed) {
   function render() {
     take.hidden = !shown.length;
     if (shown.length) {
-      replace(output, ...shown.map((vectors) => described(vectors.text, vectors[chosen.value])));
+      replace(output, ...compared(), vectorsOf());
     } else {
       replace(output, h("p.empty", {}, say("features.empty")));
       timing.textContent = "";
     }
   }
 
+  /** The texts' similarities, by the mean vectors if the version has no whitening. */
+  function compared() {
+    const isMissing = chosen.value === "whitened" && !shown[0].whitened;
+    const part = isMissing ? "mean" : chosen.value;
+    const some = shown.slice(0, MOST);
+    const measure = part === "whitened" ? "whitened cosine" : "cosine";
+    return [
+      isMissing && h("p.about", {}, say("features.none")),
+      shown.length > 1 && heatMap(some.map(({ text }) => text), some.map((vectors) => vectors[part]), measure),
+      h("p.about", {}, say(shown.length > 1 ? `features.about.${measure}` : "features.single")),
+      shown.length > MOST && h("p.about", {}, say("features.most", { count: MOST })),
+    ].filter(Boolean);
+  }
+
+  /** The figures of each vector, folded away. */
+  function vectorsOf() {
+    const click = ({ currentTarget }) => (areFiguresOpen = !currentTarget.parentElement.open);
+    const summary = h("summary", { id: "features-figures", click }, say("features.figures"));
+    const sections = shown.slice(0, MOST).map((vectors) => described(vectors.text, vectors[chosen.value]));
+    return h("details.rest.figures", { open: areFiguresOpen }, summary, h("div.vectors", {}, ...sections));
+  }
+
   const json = () => JSON.stringify(shown, null, 1);
   const copyButton = document.getElementById("features-copy");
   copyButton.addEventListener("click", async () => announce(say((await copy(json())) ? "features.copied" : "copy.failed")));
-  document.getElementById("features-download").addEventListener("click", () => {
-    const address = URL.createObjectURL(new Blob([json()], { type: "application/json" }));
-    h("a", { href: address, download: "features.json" }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 10_000); // the download reads it first
-  });
+  document.getElementById("features-download").addEventListener("click", () => download("features.json", "application/json", json()));
 
   area.addEventListener("input", (event) => event.isComposing || update(event.timeStamp));
   area.addEventListener("compositionend", (event) => update(event.timeStamp));
@@ -87,7 +126,13 @@ export function startFeatures(view, changed) {
   document.addEventListener(CHANGED, render);
 
   area.value = view.features;
+  acceptFiles(area, document.querySelector("#features-form .controls"));
   return { update };
+}
+
+async function askLines(lines, signal) {
+  const { answer, serverMs, modelMs } = await ask("features", { inputs: lines.map(({ text }) => text) }, signal);
+  return { found: answer.map((vectors, index) => ({ text: lines[index].text, ...vectors })), serverMs, modelMs };
 }
 
 function described(text, vector) {
@@ -98,7 +143,6 @@ function described(text, vector) {
     "section.text-vector",
     {},
     title,
-    drawStrip(vector),
     h(
       "dl",
       {},

@@ -1,11 +1,9 @@
-/** The header that all pages share: theme, language and how the model fares. */
+/** The header that all pages share: theme, language, and which model is served in which state. */
 
-import { withKey } from "./api.js";
+import { STATE, currentHealth, startHealth } from "./health.js";
+import { startIdentity } from "./identity.js";
 import { CHANGED, language, say, setLanguage } from "./language.js";
 import { keep } from "./storage.js";
-
-const POLL_MS = 10_000;
-const WAITING_POLL_MS = 2_000;
 
 /**
  * Bring the header to life.
@@ -33,28 +31,15 @@ function startTheme(select) {
 }
 
 function startState(element) {
-  let health = null; // null before the first answer, false without an answer
-  let timer;
-
   const show = () => {
-    if (health === null) return;
-    const state = health === false ? "unknown" : health.status === "ok" ? "ready" : "waiting";
-    const words = say(`state.${state}`, { version: health?.model?.version, reason: health?.reason });
+    const { state, health } = currentHealth();
+    if (state === null) return;
+    const words = say(`state.${state}`, { version: health?.model?.version });
     if (element.textContent !== words) element.textContent = words; // each change is read out
     element.dataset.state = state;
   };
-  const look = async () => {
-    clearTimeout(timer);
-    try {
-      const response = await fetch(new URL("../healthz", import.meta.url), { headers: withKey({}) });
-      health = await response.json();
-    } catch {
-      health = false;
-    }
-    show();
-    if (!document.hidden) timer = setTimeout(look, health?.status === "ok" ? POLL_MS : WAITING_POLL_MS);
-  };
   document.addEventListener(CHANGED, show);
-  document.addEventListener("visibilitychange", () => document.hidden || look());
-  look();
+  document.addEventListener(STATE, show);
+  startIdentity(element);
+  startHealth();
 }

@@ -58,6 +58,10 @@ function offers(hint, isBatch, area, fix) {
     const atEnd = button(say("fix.end"), () => fix(hint.edits));
     return isBatch ? [atEnd] : [button(say("fix.caret"), () => insertMask(area)), atEnd];
   }
+  if (hint.kind === "blank") {
+    const key = h("kbd", {}, "Alt+M");
+    return [h("button", { type: "button", "aria-keyshortcuts": "Alt+M", click: () => fix(hint.edits) }, say("fix.blank"), " ", key)];
+  }
   if (hint.kind === "too-many") return [button(say("fix.keep", hint.values), () => fix(hint.edits))];
   if (hint.kind === "too-long") return [button(say("fix.truncate"), hint.act ?? (() => fix(hint.edits)))];
   if (hint.act) return [button(say("fix"), hint.act)];

@@ -62,3 +62,12 @@ export function translate() {
 export function percent(share) {
   return share > 0 && share < 0.001 ? "<0.1%" : `${(share * 100).toFixed(1)}%`;
 }
+
+/**
+ * Return a share as a rough percentage, for sentences.
+ * @param {number} part from 0 to 1
+ */
+export function share(part) {
+  if (part >= 0.995 && part < 1) return ">99%";
+  return part >= 0.095 ? `${Math.round(part * 100)}%` : percent(part);
+}

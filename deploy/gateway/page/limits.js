@@ -2,6 +2,10 @@
 
 import { linesOf } from "./validation.js";
 
+/** The most lines of the page; more are for the command line. */
+const MOST_LINES = 1000;
+/** How many lines a gateway takes at a time unless it says otherwise. */
+const PART_SIZE = 128;
 /** [CLS] and [SEP], which every text has around it. */
 const SPECIAL_TOKENS = 2;
 
@@ -16,18 +20,19 @@ const SPECIAL_TOKENS = 2;
  *   forget: () => void,
  *   hints: (text: string, how?: {lines?: Line[], shorten?: () => void}) => Hint[],
  *   mostCandidates: () => number,
- * }} learn returns whether the error was used as a hint; forget allows rejected lines again; shorten lets the gateway
+ *   partSize: () => number,
+ * }} learn returns whether the error was used as a hint or limit; partSize is the most lines of one request; forget allows rejected lines again; shorten lets the gateway
  *   truncate a text, which the page does otherwise
  */
 export function makeLimits() {
   const refused = new Map(); // the error of a line, by its text
-  let mostLines = Infinity;
+  let partSize = PART_SIZE;
   let mostCandidates = 100;
 
   function learn({ status, message }, lines) {
     const most = message.match(/this gateway takes (\d+) at a time/);
     const candidates = message.match(/^top_k is .* takes (\d+) at most/);
-    if (most) mostLines = Number(most[1]);
+    if (most) partSize = Number(most[1]);
     else if (candidates) mostCandidates = Number(candidates[1]);
     else if (status === 400) {
       const number = lines.length === 1 ? 1 : message.match(/^text (\d+) of \d+: /)?.[1];
@@ -38,14 +43,14 @@ export function makeLimits() {
   }
 
   function hints(text, { lines = linesOf(text), shorten } = {}) {
-    if (lines.length > mostLines) {
-      const edits = [{ start: lines[mostLines].start - 1, end: text.length, text: "" }];
-      return [{ kind: "too-many", line: 0, found: "", edits, values: { count: lines.length, limit: mostLines } }];
+    if (lines.length > MOST_LINES) {
+      const edits = [{ start: lines[MOST_LINES].start - 1, end: text.length, text: "" }];
+      return [{ kind: "too-many", line: 0, found: "", edits, values: { count: lines.length, limit: MOST_LINES } }];
     }
     return lines.filter((line) => refused.has(line.text)).map((line) => refusal(line, refused.get(line.text), shorten));
   }
 
-  return { learn, forget: () => refused.clear(), hints, mostCandidates: () => mostCandidates };
+  return { learn, forget: () => refused.clear(), hints, mostCandidates: () => mostCandidates, partSize: () => partSize };
 }
 
 function refusal({ number, start, text }, words, shorten) {

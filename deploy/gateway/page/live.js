@@ -9,12 +9,14 @@ const PATIENCE_MS = 30;
  * @param {(question: Question, signal: AbortSignal) => Promise<Answer>} how.ask
  * @param {(question: Question, answer: Answer) => void} how.show gets the answer, unless something newer was wanted
  * @param {(question: Question, error: Error) => void} how.fail gets the error, likewise
+ * @param {HTMLElement} [how.output] shows answers, and is busy until the newest question is answered
  * @returns {{want: (question: Question) => void, drop: () => void}} want asks, drop forgets
  */
-export function makeLive({ ask, show, fail }) {
+export function makeLive({ ask, show, fail, output }) {
   let next = null; // the newest question that has not been asked
   let inFlight = null; // {controller, began}
   let impatience;
+  const setBusy = (isBusy) => output && (output.ariaBusy = String(isBusy));
 
   async function send() {
     const question = next;
@@ -30,13 +32,18 @@ export function makeLive({ ask, show, fail }) {
     }
     clearTimeout(impatience);
     inFlight = null;
-    if (next !== null) send();
-    else if (!current.controller.signal.aborted) settle?.();
+    if (next !== null) {
+      send();
+    } else if (!current.controller.signal.aborted) {
+      setBusy(false);
+      settle?.();
+    }
   }
 
   return {
     want(question) {
       next = question;
+      setBusy(true);
       if (inFlight === null) {
         send();
         return;
@@ -47,6 +54,7 @@ export function makeLive({ ask, show, fail }) {
     },
     drop() {
       next = null;
+      setBusy(false);
       clearTimeout(impatience);
       inFlight?.controller.abort();
     },

@@ -2,6 +2,7 @@
 
 import { usedKey, useKey } from "./api.js";
 import { h, replace } from "./dom.js";
+import { RECOVERED, suspectOutage } from "./health.js";
 import { CHANGED, hasWords, say } from "./language.js";
 
 /** Statuses after which the same question may well be answered a little later. */
@@ -29,16 +30,18 @@ export function makeProblem(element, retry) {
     replace(
       element,
       h("p", { id: about }, h("strong", {}, say(hasWords(key) ? key : "problem.other")), waitS ? ` ${say("problem.retrying", { seconds: waitS })}` : ""),
-      problem.message === "" || problem.status === 401 ? "" : h("p.server-words", { lang: "en" }, problem.message),
+      details(problem, hasWords(key)),
       RETRYABLE.has(problem.status) ? h("button", { type: "button", click: retry }, say("problem.retry")) : "",
       problem.status === 401 ? keyForm(element, about, isRefused, retry) : "",
     );
     element.hidden = false;
   };
   document.addEventListener(CHANGED, render);
+  document.addEventListener(RECOVERED, () => shown && RETRYABLE.has(shown.problem.status) && retry());
 
   return {
     show(problem) {
+      suspectOutage(problem);
       clearTimeout(timer);
       failures += 1;
       const waitS = PASSING.has(problem.status) ? Math.min(LONGEST_WAIT_S, Math.max(problem.retryAfterS, 2 ** (failures - 1))) : 0;
@@ -54,6 +57,14 @@ export function makeProblem(element, retry) {
       element.replaceChildren();
     },
   };
+}
+
+/** Return the gateway's own words where the page has none, else the id under which its log has more. */
+function details({ message }, isExplained) {
+  if (message === "") return "";
+  if (!isExplained) return h("p.server-words", { lang: "en" }, message);
+  const id = message.match(/see request (\w+) in/)?.[1];
+  return id ? h("p.server-words", {}, say("problem.request", { id })) : "";
 }
 
 /** Return the form for the key, with the previous input. */

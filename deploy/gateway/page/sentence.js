@@ -76,14 +76,38 @@ export function spread(text, words) {
 }
 
 /**
+ * Return the part of a text that the model has read, from the explanations of its answer, which have a weight for each token.
+ * @param {string} text
+ * @param {import("./reasons.js").Explanation[]} explanations
+ * @returns {{start: number, end: number} | null} null where it has read all, or as long as there is no explanation
+ */
+export function readPart(text, explanations) {
+  const spans = explanations.flatMap(({ weights }) => weights.map(({ span: [start, end] }) => ({ start, end })));
+  if (!spans.length) return null;
+  const places = [...spans, ...masksOf(text)];
+  const start = Math.min(...places.map((place) => place.start));
+  const end = Math.max(...places.map((place) => place.end));
+  const characters = Array.from(text);
+  const rest = [...characters.slice(0, start), ...characters.slice(end)];
+  return rest.some((character) => character.trim()) ? { start, end } : null; // spaces are no tokens
+}
+
+/**
  * Return the sentence's elements.
  * @param {string} text with masks
  * @param {(string | null)[]} fills one for each mask; null leaves the gap open
  * @param {Lean[]} [leans]
+ * @param {{start: number, end: number} | null} [read] what the model has read; null for all
  * @returns {(Node | string)[]}
  */
-export function sentence(text, fills, leans = []) {
+export function sentence(text, fills, leans = [], read = null) {
   const characters = Array.from(text);
+  if (read) {
+    const [before, after] = [characters.slice(0, read.start), characters.slice(read.end)].map((part) => part.join(""));
+    const shifted = leans.map((lean) => ({ ...lean, start: lean.start - read.start, end: lean.end - read.start }));
+    const middle = sentence(characters.slice(read.start, read.end).join(""), fills, shifted);
+    return [h("span.unread", {}, before), ...middle, h("span.unread", {}, after)];
+  }
   const at = new Map(leans.map((lean) => [lean.start, lean]));
   const masks = masksOf(text).map((place, index) => ({ ...place, fill: fills[index] ?? null, lean: at.get(place.start) }));
   masks.forEach(({ start }) => at.delete(start));

@@ -7,6 +7,7 @@ import { CHANGED, say } from "./language.js";
 import { makeLimits } from "./limits.js";
 import { makeLive } from "./live.js";
 import { makeProblem } from "./problem.js";
+import { relationOf } from "./relation.js";
 import { showTiming } from "./timing.js";
 import { check } from "./validation.js";
 
@@ -27,6 +28,7 @@ export function startSimilarity(view, changed) {
   let shown = null; // what the gateway said
 
   const live = makeLive({
+    output,
     ask: ({ lines }, signal) => ask("similarity", { inputs: { pairs: [lines.map(({ text }) => text)] } }, signal),
     show({ since }, { answer, serverMs, modelMs }) {
       problem.hide();
@@ -34,7 +36,15 @@ export function startSimilarity(view, changed) {
       render();
       showTiming(timing, since, serverMs, modelMs);
     },
-    fail: ({ lines, since }, error) => (limits.learn(error, lines) ? update(since) : problem.show(error)),
+    fail({ lines, since }, error) {
+      if (limits.learn(error, lines)) {
+        update(since);
+        return;
+      }
+      shown = null; // an old answer would be taken for the new question's
+      render();
+      problem.show(error);
+    },
   });
 
   function update(since = performance.now()) {
@@ -57,7 +67,8 @@ export function startSimilarity(view, changed) {
   function render() {
     if (shown) {
       replace(output, ...result(shown));
-      announce(say("similarity.status", { score: shown.score.toFixed(2) }));
+      const relation = relationOf(shown.score, shown.measure);
+      announce(say("similarity.status", { score: shown.score.toFixed(2) }) + (relation ? ` ${say(`relation.${relation}`)}` : ""), output);
     } else {
       replace(output, h("p.empty", {}, say("similarity.empty")));
       timing.textContent = "";
@@ -89,9 +100,16 @@ export function startSimilarity(view, changed) {
 
 function result({ score, measure, cosine }) {
   const label = say(`similarity.measure.${measure}`);
+  const relation = relationOf(score, measure);
   const scale = say("similarity.scale").split("|").map((words) => h("span", {}, words));
   return [
-    h("p.score", {}, h("strong", {}, score.toFixed(2)), " ", h("span.measure", {}, label)),
+    h(
+      "p.score",
+      {},
+      relation && h("strong.relation", { "data-relation": relation }, say(`relation.${relation}`)),
+      h("strong.figure", {}, score.toFixed(2)),
+      h("span.measure", {}, label),
+    ),
     h(
       "div.meter",
       {
@@ -106,6 +124,6 @@ function result({ score, measure, cosine }) {
     ),
     h("p.scale", { "aria-hidden": "true" }, ...scale),
     h("p.cosine", {}, `${say("similarity.cosine")} `, h("strong", {}, cosine.toFixed(2))),
-    h("p.about", {}, say("similarity.about")),
+    h("p.about", {}, say(relation ? "similarity.about" : "similarity.about.raw")),
   ];
 }

@@ -1,18 +1,25 @@
 /**
- * Keep the page's state in its URL, which can be shared.
+ * Keep the page's state in its URL, which can be shared, and in drafts.
  *
  * @typedef {object} View
- * @property {"fill" | "similarity" | "features"} tab
+ * @property {"fill" | "proofread" | "similarity" | "features" | "classify"} tab
  * @property {string | null} text of the fill tab; null before anything was written
  * @property {number} topK
  * @property {boolean} truncate
+ * @property {string} targets words to choose from, as they were written
+ * @property {boolean} skipPunctuation
  * @property {string} first sentence to compare
  * @property {string} second
  * @property {string} features texts whose vectors are wanted
+ * @property {string} classify texts whose labels are wanted
+ * @property {string} proofread texts to proofread
+ * @property {"few" | "normal" | "many"} level how many characters are marked
  * @property {string | null} lang in the address, null where the reader's own language shall count
  */
 
-export const TABS = ["fill", "similarity", "features"];
+import { keepDraft } from "./drafts.js";
+
+export const TABS = ["fill", "proofread", "similarity", "features", "classify"];
 const DEFAULT_TOP_K = 5;
 /** Servers and proxies reject longer URLs. */
 const LONGEST = 8000;
@@ -32,9 +39,14 @@ export function readView(search) {
     text: tab === "fill" ? query.get("text") : null,
     topK: Number.isInteger(topK) && topK > 0 ? topK : DEFAULT_TOP_K,
     truncate: query.get("truncate") === "1",
+    targets: query.get("targets") ?? "",
+    skipPunctuation: query.get("skip_punctuation") === "1",
     first: query.get("first") ?? "",
     second: query.get("second") ?? "",
     features: tab === "features" ? (query.get("text") ?? "") : "",
+    classify: tab === "classify" ? (query.get("text") ?? "") : "",
+    proofread: tab === "proofread" ? (query.get("text") ?? "") : "",
+    level: /^(few|many)$/.test(query.get("level")) ? query.get("level") : "normal",
     lang: /^(zh|en)$/.test(query.get("lang")) ? query.get("lang") : null,
   };
 }
@@ -50,11 +62,14 @@ export function addressOf(view) {
     query.set("text", view.text ?? "");
     query.set("top_k", String(view.topK));
     if (view.truncate) query.set("truncate", "1");
+    if (view.targets) query.set("targets", view.targets);
+    if (view.skipPunctuation) query.set("skip_punctuation", "1");
   } else if (view.tab === "similarity") {
     query.set("first", view.first);
     query.set("second", view.second);
   } else {
-    query.set("text", view.features);
+    query.set("text", view[view.tab]);
+    if (view.tab === "proofread" && view.level !== "normal") query.set("level", view.level);
   }
   if (view.lang) query.set("lang", view.lang);
   const address = new URL(`?${query}`, location.href);
@@ -62,13 +77,27 @@ export function addressOf(view) {
 }
 
 /**
- * Return what to call when the view has changed: the address bar then follows.
+ * Return what to call when the view has changed: draft and address bar then follow.
  * @param {View} view
  */
 export function followView(view) {
   let timer;
+  const save = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    keepDraft(view, (addressOf(view) ?? shortAddress(view)).href);
+  };
+  const saveNow = () => timer !== undefined && save();
+  addEventListener("pagehide", saveNow);
+  document.addEventListener("visibilitychange", saveNow); // a phone may end the page without another event
   return () => {
     clearTimeout(timer);
-    timer = setTimeout(() => history.replaceState(null, "", addressOf(view) ?? location.pathname), PAUSE_MS);
+    timer = setTimeout(save, PAUSE_MS);
   };
+}
+
+/** Return the address of a view whose text is too long for one. */
+function shortAddress(view) {
+  const query = new URLSearchParams({ tab: view.tab, ...(view.lang && { lang: view.lang }) });
+  return new URL(`?${query}`, location.href);
 }

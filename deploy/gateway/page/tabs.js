@@ -24,11 +24,12 @@ export function startTabs(list, chosen, onChange) {
     if (tab) select(tab);
   });
   list.addEventListener("keydown", (event) => {
-    const here = tabs.indexOf(document.activeElement);
+    const shown = tabs.filter((tab) => !tab.hidden);
+    const here = shown.indexOf(document.activeElement);
     const there = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: -1 }[event.key];
     if (there === undefined) return;
     event.preventDefault();
-    const tab = tabs.at(there % tabs.length);
+    const tab = shown.at(there % shown.length);
     tab.focus();
     select(tab);
   });

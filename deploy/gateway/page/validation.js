@@ -2,11 +2,15 @@
  * What keeps a text from being asked, and how to fix it; as the client checks texts (bert_mlm_client.tokens). Pure functions.
  *
  * @typedef {{start: number, end: number, text: string}} Edit places in the whole text, as JavaScript counts them
- * @typedef {{kind: string, line: number, found: string, edits: Edit[]}} Hint line counts from 1; edits fix it
+ * @typedef {{kind: string, line: number, found: string, edits: Edit[], isOptional?: boolean}} Hint line counts from 1; edits fix it;
+ *   with an optional one, the line can be asked as it is
  * @typedef {{number: number, start: number, text: string}} Line number counts from 1, start is its place in the text
  */
 
-export const MASK = "[MASK]";
+import { blanksOf } from "./blanks.js";
+import { MASK } from "./mask.js";
+
+export { MASK };
 
 // What people write when they mean [MASK], once full-width letters are narrow.
 const MISSPELT = new RegExp(
@@ -60,7 +64,9 @@ export function check(line, needsMask = true) {
     const edits = [{ start, end: start + found.length, text: MASK }];
     hints.push({ kind: kindOf(found), line: line.number, found, edits });
   }
-  if (!misspelt.length && !hasMask) {
+  const blanks = misspelt.length ? null : blanksOf(line);
+  if (blanks) hints.push(blanks);
+  if (!misspelt.length && !blanks && !hasMask) {
     const end = line.start + line.text.search(ENDING);
     hints.push({ kind: "no-mask", line: line.number, found: "", edits: [{ start: end, end, text: MASK }] });
   }

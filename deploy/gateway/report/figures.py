@@ -1,6 +1,7 @@
 """Define the figures of a report."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,9 +28,11 @@ class Source:
 class Totals:
     """The totals of the range, with sampled lines scaled up.
 
+    Explanations are counted apart, as the workbench requests one after each answer.
+
     Attributes:
-        requests: the requests; a line counts as 1 / ``batch_size``.
-        sentences: inference lines.
+        requests: the requests without explanations; a line counts as 1 / ``batch_size``.
+        sentences: their inference lines.
         success_share: the share of sentences answered with confidence; the three shares add up to 1.
         low_confidence_share: the share answered below the threshold.
         failed_share: the share not answered.
@@ -37,6 +40,7 @@ class Totals:
         busiest_minute_requests: their number.
         drift_events: lines of the consistency check with status ``drift``.
         alert_events: alerts that began to fire.
+        explanations: the requests for explanations.
     """
 
     requests: float
@@ -48,6 +52,24 @@ class Totals:
     busiest_minute_requests: float
     drift_events: int
     alert_events: int
+    explanations: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures that two ranges are compared by.
+
+    Attributes:
+        requests: as in `Totals`.
+        p95_ms: the latency of all tasks together.
+        failed_share: as in `Totals`.
+        drift_percent: the highest drift in percent of its threshold.
+    """
+
+    requests: float
+    p95_ms: float | None
+    failed_share: float | None
+    drift_percent: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +172,7 @@ class Consistency:
     """The consistency checks of a version.
 
     Attributes:
+        model_name: the model; None if unknown.
         model_version: the version; None if unknown.
         checks: the number of checks.
         drifted: those with drift above the threshold.
@@ -157,6 +180,7 @@ class Consistency:
         last_value: the latest drift.
     """
 
+    model_name: str | None
     model_version: int | None
     checks: int
     drifted: int
@@ -170,11 +194,16 @@ class Consistency:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The largest drift in a bucket and its threshold."""
+    """Largest drift in a bucket over all models, with threshold."""
 
     start: datetime
     value: float
     threshold: float | None
+
+    @property
+    def percent(self) -> float | None:
+        """The drift in percent of its threshold."""
+        return percent_of(self.value, self.threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +217,7 @@ class Event:
     module: str
     task: str
     status: str
+    model_name: str | None
     model_version: int | None
     device: str | None
     load_time_ms: float | None
@@ -233,6 +263,26 @@ class Report:
     consistency: tuple[Consistency, ...]
     drift_over_time: tuple[Drift, ...]
     events: tuple[Event, ...]
+
+    @property
+    def summary(self) -> Summary:
+        """The figures to compare with another range."""
+        return summary_of(self.totals, self.latency, self.drift_over_time)
+
+
+def summary_of(totals: Totals, latency: Sequence[Latency], drift: Sequence[Drift]) -> Summary:
+    """Return the summary of a range's figures."""
+    return Summary(
+        requests=totals.requests,
+        p95_ms=next((one.p95_ms for one in latency if one.task is None), None),
+        failed_share=totals.failed_share,
+        drift_percent=max((one.percent for one in drift if one.percent is not None), default=None),
+    )
+
+
+def percent_of(value: float | None, threshold: float | None) -> float | None:
+    """Return a value in percent of its threshold."""
+    return None if value is None or not threshold else value / threshold * 100
 
 
 def as_json(report: Report) -> dict[str, Any]:

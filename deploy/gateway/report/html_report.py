@@ -1,7 +1,4 @@
-"""Write the report as HTML.
-
-It is a self-contained file or a part of a page.
-"""
+"""Write the report as a self-contained HTML file."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -53,14 +50,6 @@ def html_report(report: Report, words: Words) -> str:
     """Write the report as a complete document."""
     rules = _ground(style.LIGHT) + _ground(style.BOTH) + stylesheet()
     return render(_FOLDER / "document.html", stylesheet=Markup(rules), **_values(report, words))  # noqa: S704  no text of users
-
-
-def html_fragment(report: Report, words: Words) -> str:
-    """Write the report as an element of a page.
-
-    The page has a heading and ``stylesheet``.
-    """
-    return render(_FOLDER / "fragment.html", **_values(report, words))
 
 
 def _values(report: Report, words: Words) -> dict[str, Any]:

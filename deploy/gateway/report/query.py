@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as Cancelled
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -25,7 +25,9 @@ from deploy.gateway.report.figures import (
     Report,
     ResourceUsage,
     Source,
+    Summary,
     Totals,
+    summary_of,
 )
 from deploy.gateway.report.files import LogFile, open_logs
 from deploy.gateway.report.time_range import TimeRange, local, zone_name
@@ -35,6 +37,8 @@ MAX_EVENTS = 20
 
 _EMPTY = Path(os.devnull)
 _TRIES = 20
+
+_Figures = TypeVar("_Figures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,18 @@ def read_report(log: Path, time_range: TimeRange, limits: Limits = Limits()) -> 
         TimeLimitError: the report timed out or was cancelled.
         ReportError: a file cannot be read, or memory and disk are exhausted.
     """
+    return _read(log, time_range, limits, _Reader.report)
+
+
+def read_summary(log: Path, time_range: TimeRange, limits: Limits = Limits()) -> Summary:
+    """Compute the summary of a range."""
+    return _read(log, time_range, limits, _Reader.summary)
+
+
+def _read(log: Path, time_range: TimeRange, limits: Limits, read: Callable[["_Reader"], _Figures]) -> _Figures:
     for _ in range(_TRIES):
         try:
-            return _read_report(log, time_range, limits)
+            return _read_once(log, time_range, limits, read)
         except duckdb.PermissionException:
             # DuckDB resolves the link in /dev/fd, so that it no longer allows a file that is renamed meanwhile.
             continue
@@ -75,8 +88,8 @@ def read_report(log: Path, time_range: TimeRange, limits: Limits = Limits()) -> 
     raise ReportError(msg)
 
 
-def _read_report(log: Path, time_range: TimeRange, limits: Limits) -> Report:
-    """Compute the figures once (see ``read_report``).
+def _read_once(log: Path, time_range: TimeRange, limits: Limits, read: Callable[["_Reader"], _Figures]) -> _Figures:
+    """Compute figures once.
 
     Raises:
         duckdb.PermissionException: a file was renamed or removed between two steps of DuckDB.
@@ -87,7 +100,7 @@ def _read_report(log: Path, time_range: TimeRange, limits: Limits) -> Report:
                 open_database([_EMPTY, *(file.source for file in files)], limits.threads) as connection,
                 interrupted(connection, limits.time_s, limits.cancelled) as check,
             ):
-                return _Reader(connection, check, files, time_range).report()
+                return read(_Reader(connection, check, files, time_range))
         except duckdb.InterruptException as error:
             msg = f"the report was not ready within {limits.time_s:g} s; choose a shorter range"
             raise TimeLimitError(msg) from error
@@ -103,7 +116,7 @@ def _read_report(log: Path, time_range: TimeRange, limits: Limits) -> Report:
 
 
 class _Reader:
-    """Reads the figures of a range through a connection."""
+    """Read the figures of a range through a connection."""
 
     def __init__(
         self,
@@ -150,14 +163,18 @@ class _Reader:
                 for name, fired, resolved, last_seen, status, value, threshold in self._rows(sql.ALERTS)
             ),
             consistency=tuple(
-                Consistency(version, checks, drifted, failed, self._time(last_seen), *latest)
-                for version, checks, drifted, failed, last_seen, *latest in self._rows(sql.CONSISTENCY)
+                Consistency(model, version, checks, drifted, failed, self._time(last_seen), *latest)
+                for model, version, checks, drifted, failed, last_seen, *latest in self._rows(sql.CONSISTENCY)
             ),
-            drift_over_time=tuple(Drift(self._starts[row[0]], *row[1:]) for row in self._rows(sql.DRIFT)),
+            drift_over_time=self._drift(),
             events=tuple(
                 Event(self._time(row[0]), *row[1:]) for row in self._rows(sql.LATEST_EVENTS, {"most": MAX_EVENTS})
             ),
         )
+
+    def summary(self) -> Summary:
+        self._load()
+        return summary_of(self._totals(0, 0), self._latency(by_bucket=False), self._drift())
 
     def _load(self) -> None:
         self._read(sql.CREATE, "none", [_EMPTY])
@@ -180,7 +197,7 @@ class _Reader:
         self._execute(statement, parameters)
 
     def _totals(self, drifts: int, alerts: int) -> Totals:
-        ((requests, sentences, success, low_confidence, failed),) = self._rows(sql.TOTALS)
+        ((requests, sentences, success, low_confidence, failed, explanations),) = self._rows(sql.TOTALS)
         minute, busiest = next(iter(self._rows(sql.BUSIEST)), (None, 0.0))
         return Totals(
             requests=requests,
@@ -192,7 +209,11 @@ class _Reader:
             busiest_minute_requests=busiest,
             drift_events=drifts,
             alert_events=alerts,
+            explanations=explanations,
         )
+
+    def _drift(self) -> tuple[Drift, ...]:
+        return tuple(Drift(self._starts[row[0]], *row[1:]) for row in self._rows(sql.DRIFT))
 
     def _latency(self, *, by_bucket: bool) -> tuple[Latency, ...]:
         ((sampled,),) = self._rows(sql.SAMPLED)

@@ -23,6 +23,7 @@ COLUMNS = {
     "value": "DOUBLE",
     "threshold": "DOUBLE",
     "lost_lines": "BIGINT",
+    "model_name": "VARCHAR",
     "model_version": "INTEGER",
     "load_time_ms": "DOUBLE",
     "device": "VARCHAR",
@@ -55,6 +56,7 @@ SELECT
         gpu_utilization_percent: gpu_utilization_percent,
         value: value,
         threshold: threshold,
+        model_name: left(model_name, 100),
         model_version: model_version,
         load_time_ms: load_time_ms,
         device: left(device, 100)
@@ -108,19 +110,24 @@ SELECT
 FROM event
 """
 
+# The workbench sends an explanation after each answer by itself: it is not one more question of its user.
 TOTALS = """
+WITH
+    question AS (SELECT * FROM call WHERE task <> 'explanation'),
+    explained AS (SELECT coalesce(round(sum(requests), 6), 0) AS requests FROM call WHERE task = 'explanation')
 SELECT
     coalesce(round(sum(requests), 6), 0),
     coalesce(round(sum(sentences), 6), 0),
     coalesce(sum(sentences) FILTER (outcome = 'success'), 0) / sum(sentences),
     coalesce(sum(sentences) FILTER (outcome = 'low_confidence'), 0) / sum(sentences),
-    coalesce(sum(sentences) FILTER (outcome = 'failed'), 0) / sum(sentences)
-FROM call
+    coalesce(sum(sentences) FILTER (outcome = 'failed'), 0) / sum(sentences),
+    (SELECT requests FROM explained)
+FROM question
 """
 
 BUSIEST = """
 SELECT minute, round(sum(requests), 6) AS all_requests
-FROM call GROUP BY minute ORDER BY all_requests DESC, minute LIMIT 1
+FROM call WHERE task <> 'explanation' GROUP BY minute ORDER BY all_requests DESC, minute LIMIT 1
 """
 
 SAMPLED = "SELECT coalesce(bool_or(sentences > 1), false) FROM line"
@@ -234,9 +241,10 @@ FROM event WHERE module = 'alert' GROUP BY task ORDER BY last_seen DESC, task
 """
 
 CONSISTENCY = """
-SELECT model_version, count(*), count(*) FILTER (status = 'drift'), count(*) FILTER (status = 'failed'),
+SELECT model_name, model_version, count(*), count(*) FILTER (status = 'drift'), count(*) FILTER (status = 'failed'),
        max(time) AS last_seen, arg_max(status, time), arg_max(value, time), max(value), arg_max(threshold, time)
-FROM event WHERE module = 'canary' GROUP BY model_version ORDER BY last_seen DESC, model_version
+FROM event WHERE module = 'canary' GROUP BY model_name, model_version
+ORDER BY last_seen DESC, model_name, model_version
 """
 
 DRIFT = """
@@ -248,11 +256,11 @@ WHERE module = 'canary' AND value IS NOT NULL GROUP BY bucket ORDER BY bucket
 # The consistency check writes a line every few minutes, of which only changes are events. Other lines are all events.
 LATEST_EVENTS = """
 WITH candidate AS (
-    SELECT *, lag(status, 1, 'success') OVER (PARTITION BY module, model_version ORDER BY time) AS before
+    SELECT *, lag(status, 1, 'success') OVER (PARTITION BY module, model_name, model_version ORDER BY time) AS before
     FROM event
     WHERE module IN ('alert', 'canary', 'device', 'loading') OR task = 'lost_lines'
 )
-SELECT time, module, task, status, model_version, device, load_time_ms, value, threshold, lost_lines, error
+SELECT time, module, task, status, model_name, model_version, device, load_time_ms, value, threshold, lost_lines, error
 FROM candidate
 WHERE status <> 'start' AND (module <> 'canary' OR status <> before)
 ORDER BY time DESC, module, task

@@ -1,11 +1,11 @@
 """Format the figures as tables for terminal and page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from deploy.gateway.report.charts import short_number
-from deploy.gateway.report.figures import Event, Report, ResourceUsage
+from deploy.gateway.report.figures import Event, Report, ResourceUsage, percent_of
 from deploy.gateway.report.views import MAX_ERROR_TYPES, OUTCOMES, has_gpu, requests_by_outcome
 from deploy.gateway.report.words import Words
 
@@ -15,12 +15,16 @@ class Table:
     """A table of text cells.
 
     The columns ``words`` are left-aligned words, the others numbers.
+
+    Attributes:
+        keys: for each row the names in the log that its first cell stands for; empty if there are none.
     """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     words: frozenset[int]
+    keys: tuple[Mapping[str, str], ...] = ()
 
 
 def totals(report: Report, words: Words) -> list[tuple[str, str]]:
@@ -38,6 +42,7 @@ def totals(report: Report, words: Words) -> list[tuple[str, str]]:
         (words.busiest_minute, busiest),
         (words.drift_events, _number(figures.drift_events)),
         (words.alert_events, _number(figures.alert_events)),
+        *([(words.explanations, _number(figures.explanations))] if figures.explanations else []),
     ]
 
 
@@ -58,14 +63,15 @@ def latency(report: Report, words: Words) -> Table:
     header = (words.task, words.lines, "P50", "P95", "P99", words.mean, words.mean_inference)
     rows = tuple(
         (
-            one.task or words.all_tasks,
+            words.task_name(one.task) if one.task else words.all_tasks,
             _number(one.lines),
             *(f"{value:.1f}" for value in (one.p50_ms, one.p95_ms, one.p99_ms, one.mean_ms)),
             _figure(one.inference_mean_ms),
         )
         for one in report.latency
     )
-    return Table(words.latency, header, rows, frozenset({0}))
+    keys = tuple(_of_task(one.task) for one in report.latency)
+    return Table(words.latency, header, rows, frozenset({0}), keys)
 
 
 def calls_by_task(report: Report, words: Words) -> Table:
@@ -76,10 +82,10 @@ def calls_by_task(report: Report, words: Words) -> Table:
         outcomes[one.outcome] += one.requests
     header = (words.task, words.requests, *(words.outcome(outcome) for outcome in OUTCOMES))
     rows = tuple(
-        (task, _number(sum(outcomes.values())), *(_number(outcomes[outcome]) for outcome in OUTCOMES))
+        (words.task_name(task), _number(sum(outcomes.values())), *(_number(outcomes[outcome]) for outcome in OUTCOMES))
         for task, outcomes in sorted(tasks.items())
     )
-    return Table(words.requests, header, rows, frozenset({0}))
+    return Table(words.requests, header, rows, frozenset({0}), tuple(_of_task(task) for task in sorted(tasks)))
 
 
 def calls_by_day(report: Report, words: Words) -> Table:
@@ -104,7 +110,8 @@ def errors(report: Report, words: Words) -> Table:
         (error.error_type, _number(error.count), f"{error.share:.1%}", _second(error.last_seen), error.example or "")
         for error in report.errors[:MAX_ERROR_TYPES]
     )
-    return Table(words.errors, header, rows, frozenset({0, 3, 4}))
+    keys = tuple({"error_type": error.error_type} for error in report.errors[:MAX_ERROR_TYPES])
+    return Table(words.errors, header, rows, frozenset({0, 3, 4}), keys)
 
 
 def refused(report: Report, words: Words) -> Table:
@@ -120,7 +127,8 @@ def refused(report: Report, words: Words) -> Table:
         )
         for one in report.refused[:MAX_ERROR_TYPES]
     )
-    return Table(words.refused, header, rows, frozenset({0, 1, 3, 4}))
+    keys = tuple({"module": "http", "error_type": one.error_type} for one in report.refused[:MAX_ERROR_TYPES])
+    return Table(words.refused, header, rows, frozenset({0, 1, 3, 4}), keys)
 
 
 def resources(report: Report, words: Words) -> Table:
@@ -163,12 +171,14 @@ def alerts(report: Report, words: Words) -> Table:
         )
         for alert in report.alerts
     )
-    return Table(words.alerts, header, rows, frozenset({0, 3, 4}))
+    keys = tuple({"module": "alert", "task": alert.name} for alert in report.alerts)
+    return Table(words.alerts, header, rows, frozenset({0, 3, 4}), keys)
 
 
 def consistency(report: Report, words: Words) -> Table:
     """Return the consistency checks of versions, latest first."""
     header = (
+        words.model,
         words.model_version,
         words.checks,
         words.state("drift"),
@@ -181,19 +191,20 @@ def consistency(report: Report, words: Words) -> Table:
     )
     rows = tuple(
         (
+            one.model_name or "–",
             "–" if one.model_version is None else str(one.model_version),
             _number(one.checks),
             _number(one.drifted),
             _number(one.failed),
             _second(one.last_seen),
             words.state(one.last_status),
-            _exact(one.last_value),
-            _exact(one.highest_value),
+            _percent(percent_of(one.last_value, one.threshold)),
+            _percent(percent_of(one.highest_value, one.threshold)),
             _exact(one.threshold),
         )
         for one in report.consistency
     )
-    return Table(words.consistency, header, rows, frozenset({0, 4, 5}))
+    return Table(words.consistency, header, rows, frozenset({0, 1, 5, 6}))
 
 
 def events(report: Report, words: Words) -> Table:
@@ -212,19 +223,36 @@ def events(report: Report, words: Words) -> Table:
 
 
 def _details(event: Event, words: Words) -> Iterator[str]:
+    if event.model_name:
+        yield event.model_name
     if event.model_version is not None:
         yield words.version_detail.format(version=event.model_version)
     if event.device:
         yield event.device
-    measured = f"{_number(event.load_time_ms)} ms" if event.load_time_ms is not None else _exact(event.value)
-    if event.threshold is not None:
-        yield words.limit_detail.format(value=measured, threshold=_exact(event.threshold))
-    elif event.load_time_ms is not None:
+    if measured := _measured(event, words):
         yield measured
     if event.lost_lines is not None:
         yield words.lines_detail.format(count=_number(event.lost_lines))
     if event.error:
         yield event.error
+
+
+def _measured(event: Event, words: Words) -> str:
+    """Return what an event measured.
+
+    A drift is in percent of its threshold.
+    """
+    drift = percent_of(event.value, event.threshold) if event.module == "canary" else None
+    if drift is not None:
+        return words.drift_detail.format(percent=_percent(drift))
+    measured = f"{_number(event.load_time_ms)} ms" if event.load_time_ms is not None else _exact(event.value)
+    if event.threshold is not None:
+        return words.limit_detail.format(value=measured, threshold=_exact(event.threshold))
+    return measured if event.load_time_ms is not None else ""
+
+
+def _of_task(task: str | None) -> Mapping[str, str]:
+    return {"module": "inference", **({"task": task} if task else {})}
 
 
 def _mean(values: Sequence[float | None]) -> str:
@@ -250,6 +278,10 @@ def _number(value: float) -> str:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2%}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}%"
 
 
 def _minute(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from deploy.gateway.report.charts import short_number
 from deploy.gateway.report.figures import Report
 from deploy.gateway.report.plain_text import plain, shorten, width
 from deploy.gateway.report.tables import Table
-from deploy.gateway.report.views import drift_held, requests_per_minute
+from deploy.gateway.report.views import drift_held, drift_title, requests_per_minute
 from deploy.gateway.report.words import Words
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -46,7 +46,7 @@ def _curves(report: Report, words: Words) -> Iterable[str]:
     curves = {
         words.calls_per_minute: [value or None for value in calls],
         f"{words.latency}, P95": [slow.get(start) for start in report.starts],
-        words.consistency: drift_held(report),
+        drift_title(words): drift_held(report),
     }
     for name, values in curves.items():
         most = max((value for value in values if value), default=0)

@@ -13,6 +13,8 @@ from deploy.gateway.report.errors import UsageError
 MAX_DAYS = 400
 """The longest range that can be drawn by day."""
 
+_FITTED = timedelta(hours=24)
+_SHORTEST = timedelta(minutes=15)
 _BUCKETS = 120
 _MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
 _DAYS = (1, 2, 7)
@@ -88,6 +90,24 @@ def time_range(since: str, until: str | None = None, zone: str | None = None, no
         msg = f"the range is {(end - start).days} days long; choose one of at most {MAX_DAYS}"
         raise UsageError(msg)
     return TimeRange(local(start, place), local(end, place), place)
+
+
+def fitted_range(extent: tuple[datetime, datetime] | None, zone: tzinfo, now: datetime | None = None) -> TimeRange:
+    """Return the range that fits a log.
+
+    It begins with a young log and has the last 24 hours of an older one; if that is long past, those before its end.
+
+    Args:
+        extent: the times of the first and the last line; None if there is no line.
+        zone: the zone of days and times.
+        now: the current time; by default the clock's.
+    """
+    now = now or datetime.now(UTC)
+    first, last = extent or (now - _FITTED, now)
+    # One minute more than the last line, which the half-open range would exclude.
+    until = now if now - last < _FITTED else last + timedelta(minutes=1)
+    since = min(max(first, until - _FITTED), until - _SHORTEST)
+    return TimeRange(local(since.replace(second=0, microsecond=0), zone), local(until, zone), zone)
 
 
 def local(moment: datetime, zone: tzinfo) -> datetime:

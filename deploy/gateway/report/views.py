@@ -17,6 +17,9 @@ from deploy.gateway.report.figures import Calls, Report, ResourceUsage
 from deploy.gateway.report.words import Words
 
 OUTCOMES = ("success", "low_confidence", "failed")
+EXPLANATION = "explanation"
+"""The task that the workbench requests by itself, and which is therefore no request of its user."""
+
 MAX_ERROR_TYPES = 12
 """The number of error types to show."""
 
@@ -43,20 +46,20 @@ def charts(report: Report, words: Words, width: int = WIDTH) -> dict[str, str]:
         return line_chart(key, title, _peaks(series, times, words), times, series, most=most) if series else ""
 
     drawn = {
-        "latency": lines("latency", words.latency, _latency(report)),
+        "latency": lines("latency", words.latency, latency_series(report)),
         "calls_per_minute": _calls_per_minute(report, words, times),
         "calls_per_day": _calls_per_day(report, words, width),
         "errors": _errors(report, words, width),
-        "cpu": lines("cpu", words.cpu, _by_process(report, words, lambda usage: usage.cpu_percent), 100),
-        "memory": lines("memory", words.memory, _by_process(report, words, lambda usage: usage.memory_mb)),
+        "cpu": lines("cpu", words.cpu, process_series(report, words, lambda usage: usage.cpu_percent), 100),
+        "memory": lines("memory", words.memory, process_series(report, words, lambda usage: usage.memory_mb)),
     }
     if has_gpu(report):
-        utilization = _of_gpu(report, lambda usage: usage.gpu_utilization_percent)
+        utilization = gpu_series(report, lambda usage: usage.gpu_utilization_percent)
         drawn |= {
-            "gpu_memory": lines("gpu-memory", words.gpu_memory, _of_gpu(report, lambda usage: usage.gpu_memory_mb)),
+            "gpu_memory": lines("gpu-memory", words.gpu_memory, gpu_series(report, lambda usage: usage.gpu_memory_mb)),
             "gpu_utilization": lines("gpu-utilization", words.gpu_utilization, utilization, 100),
         }
-    drawn["drift"] = lines("drift", words.consistency, _drift(report, words))
+    drawn["drift"] = lines("drift", drift_title(words), drift_series(report, words))
     return {key: picture for key, picture in drawn.items() if picture}
 
 
@@ -69,14 +72,15 @@ def has_gpu(report: Report) -> bool:
 
 
 def requests_by_outcome(calls: Sequence[Calls], starts: Sequence[datetime]) -> dict[str, list[float]]:
-    """Return the requests of all tasks by outcome.
+    """Return the requests of all tasks but explanations by outcome.
 
     Each outcome has a value for every start.
     """
     place = {start: index for index, start in enumerate(starts)}
     sums = {outcome: [0.0] * len(starts) for outcome in OUTCOMES}
     for one in calls:
-        sums[one.outcome][place[one.start]] += one.requests
+        if one.task != EXPLANATION:
+            sums[one.outcome][place[one.start]] += one.requests
     return sums
 
 
@@ -95,19 +99,28 @@ def requests_per_minute(report: Report) -> dict[str, list[float]]:
     }
 
 
+def drift_title(words: Words) -> str:
+    """Return the title of the drift's chart, with its unit."""
+    return words.of_threshold.format(name=words.consistency)
+
+
 def drift_held(report: Report) -> list[float | None]:
-    """Return the drift of each bucket.
+    """Return each bucket's drift in percent of its threshold.
 
     A check is valid until the next one or until the gateway is down.
     """
-    return _held(report, {one.start: one.value for one in report.drift_over_time})
+    return _held(report, {one.start: one.percent for one in report.drift_over_time})
 
 
-def _drift(report: Report, words: Words) -> list[Series]:
-    if not report.drift_over_time:
+def drift_series(report: Report, words: Words) -> list[Series]:
+    """Return each bucket's drift and threshold.
+
+    Both are in percent of the threshold.
+    """
+    held = drift_held(report)
+    if all(value is None for value in held):
         return []
-    thresholds = {one.start: one.threshold for one in report.drift_over_time}
-    return [Series(words.drift, drift_held(report), "1"), Series(words.threshold, _held(report, thresholds), "2")]
+    return [Series(words.drift, held, "1"), Series(words.threshold, [100.0] * len(held), "2")]
 
 
 def _held(report: Report, found: Mapping[datetime, float | None]) -> list[float | None]:
@@ -119,7 +132,8 @@ def _held(report: Report, found: Mapping[datetime, float | None]) -> list[float 
     return values
 
 
-def _latency(report: Report) -> list[Series]:
+def latency_series(report: Report) -> list[Series]:
+    """Return the percentiles of all tasks together in each bucket."""
     figures = {one.start: one for one in report.latency_over_time if one.task is None}
     if not figures:
         return []
@@ -158,7 +172,8 @@ def _errors(report: Report, words: Words, width: int) -> str:
     return horizontal_bars("errors", words.errors, description, bars, "failed", width=width)
 
 
-def _by_process(report: Report, words: Words, figure: Callable[[ResourceUsage], float | None]) -> list[Series]:
+def process_series(report: Report, words: Words, figure: Callable[[ResourceUsage], float | None]) -> list[Series]:
+    """Return a figure's series for each process, by name."""
     found = {(usage.process, usage.start): figure(usage) for usage in report.resources}
     return [
         Series(
@@ -170,7 +185,7 @@ def _by_process(report: Report, words: Words, figure: Callable[[ResourceUsage], 
     ]
 
 
-def _of_gpu(report: Report, figure: Callable[[ResourceUsage], float | None]) -> list[Series]:
+def gpu_series(report: Report, figure: Callable[[ResourceUsage], float | None]) -> list[Series]:
     """Return the series of a GPU figure.
 
     There is only one, as GPU figures are for all processes together.

@@ -1,5 +1,6 @@
 """Define the report's texts in English and Chinese."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -66,6 +67,7 @@ class Words:
     consistency_note: str
     consistency_check: str
     checks: str
+    model: str
     model_version: str
     last_value: str
     highest_value: str
@@ -78,6 +80,11 @@ class Words:
     model_load: str
     device: str
     lost_lines: str
+    explanations: str
+    explanations_note: str
+    of_threshold: str
+    drift_detail: str
+    tasks: Mapping[str, str]
     version_detail: str
     limit_detail: str
     lines_detail: str
@@ -85,6 +92,10 @@ class Words:
     def outcome(self, status: str) -> str:
         """Translate the status of an inference line."""
         return {"success": self.success, "low_confidence": self.low_confidence, "failed": self.failed}[status]
+
+    def task_name(self, task: str) -> str:
+        """Translate the task of an inference line."""
+        return self.tasks.get(task, task)
 
     def process_name(self, process: str) -> str:
         """Translate the process of a resource line."""
@@ -164,9 +175,11 @@ ENGLISH = Words(
     server="server",
     drift="Drift",
     consistency="Drift of the answers",
-    consistency_note="Share of probability moved since the export in the answers to the golden prompts.",
+    consistency_note="Share of probability moved since the export in the answers to the golden prompts. Above 100% of "
+    "the threshold it is reported.",
     consistency_check="Consistency check",
     checks="Checks",
+    model="Model",
     model_version="Version",
     last_value="Latest value",
     highest_value="Highest value",
@@ -179,6 +192,19 @@ ENGLISH = Words(
     model_load="Model load",
     device="Device",
     lost_lines="Lost log lines",
+    explanations="Explanations",
+    explanations_note="Without explanations, which the workbench requests by itself after each answer.",
+    of_threshold="{name}, % of threshold",
+    drift_detail="{percent} of the threshold",
+    tasks={
+        "mask_prediction": "Fill in words",
+        "token_scoring": "Score words",
+        "semantic_similarity": "Compare texts",
+        "feature_extraction": "Vectors",
+        "explanation": "Explanations",
+        "text_classification": "Classify texts",
+        "proofreading": "Proofread",
+    },
     version_detail="version {version}",
     limit_detail="{value} (threshold {threshold})",
     lines_detail="{count} lines",
@@ -241,9 +267,10 @@ CHINESE = Words(
     server="模型服务",
     drift="漂移",
     consistency="输出漂移",
-    consistency_note="标准题的答案相对导出时基线移动的概率份额。",
+    consistency_note="标准题的答案相对导出时基线移动的概率份额，超过阈值的 100% 即告警。",
     consistency_check="一致性检查",
     checks="检查次数",
+    model="模型",
     model_version="版本",
     last_value="最近数值",
     highest_value="最高数值",
@@ -256,6 +283,19 @@ CHINESE = Words(
     model_load="模型加载",
     device="计算设备",
     lost_lines="日志丢失",
+    explanations="解释",
+    explanations_note="不含解释：工作台在每个答案之后自动请求解释。",
+    of_threshold="{name}（占阈值 %）",
+    drift_detail="阈值的 {percent}",
+    tasks={
+        "mask_prediction": "填词",
+        "token_scoring": "词语打分",
+        "semantic_similarity": "文本相似度",
+        "feature_extraction": "特征向量",
+        "explanation": "解释",
+        "text_classification": "文本分类",
+        "proofreading": "校对",
+    },
     version_detail="版本 {version}",
     limit_detail="{value}（阈值 {threshold}）",
     lines_detail="{count} 行",

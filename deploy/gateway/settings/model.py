@@ -14,6 +14,7 @@ from deploy.gateway.settings.values import (
     Bytes,
     CommaSeparated,
     Count,
+    EngineName,
     Label,
     LargeCount,
     Port,
@@ -23,6 +24,9 @@ from deploy.gateway.settings.values import (
     WebAddress,
     WebhookFormat,
 )
+
+IN_PROCESS = "in-process"
+"""The address of the engine in this process."""
 
 
 class Settings(BaseSettings):
@@ -49,6 +53,15 @@ class Settings(BaseSettings):
         description="address of the model server; several, separated by commas, share the load",
     )
     model_name: str = Field(default="bert_mlm", alias="MODEL_NAME", description="the model's name on the server")
+    classifier: Label = Field(
+        default="", description="name of a text classifier on the same server, for /v1/classify; empty for none"
+    )
+    engine: EngineName = Field(
+        default="none",
+        description="onnx runs the light engine in this process, with the versions in GATEWAY_MODEL_FOLDER; none asks "
+        "SERVING_URL",
+    )
+    engine_threads: int = Field(default=0, ge=0, le=1024, description="cores for one run of that engine; 0 is all")
     timeout_s: Seconds = Field(default=10.0, description="timeout of a request to the model server, in seconds")
     answer_timeout_s: Seconds = Field(
         default=30.0,
@@ -72,6 +85,9 @@ class Settings(BaseSettings):
         description="how long a client may take to send a header, to send a body, or to continue reading, in seconds",
     )
     max_batch: Count = Field(default=128, description="most sentences or pairs of one request; more get 413")
+    max_proofread_characters: Count = Field(
+        default=2048, description="most characters to proofread in one request; more get 413"
+    )
     max_top_k: Count = Field(default=100, description="most candidates for a mask, and most words to compare")
     max_answer_bytes: Bytes = Field(
         default=2**23, description="approximate largest answer to one request, in bytes; larger ones get 413"
@@ -149,6 +165,11 @@ class Settings(BaseSettings):
         default=None,
         description="folder of the served versions, such as models/bert_mlm, to check answers by their manifests",
     )
+    classifier_folder: Path | None = Field(
+        default=None,
+        description="folder of the classifier's versions, to check its answers; empty is the folder of its name beside "
+        "GATEWAY_MODEL_FOLDER",
+    )
     consistency_interval_s: float = Field(
         default=300.0,
         ge=1,
@@ -162,8 +183,15 @@ class Settings(BaseSettings):
         default=10, ge=0, le=3600, description="how long a stop waits for requests in flight, in seconds"
     )
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses of the model servers, or ``in-process``."""
+        return self.serving_url if self.engine == "none" else (IN_PROCESS,)
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.engine != "none":
+            self._check_engine()
         if not self.serving_url:
             msg = "SERVING_URL has no address; write grpc://127.0.0.1:8500 or http://127.0.0.1:8501"
             raise SettingsError(msg)
@@ -174,6 +202,27 @@ class Settings(BaseSettings):
             raise SettingsError(msg)
         self.keys()
         return self
+
+    @property
+    def classifier_versions(self) -> Path | None:
+        """The folder of the classifier's versions.
+
+        None disables the checks of its answers.
+        """
+        if self.classifier_folder is not None or self.model_folder is None:
+            return self.classifier_folder
+        return self.model_folder.parent / self.classifier
+
+    def _check_engine(self) -> None:
+        if "serving_url" in self.model_fields_set:
+            msg = "GATEWAY_ENGINE and SERVING_URL exclude each other; remove one of them"
+            raise SettingsError(msg)
+        if self.model_folder is None:
+            msg = (
+                "GATEWAY_ENGINE needs GATEWAY_MODEL_FOLDER, the folder of the exported versions, such as "
+                "models/bert_mlm"
+            )
+            raise SettingsError(msg)
 
     def keys(self) -> tuple[str, ...]:
         """Return all API keys.

@@ -7,6 +7,7 @@ from pydantic_settings import NoDecode
 
 WebhookFormat = Literal["json", "slack", "feishu", "dingtalk", "wecom"]
 StdoutFormat = Literal["none", "json"]
+EngineName = Literal["none", "onnx"]
 
 LONGEST_LABEL = 255
 """The maximum length of an instance's name, that of a host name."""

@@ -7,6 +7,7 @@ from bert_mlm_client import __version__
 from deploy.gateway.alerts.evaluator import Alerts
 from deploy.gateway.alerts.table import ALERTS
 from deploy.gateway.alerts.webhook import Webhook
+from deploy.gateway.classifier import Classifier
 from deploy.gateway.consistency.check import Check, Consistency
 from deploy.gateway.log.gpu import GpuUsage
 from deploy.gateway.log.resources import ProcessUsage, Resources
@@ -60,6 +61,16 @@ def read_consistency_into(metrics: Metrics, consistency: Consistency, *, model_n
     """
     metrics.read("gateway_output_drift", lambda: _reading(consistency.drift and consistency.drift[0]))
     metrics.read("gateway_build_info", lambda: {_build(consistency.latest, model_name): 1.0})
+
+
+def read_classifier_into(metrics: Metrics, classifier: Classifier | None) -> None:
+    """Register the metrics of the classifier, if there is one."""
+    if classifier is None:
+        return
+    watch, consistency = classifier.served.watch, classifier.consistency
+    metrics.read("gateway_classifier_ready", lambda: {(): float(watch.ready)})
+    metrics.read("gateway_classifier_version", lambda: _reading(watch.version))
+    metrics.read("gateway_classifier_drift", lambda: _reading(consistency.drift and consistency.drift[0]))
 
 
 def _build(latest: Check | None, model_name: str) -> tuple[str, str, str, str]:

@@ -17,6 +17,7 @@ from deploy.gateway.log.gpu import GpuUsage
 from deploy.gateway.log.json_lines import encode
 from deploy.gateway.log.redact import redact
 from deploy.gateway.log.resources import ProcessUsage
+from deploy.gateway.model.description import ModelDescription
 from deploy.gateway.settings import SECRETS, describe
 from deploy.gateway.telemetry.metrics import table as metrics_table
 
@@ -99,13 +100,16 @@ def _names(kind: type) -> str:
 
 
 HEALTH = {
-    "status": "ok, or unavailable, which is also the HTTP status: 200 or 503",
+    "status": "ok; degraded if only the classifier cannot answer; or unavailable. The HTTP status is 503 for the last, "
+    "else 200",
     "reason": "why questions cannot be answered; absent if they can",
     "uptime_s": "seconds since the start",
     "in_flight": "questions being answered",
     "queue": "questions waiting in the queue",
     "model.name": "the model's name",
-    "model.addresses": "the addresses of the model servers",
+    "model.description": f"the served version by its manifest, null without GATEWAY_MODEL_FOLDER: "
+    f"{_names(ModelDescription)}",
+    "model.addresses": "the addresses of the model servers; `in-process` with GATEWAY_ENGINE=onnx",
     "model.version": "the newest available version, null without one",
     "model.versions": f"every version with {_names(VersionStatus)}",
     "log.lines_written": "lines in the log since the start",
@@ -113,10 +117,12 @@ HEALTH = {
     "log.problem": "why the log cannot be written now, else null",
     "log.stdout": "the same for standard output, null without GATEWAY_LOG_STDOUT=json",
     "resources.gateway": f"the gateway's {_names(ProcessUsage)}",
-    "resources.server": "the same for the model server, null if it is not on this machine",
+    "resources.server": "the same for the model server, null if it is not on this machine or has no process of its own",
     "resources.gpu": f"{_names(GpuUsage)}, null without a GPU",
     "alerts": "the firing alerts: `alert` and `since`",
     "consistency": f"the latest check of the answers, null without one: {_names(Check)}",
+    "classifier": "the classifier, null without GATEWAY_CLASSIFIER: `name`, `status` (ok or unavailable), `reason` if "
+    "unavailable, and `version`, `versions`, `consistency` as above",
 }
 """The fields of /healthz."""
 

@@ -12,11 +12,13 @@ from deploy.gateway import paths
 
 _OUTCOMES = ("success", "low_confidence", "failed")
 _QUESTION_STATUSES = (200, 400, 401, 408, 413, 415, 422, 429, 499, 500, 501, 502, 503, 504)
+_CLASSIFIER_PATHS = (paths.CLASSIFY, paths.TEXT_CLASSIFICATION)
 _PAGE_STATUSES = {
     paths.HEALTHZ: (200, 503),
     paths.READYZ: (200, 503),
     paths.METRICS: (200, 401),
     paths.DASHBOARD: (200, 401),
+    paths.LOG_LINES: (200, 401),
     paths.PAGE: (200,),
     paths.OTHER: (200, 404),
 }
@@ -33,6 +35,7 @@ def requests() -> Iterator[tuple[str, str]]:
     """Yield paths and statuses."""
     for path in paths.TASKS:
         yield from ((path, str(status)) for status in _QUESTION_STATUSES)
+    yield from ((path, "404") for path in _CLASSIFIER_PATHS)
     for path, statuses in _PAGE_STATUSES.items():
         yield from ((path, str(status)) for status in statuses)
 

@@ -87,6 +87,15 @@ METRICS = (
     MetricDefinition("gauge", "gateway_model_ready", "1 if the model server can answer, else 0", is_read=True),
     MetricDefinition("gauge", "gateway_model_version", "newest available version, absent without one", is_read=True),
     MetricDefinition(
+        "gauge", "gateway_classifier_ready", "1 if the classifier can answer, else 0; absent without one", is_read=True
+    ),
+    MetricDefinition(
+        "gauge",
+        "gateway_classifier_version",
+        "newest available version of the classifier, absent without one",
+        is_read=True,
+    ),
+    MetricDefinition(
         "counter", "gateway_log_lines", "lines of the request log: written or lost", ("outcome",), is_read=True
     ),
     MetricDefinition(
@@ -101,6 +110,12 @@ METRICS = (
         "gauge",
         "gateway_output_drift",
         "share of probability moved since the export in the answers to the golden prompts; absent without a check",
+        is_read=True,
+    ),
+    MetricDefinition(
+        "gauge",
+        "gateway_classifier_drift",
+        "the same for the classifier's golden texts; absent without a check",
         is_read=True,
     ),
     MetricDefinition("counter", "gateway_consistency_checks", "checks of the answers to golden prompts", ("status",)),

@@ -19,6 +19,7 @@ from deploy.gateway.context import RequestContext, current
 from deploy.gateway.errors import ApiError, status_of
 from deploy.gateway.log.lines import Inference, InferenceTask, Level, Line, RefusedRequest, UnhandledException
 from deploy.gateway.log.resources import Resources
+from deploy.gateway.model.served import ServedModel
 from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics
 
@@ -59,13 +60,14 @@ class Question:
 
 
 class Recorder:
-    """Records questions and their outcomes.
+    """Record questions and their outcomes.
 
     Args:
         log: takes the lines.
         metrics: counts the sentences.
         model_name: the model's name.
         watch: the source of the newest version, for questions without an answer and for answers without a version.
+        classifier: the model of text_classification; None without one.
         low_confidence: the score below which a filled mask has low confidence.
         resources: returns the resource use, for the GPU memory; None before the first reading.
         observe: receives every line, for alerts.
@@ -79,13 +81,14 @@ class Recorder:
         model_name: str,
         watch: ModelWatch,
         low_confidence: float,
+        classifier: ServedModel | None = None,
         resources: Callable[[], Resources | None] = lambda: None,
         observe: Callable[[Inference | UnhandledException], object] = lambda _line: None,
     ) -> None:
         self._log = log
         self._metrics = metrics
-        self._model_name = model_name
-        self._watch = watch
+        self._model = ServedModel(model_name, watch)
+        self._classifier = classifier
         self._low_confidence = low_confidence
         self._resources = resources
         self._observe = observe
@@ -177,7 +180,7 @@ class Recorder:
             trace_id=context.trace_id,
             path=path,
             status_code=error.status,
-            model_name=self._model_name,
+            model_name=self._model_of(task).name,
             total_time_ms=total_time_ms,
             error_type=error.error_type,
             error=error.message,
@@ -209,6 +212,9 @@ class Recorder:
         for text in question.texts:
             self._write(question, context, text, total_s, status="failed", error=error)
 
+    def _model_of(self, task: InferenceTask) -> ServedModel:
+        return self._classifier if self._classifier and task == "text_classification" else self._model
+
     def _status(self, task: InferenceTask, best: Best) -> Literal["success", "low_confidence"]:
         is_low = task == "mask_prediction" and best.score is not None and best.score < self._low_confidence
         return "low_confidence" if is_low else "success"
@@ -224,6 +230,7 @@ class Recorder:
         best: Best = Best(),
         error: Exception | None = None,
     ) -> None:
+        model = self._model_of(question.task)
         was_sent = context.tokenize_s is not None
         used = self._resources()
         line = Inference(
@@ -234,8 +241,8 @@ class Recorder:
             trace_id=context.trace_id,
             path=context.path,
             status_code=status_of(error) if error else context.status_code,
-            model_name=self._model_name,
-            model_version=self._watch.version if context.model_version is None else context.model_version,
+            model_name=model.name,
+            model_version=model.watch.version if context.model_version is None else context.model_version,
             batch_size=len(question.texts),
             input_text=text,
             predicted_token=best.token,

@@ -13,8 +13,10 @@ from bert_mlm_client.wire.tensors import Array
 
 from deploy.gateway.model.watch import ModelWatch
 from loadtest.soak import Server, started
-from tests.client.scripted import Asked, ScriptedModel, grpc_server
+from tests.client.scripted import Asked, ScriptedClassifier, ScriptedModel, grpc_server
 from tests.support import ports
+from tests.support.classifier import NAME as CLASSIFIER
+from tests.support.classifier import TwoModels, genre_classifier
 from tests.support.environment import environment, remove_proxies
 from tests.support.gateway import Gateway, GatewayProcess, gateway_in_thread, gateway_process, run_in_thread
 from tests.support.waiting import wait_until
@@ -45,7 +47,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Return a function that starts gateways in threads, which end with the test."""
     with ExitStack() as running:
 
-        def starter(serving: str | Sequence[str], *flags: str, **variables: str) -> Gateway:
+        def starter(serving: str | Sequence[str] | None, *flags: str, **variables: str) -> Gateway:
             return running.enter_context(gateway_in_thread(_folder(tmp_path), serving, *flags, **variables))
 
         yield starter
@@ -56,7 +58,7 @@ def start_process(tmp_path: Path) -> Iterator[StartProcess]:
     """Return a function that starts gateway processes; those still running are killed."""
     with ExitStack() as running:
 
-        def starter(serving: str | Sequence[str], *flags: str, **variables: str) -> GatewayProcess:
+        def starter(serving: str | Sequence[str] | None, *flags: str, **variables: str) -> GatewayProcess:
             return running.enter_context(gateway_process(_folder(tmp_path), serving, *flags, **variables))
 
         yield starter
@@ -152,6 +154,27 @@ def shared(scripted_server: tuple[Model, str], tmp_path_factory: pytest.TempPath
     with gateway_in_thread(tmp_path_factory.mktemp("shared"), scripted_server[1]) as running:
         running.wait_until_ready()
         yield running
+
+
+@pytest.fixture
+def classifier() -> ScriptedClassifier:
+    """Return the classifier of ``two_models_url``."""
+    return genre_classifier()
+
+
+@pytest.fixture
+def two_models_url(classifier: ScriptedClassifier) -> Iterator[str]:
+    """Return the address of a scripted server with a masked language model and a classifier."""
+    with grpc_server(TwoModels(classifier=classifier)) as url:
+        yield url
+
+
+@pytest.fixture
+def classifying(start: Start, two_models_url: str) -> Gateway:
+    """Return a new gateway with the scripted model and classifier."""
+    gateway = start(two_models_url, f"--classifier={CLASSIFIER}")
+    gateway.wait_until_ready()
+    return gateway
 
 
 @pytest.fixture

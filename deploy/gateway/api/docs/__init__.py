@@ -1,7 +1,8 @@
 """Serve the API's documentation without external requests.
 
 FastAPI's own /docs loads Swagger UI from a CDN and starts it by an inline script; the gateway's content security policy
-allows neither. The files come from the installed package fastapi-offline; page and script are in this folder.
+allows neither. The files come from the installed package fastapi-offline; page, style and scripts are in this folder.
+The header is that of the workbench.
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from deploy.gateway import paths
 
 _HERE = Path(__file__).parent
-_FILES = frozenset(("start.js", "swagger-ui-bundle.js", "swagger-ui.css"))
+_FILES = frozenset(("docs.css", "start.js", "swagger-ui-bundle.js", "swagger-ui.css", "words.js"))
 # Swagger UI uses inline styles and data: images.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "

@@ -40,10 +40,10 @@ class World:
     def alerts(self, settings: Settings | None = None) -> Alerts:
         usage = ProcessUsage(1, 1, 1)
         sources = Sources(
-            watch=cast("ModelWatch", self),
+            watches=[cast("ModelWatch", self)],
             writers=[cast("LogWriter", self)],
             resources=lambda: Resources(usage, usage, self.gpu),
-            consistency=cast("Consistency", self),
+            checks=[cast("Consistency", self)],
         )
         return Alerts(
             settings or Settings.model_construct(),
@@ -138,6 +138,15 @@ def test_slow_answers_are_told_once_until_they_are_fast_again(world: World) -> N
     assert (world.told[1].value or 0) < 500
 
 
+def test_proofreading_takes_as_long_as_its_text_and_raises_no_alert(world: World) -> None:
+    alerts = world.alerts()
+    for _ in range(40):
+        alerts.observe(Inference(task="proofreading", status="success", request_id="r", total_time_ms=5000.0))
+    world.now = 1
+    alerts.evaluate()
+    assert world.told == []
+
+
 def test_the_share_of_low_confidence_is_that_of_filled_masks(world: World) -> None:
     alerts = world.alerts()
     similar = Inference(task="semantic_similarity", status="success", request_id="r", total_time_ms=1.0)
@@ -196,6 +205,22 @@ def test_a_check_that_failed_changes_nothing(world: World) -> None:
     assert list(alerts.firing) == ["output_drift"]
 
 
+def test_the_worse_of_two_models_counts(world: World) -> None:
+    other = World(problem="gone", drift=(0.2, 0.1))
+    alerts = world.alerts(Settings.model_construct(alert_not_ready_s=0))
+    watches, checks = (
+        [cast("ModelWatch", one) for one in (world, other)],
+        [cast("Consistency", one) for one in (world, other)],
+    )
+    alerts._sources = replace(alerts._sources, watches=watches, checks=checks)
+    world.drift = (0.01, 0.1)
+    alerts.evaluate()
+    assert {line.task: line.value for line in world.told} == {"output_drift": 0.2, "model_not_ready": 0}
+    other.drift, other.problem = None, None
+    alerts.evaluate()
+    assert [line.task for line in world.told if line.status == "resolved"] == ["output_drift", "model_not_ready"]
+
+
 def test_the_limits_are_the_settings(world: World) -> None:
     alerts = world.alerts(
         Settings.model_construct(alert_errors=1, alert_latency_ms=1, alert_min_sentences=1, alert_low_confidence=0)
@@ -251,7 +276,7 @@ def test_a_source_that_fails_is_said_once_and_hides_no_other_alert(
 
     alerts = world.alerts(Settings.model_construct(alert_not_ready_s=0))
     whole = alerts._sources
-    alerts._sources = replace(whole, consistency=cast("Consistency", Failing()))
+    alerts._sources = replace(whole, checks=[cast("Consistency", Failing())])
     world.problem = "down"
     for _ in range(3):
         alerts.evaluate()

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from loadtest.processes import ROOT
-from tests.deploy.gateway.conftest import Gateway, environment
+from tests.deploy.gateway.conftest import Gateway, Start, environment, wait_until
+from tests.support.served import Served
 
 CHECKED_IN = ROOT / "deploy" / "gateway" / "openapi.json"
 
@@ -64,8 +65,11 @@ def test_browsers_ask_each_time_whether_a_page_or_its_files_have_changed(gateway
     assert gateway.ask("GET", "/dashboard/report.css").headers["cache-control"] == "no-cache"
 
 
-def test_schemathesis_finds_nothing(gateway: Gateway, tmp_path: Path) -> None:
+def test_schemathesis_finds_nothing(start: Start, tiny_models: Served, tmp_path: Path) -> None:
     """Send valid and invalid requests generated from the document, and validate the answers."""
+    gateway = start(tiny_models.grpc, "--classifier=news")
+    gateway.wait_until_ready()
+    wait_until(lambda: gateway.ask("GET", "/healthz").json()["status"] == "ok")
     config = tmp_path / "schemathesis.toml"
     # A schema cannot express the reasons of 400 and 413, such as a text without [MASK] or a word not in the vocabulary.
     config.write_text(

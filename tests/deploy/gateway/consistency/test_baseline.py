@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from deploy.gateway.consistency.baseline import BaselineError, read_baseline
+from deploy.gateway.consistency.baseline import BaselineError
+from deploy.gateway.consistency.golden_masks import read_baseline
 
 
 def manifest(**baseline: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from deploy.gateway.log.json_lines import level_of
 from deploy.gateway.log.lines import Canary, Line
 from deploy.gateway.model.watch import ModelWatch
 from deploy.gateway.telemetry.metrics import Metrics
+from export.onnx import load_mapped
 from loadtest.processes import free_port, http, serve
 from loadtest.soak import started
 from tests.client.scripted import TOKENS, Refusal, ScriptedModel, grpc_server
@@ -357,17 +358,18 @@ def test_weights_damaged_under_the_same_version_number_are_found_and_fail_no_req
 
 def copy_for_the_light_engine(version: Path, servable: Path) -> Path:
     """Copy the files of the ONNX engine, and return the model."""
-    names = ("assets/vocab.txt", "assets.extra/model.int8.onnx", "saved_model.pb")
+    light = "assets.extra/model.int8.onnx"
+    names = ("assets/vocab.txt", light, f"{light}.data", "saved_model.pb")
     for name in names:
         target = servable / "1" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((version / name).read_bytes())
-    return servable / "1" / "assets.extra/model.int8.onnx"
+    return servable / "1" / light
 
 
 def damage(light: Path) -> None:
     """Permute the scales of three layers' outputs, as a wrong offset in the file would."""
-    graph = onnx.load(light)
+    graph = load_mapped(light)
     damaged = [f"bert.encoder.layer.{layer}.intermediate.dense.scales" for layer in (0, 1, 2)]
     for scales in [one for one in graph.graph.initializer if one.name in damaged]:
         scales.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scales)[::-1].copy(), scales.name))

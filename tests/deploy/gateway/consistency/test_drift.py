@@ -43,7 +43,7 @@ def test_masks_are_averaged_and_the_one_that_moved_most_is_named() -> None:
     baseline = [{1: 1.0}, {1: 1.0}, {1: 1.0}, {1: 1.0}]
     drift = measure(baseline, [{1: 1.0}, {1: 0.9}, {1: 0.5}, {1: 1.0}])
     assert drift.mean == pytest.approx(0.15)
-    assert (drift.largest, drift.mask) == (0.5, 2)
+    assert (drift.largest, drift.answer) == (0.5, 2)
 
 
 def test_answers_for_other_masks_cannot_be_compared() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.gateway.dashboard.words import CHINESE, ENGLISH, PageWords
 from deploy.gateway.report import words as report_words
+from deploy.gateway.report.charts import NARROW
 from loadtest.processes import ROOT
 from tests.client.scripted import Refusal
 from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, StartProcess, wait_until
@@ -41,9 +42,9 @@ class Page(HTMLParser):
 
     @property
     def pictures(self) -> set[str]:
-        """Return the names of the charts."""
+        """Return the names of the charts for browsers without scripts."""
         ids = [attributes.get("id") or "" for attributes in self.all("title")]
-        return {one.removesuffix("-title") for one in ids if one.endswith("-title")}
+        return {one.removesuffix(f"-{NARROW}-title") for one in ids if one.endswith("-title")}
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def show(gateway: Gateway, **parameters: str) -> Page:
 
 def figure(page: Page, name: str) -> str:
     """Return a figure of the first part by its name."""
-    found = re.search(rf"{re.escape(name)}([\d.,%]+)", page.text)
+    found = re.search(rf"{re.escape(name)}\s*([\d.,%]+)", page.text)
     assert found, page.text
     return found[1]
 
@@ -83,8 +84,9 @@ def test_what_was_asked_and_what_failed_is_shown(start: Start, scripted_url: str
     wait_until(lambda: gateway.lines(module="resource"))
     page = show(gateway, since="1h", lang="en")
     assert (figure(page, "Requests"), figure(page, "Sentences"), figure(page, "Failed")) == ("4", "5", "40.00%")
-    assert page.pictures >= {"latency", "calls-per-minute", "calls-per-day", "errors", "cpu", "memory"}
-    for shown in ("mask_prediction", refused.json()["error_type"], "the engine is broken", ENGLISH.last_hour):
+    assert page.pictures >= {"latency", "calls-per-minute", "calls-per-day", "cpu", "memory"}
+    assert "mask_prediction" not in page.text
+    for shown in ("Fill in words", refused.json()["error_type"], "the engine is broken", ENGLISH.last_hour):
         assert shown in page.text
     assert report_words.ENGLISH.device in page.text  # of the events: this machine's tests see no GPU
     assert report_words.ENGLISH.cpu_fallback not in page.text
@@ -126,7 +128,7 @@ def test_the_address_or_the_browser_chooses_the_language(
     response = gateway.ask("GET", "/dashboard", params={"lang": asked}, headers={"Accept-Language": accepted})
     assert f'<html lang="{words.lang}">' in response.text
     assert f"<h1>{words.dashboard}</h1>" in response.text
-    assert response.headers["vary"] == "Accept-Language"
+    assert response.headers["vary"] == "Accept-Language, Cookie"
 
 
 def test_the_header_has_the_words_of_the_workbench() -> None:
@@ -153,7 +155,7 @@ def test_a_links_address_gives_the_same_view_in_the_other_range_or_language(gate
     assert [link["href"] for link in links if "aria-current" in link] == [
         "dashboard?since=7d&timezone=Asia%2FShanghai&lang=en"
     ]
-    assert len(links) == 5
+    assert len(links) == 6
     for link in links:
         followed = gateway.ask("GET", f"/{unescape(str(link['href']))}")
         assert followed.status_code == 200
@@ -170,7 +172,8 @@ def test_the_form_writes_a_range_of_its_own(gateway: Gateway) -> None:
         "lang": "en",
     }
     assert "2026-11-01 08:00 to 2026-11-02 09:30 (Asia/Shanghai)" in page.text
-    assert page.all("main") == [{"data-language": "en", "data-refresh-s": ""}]  # a range in the past is not refreshed
+    [main] = page.all("main")
+    assert (main["data-language"], main["data-refresh-s"]) == ("en", "")  # a range in the past is not refreshed
     again = show(gateway, **{name: value or "" for name, value in fields.items()})
     assert again.text == page.text
 
@@ -196,7 +199,7 @@ def test_a_wrong_range_is_explained_on_the_page(gateway: Gateway, parameters: di
         page = Page(response)
         assert words.wrong_range in page.text
         assert "Traceback" not in page.text
-        assert len(page.all("script")) == 2
+        assert len(page.all("script")) == 3
         assert not {"\u202e", "\x00"} & set(response.text)
         assert len(response.text) < 10_000
         assert {str(one["id"]) for one in page.all("input") if one.get("id")} >= {"since", "until", "timezone"}
@@ -220,9 +223,9 @@ def test_nothing_on_the_page_is_refused_by_its_own_policy(gateway: Gateway) -> N
     assert "'unsafe-inline'" not in response.headers["content-security-policy"]
     assert response.headers["cache-control"] == "no-store"
     assert not page.all("style")
-    assert re.search(r"<script(?![^>]* src=)", response.text) is None
+    assert re.search(r"<script(?![^>]* (src=|type=\"application/json\"))", response.text) is None  # data does not run
     assert not [name for _, attributes in page.elements for name in attributes if name == "style" or name[:2] == "on"]
-    places = [one["href"] for one in page.all("link")] + [one["src"] for one in page.all("script")]
+    places = [one["href"] for one in page.all("link")] + [one["src"] for one in page.all("script") if "src" in one]
     assert "dashboard/report.css" in places
     for place in places:
         assert not str(place).startswith(("http", "/"))
@@ -241,6 +244,47 @@ def test_ids_labels_and_headings_are_in_order(gateway: Gateway) -> None:
     assert len(names) == len(set(names))
 
 
+def test_the_page_of_log_lines_has_them_without_scripts(gateway: Gateway) -> None:
+    gateway.answer("/predict", {"text": "电话13812345678，中国的首[MASK]是北京。"})
+    gateway.wait_for_lines(1, input_text="电话[PHONE]，中国的首[MASK]是北京。")
+    for lang, name in (("en", "Fill in words"), ("zh", "填词")):
+        response = gateway.ask("GET", "/dashboard/lines", params={"module": "inference", "lang": lang})
+        assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
+        page = Page(response)
+        for shown in ("电话[PHONE]，中国的首[MASK]是北京。", name, '"task":"mask_prediction"'):
+            assert shown in page.text
+        assert "13812345678" not in response.text
+    for place in [one["href"] for one in page.all("link")] + [one["src"] for one in page.all("script")]:
+        assert gateway.ask("GET", f"/dashboard/{place}").status_code == 200
+
+
+def test_log_lines_of_a_wrong_range_or_a_hostile_filter_are_explained(gateway: Gateway) -> None:
+    for words in (ENGLISH, CHINESE):
+        wrong = gateway.ask("GET", "/dashboard/lines", params={"since": "yesterday", "lang": words.lang[:2]})
+        assert wrong.status_code == 400
+        assert words.wrong_range in wrong.text
+        hostile = {"error_type": "<script>" * 200, "timezone": "UTC", "lang": words.lang[:2]}
+        none = gateway.ask("GET", "/dashboard/lines", params=hostile)
+        assert none.status_code == 200
+        assert words.no_lines_found in none.text
+        assert len(Page(none).all("script")) == 3
+        assert len(none.text) < 10_000
+
+
+def test_a_cookie_names_the_browsers_zone_unless_the_address_does(gateway: Gateway) -> None:
+    def zone(cookie: str, **parameters: str) -> str | None:
+        response = gateway.ask("GET", "/dashboard", params={"since": "1h", **parameters}, headers={"Cookie": cookie})
+        assert response.status_code == 200
+        [article] = Page(response).all("article")
+        return article["data-timezone"]
+
+    own = zone("")
+    assert zone("timezone=Asia/Shanghai") == "Asia/Shanghai"
+    assert zone("timezone=Asia/Shanghai", timezone="America/New_York") == "America/New_York"
+    for wrong in ("Mars/Olympus", "../../etc/passwd", "x" * 5000):
+        assert zone(f"timezone={wrong}") == own
+
+
 def test_where_keys_are_asked_for_the_dashboard_asks_as_well(start: Start, scripted_url: str) -> None:
     gateway = start(scripted_url, GATEWAY_API_KEYS=KEY)
 
@@ -250,14 +294,16 @@ def test_where_keys_are_asked_for_the_dashboard_asks_as_well(start: Start, scrip
     def basic(credentials: str) -> str:
         return "Basic " + base64.b64encode(credentials.encode()).decode()
 
-    refused = gateway.ask("GET", "/dashboard")
-    assert refused.status_code == 401
-    assert refused.headers["www-authenticate"] == 'Basic realm="dashboard", charset="UTF-8"'
-    assert refused.json()["error_type"] == "UnauthorizedError"
-    for accepted in ({"X-API-Key": KEY}, {"Authorization": f"Bearer {KEY}"}, {"Authorization": basic(f"anyone:{KEY}")}):
-        assert status("/dashboard", **accepted) == 200
-    for wrong in (basic(f"{KEY}:"), basic(KEY), basic("anyone:no"), "Basic", "Basic ...", f"Basic {KEY}"):
-        assert status("/dashboard", Authorization=wrong) == 401
+    for page in ("/dashboard", "/dashboard/lines"):
+        refused = gateway.ask("GET", page)
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == 'Basic realm="dashboard", charset="UTF-8"'
+        assert refused.json()["error_type"] == "UnauthorizedError"
+        password = basic(f"anyone:{KEY}")
+        for accepted in ({"X-API-Key": KEY}, {"Authorization": f"Bearer {KEY}"}, {"Authorization": password}):
+            assert status(page, **accepted) == 200
+        for wrong in (basic(f"{KEY}:"), basic(KEY), basic("anyone:no"), "Basic", "Basic ...", f"Basic {KEY}"):
+            assert status(page, Authorization=wrong) == 401
     for path in ("/dashboard/report.css", "/page/dashboard.css", "/"):
         assert status(path) == 200
     by_password = gateway.post("/predict", {"text": SENTENCE}, headers={"Authorization": basic(f"anyone:{KEY}")})

@@ -112,7 +112,7 @@ class _Tables(HTMLParser):
         self.feed(page)
 
     def rows(self, title: str) -> Sequence[Row]:
-        header, *rows = self._cells[title] or [[]]
+        header, *rows = [[cell.strip() for cell in row] for row in self._cells[title]] or [[]]
         return [dict(zip(header, row, strict=True)) for row in rows]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

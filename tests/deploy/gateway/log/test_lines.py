@@ -65,7 +65,8 @@ def test_an_inference_line_is_as_the_design_has_it() -> None:
         '{"timestamp":"2026-04-05T10:23:45.123Z","level":"INFO","module":"inference","task":"mask_prediction",'
         '"status":"success","request_id":"7f","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","model_name":"bert_mlm",'
         '"model_version":1,"batch_size":1,"input_text":"中国的首[MASK]是北京。","predicted_token":"都","score":0.98,'
-        '"inference_time_ms":12.7,"tokenize_time_ms":0.2,"total_time_ms":14.1,"gpu_memory_mb":0}\n'
+        '"inference_time_ms":12.7,"tokenize_time_ms":0.2,"total_time_ms":14.1,"duration_ns":14100000,"gpu_memory_mb":0,'
+        '"sentences":1.0,"calls":1.0}\n'
     )
 
 
@@ -73,7 +74,8 @@ def test_what_is_absent_is_left_out() -> None:
     line = json.loads(
         encode(Inference(task="mask_prediction", status="failed", request_id="r", error_type="X", error="x"))
     )
-    assert list(line) == ["timestamp", "level", "module", "task", "status", "request_id", "error_type", "error"]
+    common = ["timestamp", "level", "module", "task", "status", "request_id"]
+    assert list(line) == [*common, "sentences", "calls", "errors", "error_type", "error"]
 
 
 @pytest.mark.parametrize("line", ALL_KINDS, ids=lambda line: type(line).__name__)

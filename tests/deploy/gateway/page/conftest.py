@@ -26,6 +26,7 @@ class Open(Protocol):
         locale: str = "en-US",
         dark: bool = False,
         size: tuple[int, int] = DESKTOP,
+        zone: str = "UTC",
         forgive: str = "(?!)",
     ) -> Page:
         """Open a page.
@@ -36,6 +37,7 @@ class Open(Protocol):
             locale: the browser's language.
             dark: whether the system's theme is dark.
             size: the window, in CSS pixels.
+            zone: the browser's time zone.
             forgive: pattern of messages on the console that the test brings about, such as a status of 503.
         """
 
@@ -64,6 +66,7 @@ def open_page(browser: Browser, gateway: Gateway, start: Start) -> Iterator[Open
         locale: str = "en-US",
         dark: bool = False,
         size: tuple[int, int] = DESKTOP,
+        zone: str = "UTC",
         forgive: str = "(?!)",
     ) -> Page:
         origin = (at or gateway).url
@@ -84,6 +87,7 @@ def open_page(browser: Browser, gateway: Gateway, start: Start) -> Iterator[Open
             color_scheme="dark" if dark else "light",
             viewport={"width": size[0], "height": size[1]},
             reduced_motion="reduce",
+            timezone_id=zone,
             permissions=["clipboard-read", "clipboard-write"],
         )
         contexts.append(context)

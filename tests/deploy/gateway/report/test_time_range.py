@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from deploy.gateway.report.errors import UsageError
-from deploy.gateway.report.time_range import read_zone, time_range, zone_name
+from deploy.gateway.report.time_range import fitted_range, read_zone, time_range, zone_name
 
 NOW = datetime(2026, 4, 5, 10, 23, 45, tzinfo=UTC)
 
@@ -86,3 +86,27 @@ def test_buckets_begin_on_whole_steps_since_midnight_of_the_zone() -> None:
 def test_days_begin_at_midnight_where_clocks_change() -> None:
     days = time_range("2026-03-28", "2026-03-31", "Europe/Berlin", NOW).day_starts()
     assert [f"{day:%d %H:%M %z}" for day in days] == ["28 00:00 +0100", "29 00:00 +0100", "30 00:00 +0200"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "since", "until"),
+    [
+        (timedelta(hours=2), timedelta(0), timedelta(hours=2), timedelta(0)),
+        (timedelta(minutes=1), timedelta(0), timedelta(minutes=15), timedelta(0)),
+        (timedelta(days=90), timedelta(minutes=1), timedelta(hours=24), timedelta(0)),
+        (timedelta(days=90), timedelta(days=30), timedelta(days=31), timedelta(days=30)),
+        (timedelta(days=30, hours=1), timedelta(days=30), timedelta(days=30, hours=1), timedelta(days=30)),
+    ],
+    ids=["young", "very young", "old", "long past", "short and long past"],
+)
+def test_a_range_fits_the_log(first: timedelta, last: timedelta, since: timedelta, until: timedelta) -> None:
+    chosen = fitted_range((NOW - first, NOW - last), ZoneInfo("Asia/Shanghai"), NOW)
+    assert timedelta(0) <= chosen.until - (NOW - until) <= timedelta(minutes=1)
+    assert abs(chosen.since - (NOW - since)) <= timedelta(minutes=1)
+    assert chosen.since <= NOW - last < chosen.until or not last  # the last line is in the half-open range
+    assert f"{chosen.since:%z}" == "+0800"
+
+
+def test_a_range_without_lines_is_the_last_day() -> None:
+    chosen = fitted_range(None, UTC, NOW)
+    assert (chosen.since, chosen.until) == ((NOW - timedelta(days=1)).replace(second=0), NOW)

@@ -1,10 +1,11 @@
 """Test health, readiness and their reasons."""
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 
-from tests.client.scripted import Refusal
+from tests.client.scripted import Refusal, grpc_server
 from tests.deploy.gateway.conftest import SENTENCE, Gateway, Model, Start, wait_until
 
 
@@ -32,12 +33,22 @@ def test_a_gateway_starts_before_its_model_server_and_says_what_is_missing(start
     assert gateway.ask("GET", "/").status_code == 200
 
 
+@pytest.fixture
+def own_server() -> Iterator[tuple[Model, str]]:
+    """A model server whose state no other gateway polls and logs."""
+    model = Model()
+    model.reset()
+    with grpc_server(model) as url:
+        yield model, url
+
+
 def test_health_follows_the_model_from_loading_to_available_and_away(
-    start: Start, scripted_url: str, model: Model, caplog: pytest.LogCaptureFixture
+    start: Start, own_server: tuple[Model, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
+    model, url = own_server
     model.state = "LOADING"
-    gateway = start(scripted_url)
+    gateway = start(url)
     response = gateway.ask("GET", "/healthz")
     assert response.status_code == 503
     assert "version 1 is LOADING" in response.json()["reason"]

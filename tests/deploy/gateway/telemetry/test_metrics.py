@@ -4,12 +4,19 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from deploy.gateway import paths
-from deploy.gateway.api.questions import _RESPONSES
+from deploy.gateway.api.routes import PROBLEMS
 from deploy.gateway.middleware.envelope import CLIENT_CLOSED_REQUEST
 from deploy.gateway.telemetry.metrics import METRICS, Metrics, table
 from tests.deploy.gateway.conftest import SENTENCE, Gateway
 
-ABSENT = {"gateway_gpu_memory_bytes", "gateway_gpu_utilization_percent", "gateway_stdout_lines"}
+ABSENT = {
+    "gateway_gpu_memory_bytes",
+    "gateway_gpu_utilization_percent",
+    "gateway_stdout_lines",
+    "gateway_classifier_ready",
+    "gateway_classifier_version",
+    "gateway_classifier_drift",
+}
 
 
 def test_every_metric_that_is_described_is_there_and_no_other_of_ours(gateway: Gateway) -> None:
@@ -46,8 +53,9 @@ def test_a_format_that_nobody_knows_is_answered_with_the_usual_one(gateway: Gate
 def test_no_caller_can_make_new_series(gateway: Gateway) -> None:
     for path in ("/a", "/b/c", "/v1/none"):
         gateway.ask("GET", path)
-    paths = {name for name in gateway.metrics() if name.startswith("gateway_requests_total") and 'status="404"' in name}
-    assert paths == {'gateway_requests_total{path="other",status="404"}'}
+    found = {name for name in gateway.metrics() if name.startswith("gateway_requests_total") and 'status="404"' in name}
+    known = (paths.OTHER, paths.CLASSIFY, paths.TEXT_CLASSIFICATION)  # the last two without a classifier
+    assert found == {f'gateway_requests_total{{path="{path}",status="404"}}' for path in known}
 
 
 def test_known_series_start_at_0_so_that_the_first_error_counts() -> None:
@@ -59,7 +67,7 @@ def test_known_series_start_at_0_so_that_the_first_error_counts() -> None:
     error_types = {sample.labels["error_type"] for sample in started["gateway_errors"]}
     assert {"UnreachableError", "InputError", "ConcurrencyLimitError", "InternalError"} <= error_types
     requests = {(sample.labels["path"], sample.labels["status"]) for sample in started["gateway_requests"]}
-    documented = {str(status) for status in _RESPONSES} | {"200", CLIENT_CLOSED_REQUEST}
+    documented = {str(status) for status in PROBLEMS} | {"200", CLIENT_CLOSED_REQUEST}
     assert {(path, status) for path in paths.TASKS for status in documented} <= requests
     assert {path for path, _ in requests} <= {paths.label(path) for path, _ in requests}
 

@@ -41,7 +41,10 @@ ORDER = [
     "inference_time_ms",
     "tokenize_time_ms",
     "total_time_ms",
+    "duration_ns",
     "gpu_memory_mb",
+    "sentences",
+    "calls",
 ]
 
 
@@ -221,6 +224,7 @@ def test_the_line_has_every_field_of_the_contract_in_its_order(gateway: Gateway)
         ("/v1/similarity", {"inputs": {"pairs": [["一", "二"]]}}, "semantic_similarity", "一 | 二"),
         ("/v1/features", {"inputs": "一"}, "feature_extraction", "一"),
         ("/v1/explain", {"inputs": SENTENCE}, "explanation", SENTENCE),
+        ("/v1/proofread", {"inputs": "今天"}, "proofreading", "今天"),
     ],
 )
 def test_every_task_is_logged_under_its_name(gateway: Gateway, path: str, document: Any, task: str, text: str) -> None:
