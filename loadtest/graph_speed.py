@@ -79,7 +79,7 @@ def onnx_call(checkpoint_folder: Path) -> Call:
     from bert_mlm_client.onnx_runtime import onnxruntime
 
     from export.checkpoint import load_checkpoint
-    from export.onnx.bert import INPUTS, OnnxBert, output_types
+    from export.onnx.fill_mask import OnnxFillMask
     from export.onnx.graph import Graph
     from export.onnx.products import Float
     from export.onnx.session import feeds
@@ -87,11 +87,11 @@ def onnx_call(checkpoint_folder: Path) -> Call:
     checkpoint = load_checkpoint(checkpoint_folder)
     graph = Graph()
     products = Float(graph, checkpoint.weights["bert.embeddings.word_embeddings.weight"])
-    outputs = OnnxBert(graph, products, checkpoint, TOP_K).outputs()
+    bert = OnnxFillMask(graph, products, checkpoint, TOP_K)
+    outputs = bert.outputs()
     for name in ("scores", "token_ids"):
         graph.name(outputs[name], name)
-    types = output_types(checkpoint.config, TOP_K)
-    model = graph.model(INPUTS, {name: types[name] for name in ("scores", "token_ids")})
+    model = graph.model(bert.inputs, {name: bert.types[name] for name in ("scores", "token_ids")})
     inputs = [value for value in model.graph.input if value.name not in graph.parameters]
     del model.graph.input[:]
     model.graph.input.extend(inputs)

@@ -17,6 +17,7 @@ START_S = 180.0
 STOP_S = 20.0
 _POLL_S = 0.02
 _MB = 1e6
+_claims: list[socket.socket] = []
 
 
 class StartError(Exception):
@@ -34,6 +35,7 @@ def serve(
     log: Path,
     environment: Mapping[str, str] | None = None,
     python: Path = Path(sys.executable),
+    root: Path = ROOT,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Python server and enter the block when ready.
 
@@ -43,6 +45,7 @@ def serve(
         log: file for the server's output.
         environment: variables beyond this process's.
         python: the interpreter (default: this process's).
+        root: the checkout to run (default: this one).
 
     Raises:
         StartError: it exited, or was not ready after ``START_S`` seconds.
@@ -51,7 +54,7 @@ def serve(
     with log.open("wb") as lines:
         process = subprocess.Popen(  # noqa: S603 - our own words
             [python, *arguments],
-            cwd=ROOT,
+            cwd=root,
             env={**os.environ, **(environment or {})},
             stdout=lines,
             stderr=lines,
@@ -104,10 +107,16 @@ def http(port: int, method: str, path: str, body: bytes | None = None, timeout_s
 
 
 def free_port() -> int:
-    """Return a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Claim a free port for this process.
+
+    The port stays bound, without a listener, until the process ends. The kernel therefore offers it to no other
+    process, while a server that sets SO_REUSEADDR, as servers do, can still listen on it.
+    """
+    claim = socket.socket()
+    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    claim.bind(("127.0.0.1", 0))
+    _claims.append(claim)
+    return int(claim.getsockname()[1])
 
 
 def memory_mb(process: subprocess.Popen[bytes]) -> dict[str, float]:

@@ -2,10 +2,11 @@
 
     python -m loadtest.random_checkpoint --like FOLDER --output FOLDER
 
-The cost of inference does not depend on the values of the weights. ``--like`` is a folder with config.json and a
-vocabulary, such as those of bert-base-chinese; weights and biases are normal with the standard deviation of an
-untrained BERT (``initializer_range``), around 1 for the scales of layer norms. They differ from 0 and 1 because
-TensorFlow's optimiser removes additions of 0 and products with 1, which no trained checkpoint has.
+``--like`` is a folder with config.json and a vocabulary, such as those of bert-base-chinese; the checkpoint is a
+classifier if config.json names one. The cost of inference does not depend on the values of the weights: weights and
+biases are normal with the standard deviation of an untrained BERT (``initializer_range``), around 1 for the scales of
+layer norms. They differ from 0 and 1 because TensorFlow's optimiser removes additions of 0 and products with 1, which
+no trained checkpoint has.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from export.checkpoint import BertConfig, expected_shapes, read_config
+from export.checkpoint.classifier import ARCHITECTURE, architectures, read_classifier
 from export.forms import CONFIGS, TOKENIZER_FILES, VOCABULARIES, WeightForm
 
 INITIALIZER_RANGE = 0.02
@@ -28,14 +30,16 @@ def write_random_checkpoint(like: Path, output: Path, seed: int = 0) -> BertConf
     Raises:
         CheckpointError: config.json is invalid or does not describe a BERT.
     """
-    config = read_config(like / "config.json")
+    path = like / "config.json"
+    config = read_config(path)
+    classifier = read_classifier(path, config) if ARCHITECTURE in architectures(path) else None
     output.mkdir(parents=True, exist_ok=True)
     for name in (*CONFIGS, *VOCABULARIES, *TOKENIZER_FILES):
         if (like / name).is_file():
             shutil.copyfile(like / name, output / name)
     rng = np.random.default_rng(seed)
     tensors = {}
-    for name, shape in expected_shapes(config).items():
+    for name, shape in expected_shapes(config, classifier).items():
         tensors[name] = rng.standard_normal(shape, np.float32) * np.float32(INITIALIZER_RANGE)
         if name.endswith("LayerNorm.weight"):
             tensors[name] += 1

@@ -67,7 +67,7 @@ def workbench(servable: Path, work: Path, flags: Sequence[str]) -> Iterator[str]
     with (
         started(servable, work, flags) as server,
         serve(
-            [*gateway, f"--serving-url={server.grpc}"],
+            [*gateway, f"--serving-url={server.grpc}", f"--model-folder={servable.resolve()}"],
             ready=lambda: http(port, "GET", "/readyz"),
             log=work / "gateway.log",
         ),

@@ -24,6 +24,7 @@ from loadtest.bench.files import prepare
 from loadtest.bench.goals import judge
 from loadtest.bench.machine import describe, instruction_sets, processor
 from loadtest.bench.measure import run_rounds
+from loadtest.bench.peaks import peaks_mb
 from loadtest.bench.plan import FULL, QUICK, Plan
 from loadtest.bench.plots import draw
 from loadtest.bench.report import merge
@@ -117,6 +118,7 @@ def run(plan: Plan, model: Path | None, names: Sequence[str], output: Path) -> R
         _say(f"{len(measurements)} measurements a round; {minutes:.1f} minutes, and more for what is slow")
         results.rows = run_rounds(measurements, running, plan.rounds, on_round)
         results.engines = _engines(files, running, plan.engine_rounds)
+        results.peak_mb = peaks_mb(_engine_paths(files))
         for name, one in running.items():
             figures = SystemFigures(
                 one.system.title, round(one.start_s, 2), **memory[name], idle_cpu_percent=idle[name]
@@ -181,6 +183,7 @@ def _idle_percent(running: Mapping[str, Running]) -> dict[str, float]:
 def _engines(files: Files, running: Mapping[str, Running], rounds: int) -> dict[str, dict[str, float]]:
     command = [sys.executable, "-m", "loadtest.bench.engines", "--rounds", str(rounds)]
     command += ["--version", str(files.servable / "1"), "--rival", str(files.rival)]
+    command += ["--ctranslate2", str(files.ctranslate2)]
     for name in ("tensorflow", "onnx"):
         if name in running:
             command += ["--server", name, str(running[name].ports.grpc), str(running[name].ports.http)]
@@ -194,10 +197,17 @@ def _engines(files: Files, running: Mapping[str, Running], rounds: int) -> dict[
     return timed
 
 
+def _engine_paths(files: Files) -> dict[str, Path]:
+    """Return what each engine loads, alone."""
+    version = files.servable / "1"
+    paths = {"tensorflow": version, "onnx": version, "ctranslate2": files.ctranslate2}
+    return paths if (version / ONNX_FILE).is_file() else {name: path for name, path in paths.items() if name != "onnx"}
+
+
 def _print_goals(results: Results) -> None:
     for verdict in judge(results):
         figure = "" if verdict.figure is None else f"{verdict.figure:.3g}"
-        print(f"{verdict.goal.text:<76}{figure:>8}  ({verdict.goal.sense} {verdict.goal.limit:g})  {verdict}")
+        print(f"{verdict.goal.text:<76}{figure:>8}  ({verdict.goal.sense} {verdict.limit:g})  {verdict}")
 
 
 def _say(text: str) -> None:

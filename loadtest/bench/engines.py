@@ -1,16 +1,17 @@
 """Time the engines alone and through the servers.
 
-    python -m loadtest.bench.engines --version FOLDER --rival FILE [--server NAME GRPC_PORT HTTP_PORT]...
-        [--gateway NAME GRPC_PORT HTTP_PORT]
+    python -m loadtest.bench.engines --version FOLDER --rival FILE [--ctranslate2 FOLDER]
+        [--server NAME GRPC_PORT HTTP_PORT]... [--gateway NAME GRPC_PORT HTTP_PORT]
 
 prints p50_ms and p95_ms of each as JSON; the difference is the cost of the round trip. All answer one sentence of 16
 tokens with one [MASK]; ``rival`` is ONNX Runtime on the rival's float32 graph with full logits, with a thread a core
-like the others. Servers receive token ids; the gateway's model server is also asked through the thin client, which
-takes text as the gateway does.
+like the others, and ``ctranslate2`` the encoder alone, in int8, without a head. Servers receive token ids; the
+gateway's model server is also asked through the thin client, which takes text as the gateway does.
 """
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -83,6 +84,13 @@ def _rival(file: Path) -> Call:
     return lambda: session.run(["logits"], inputs)
 
 
+def _ctranslate2(folder: Path) -> Call:
+    from loadtest.rivals.ctranslate2_encoder import load_encoder
+
+    encode, ids = load_encoder(folder, os.cpu_count() or 1), np.ones((1, ONE_TOKENS), np.int32)
+    return lambda: encode(ids)
+
+
 def _over_grpc(channel: grpc.Channel) -> Call:
     predict, message = channel.unary_unary(PREDICT, None, None), grpc_message(question(), MODEL)
     return lambda: predict(message, timeout=60)
@@ -118,6 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m loadtest.bench.engines", description=main.__doc__)
     parser.add_argument("--version", type=Path, required=True, help="the exported version's folder")
     parser.add_argument("--rival", type=Path, required=True, help="the rival's ONNX file")
+    parser.add_argument("--ctranslate2", type=Path, help="the encoder's folder in CTranslate2's form")
     parser.add_argument("--server", nargs=3, action="append", default=[], metavar=("NAME", "GRPC_PORT", "HTTP_PORT"))
     parser.add_argument(
         "--gateway", nargs=3, metavar=("NAME", "GRPC_PORT", "HTTP_PORT"), help="a gateway and its backend"
@@ -126,6 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     request = question()
     calls: dict[str, Call] = {"rival": _rival(options.rival)}
+    if options.ctranslate2:
+        calls["ctranslate2"] = _ctranslate2(options.ctranslate2)
     for name, engine in _engines(options.version).items():
         calls[name] = partial(engine.run, request.signature, request.inputs, request.outputs)
     with ExitStack() as stack:

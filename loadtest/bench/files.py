@@ -30,6 +30,13 @@ def prepare(folder: Path, model: Path | None, say: Callable[[str], None]) -> Fil
     if not files.rival.is_file():
         say(f"Exporting {files.rival} with PyTorch")
         prepare_rival(files)
+    if not files.ctranslate2.is_dir():
+        say(f"Converting the encoder for CTranslate2: {files.ctranslate2}")
+        _run(
+            Path(sys.executable),
+            "loadtest.rivals.ctranslate2_export",
+            *("--model", str(checkpoint), "--output", str(files.ctranslate2)),
+        )
     for servable, precision in ((files.servable, "fp32"), (files.bf16, "bf16-compute")):
         if not (servable / "1" / "manifest.json").is_file():
             say(f"Exporting {servable / '1'}")

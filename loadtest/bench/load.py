@@ -87,7 +87,7 @@ class Result:
 
 
 class _MeasurementWindow:
-    """Decides when requests are sent and when they count."""
+    """Decide when requests are sent and when they count."""
 
     def __init__(self, job: Job, result: Result) -> None:
         self._result = result

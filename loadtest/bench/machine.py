@@ -12,7 +12,7 @@ import psutil
 
 from export.reference import torch_python
 
-_PACKAGES = ("tensorflow-cpu", "tensorflow", "onnxruntime", "grpcio")
+_PACKAGES = ("tensorflow-cpu", "tensorflow", "onnxruntime", "ctranslate2", "grpcio")
 _RIVALS = ("torch", "transformers", "flask", "gunicorn", "fastapi")
 """Packages of the rivals' own environment."""
 

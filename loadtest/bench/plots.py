@@ -17,6 +17,7 @@ _STYLES = {  # label: colour, marker, name in the legend
     "onnx REST": ("#fb6a4a", "x", "this server, onnx int8, fill_mask, REST"),
     "onnx gRPC": ("#cb181d", "o", "this server, onnx int8, fill_mask, gRPC"),
     "gateway": ("#54278f", "*", "the gateway before it, JSON, request log on"),
+    "one process": ("#9e9ac8", "h", "the gateway with that engine in its process"),
 }
 _SYSTEM_STYLE = {"tensorflow": "tensorflow gRPC", "bf16": "bf16 gRPC", "onnx": "onnx gRPC"}
 

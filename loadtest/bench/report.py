@@ -14,7 +14,8 @@ _COUNTS = (
 )
 _ENGINES = (
     "One sentence of 16 tokens with one [MASK], alternating in one run; every engine has a thread a core. `onnx "
-    "client` and `onnx gateway` take text, the first in the measuring process."
+    "client` and `onnx gateway` take text, the first in the measuring process. CTranslate2 runs the encoder alone, "
+    "without a head. Peak memory is that of a process with the engine alone, Python included."
 )
 _CLIENT = (
     "The client's time in Python for parsing one answer down to its best token (for full logits with softmax and "
@@ -22,6 +23,7 @@ _CLIENT = (
     "token."
 )
 
+_TITLES = {"rival": "ONNX Runtime fp32, full logits", "ctranslate2": "CTranslate2 int8, encoder alone"}
 
 _TITLE = "# Side by side"
 _INTRODUCTION = (
@@ -87,7 +89,7 @@ def _conditions(results: Results) -> str:
 
 def _goals(results: Results) -> str:
     rows = [
-        [verdict.goal.text, _number(verdict.figure), f"{verdict.goal.sense} {verdict.goal.limit:g}", str(verdict)]
+        [verdict.goal.text, _number(verdict.figure), f"{verdict.goal.sense} {verdict.limit:g}", str(verdict)]
         for verdict in judge(results)
     ]
     return table(["", "measured", "goal", ""], rows)
@@ -134,9 +136,9 @@ def _engines(results: Results) -> str:
     for name, figures in results.engines.items():
         alone = results.engines.get(name.rpartition(" ")[0])
         beside = f"{figures['p50_ms'] - alone['p50_ms']:+.2f}" if alone else ""
-        title = "ONNX Runtime fp32, full logits" if name == "rival" else name
-        rows.append([title, f"{figures['p50_ms']:.2f}", f"{figures['p95_ms']:.2f}", beside])
-    return table(["", "p50 ms", "p95 ms", "p50 beside its engine, ms"], rows)
+        peak = f"{results.peak_mb[name]:.0f}" if name in results.peak_mb else ""
+        rows.append([_TITLES.get(name, name), f"{figures['p50_ms']:.2f}", f"{figures['p95_ms']:.2f}", beside, peak])
+    return table(["", "p50 ms", "p95 ms", "p50 beside its engine, ms", "peak MB"], rows)
 
 
 def _client(results: Results) -> str:

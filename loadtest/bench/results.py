@@ -74,6 +74,7 @@ class Results:
         systems: figures by system name.
         rows: one row per measurement.
         engines: p50_ms and p95_ms of the engines alone and of the same request over the network, in one run.
+        peak_mb: peak memory of each engine in a process of its own.
         client_ms: the client's time to parse one answer down to its best token, by target.
         agreement: the share of sentences with the rival's own best token, by target.
     """
@@ -83,6 +84,7 @@ class Results:
     systems: dict[str, SystemFigures] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     engines: dict[str, dict[str, float]] = field(default_factory=dict)
+    peak_mb: dict[str, float] = field(default_factory=dict)
     client_ms: dict[str, float] = field(default_factory=dict)
     agreement: dict[str, float] = field(default_factory=dict)
 

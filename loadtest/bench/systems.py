@@ -30,7 +30,7 @@ _COMMON_ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The served checkpoint in three forms.
+    """The served checkpoint in its forms.
 
     Attributes:
         checkpoint: the folder that transformers reads.
@@ -46,6 +46,11 @@ class Files:
     def bf16(self) -> Path:
         """The folder of the same export with bfloat16 products."""
         return self.servable.parent.with_name("models-bf16") / MODEL
+
+    @property
+    def ctranslate2(self) -> Path:
+        """The folder of the encoder in CTranslate2's int8 form."""
+        return self.rival.with_name("ctranslate2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,16 @@ def _gateway(backend: str) -> System:
     return System("gateway", title, command, backend=backend)
 
 
+def _one_process() -> System:
+    def command(files: Files, ports: Ports) -> Sequence[str]:
+        running = ("--engine=onnx", f"--model-folder={files.servable.resolve()}", f"--model-name={MODEL}")
+        log = f"--log-folder={files.rival.with_name('one-process-log')}"
+        return ("-m", "deploy.gateway", "serve", f"--port={ports.http}", *running, log)
+
+    title = "this project's gateway with its defaults, request log on, with the onnx engine in int8 in its own process"
+    return System("one-process", title, command)
+
+
 SYSTEMS = {
     system.name: system
     for system in (
@@ -133,9 +148,10 @@ SYSTEMS = {
         _embedded("bf16", "tensorflow", "tensorflow engine, exported with PRECISION=bf16-compute", bf16=True),
         _embedded("onnx", "onnx", "onnx engine in int8"),
         _gateway("onnx"),
+        _one_process(),
     )
 }
-ROUNDED = ("bf16", "onnx", "gateway")
+ROUNDED = ("bf16", "onnx", "gateway", "one-process")
 """Systems with reduced precision."""
 
 FLASKS = ("flask-1", "flask-default")
@@ -204,6 +220,7 @@ TARGETS = {
         Target("onnx", "grpc", "onnx gRPC", fill_mask),
         Target("onnx", "client", "onnx client"),
         Target("gateway", "text", "gateway"),
+        Target("one-process", "text", "one process"),
     )
 }
 

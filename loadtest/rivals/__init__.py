@@ -1,1 +1,1 @@
-"""The two rivals, ways to serve a BERT from articles."""
+"""The rivals, ways to serve a BERT from articles."""

@@ -31,7 +31,7 @@ def _check_ready(url: str) -> None:
 
 
 class GatewayUser(PacedRequests, FastHttpUser):
-    """Sends requests to ``--gateway``, mostly to fill one sentence."""
+    """Send requests to ``--gateway``, mostly to fill one sentence."""
 
     network_timeout = 30.0
     connection_timeout = 10.0

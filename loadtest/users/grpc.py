@@ -17,7 +17,7 @@ _TIMEOUT_S = 30.0
 
 
 class GrpcUser(PacedRequests, User):
-    """Sends sentences to ``--grpc`` over its own channel."""
+    """Send sentences to ``--grpc`` over its own channel."""
 
     @staticmethod
     def address(options: Namespace) -> str:

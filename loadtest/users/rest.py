@@ -13,7 +13,7 @@ _HEADERS = {"Content-Type": "application/json"}
 
 
 class RestUser(PacedRequests, FastHttpUser):
-    """Sends sentences to ``:predict`` at ``--host``."""
+    """Send sentences to ``:predict`` at ``--host``."""
 
     network_timeout = 30.0
     connection_timeout = 10.0

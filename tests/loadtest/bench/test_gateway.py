@@ -16,7 +16,7 @@ from loadtest.bench.workloads import mixed
 from loadtest.sentences import masked_sentences
 
 DEMO = Path(__file__).parents[3] / "models" / "demo"
-LABELS = ("onnx gRPC", "onnx client", "gateway")
+LABELS = ("onnx gRPC", "onnx client", "gateway", "one process")
 
 
 def test_it_agrees_with_its_server_and_is_measured_beside_it(demo_servable: Path, tmp_path: Path) -> None:
@@ -30,7 +30,8 @@ def test_it_agrees_with_its_server_and_is_measured_beside_it(demo_servable: Path
         gateway = stack.enter_context(start(SYSTEMS["gateway"], files, rows[0], tmp_path / "gateway.log", server))
         assert gateway.ports.grpc == server.ports.grpc
         assert gateway.ports.http != server.ports.http
-        running = {"onnx": server, "gateway": gateway}
+        alone = stack.enter_context(start(SYSTEMS["one-process"], files, rows[0], tmp_path / "one-process.log"))
+        running = {"onnx": server, "gateway": gateway, "one-process": alone}
         assert agreement(targets, running, rows, ids) == dict.fromkeys(LABELS, 1.0)
         measurements = [Measurement(target, mixed(tokenizer.encode), 2, 0.1, 0.3) for target in targets]
         found = run_rounds(measurements, running, 1, lambda _number: None)
@@ -40,8 +41,9 @@ def test_it_agrees_with_its_server_and_is_measured_beside_it(demo_servable: Path
     sizes = {row.target: row.bytes_per_answer for row in found}
     assert sizes["onnx client"] == 0, "its answers are objects"
     assert 100 < sizes["gateway"] < 1000
-    lines = (tmp_path / "gateway-log" / "gateway.log").read_text(encoding="utf-8").count('"mask_prediction"')
-    assert lines >= len(rows) + found[-1].answers, "the request log is on"
+    for row, folder in zip(found[-2:], ("gateway-log", "one-process-log"), strict=True):
+        lines = (tmp_path / folder / "gateway.log").read_text(encoding="utf-8").count('"mask_prediction"')
+        assert lines >= len(rows) + row.answers, "the request log is on"
 
 
 def test_a_proxy_comes_after_its_backend() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.bench.goals import GOALS, judge
+from loadtest.bench.kinds import Kind, kind_of
 from loadtest.bench.report import markdown, merge
 from loadtest.bench.results import Results, Row, Spread, SystemFigures
 from loadtest.bench.systems import SYSTEMS, TARGETS
@@ -25,6 +26,7 @@ def results() -> Results:
     machine = {
         "cores": 2,
         "processor": "a processor",
+        "instruction_sets": ["avx2", "avx512f", "avx512_vnni"],
         "memory_gb": 24,
         "system": "Linux",
         "versions": {"Python": "3.11"},
@@ -49,7 +51,9 @@ def results() -> Results:
         found.rows += [row(label, length_name(tokens), 1, rate * 16 / tokens) for tokens in LENGTHS]
         if target.question:
             found.rows.append(row(label, count_name(10), 1, rate / 3))
-    found.engines = {name: {"p50_ms": 20.0, "p95_ms": 25.0} for name in ("rival", "tensorflow", "onnx")}
+    engines = ("rival", "ctranslate2", "tensorflow", "onnx")
+    found.engines = {name: {"p50_ms": 20.0, "p95_ms": 25.0} for name in engines}
+    found.peak_mb = {"ctranslate2": 160.0, "onnx": 200.0}
     found.engines |= {
         f"{name} {way}": {"p50_ms": 20.5, "p95_ms": 26.0} for name in ("tensorflow", "onnx") for way in ("gRPC", "REST")
     }
@@ -67,15 +71,37 @@ def test_every_goal_is_judged_by_the_figures_of_the_run(results: Results) -> Non
     faster = verdicts["onnx over REST, requests/s at 16 connections, times flask"]
     assert faster.figure == pytest.approx(10)
     assert faster.met
-    assert str(faster) == "met, by 67%"
+    assert str(faster) == "met, by 133%"
     same = verdicts["tensorflow over gRPC, requests/s at 16 connections, times flask"]
     assert same.figure == pytest.approx(1)
-    assert str(same) == "MISSED, by 57%"
+    assert str(same) == "MISSED, by 43%"
     assert verdicts["overhead of gRPC beside the onnx engine, ms"].figure == pytest.approx(0.5)
     assert verdicts["onnx over gRPC, 10 sentences in one request, times one sentence"].figure == pytest.approx(
         3, rel=0.01
     )
     assert verdicts["onnx over gRPC, 10 sentences, times flask's two"].figure == pytest.approx(0.15, rel=0.01)
+
+
+def test_the_light_engine_is_compared_with_ctranslate2(results: Results) -> None:
+    verdicts = {verdict.goal.text: verdict for verdict in judge(results)}
+    assert verdicts["onnx engine alone, p50, share of CTranslate2's encoder"].figure == pytest.approx(1)
+    peak = verdicts["onnx engine alone, peak memory, share of CTranslate2's"]
+    assert peak.figure == pytest.approx(1.25)
+    assert not peak.met
+    assert "| CTranslate2 int8, encoder alone | 20.00 | 25.00 |  | 160 |" in markdown(results)
+
+
+def test_goals_depend_on_the_kind_of_processor(results: Results) -> None:
+    text = "onnx over REST, requests/s at 16 connections, times flask"
+    limits = {}
+    for kind, sets in ((Kind.ZEN3, ["avx2"]), (Kind.ZEN4, ["avx512_vnni"]), (Kind.ZEN5, ["avx_vnni", "avx512_vnni"])):
+        assert kind_of(sets) is kind
+        judged = judge(replace(results, machine={**results.machine, "instruction_sets": sets}))
+        [limits[kind]] = [verdict.limit for verdict in judged if verdict.goal.text == text]
+        assert {verdict.goal for verdict in judged} == {goal for goal in GOALS if goal.limit(kind) is not None}
+    assert limits[Kind.ZEN3] < limits[Kind.ZEN4] < limits[Kind.ZEN5]
+    older = {name: value for name, value in results.machine.items() if name != "instruction_sets"}
+    assert judge(replace(results, machine=older))
 
 
 def test_the_gateway_is_compared_with_three_ways_to_its_server(results: Results) -> None:
@@ -99,7 +125,7 @@ def test_the_rival_counts_at_its_better_setting(results: Results) -> None:
 
 def test_missing_figures_are_reported_as_not_measured(results: Results) -> None:
     results.rows = [row for row in results.rows if TARGETS[row.target].system != "onnx"]
-    del results.systems["onnx"], results.engines["onnx"], results.engines["onnx client"]
+    del results.systems["onnx"], results.engines["onnx"], results.engines["onnx client"], results.peak_mb["onnx"]
     verdicts = [verdict for verdict in judge(results) if verdict.goal.text.startswith("onnx")]
     assert {str(verdict) for verdict in verdicts} == {"not measured"}
     assert {verdict.met for verdict in verdicts} == {None}

@@ -1,0 +1,1 @@
+"""Measure text classification beside the usual design."""
