@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-from tests.support.exported import DEMO, TINY, Export, Precision, exported
+from tests.support.exported import DEMO, TINY, TINY_CLASSIFIER, Export, Precision, exported
+from tests.support.served import Served, served
 from tests.torch_environment import warm_torch_python
 
-__all__ = ["DEMO", "TINY"]
+__all__ = ["DEMO", "TINY", "TINY_CLASSIFIER"]
+
+settings.register_profile("any machine", deadline=None)  # a time limit would fail on a busy one
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +37,22 @@ def tiny_version_in(tmp_path_factory: pytest.TempPathFactory) -> Export:
         return exported(TINY, tmp_path_factory, precision)
 
     return export
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1 of the tests' small classifier, of a servable ``news``."""
+    return exported(TINY_CLASSIFIER, tmp_path_factory, name="news")
+
+
+@pytest.fixture(scope="session")
+def tiny_models(
+    tiny_version: Path, tiny_classifier_version: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """A server of the small masked language model, ``bert_mlm``, and the small classifier, ``news``."""
+    models = {"bert_mlm": tiny_version.parent, "news": tiny_classifier_version.parent}
+    with served(models, tmp_path_factory.mktemp("served"), "--engine=onnx") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,8 @@ def test_pytest_reaches_tensorflow_and_not_pytorch(graph: ImportGraph) -> None:
         ("export.verify", "tensorflow"),
         ("deploy.embedded.__main__", "tensorflow"),
         ("tests.conftest", "tensorflow"),
+        ("export.finetune.__main__", "tensorflow"),
+        ("export.finetune.trainer.__main__", "torch"),
         ("export.reference.__main__", "torch"),
         ("models.demo.train", "transformers"),
         ("models.demo.evaluate", "torch"),

@@ -32,3 +32,11 @@ def test_an_environment_with_pytorch_is_removed(checkout: Path) -> None:
     recipes = subprocess.run(["make", "--dry-run", "run"], cwd=checkout, capture_output=True, text=True, check=True)
     assert "contains PyTorch" in recipes.stdout
     assert "rm -rf .venv\n" in recipes.stdout
+
+
+def test_a_classifier_needs_pytorch_and_the_model_alone_does_not(checkout: Path) -> None:
+    for options, wanted in (([], False), (["CLASSIFIER=genre"], True)):
+        make = ["make", "--dry-run", "run", *options]
+        recipes = subprocess.run(make, cwd=checkout, capture_output=True, text=True, check=True).stdout
+        assert ("--group torch" in recipes) is wanted
+        assert ('--classifier "genre"' in recipes) is wanted

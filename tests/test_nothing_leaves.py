@@ -33,6 +33,7 @@ EMBEDDED = (
 )
 ELSEWHERE = {
     "make run": "the fixture `service` runs it",
+    "make run CLASSIFIER=genre": "trains for minutes; tests/deploy/local runs it in small",
     "make test": "is what runs this test",
     "make bench": "takes half an hour; tests/test_telemetry.py checks what it starts",
     "make export": "make run does it",

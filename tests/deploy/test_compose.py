@@ -24,7 +24,7 @@ VARIANTS = ["", "gpu", "embedded", "light"]
 REPLACED_WHEN_MERGED = {"command", "entrypoint", "test"}
 # No settings of .env: where things are for the gateway's container, and what its image says.
 PLACES = {"SERVING_URL": "grpc://serving:8500", "GATEWAY_MODEL_FOLDER": "/models/bert_mlm"}
-OF_THE_IMAGE = {"GATEWAY_HOST", "GATEWAY_LOG_FOLDER", "MODEL_NAME"}
+OF_THE_IMAGE = {"GATEWAY_HOST", "GATEWAY_LOG_FOLDER", "MODEL_NAME", "GATEWAY_ENGINE", "GATEWAY_ENGINE_THREADS"}
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 Compose = dict[str, Any]
@@ -185,6 +185,7 @@ def test_the_servers_resources_are_measured_in_its_process_namespace(name: str) 
     assert meter["user"] == services["serving"]["user"]
     assert meter["environment"].items() <= gateway["environment"].items()
     assert meter["volumes"] == ["logs:/logs"]
+    assert meter["healthcheck"] == {"disable": True}  # its image's is the gateway's
 
 
 def test_requests_in_flight_get_their_time_before_the_gateway_is_killed() -> None:
@@ -259,7 +260,7 @@ def test_exports_are_written_where_serving_reads_them() -> None:
 def test_every_file_that_serving_is_told_to_read_is_mounted(name: str) -> None:
     service = variant(name)["services"]["serving"]
     mounts = {volume.split(":")[1]: ROOT / volume.split(":")[0] for volume in service["volumes"]}
-    named = [part.split("=", 1)[-1] for part in service["command"] + service["healthcheck"]["test"]]
+    named = [with_defaults(part.split("=", 1)[-1]) for part in service["command"] + service["healthcheck"]["test"]]
     paths = [Path(part) for part in named if part.startswith("/")]
     assert len(paths) == (3 if name == "light" else 4)
     for path in paths:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCKERFILES = [ROOT / "deploy/embedded/Dockerfile", ROOT / "deploy/gateway/Dockerfile", ROOT / "export/Dockerfile"]
+FOLDERS = ("deploy/batch", "deploy/embedded", "deploy/gateway", "export")
+DOCKERFILES = [ROOT / folder / "Dockerfile" for folder in FOLDERS]
 APPLICATIONS = {"deploy", "export", "loadtest", "models", "tests"}
 
 pytestmark = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)

@@ -18,14 +18,22 @@ def test_models_config_serves_the_folder_that_the_export_writes() -> None:
     assert read_models(MODELS / "models.config") == (Model("bert_mlm", Path("/models/bert_mlm")),)
 
 
+def test_the_default_names_no_classifier_because_a_missing_folder_stops_the_start() -> None:
+    plain, both = (read_models(MODELS / name) for name in ("models.config", "models-with-genre.config"))
+    assert both == (*plain, Model("genre", Path("/models/genre")))
+
+
 @pytest.mark.filterwarnings("ignore")  # TensorFlow's, which the official messages import
-def test_models_config_parses_with_the_official_messages() -> None:
+@pytest.mark.parametrize(
+    ("name", "models"), [("models.config", ["bert_mlm"]), ("models-with-genre.config", ["bert_mlm", "genre"])]
+)
+def test_models_config_parses_with_the_official_messages(name: str, models: list[str]) -> None:
     official = pytest.importorskip(
         "tensorflow_serving.config.model_server_config_pb2", reason="tensorflow-serving-api is not installed"
     )
     config = official.ModelServerConfig()
-    text_format.Parse((MODELS / "models.config").read_text("utf-8"), config)
-    assert [model.name for model in config.model_config_list.config] == ["bert_mlm"]
+    text_format.Parse((MODELS / name).read_text("utf-8"), config)
+    assert [model.name for model in config.model_config_list.config] == models
 
 
 def test_a_batch_takes_the_largest_request_of_the_client() -> None:

@@ -13,17 +13,20 @@ from export import find_checkpoint
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "models" / "demo"
 TINY = ROOT / "tests" / "export" / "tiny"
+TINY_CLASSIFIER = ROOT / "tests" / "export" / "tiny_classifier"
 
 Precision = Literal["fp32", "bf16", "fp16", "bf16-compute"]
 Export = Callable[[Precision], Path]
 
 
-def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory, precision: Precision = "fp32") -> Path:
-    """Return version 1 of a servable ``bert_mlm``; a test that changes it takes a copy."""
+def exported(
+    checkpoint: Path, tmp_path_factory: pytest.TempPathFactory, precision: Precision = "fp32", name: str = "bert_mlm"
+) -> Path:
+    """Return version 1 of a servable; a test that changes it takes a copy."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a folder of its own in the run's
         folder = folder.parent
-    servable = folder / "exported" / f"{checkpoint.name}-{precision}" / "bert_mlm"
+    servable = folder / "exported" / f"{checkpoint.name}-{precision}" / name
     servable.mkdir(parents=True, exist_ok=True)
     with (servable.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

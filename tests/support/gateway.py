@@ -104,12 +104,14 @@ def run_in_thread(app: FastAPI, settings: Settings | None = None) -> Iterator[st
 
 
 @contextmanager
-def gateway_in_thread(folder: Path, serving: str | Sequence[str], *flags: str, **variables: str) -> Iterator[Gateway]:
+def gateway_in_thread(
+    folder: Path, serving: str | Sequence[str] | None, *flags: str, **variables: str
+) -> Iterator[Gateway]:
     """Run a gateway in a thread, for tests of what depends on its settings.
 
     Args:
         folder: an empty folder, for its log.
-        serving: the model server's URL, or several.
+        serving: the model server's URL, or several; None with an engine in the gateway's process.
         flags: its command line.
         variables: its environment variables.
     """
@@ -137,7 +139,7 @@ class GatewayProcess(Gateway):
 
 @contextmanager
 def gateway_process(
-    folder: Path, serving: str | Sequence[str], *flags: str, **variables: str
+    folder: Path, serving: str | Sequence[str] | None, *flags: str, **variables: str
 ) -> Iterator[GatewayProcess]:
     """Run a gateway in a process (see ``gateway_in_thread``)."""
     command = [sys.executable, "-m", "deploy.gateway", "serve", *_arguments(folder, serving, *flags)]
@@ -158,9 +160,10 @@ def gateway_process(
         end(process)
 
 
-def _arguments(folder: Path, serving: str | Sequence[str], *flags: str) -> list[str]:
-    urls = serving if isinstance(serving, str) else ",".join(serving)
-    return ["--port=0", f"--serving-url={urls}", f"--log-folder={folder / 'logs'}", *flags]
+def _arguments(folder: Path, serving: str | Sequence[str] | None, *flags: str) -> list[str]:
+    urls = [serving] if isinstance(serving, str) else serving
+    asking = [f"--serving-url={','.join(urls)}"] if urls else []
+    return ["--port=0", *asking, f"--log-folder={folder / 'logs'}", *flags]
 
 
 def _answers(gateway: Gateway) -> bool:
