@@ -3,6 +3,10 @@ MODEL ?= models/demo
 REVISION ?=
 NAME ?= bert_mlm
 VERSION ?= 1
+# make run: a classifier to serve beside it, trained on models/NAME/train.tsv, such as genre
+CLASSIFIER ?=
+# make run: onnx runs the light engine in the gateway's process, without a server
+ENGINE ?=
 PRECISION ?= fp32
 GRPC_PORT ?= 8500
 REST_PORT ?= 8501
@@ -26,7 +30,8 @@ KB_DASHBOARD := 0.4.1
 
 # make torch: more pip arguments for PyTorch itself, such as --index-url with the CPU index of pytorch.org
 TORCH_PIP_ARGS ?=
-TEST_PROCESSES ?= auto
+# make test: two more processes than cores, since tests wait for servers and pages a third of their time
+TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
 # make lock: names of packages to upgrade
 UPGRADE ?=
@@ -50,16 +55,16 @@ export BERT_MLM_VERSION ?= $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' clien
 export BERT_MLM_REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format export verify torch up down passwords log-tools verify-logs dashboards load bench clean lock protos
+.PHONY: help run test lint format export verify torch ray up down passwords log-tools verify-logs verify-kubernetes dashboards load bench clean lock protos
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: .venv/.run ## export a checkpoint, serve it on 8500 and 8501, its workbench on 8000, fill a few sentences (MODEL=… REVISION=… GRPC_PORT=… REST_PORT=… GATEWAY_PORT=…)
-	@exec $(BIN)/python -m deploy.local $(CHECKPOINT) --name "$(NAME)" \
+run: .venv/.run $(if $(CLASSIFIER),.venv-torch/.torch) ## export a checkpoint, serve it on 8500 and 8501, its workbench on 8000, fill a few sentences (MODEL=… REVISION=… CLASSIFIER=genre ENGINE=onnx GRPC_PORT=… REST_PORT=… GATEWAY_PORT=…)
+	@exec $(BIN)/python -m deploy.local $(CHECKPOINT) --name "$(NAME)" $(if $(CLASSIFIER),--classifier "$(CLASSIFIER)") $(if $(ENGINE),--engine "$(ENGINE)") \
 		--grpc-port "$(GRPC_PORT)" --rest-port "$(REST_PORT)" --gateway-port "$(GATEWAY_PORT)"
 
-test: .venv/.test ## run the tests, one process a core (TESTS=… for some of them, TEST_PROCESSES=0 for one process)
+test: .venv/.test ## run the tests in parallel (TESTS=… for some of them, TEST_PROCESSES=0 for one process)
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --maxprocesses 8 --dist loadfile $(TESTS)
 
 lint: .venv/.test ## check style and types
@@ -80,6 +85,8 @@ verify: .venv/.run .venv-torch/.torch ## compare models/NAME/VERSION with Huggin
 
 torch: .venv-torch/.torch ## install PyTorch and transformers in .venv-torch, for verify, bench and models/demo (TORCH_PIP_ARGS=… for another build)
 
+ray: .venv/.batch ## install Ray in .venv, for python -m deploy.batch and its tests
+
 up: $(if $(LOGS),passwords) ## start the containers and wait until they are healthy (COMPOSE_FILE chooses the variant, LOGS=1 adds Filebeat, Elasticsearch and Kibana)
 	$(COMPOSE) $(PROFILES) up --detach --wait
 
@@ -95,6 +102,9 @@ log-tools: .venv/.test ## fetch Elasticsearch and Filebeat for the tests of the 
 verify-logs: .venv/.test ## check the way from the gateway's log to Elasticsearch (LINES=… ELASTICSEARCH_URL=… ELASTIC_PASSWORD=… FILEBEAT=…)
 	@test -d "models/$(NAME)/$(VERSION)" || $(MAKE) --no-print-directory export
 	@$(BIN)/python -m loadtest.log_pipeline --lines "$(LINES)" --servable "models/$(NAME)"
+
+verify-kubernetes: .venv/.test ## apply deploy/kubernetes to a cluster for tests, roll out and back, drain a node (KUBECONFIG=…)
+	@$(BIN)/python -m loadtest.kubernetes --kubeconfig "$(KUBECONFIG)"
 
 dashboards: .venv-kibana/.$(KB_DASHBOARD) ## compile Kibana's dashboards (KIBANA_PYTHON=… is a Python 3.12)
 	@.venv-kibana/bin/kb-dashboard compile --input-dir deploy/kibana/dashboards --output-dir build/dashboards
@@ -164,6 +174,13 @@ CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11
 .venv/.bench: .venv/.run
 	@echo "Installing the plotting library (once)."
 	@$(PIP) --group bench
+	@touch $@
+
+# Not in .venv/.test: it would add a third to the disk space of an installation. Compiled, because Ray starts ten processes
+# at once, which would all compile the same modules.
+.venv/.batch: .venv/.run
+	@echo "Installing Ray, PyArrow and pandas (once). They take 0.5 GB of disk."
+	@$(subst --no-compile ,,$(PIP)) --group batch
 	@touch $@
 
 # PyTorch has its own environment, because its default build and TensorFlow crash in one process.
