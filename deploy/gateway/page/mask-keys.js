@@ -21,6 +21,7 @@ export function startMaskKeys(area) {
   };
 
   document.addEventListener("selectionchange", snap);
+  area.addEventListener("keydown", snap); // the next key may come before the event of the last one's change
   area.addEventListener("beforeinput", (event) => {
     if (event.isComposing || area.selectionStart !== area.selectionEnd) return;
     const at = area.selectionStart;

@@ -10,7 +10,16 @@ from playwright.sync_api import expect
 from tests.deploy.gateway.conftest import Gateway
 from tests.deploy.gateway.page.conftest import DESKTOP, Open
 from tests.deploy.gateway.page.test_look import expect_fits
-from tests.deploy.gateway.page.workbench import GUESSWORK, SENTENCE, TWO_MASKS, VERSE, ask, open_masks, shares
+from tests.deploy.gateway.page.workbench import (
+    GUESSWORK,
+    SENTENCE,
+    TWO_MASKS,
+    VERSE,
+    ask,
+    expect_answer,
+    open_masks,
+    shares,
+)
 
 PHONE = (375, 740)
 SAYING = "千里之行，始于[MASK][MASK]。"
@@ -96,7 +105,7 @@ def test_reasons_say_what_becomes_of_the_answer_without_a_character(
     after = before * math.exp(-most["weight"])
     page = open_page(f"/?lang={language}", size=size, dark=True)
     page.locator("#fill-text").fill(VERSE)
-    first = page.locator("#fill-answer .legend li").first
+    first = expect_answer(page, VERSE).locator(".legend li").first
     expect(first.locator(".share")).to_have_count(2)
     start, end = [float(text.rstrip("%")) for text in first.locator(".share").all_inner_texts()]
     assert [start, end] == pytest.approx([before * 100, after * 100], abs=0.6)
