@@ -10,7 +10,7 @@ TASKS = (verbs.FILL, verbs.CLASSIFY, verbs.SIMILARITY, verbs.FEATURES, verbs.PRO
 
 
 def _defaults(name: str) -> dict[str, Any]:
-    """Return the options of a command of bert-mlm with their defaults."""
+    """Return the default options of a command of bert-mlm."""
     # The name of the model, which classify requires, is for servers.
     return vars(build_parser().parse_args([name, "--model", "in-process"]))
 
@@ -42,6 +42,9 @@ class Task:
 
 
 def default_top_k(name: str) -> int | None:
-    """Return the default number of answers; None if a task has no such option."""
+    """Return the default number of answers.
+
+    None if the task has no such option.
+    """
     top_k: int | None = _defaults(name).get("top_k")
     return top_k

@@ -19,7 +19,12 @@ _STYLES = {  # label: colour, marker, name in the legend
     "gateway": ("#54278f", "*", "the gateway before it, JSON, request log on"),
     "one process": ("#9e9ac8", "h", "the gateway with that engine in its process"),
 }
-_SYSTEM_STYLE = {"tensorflow": "tensorflow gRPC", "bf16": "bf16 gRPC", "onnx": "onnx gRPC"}
+_SYSTEM_STYLE = {
+    "tensorflow": "tensorflow gRPC",
+    "bf16": "bf16 gRPC",
+    "onnx": "onnx gRPC",
+    "one-process": "one process",
+}
 
 
 def draw(results: Results, path: Path) -> None:
