@@ -139,7 +139,8 @@ FROM line JOIN place USING (minute)
 WHERE outcome IN ('success', 'low_confidence') AND total IS NOT NULL
 """
 
-# Run four times, by bucket and task or neither: GROUPING SETS would hold every value four times.
+# Run four times, by bucket and task or neither: GROUPING SETS would hold every value four times. All tasks together are
+# without explanations, as the requests are.
 LATENCY = """
 SELECT
     CASE WHEN $by_bucket THEN bucket END AS bucket,
@@ -149,6 +150,7 @@ SELECT
     avg(inference),
     quantile_cont(total, [0.5, 0.95, 0.99])
 FROM answered
+WHERE $by_task OR task <> 'explanation'
 GROUP BY ALL
 ORDER BY 1, 2
 """
@@ -175,6 +177,7 @@ WITH
             sum(inference * sentences) AS inference,
             sum(sentences) FILTER (inference IS NOT NULL) AS inference_weight
         FROM answered
+        WHERE $by_task OR task <> 'explanation'
         GROUP BY ALL
     ),
     ranked AS (

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from deploy.gateway.report.charts import short_number
 from deploy.gateway.report.figures import Event, Report, ResourceUsage, percent_of
-from deploy.gateway.report.views import MAX_ERROR_TYPES, OUTCOMES, has_gpu, requests_by_outcome
+from deploy.gateway.report.views import EXPLANATION, MAX_ERROR_TYPES, OUTCOMES, has_gpu, requests_by_outcome
 from deploy.gateway.report.words import Words
 
 
@@ -252,7 +252,7 @@ def _measured(event: Event, words: Words) -> str:
 
 
 def _of_task(task: str | None) -> Mapping[str, str]:
-    return {"module": "inference", **({"task": task} if task else {})}
+    return {"module": "inference", **({"task": task} if task else {"without": EXPLANATION})}
 
 
 def _mean(values: Sequence[float | None]) -> str:
