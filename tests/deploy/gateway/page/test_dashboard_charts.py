@@ -267,6 +267,23 @@ def test_tables_fit_a_phone(open_page: Open, gateway: Gateway, language: Languag
     assert page.get_by_role("cell").first.evaluate("cell => getComputedStyle(cell, '::before').content") != "none"
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [1000, 1080, 1280])
+def test_tables_fit_their_cards_on_a_desktop(open_page: Open, gateway: Gateway, language: Language, width: int) -> None:
+    page = open_page(f"/dashboard?since=24h&lang={language}", at=gateway, size=(width, 900))
+    words = WORDS[language]
+    chart(page, words.latency)
+    page.get_by_role("table", name=words.latency).evaluate(
+        """(table, name) => {
+          table.querySelector("tbody th a").textContent = name;
+          for (const cell of table.querySelectorAll("td")) cell.textContent = "1234.5";
+        }""",
+        words.explanations,
+    )
+    for table in page.get_by_role("table").all():
+        assert table.evaluate("table => table.offsetWidth - table.parentElement.clientWidth") <= 0
+
+
 def test_an_explanation_is_no_second_request(open_page: Open, shared: Gateway) -> None:
     page = open_page("/dashboard?since=30d&lang=en", at=shared)
     before = float(tile(page, "Requests").locator(".tile-value").inner_text())
