@@ -41,6 +41,7 @@ class Totals:
         drift_events: lines of the consistency check with status ``drift``.
         alert_events: alerts that began to fire.
         explanations: the requests for explanations.
+        characters: the characters that proofreading checked.
     """
 
     requests: float
@@ -53,6 +54,7 @@ class Totals:
     drift_events: int
     alert_events: int
     explanations: float
+    characters: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ def totals(report: Report, words: Words) -> list[tuple[str, str]]:
         (words.drift_events, _number(figures.drift_events)),
         (words.alert_events, _number(figures.alert_events)),
         *([(words.explanations, _number(figures.explanations))] if figures.explanations else []),
+        *([(words.characters, _number(figures.characters))] if figures.characters else []),
     ]
 
 

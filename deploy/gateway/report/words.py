@@ -82,6 +82,7 @@ class Words:
     lost_lines: str
     explanations: str
     explanations_note: str
+    characters: str
     of_threshold: str
     drift_detail: str
     tasks: Mapping[str, str]
@@ -195,6 +196,7 @@ ENGLISH = Words(
     lost_lines="Lost log lines",
     explanations="Explanations",
     explanations_note="Without explanations, which the workbench requests by itself after each answer.",
+    characters="Characters proofread",
     of_threshold="{name}, % of threshold",
     drift_detail="{percent} of the threshold",
     tasks={
@@ -286,6 +288,7 @@ CHINESE = Words(
     lost_lines="日志丢失",
     explanations="解释",
     explanations_note="不含解释：工作台在每个答案之后自动请求解释。",
+    characters="校对字数",
     of_threshold="{name}（占阈值 %）",
     drift_detail="阈值的 {percent}",
     tasks={
