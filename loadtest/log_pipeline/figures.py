@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.elasticsearch.json_api import JsonApi
+from deploy.gateway.report.views import EXPLANATION
 from loadtest.log_pipeline.panels import Panel, Range, panels
 from loadtest.processes import ROOT, StartError
 
@@ -133,7 +134,10 @@ def _values(
 
 
 def _by_outcome(calls: Iterable[Mapping[str, Any]], figure: str, label: str) -> Figures:
-    return _sums((_local(one["start"]), one["outcome"], label, one[figure]) for one in calls)
+    """Sum a figure of all tasks but explanations."""
+    return _sums(
+        (_local(one["start"]), one["outcome"], label, one[figure]) for one in calls if one["task"] != EXPLANATION
+    )
 
 
 def _percentiles(latencies: Iterable[Mapping[str, Any]], key: Callable[[Mapping[str, Any]], str]) -> Figures:
@@ -146,9 +150,8 @@ def _usage(report: Mapping[str, Any], figure: str, label: str) -> Figures:
 
 _PER_MINUTE = "Calls a minute by outcome (choose a range of a few hours)"
 _WANTED: Mapping[str, Callable[[Mapping[str, Any]], Figures]] = {
-    # Kibana counts explanations as well, which the report's totals have apart.
-    "Calls": lambda report: {("calls",): sum(one["requests"] for one in report["calls_by_day"])},
-    "Sentences": lambda report: {("sentences",): sum(one["sentences"] for one in report["calls_by_day"])},
+    "Calls": lambda report: {("calls",): report["totals"]["requests"]},
+    "Sentences": lambda report: {("sentences",): report["totals"]["sentences"]},
     "Calls by task": lambda report: _sums((one["task"], "calls", one["requests"]) for one in report["calls_by_day"]),
     "Calls a day by outcome": lambda report: _by_outcome(report["calls_by_day"], "requests", "calls"),
     _PER_MINUTE: lambda report: _by_outcome(report["calls_over_time"], "requests", "calls"),

@@ -23,7 +23,7 @@ CUT_OFF = 0
 _SENTENCES = 240
 _BATCH = 3
 _EVERY = 10
-"""One request in this many is a batch, and one is invalid, to cover all kinds of log lines."""
+"""Of this many requests, one each is a batch, an explanation and invalid, to cover all kinds of log lines."""
 
 _RECONNECT_S = 0.02
 _TIMEOUT_S = 60.0
@@ -33,7 +33,7 @@ Question = tuple[str, bytes, int]
 
 
 def questions() -> list[Question]:
-    """Return the requests, single sentences, batches and texts without [MASK]."""
+    """Return single sentences, batches, explanations and texts without [MASK]."""
     texts = masked_sentences(_SENTENCES)
     asked = []
     for number, text in enumerate(texts):
@@ -41,6 +41,9 @@ def questions() -> list[Question]:
             case 3:
                 batch = list(islice(cycle(texts), number, number + _BATCH))
                 asked.append(("/v1/fill-mask", _json({"inputs": batch}), _BATCH))
+            case 5:
+                explained = {"inputs": text, "parameters": {"method": "attention"}}
+                asked.append(("/v1/explain", _json(explained), 1))
             case 7:
                 asked.append(("/predict", _json({"text": text.replace("[MASK]", "")}), 1))
             case _:

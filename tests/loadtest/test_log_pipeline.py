@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+import os
+import pwd
 import re
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +22,7 @@ from loadtest.log_pipeline.figures import Check, _largest_difference
 from loadtest.log_pipeline.filebeat import binary, configuration, version
 from loadtest.log_pipeline.gate import Gate
 from loadtest.log_pipeline.tools import SENTENCE
-from loadtest.log_pipeline.tools.server import jdk
+from loadtest.log_pipeline.tools.server import check_reachable, jdk
 from loadtest.processes import StartError
 from tests.support.elastic import elasticsearch, elasticsearch_server, namespace
 from tests.support.filebeat import filebeat_program
@@ -70,6 +73,36 @@ def test_an_old_or_missing_jdk_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "release").write_text('JAVA_VERSION="11.0.1"\n', encoding="utf-8")
     with pytest.raises(StartError, match="no JDK 17 or newer was found"):
         jdk()
+
+
+def test_a_folder_that_the_servers_user_may_not_enter_is_named() -> None:
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as name:  # tmp_path is below a folder of this kind
+        clone = Path(name).resolve()
+        tools = clone / "build/log-tools"
+        tools.mkdir(parents=True)
+        clone.chmod(0o700)
+        wanted = f"the user nobody, as whom Elasticsearch runs, may not enter {clone}; "
+        wanted += f"run `chmod o+x {clone}`, or clone elsewhere"
+        with pytest.raises(StartError, match=f"^{re.escape(wanted)}$"):
+            check_reachable(tools, nobody)
+        clone.chmod(0o701)
+        check_reachable(tools, nobody)
+        tools.chmod(0o700)
+        with pytest.raises(StartError, match=r"may not enter .*log-tools;"):
+            check_reachable(tools, nobody)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
+def test_verify_logs_as_root_below_a_private_folder_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ELASTICSEARCH_URL", raising=False)
+    monkeypatch.setenv("FILEBEAT", "/bin/true")
+    monkeypatch.setattr("loadtest.log_pipeline.tools.server.ELASTICSEARCH", tmp_path)
+    tmp_path.chmod(0o700)
+    assert command.main(["--work", str(tmp_path / "work"), "--servable", str(tmp_path)]) == 1
+    assert re.fullmatch(r"verify-logs: .* may not enter .*; run `chmod o\+x .*`.*\n", capsys.readouterr().err)
 
 
 def test_without_a_server_the_command_says_how_to_get_one(

@@ -52,6 +52,7 @@ def test_requests_are_of_all_kinds() -> None:
     sizes = [sentences for _, _, sentences in asked]
     assert set(sizes) == {1, 3}
     assert all(len(json.loads(body)["inputs"]) == 3 for path, body, _ in asked if path == "/v1/fill-mask")
+    assert [path for path, _, _ in asked].count("/v1/explain") == len(asked) // 10
     without = [body for _, body, _ in asked if "[MASK]" not in body.decode()]
     assert len(without) == len(asked) // 10
 

@@ -42,6 +42,7 @@ class ProofreadQuestions(QuestionGroup[AsyncFillMask]):
 def _best(answer: Proofreading) -> Best:
     """Return the best suggestions and their lowest score."""
     best = [suspect.suggestions[0] for suspect in answer.suspects]
+    characters = len(answer.characters)
     if not best:
-        return Best()
-    return Best(" ".join(one.token_str for one in best), min(one.score for one in best))
+        return Best(characters=characters)
+    return Best(" ".join(one.token_str for one in best), min(one.score for one in best), characters)

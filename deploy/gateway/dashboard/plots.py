@@ -102,7 +102,7 @@ def plots(report: Report, words: Words) -> dict[str, Plot]:
         return lines(key, title, series, [resource] * len(series), least)
 
     latency = latency_series(report)
-    answered = {"module": "inference", "answered": "1", "slowest": "1"}
+    answered = {**QUESTIONS, "answered": "1", "slowest": "1"}
     drift = drift_series(report, words)
     drawn = (
         lines("latency", words.latency, latency, [answered] * len(latency)),

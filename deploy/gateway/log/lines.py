@@ -41,6 +41,7 @@ MEANINGS = {
     "input_text": "The sentence without personal data, or its digest.",
     "predicted_token": "The best answer; a word that the caller gave is masked or digested like the sentence.",
     "score": "The probability of the best answer, from 0 to 1; of given words, per token; for similarity, the cosine.",
+    "characters": "The number of characters that proofreading checked; other words count by their tokens.",
     "inference_time_ms": "Time spent in the model server.",
     "tokenize_time_ms": "Time spent in the tokenizer.",
     "total_time_ms": "Total time of the request in the gateway, or of another task.",
@@ -119,6 +120,7 @@ class Inference(Line):
     input_text: str | None = None
     predicted_token: str | None = None
     score: float | None = None
+    characters: int | None = None
     inference_time_ms: float | None = None
     tokenize_time_ms: float | None = None
     total_time_ms: float | None = None

@@ -7,6 +7,7 @@
 
 import { startCrosshair } from "./dashboard-crosshair.js";
 import { DAY_S, formats } from "./dashboard-format.js";
+import { startTouchZoom } from "./dashboard-touch.js";
 import { h } from "./dom.js";
 
 const NARROW = 420;
@@ -70,6 +71,7 @@ export function drawChart(figure, report) {
     place,
   );
   crosshair.start(plot);
+  startTouchZoom(plot);
 
   const observer = new ResizeObserver(() => {
     if (width(figure) !== plot.width) plot.setSize({ width: width(figure), height: place.clientHeight });

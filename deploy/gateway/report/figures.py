@@ -41,6 +41,7 @@ class Totals:
         drift_events: lines of the consistency check with status ``drift``.
         alert_events: alerts that began to fire.
         explanations: the requests for explanations.
+        characters: the characters that proofreading checked.
     """
 
     requests: float
@@ -53,6 +54,7 @@ class Totals:
     drift_events: int
     alert_events: int
     explanations: float
+    characters: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Summary:
 
     Attributes:
         requests: as in `Totals`.
-        p95_ms: the latency of all tasks together.
+        p95_ms: the latency of all tasks but explanations.
         failed_share: as in `Totals`.
         drift_percent: the highest drift in percent of its threshold.
     """
@@ -95,7 +97,7 @@ class Latency:
 
     Attributes:
         start: the bucket; None is the whole range.
-        task: the task; None is all tasks.
+        task: the task; None is all tasks but explanations, as in `Totals`.
         lines: the number of lines.
         inference_mean_ms: the mean time in the model server.
     """
@@ -236,7 +238,7 @@ class Report:
         bucket_minutes: the length of a bucket.
         starts: the start of every bucket, including empty ones.
         days: the start of every day.
-        latency: the whole range, first all tasks together, then each.
+        latency: the whole range, first all tasks but explanations together, then each task.
         latency_over_time: the same by bucket.
         calls_over_time: by bucket; the first and the last may be partly in the range.
         consistency: the checks of each version, the latest first.

@@ -197,7 +197,7 @@ class _Reader:
         self._execute(statement, parameters)
 
     def _totals(self, drifts: int, alerts: int) -> Totals:
-        ((requests, sentences, success, low_confidence, failed, explanations),) = self._rows(sql.TOTALS)
+        ((requests, sentences, success, low_confidence, failed, explanations, characters),) = self._rows(sql.TOTALS)
         minute, busiest = next(iter(self._rows(sql.BUSIEST)), (None, 0.0))
         return Totals(
             requests=requests,
@@ -210,6 +210,7 @@ class _Reader:
             drift_events=drifts,
             alert_events=alerts,
             explanations=explanations,
+            characters=characters,
         )
 
     def _drift(self) -> tuple[Drift, ...]:

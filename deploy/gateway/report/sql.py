@@ -10,6 +10,7 @@ COLUMNS = {
     "status": "VARCHAR",
     "sample_rate": "DOUBLE",
     "batch_size": "INTEGER",
+    "characters": "INTEGER",
     "status_code": "INTEGER",
     "total_time_ms": "DOUBLE",
     "inference_time_ms": "DOUBLE",
@@ -39,6 +40,7 @@ SELECT
     CASE WHEN module = 'inference' THEN status END AS outcome,
     CASE WHEN sample_rate > 0 AND sample_rate <= 1 THEN 1 / sample_rate ELSE 1 END AS sentences,
     sentences / greatest(batch_size, 1) AS requests,
+    characters,
     total_time_ms AS total,
     inference_time_ms AS inference,
     CASE WHEN timestamp IS NOT NULL AND (module IS DISTINCT FROM 'inference' OR status = 'failed') THEN [{
@@ -94,7 +96,8 @@ ASOF JOIN days ON minutes.minute >= days.start
 
 CALL = """
 CREATE TEMP TABLE call AS
-SELECT minute, task, outcome, sum(requests) AS requests, sum(sentences) AS sentences
+SELECT minute, task, outcome, sum(requests) AS requests, sum(sentences) AS sentences,
+       sum(characters * sentences) AS characters
 FROM line
 WHERE outcome IN ('success', 'low_confidence', 'failed')
 GROUP BY ALL
@@ -121,7 +124,8 @@ SELECT
     coalesce(sum(sentences) FILTER (outcome = 'success'), 0) / sum(sentences),
     coalesce(sum(sentences) FILTER (outcome = 'low_confidence'), 0) / sum(sentences),
     coalesce(sum(sentences) FILTER (outcome = 'failed'), 0) / sum(sentences),
-    (SELECT requests FROM explained)
+    (SELECT requests FROM explained),
+    coalesce(round(sum(characters), 6), 0)
 FROM question
 """
 
@@ -139,7 +143,8 @@ FROM line JOIN place USING (minute)
 WHERE outcome IN ('success', 'low_confidence') AND total IS NOT NULL
 """
 
-# Run four times, by bucket and task or neither: GROUPING SETS would hold every value four times.
+# Run four times, by bucket and task or neither: GROUPING SETS would hold every value four times. All tasks together are
+# without explanations, as the requests are.
 LATENCY = """
 SELECT
     CASE WHEN $by_bucket THEN bucket END AS bucket,
@@ -149,6 +154,7 @@ SELECT
     avg(inference),
     quantile_cont(total, [0.5, 0.95, 0.99])
 FROM answered
+WHERE $by_task OR task <> 'explanation'
 GROUP BY ALL
 ORDER BY 1, 2
 """
@@ -175,6 +181,7 @@ WITH
             sum(inference * sentences) AS inference,
             sum(sentences) FILTER (inference IS NOT NULL) AS inference_weight
         FROM answered
+        WHERE $by_task OR task <> 'explanation'
         GROUP BY ALL
     ),
     ranked AS (

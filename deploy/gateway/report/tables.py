@@ -6,7 +6,7 @@ from datetime import datetime
 
 from deploy.gateway.report.charts import short_number
 from deploy.gateway.report.figures import Event, Report, ResourceUsage, percent_of
-from deploy.gateway.report.views import MAX_ERROR_TYPES, OUTCOMES, has_gpu, requests_by_outcome
+from deploy.gateway.report.views import EXPLANATION, MAX_ERROR_TYPES, OUTCOMES, has_gpu, requests_by_outcome
 from deploy.gateway.report.words import Words
 
 
@@ -43,6 +43,7 @@ def totals(report: Report, words: Words) -> list[tuple[str, str]]:
         (words.drift_events, _number(figures.drift_events)),
         (words.alert_events, _number(figures.alert_events)),
         *([(words.explanations, _number(figures.explanations))] if figures.explanations else []),
+        *([(words.characters, _number(figures.characters))] if figures.characters else []),
     ]
 
 
@@ -252,7 +253,7 @@ def _measured(event: Event, words: Words) -> str:
 
 
 def _of_task(task: str | None) -> Mapping[str, str]:
-    return {"module": "inference", **({"task": task} if task else {})}
+    return {"module": "inference", **({"task": task} if task else {"without": EXPLANATION})}
 
 
 def _mean(values: Sequence[float | None]) -> str:

@@ -82,6 +82,7 @@ class Words:
     lost_lines: str
     explanations: str
     explanations_note: str
+    characters: str
     of_threshold: str
     drift_detail: str
     tasks: Mapping[str, str]
@@ -137,7 +138,8 @@ ENGLISH = Words(
     drift_events="Drift warnings",
     alert_events="Alerts",
     latency="Latency, ms",
-    latency_note="Answered sentences, from request to answer.",
+    latency_note="Answered sentences, from request to answer. All tasks are without explanations, which the workbench "
+    "requests by itself.",
     calls_per_minute="Requests a minute",
     calls_per_day="Requests a day",
     errors="Errors by type",
@@ -194,6 +196,7 @@ ENGLISH = Words(
     lost_lines="Lost log lines",
     explanations="Explanations",
     explanations_note="Without explanations, which the workbench requests by itself after each answer.",
+    characters="Characters proofread",
     of_threshold="{name}, % of threshold",
     drift_detail="{percent} of the threshold",
     tasks={
@@ -229,7 +232,7 @@ CHINESE = Words(
     drift_events="漂移告警",
     alert_events="告警",
     latency="延迟（毫秒）",
-    latency_note="已应答的句子，从收到请求到给出答案。",
+    latency_note="已应答的句子，从收到请求到给出答案。“全部任务”不含解释：工作台会自动请求解释。",
     calls_per_minute="每分钟请求数",
     calls_per_day="每日请求数",
     errors="错误类型",
@@ -285,6 +288,7 @@ CHINESE = Words(
     lost_lines="日志丢失",
     explanations="解释",
     explanations_note="不含解释：工作台在每个答案之后自动请求解释。",
+    characters="校对字数",
     of_threshold="{name}（占阈值 %）",
     drift_detail="阈值的 {percent}",
     tasks={

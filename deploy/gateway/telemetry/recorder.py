@@ -38,10 +38,15 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best answer to a sentence and its score."""
+    """The best answer to a sentence and its score.
+
+    Attributes:
+        characters: the number of characters that were proofread; None for other tasks.
+    """
 
     token: str | None = None
     score: float | None = None
+    characters: int | None = None
 
 
 @dataclass(slots=True)
@@ -247,6 +252,7 @@ class Recorder:
             input_text=text,
             predicted_token=best.token,
             score=best.score,
+            characters=best.characters,
             inference_time_ms=context.inference_s * 1000 if was_sent else None,
             tokenize_time_ms=(context.tokenize_s or 0.0) * 1000 if was_sent else None,
             total_time_ms=total_s * 1000,

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_IXGRP, S_IXOTH, S_IXUSR
 
 import psutil
 
@@ -105,19 +106,21 @@ def start(java_options: str = "-Xms1g -Xmx1g") -> Server:
     """Start a server and wait for its superuser's login.
 
     Raises:
-        StartError: `make log-tools` was not run, or the server does not start.
+        StartError: `make log-tools` was not run, its folder cannot be entered, or the server does not start.
     """
     if not ELASTICSEARCH.is_dir():
         msg = f"{ELASTICSEARCH} does not exist; {SENTENCE}"
         raise StartError(msg)
-    user = _user()
+    account = _account()
+    if account:
+        check_reachable(ELASTICSEARCH, account)
     # Not in the caller's folder, which the other user might not read.
     work = Path(tempfile.mkdtemp(prefix="elasticsearch-"))
     shutil.copytree(ELASTICSEARCH / "config", work / "config")
     (work / "tmp").mkdir()
-    if user:
+    if account:
         for path in (work, *work.rglob("*")):
-            shutil.chown(path, user)
+            shutil.chown(path, account.pw_uid, account.pw_gid)
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "ES_JAVA_HOME": str(jdk()),
@@ -136,7 +139,10 @@ def start(java_options: str = "-Xms1g -Xmx1g") -> Server:
                 [ELASTICSEARCH / "bin" / program, *arguments],
                 cwd=work,
                 env=environment,
-                user=user,
+                user=account.pw_uid if account else None,
+                # Else root's groups stay, and `chmod o+x` would not admit the server to a folder of root's.
+                group=account.pw_gid if account else None,
+                extra_groups=[] if account else None,
                 input=(given or "").encode(),
                 stdout=output,
                 stderr=output,
@@ -183,9 +189,27 @@ def _wait(api: JsonApi) -> None:
             return
 
 
-def _user() -> str | None:
-    """Return the user to run the server as.
+def _account() -> pwd.struct_passwd | None:
+    """Return the account to run the server as.
 
     None is the current user. Root is replaced, since Elasticsearch does not run as root.
     """
-    return pwd.getpwnam("nobody").pw_name if os.geteuid() == 0 else None
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def check_reachable(folder: Path, account: pwd.struct_passwd) -> None:
+    """Check that an account may enter a folder.
+
+    Only mode bits are read, not access control lists.
+
+    Raises:
+        StartError: the account may not enter the folder or one above it.
+    """
+    for one in (*reversed(folder.parents), folder):
+        found = one.stat()
+        is_owner, is_in_group = found.st_uid == account.pw_uid, found.st_gid == account.pw_gid
+        needed, word = (S_IXUSR, "u") if is_owner else (S_IXGRP, "g") if is_in_group else (S_IXOTH, "o")
+        if not found.st_mode & needed:
+            said = f"the user {account.pw_name}, as whom Elasticsearch runs, may not enter {one}"
+            msg = f"{said}; run `chmod {word}+x {one}`, or clone elsewhere"
+            raise StartError(msg)

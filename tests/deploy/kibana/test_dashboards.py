@@ -57,6 +57,13 @@ def test_calls_are_sums_and_percentiles_have_a_compression() -> None:
             assert '{"sum": {"field": "gw.calls"}}' in text
 
 
+def test_explanations_are_only_in_panels_by_task_and_of_errors() -> None:
+    for panel in panels(RANGE):
+        query = json.dumps(panel.body["query"])
+        is_of_all = "gw.module:inference" in query and "gw.task" not in panel.fields
+        assert ("NOT gw.task:explanation" in query) == is_of_all, panel.title
+
+
 def test_there_are_the_four_dashboards_and_one_for_answers() -> None:
     assert [one["id"] for one in dashboards()] == [
         "bert-resources",

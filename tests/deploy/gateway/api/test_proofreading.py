@@ -167,5 +167,7 @@ def test_each_text_has_a_line_with_the_suggested_characters_and_is_counted(gatew
     assert first["predicted_token"] == " ".join(one["token_str"] for one in best)
     assert first["score"] == pytest.approx(min(one["score"] for one in best), rel=1e-5)
     assert 0 < first["inference_time_ms"] <= first["total_time_ms"]
+    checked = [len(one["characters"]) for one in asked.json()]
+    assert [first["characters"], second["characters"]] == checked == [len(TEXT), len(RIGHT)]
     series = f'gateway_sentences_total{{status="success",task="{TASK}"}}'
     assert gateway.metrics()[series] == before[series] + 2

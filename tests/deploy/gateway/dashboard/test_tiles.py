@@ -10,7 +10,7 @@ from deploy.gateway.dashboard.tiles import HEIGHT, Tile, sparkline, tiles
 from deploy.gateway.dashboard.words import CHINESE, ENGLISH
 from deploy.gateway.report import words
 from deploy.gateway.report.figures import Report, Summary
-from deploy.gateway.report.query import read_report
+from deploy.gateway.report.query import read_report, read_summary
 from deploy.gateway.report.time_range import time_range
 from tests.deploy.gateway.report.conftest import START
 from tests.deploy.gateway.report.generate import write
@@ -59,6 +59,18 @@ def test_nothing_is_compared_with_a_period_that_the_log_does_not_have(small: Rep
 
 def test_drift_is_in_percent_of_its_threshold(small: Report) -> None:
     assert by_name(small, None)["Drift, % of threshold"].value == "420%"
+
+
+def test_no_tile_counts_explanations(tmp_path: Path) -> None:
+    at = {"timestamp": f"{START:%Y-%m-%dT%H:%M:%S}.000Z", "module": "inference"}
+    asked = {**at, "task": "mask_prediction", "total_time_ms": 40.0}
+    explained = {**at, "task": "explanation", "total_time_ms": 900.0}
+    lines = [{**asked, "status": "success"}, *[{**explained, "status": status} for status in ("success", "failed")]]
+    write(lines, tmp_path / "gateway.log")
+    hour = time_range(START.isoformat(), (START + timedelta(hours=1)).isoformat(), "UTC")
+    found = by_name(read_report(tmp_path, hour), None)
+    assert [tile.value for tile in found.values()][:3] == ["1", "40 ms", "0.00%"]
+    assert read_summary(tmp_path, hour).p95_ms == 40
 
 
 def test_a_curve_has_gaps_and_goes_up_to_its_highest_value() -> None:

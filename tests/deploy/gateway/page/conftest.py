@@ -28,6 +28,7 @@ class Open(Protocol):
         size: tuple[int, int] = DESKTOP,
         zone: str = "UTC",
         forgive: str = "(?!)",
+        touch: bool = False,
     ) -> Page:
         """Open a page.
 
@@ -39,6 +40,7 @@ class Open(Protocol):
             size: the window, in CSS pixels.
             zone: the browser's time zone.
             forgive: pattern of messages on the console that the test brings about, such as a status of 503.
+            touch: whether the screen takes touches.
         """
 
 
@@ -68,6 +70,7 @@ def open_page(browser: Browser, gateway: Gateway, start: Start) -> Iterator[Open
         size: tuple[int, int] = DESKTOP,
         zone: str = "UTC",
         forgive: str = "(?!)",
+        touch: bool = False,
     ) -> Page:
         origin = (at or gateway).url
 
@@ -88,6 +91,7 @@ def open_page(browser: Browser, gateway: Gateway, start: Start) -> Iterator[Open
             viewport={"width": size[0], "height": size[1]},
             reduced_motion="reduce",
             timezone_id=zone,
+            has_touch=touch,
             permissions=["clipboard-read", "clipboard-write"],
         )
         contexts.append(context)

@@ -232,6 +232,83 @@ def test_a_finger_sees_the_values_and_has_a_link_to_the_lines(
     expect(page.get_by_role("heading", level=1)).to_have_text(names.lines)
 
 
+class Touches:
+    """Touches of a page's screen."""
+
+    def __init__(self, page: Page) -> None:
+        self._session = page.context.new_cdp_session(page)  # one, which knows the fingers that are down
+
+    def send(self, kind: str, *points: tuple[float, float]) -> None:
+        at = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Move a finger without lifting it."""
+        self.send("touchStart", start)
+        for step in range(1, 9):
+            x, y = (a + (b - a) * step / 8 for a, b in zip(start, end, strict=True))
+            self.send("touchMove", (x, y))
+
+    def end(self) -> None:
+        self.send("touchEnd")
+
+
+def test_a_finger_moved_sideways_shows_a_shorter_range(open_page: Open, gateway: Gateway) -> None:
+    page = open_page(DAY, at=gateway, size=PHONE, touch=True)
+    over = area(page, report_words.ENGLISH.latency)
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    assert box
+    y = box["y"] + 60
+    touches = Touches(page)
+    touches.drag((box["x"] + box["width"] * 0.5, y), (box["x"] + box["width"] * 0.25, y + 6))
+    expect(over.locator(".u-select")).to_have_css("width", re.compile(r"[1-9]"))
+    touches.end()
+    page.wait_for_url(re.compile("until="))
+    chart(page, report_words.ENGLISH.latency)
+    since, until = (datetime.fromisoformat(parameters(page)[name]) for name in ENDS)
+    assert timedelta(hours=5.5) < until - since < timedelta(hours=6.6)
+
+
+def test_a_finger_moved_up_scrolls_the_page_and_selects_nothing(open_page: Open, gateway: Gateway) -> None:
+    page = open_page(DAY, at=gateway, size=PHONE, touch=True)
+    over = area(page, report_words.ENGLISH.latency)
+    over.scroll_into_view_if_needed()
+    box, before = over.bounding_box(), page.evaluate("scrollY")
+    assert box
+    x = box["x"] + box["width"] * 0.5
+    touches = Touches(page)
+    touches.drag((x, box["y"] + box["height"] - 10), (x + 15, box["y"] - 120))
+    touches.end()
+    page.wait_for_function("before => scrollY > before + 100", arg=before)
+    expect(over.locator(".u-select")).to_have_css("width", "0px")
+    assert "until" not in page.url
+
+
+def test_a_second_finger_ends_the_selection(open_page: Open, gateway: Gateway) -> None:
+    page = open_page(DAY, at=gateway, size=PHONE, touch=True)
+    over = area(page, report_words.ENGLISH.latency)
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    assert box
+    x, y = box["x"] + 40, box["y"] + 60
+    touches = Touches(page)
+    touches.drag((x, y), (x + 100, y))
+    expect(over.locator(".u-select")).not_to_have_css("width", "0px")
+    touches.send("touchStart", (x + 100, y), (x + 20, y + 40))
+    touches.end()
+    expect(over.locator(".u-select")).to_have_css("width", "0px")
+    assert "until" not in page.url
+
+
+def test_a_tap_reads_the_values(open_page: Open, gateway: Gateway) -> None:
+    page = open_page(DAY, at=gateway, size=PHONE, touch=True)
+    over = area(page, report_words.ENGLISH.latency)
+    over.tap(position={"x": 90, "y": 40})
+    expect(figure_of(page, report_words.ENGLISH.latency).get_by_role("link")).to_be_visible()
+    assert "until" not in page.url
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_tasks_have_names_for_people_and_drift_is_a_percentage(
     open_page: Open, gateway: Gateway, language: Language
@@ -265,6 +342,23 @@ def test_tables_fit_a_phone(open_page: Open, gateway: Gateway, language: Languag
         assert wide == []
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert page.get_by_role("cell").first.evaluate("cell => getComputedStyle(cell, '::before').content") != "none"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [1000, 1080, 1280])
+def test_tables_fit_their_cards_on_a_desktop(open_page: Open, gateway: Gateway, language: Language, width: int) -> None:
+    page = open_page(f"/dashboard?since=24h&lang={language}", at=gateway, size=(width, 900))
+    words = WORDS[language]
+    chart(page, words.latency)
+    page.get_by_role("table", name=words.latency).evaluate(
+        """(table, name) => {
+          table.querySelector("tbody th a").textContent = name;
+          for (const cell of table.querySelectorAll("td")) cell.textContent = "1234.5";
+        }""",
+        words.explanations,
+    )
+    for table in page.get_by_role("table").all():
+        assert table.evaluate("table => table.offsetWidth - table.parentElement.clientWidth") <= 0
 
 
 def test_an_explanation_is_no_second_request(open_page: Open, shared: Gateway) -> None:

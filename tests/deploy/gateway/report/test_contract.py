@@ -27,10 +27,14 @@ def test_every_kind_of_line_is_read_as_the_gateway_writes_it(tmp_path: Path, day
         total_time_ms=14.1,
         sample_rate=0.5,
     )
+    proofread = log.Inference(
+        timestamp=AT, task="proofreading", status="success", request_id="s", characters=16, sample_rate=0.5
+    )
     failed = replace(answered, status="failed", sample_rate=None, error_type="Unavailable", error="refused")
     written = (
         answered,
         failed,
+        proofread,
         log.RefusedRequest(
             timestamp=AT,
             request_id="r",
@@ -51,8 +55,9 @@ def test_every_kind_of_line_is_read_as_the_gateway_writes_it(tmp_path: Path, day
     assert {type(line) for line in written} == set(log.KINDS)
     (tmp_path / "gateway.log").write_bytes(b"".join(encode(line) for line in written))
     report = read_report(tmp_path, day)
-    assert (report.source.lines, report.source.unreadable_lines, report.source.lost_lines) == (10, 0, 3)
-    assert (report.totals.requests, report.totals.sentences) == (1.5, 3)
+    assert (report.source.lines, report.source.unreadable_lines, report.source.lost_lines) == (11, 0, 3)
+    assert (report.totals.requests, report.totals.sentences) == (3.5, 5)
+    assert report.totals.characters == 32
     assert (report.totals.drift_events, report.totals.alert_events) == (1, 1)
     assert {error.error_type for error in report.errors} == {"Unavailable", "LoadError", "KeyError", "lost_lines"}
     assert (report.resources[0].cpu_percent, report.alerts[0].last_value, report.latency[0].p50_ms) == (

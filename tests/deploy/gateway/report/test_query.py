@@ -21,7 +21,7 @@ from deploy.gateway.report.errors import ReportError, TimeLimitError
 from deploy.gateway.report.figures import Report
 from deploy.gateway.report.query import Limits, read_report, read_summary
 from deploy.gateway.report.time_range import TimeRange, time_range
-from deploy.gateway.report.views import requests_by_outcome
+from deploy.gateway.report.views import latency_series, requests_by_outcome
 from deploy.gateway.report.words import ENGLISH
 from tests.deploy.gateway.report.conftest import END, SHANGHAI, START
 from tests.deploy.gateway.report.generate import Line, log_lines, write
@@ -460,6 +460,28 @@ def test_explanations_are_no_requests_of_their_own(report_of: ReportOf) -> None:
     assert sum(map(sum, requests_by_outcome(report.calls_over_time, report.starts).values())) == 1
     rows = {row[0]: row[1] for row in tables.calls_by_task(report, ENGLISH).rows}
     assert rows == {"Fill in words": "1", "Explanations": "3"}
+
+
+@pytest.mark.parametrize("sample_rate", [None, 0.5])
+def test_the_latency_of_all_tasks_is_without_explanations(report_of: ReportOf, sample_rate: float | None) -> None:
+    sampled = {} if sample_rate is None else {"sample_rate": sample_rate}
+    asked = [line(second, total_time_ms=10.0, **sampled) for second in (0, 1)]
+    explained = [line(second, task="explanation", total_time_ms=500.0) for second in (0, 1, 2)]
+    report = report_of(*asked, *explained)
+    for found in (report.latency, report.latency_over_time):
+        assert {one.task: (one.lines, one.mean_ms, one.p99_ms) for one in found} == {
+            None: (2, 10, 10),
+            "explanation": (3, 500, 500),
+            "mask_prediction": (2, 10, 10),
+        }
+    assert report.summary.p95_ms == 10
+    assert [one.values[0] for one in latency_series(report)] == [10, 10, 10]
+
+
+def test_explanations_alone_have_no_latency_of_all_tasks(report_of: ReportOf) -> None:
+    report = report_of(line(0, task="explanation"))
+    assert [one.task for one in report.latency] == ["explanation"]
+    assert report.summary.p95_ms is None
 
 
 def test_a_summary_has_the_figures_of_the_report(folder: Path, day: TimeRange, report: Report) -> None:
