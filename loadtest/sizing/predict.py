@@ -1,0 +1,112 @@
+"""Predict the latency and the CPU time of a replica at a rate.
+
+The closed loops give the times of the simulation. Over n connections all n requests are in one batch, or soon are, so
+that n answers take ``fixed + each * n``: two numbers, fitted to all points. ``each`` contains the event loop's part.
+"""
+
+import math
+import random
+from dataclasses import dataclass
+
+import numpy as np
+
+from loadtest.sizing.measured import Point, Series
+from loadtest.sizing.simulate import Server, simulate
+
+_Z95 = 1.645
+_BATCH_ROWS = 64
+_BATCH_TOKENS = 512
+"""The light engine's limits of a batch (``deploy/embedded/batching/by_length.py``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The times of a replica, fitted to its closed loops.
+
+    Attributes:
+        fixed_ms: for a batch of any size.
+        each_ms: for each of its requests, event loop included.
+        loop_ms: the event loop's part of ``each_ms``.
+        spread: standard deviation of the logarithm of a request's time.
+        largest_batch: requests in a batch.
+    """
+
+    fixed_ms: float
+    each_ms: float
+    loop_ms: float
+    spread: float
+    largest_batch: int
+
+    @classmethod
+    def of(cls, series: Series) -> "Times":
+        """Fit the times of a series with the least relative error."""
+        largest = max(1, min(_BATCH_ROWS, int(_BATCH_TOKENS / series.tokens)))
+        cycles = [1000 * point.connections / point.requests_per_s for point in series.points]
+        batches = [math.ceil(point.connections / largest) for point in series.points]
+        matrix = [
+            [count / cycle, point.connections / cycle]
+            for count, point, cycle in zip(batches, series.points, cycles, strict=True)
+        ]
+        fixed, each = np.linalg.lstsq(np.array(matrix), np.ones(len(cycles)), rcond=None)[0]
+        one = series.points[0]
+        return cls(
+            fixed_ms=max(float(fixed), 0.0),
+            each_ms=float(each),
+            loop_ms=min([point.loop_ms for point in series.points] + [float(each)]),
+            spread=math.log(max(one.p95_ms / one.p50_ms, 1.0)) / _Z95,
+            largest_batch=largest,
+        )
+
+    @property
+    def capacity_s(self) -> float:
+        """The throughput with full batches."""
+        return 1000 / (self.each_ms + self.fixed_ms / self.largest_batch)
+
+    def server(self) -> Server:
+        """Return the simulation's server."""
+        engine_ms = self.each_ms - self.loop_ms
+
+        def run_ms(requests: int, random_numbers: random.Random) -> float:
+            # One factor a batch: its requests are of similar length, and the machine's noise hits all of them.
+            factor = random_numbers.lognormvariate(-(self.spread**2) / 2, self.spread)
+            return (self.fixed_ms + engine_ms * requests) * factor
+
+        return Server(self.loop_ms, run_ms, self.largest_batch)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A replica at a rate.
+
+    Attributes:
+        p95_ms: 95th percentile of the latency.
+        cores_busy: CPU seconds a second.
+        busy: share of the time in which it works.
+        memory_mb: its memory.
+    """
+
+    requests_per_s: float
+    p50_ms: float
+    p95_ms: float
+    cores_busy: float
+    busy: float
+    memory_mb: float
+
+
+def predict(series: Series, requests_per_s: float) -> Prediction:
+    """Predict a replica at Poisson arrivals below its capacity."""
+    found = simulate(Times.of(series).server(), requests_per_s)
+    ranked = found.latencies_ms
+    return Prediction(
+        requests_per_s,
+        ranked[len(ranked) // 2],
+        ranked[int(0.95 * len(ranked))],
+        requests_per_s * _cpu_ms(series.points, found.mean_batch) / 1000,
+        found.busy,
+        series.memory_mb,
+    )
+
+
+def _cpu_ms(points: tuple[Point, ...], batch: float) -> float:
+    """Return the CPU time of a request in batches of a mean size."""
+    return float(np.interp(batch, [point.connections for point in points], [point.cpu_ms for point in points]))
