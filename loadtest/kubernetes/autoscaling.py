@@ -1,4 +1,4 @@
-"""Scale the gateways up and down by a real gateway's metrics.
+"""Scale the gateways by a real gateway's metrics.
 
 A gateway on this machine is loaded. Its requests in flight and in its queue are divided equally among the pods, as the
 service of the deployment would divide them, and the autoscaler of the deployment reads the result.
@@ -109,7 +109,7 @@ def _await_replicas(kubectl: Kubectl, expected: int, timeout_s: float) -> None:
 
 @contextmanager
 def _timeline(kubectl: Kubectl, port: int) -> Iterator[list[str]]:
-    """Add a line for each change of the number of replicas during the block."""
+    """Record each change of the replicas during the block."""
     lines: list[str] = []
     done, begun = threading.Event(), time.monotonic()
 

@@ -1,4 +1,4 @@
-"""Load a gateway with a fixed number of connections and read its metrics."""
+"""Load a gateway and read its metrics."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _RETRY_S = 0.1
 
 
 def gauges(port: int) -> dict[str, float]:
-    """Return the gauges of a gateway's /metrics that have no labels.
+    """Return a gateway's gauges without labels.
 
     Raises:
         OSError: it does not answer, or not with 200.
@@ -30,7 +30,7 @@ def gauges(port: int) -> dict[str, float]:
 
 
 def parse(text: str) -> dict[str, float]:
-    """Return the values without labels of a text in Prometheus's format."""
+    """Parse the values without labels in Prometheus's text format."""
     return {name: float(value) for name, value in re.findall(r"^(\w+) (\S+)$", text, re.MULTILINE)}
 
 

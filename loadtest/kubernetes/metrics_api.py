@@ -45,7 +45,10 @@ spec:
 
 
 def answer(target: str, read: Read) -> dict[str, Any] | None:
-    """Return the answer to a request, or None for an unknown path."""
+    """Return the answer to a request.
+
+    It is None for an unknown path.
+    """
     path = urlsplit(target).path.rstrip("/")
     if path == _ROOT:
         return {
@@ -87,7 +90,7 @@ def _item(namespace: str, pod: str, metric: str, value: float) -> dict[str, Any]
 
 @contextmanager
 def metrics_api(kubectl: Kubectl, read: Read, folder: Path) -> Iterator[None]:
-    """Serve the API on this machine and register it during the block."""
+    """Serve and register the API during the block."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*_certificate(folder))
 
@@ -142,7 +145,7 @@ def _registered(kubectl: Kubectl, port: int) -> Iterator[None]:
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
-    """Create a certificate for localhost and return it with its key."""
+    """Create a certificate for localhost and its key."""
     certificate, key = folder / "metrics.crt", folder / "metrics.key"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-days", "1", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]

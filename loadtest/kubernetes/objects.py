@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def names(documents: Iterable[str]) -> list[str]:
-    """Return the kind and name of each document that Kustomize rendered."""
+    """Return the kinds and names of rendered documents."""
     found = []
     for document in documents:
         kind, name = _KIND.search(document), _NAME.search(document)

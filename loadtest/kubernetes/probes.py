@@ -27,7 +27,7 @@ _WAIT_S = 240.0
 
 
 def probe(kubectl: Kubectl) -> str:
-    """Start and stop servers and check the states of their pods.
+    """Check pod states while servers start and stop.
 
     The pods are those of the overlay ``light``, and one as KServe makes it of its ServingRuntime.
 
@@ -84,7 +84,7 @@ def predictor(runtime: dict[str, Any]) -> dict[str, Any]:
 
 
 def events(found: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the distinct messages about probes, with the name of the deployment."""
+    """Return the distinct messages about probes by deployment."""
     messages = set()
     for event in found:
         if event["reason"] in {"Unhealthy", "Killing"}:
@@ -122,7 +122,10 @@ def _address(kubectl: Kubectl, name: str) -> str:
 
 
 def _until(kubectl: Kubectl, ready: Sequence[str] = (), unready: Sequence[str] = ()) -> dict[str, str]:
-    """Wait for the states of pods and return the states of all."""
+    """Wait for the states of pods.
+
+    Return the states of all.
+    """
 
     def reached() -> bool:
         return all(map(pod_ready, ready)) and not any(map(pod_ready, unready))

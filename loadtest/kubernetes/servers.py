@@ -51,7 +51,9 @@ def gateway(
 
 @contextmanager
 def embedded(address: str, ports: tuple[int, int], servable: Path, folder: Path) -> Iterator[None]:
-    """Run an embedded server with the light engine during the block.
+    """Run an embedded server during the block.
+
+    It has the light engine.
 
     Args:
         address: to listen on.

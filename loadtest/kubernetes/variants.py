@@ -95,7 +95,7 @@ def _apply(kubectl: Kubectl, documents: Sequence[str]) -> tuple[list[str], int]:
 
 
 def table(columns: Mapping[str, Sequence[str]]) -> str:
-    """Return a table with a row for each object and a column for each variant."""
+    """Return a table of objects by variant."""
     rows = sorted({name for names in columns.values() for name in names})
     width = max(len(name) for name in ("object", *rows))
     lines = ["object".ljust(width) + "".join(f"  {title}" for title in columns)]
