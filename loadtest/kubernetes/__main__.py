@@ -2,8 +2,12 @@
 
 Every overlay, every other component and the objects for KServe are applied to one namespace, which is deleted
 afterwards: each rollout replaces the pods of the last one. Then a rollout and its undo must complete within the memory
-plan, and a drain of a node with all model servers must leave the budgets intact. A cluster of simulated nodes is
-enough; a real cluster needs the images.
+plan, and a drain of a node with all model servers must leave the budgets intact. On simulated nodes, a gateway on this
+machine is then loaded, and the autoscaler must follow its metrics. A cluster of simulated nodes is enough; a real
+cluster needs the images.
+
+With ``--probes``, for simulated nodes whose kubelets do probe, real servers answer the probes, and nothing else is
+verified: all other steps need probes that pass without a server.
 """
 
 import argparse
@@ -11,13 +15,15 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+from loadtest.kubernetes.autoscaling import scale
 from loadtest.kubernetes.definitions import CUSTOM, definitions
 from loadtest.kubernetes.kubectl import Kubectl
 from loadtest.kubernetes.pods import is_simulated
+from loadtest.kubernetes.probes import probe
 from loadtest.kubernetes.rollouts import drain, roll_out
 from loadtest.kubernetes.variants import FOLDER, apply_all
 from loadtest.processes import ROOT, StartError
@@ -43,12 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Verify the manifests on a cluster for tests."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.kubernetes", description=main.__doc__)
     parser.add_argument("--kubeconfig", type=Path, required=True, help="of a cluster for tests")
+    parser.add_argument("--probes", action="store_true", help="answer the kubelet's probes with real servers instead")
     options = parser.parse_args(arguments)
     kubectl = Kubectl(options.kubeconfig, NAMESPACE)
     try:
-        with _namespace(kubectl), _definitions(kubectl):
-            _advertise_gpus(kubectl)
-            for step in (apply_all, roll_out, drain):
+        with _namespace(kubectl), ExitStack() as stack:
+            if not options.probes:
+                stack.enter_context(_definitions(kubectl))
+                _advertise_gpus(kubectl)
+            for step in (probe,) if options.probes else (apply_all, roll_out, drain, scale):
                 print(step(kubectl), flush=True)
             # Before the end of the block: kubectl warns of each deletion of an object without a namespace.
             warnings = tuple(kubectl.warnings)

@@ -32,7 +32,7 @@ def observed(kubectl: Kubectl, names: Sequence[str], action: Callable[[], object
         while not done.wait(0.5):
             for name in names:
                 pods = pods_of(kubectl, name)
-                counts[name].append((len(pods), sum(map(_is_ready, pods))))
+                counts[name].append((len(pods), sum(map(is_ready, pods))))
 
     observer = threading.Thread(target=observe)
     observer.start()
@@ -44,7 +44,8 @@ def observed(kubectl: Kubectl, names: Sequence[str], action: Callable[[], object
     return {name: (max(all_ for all_, _ in seen), min(ready for _, ready in seen)) for name, seen in counts.items()}
 
 
-def _is_ready(pod: dict[str, Any]) -> bool:
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Tell whether a pod is ready and not terminating."""
     conditions = {one["type"]: one["status"] for one in pod["status"].get("conditions", [])}
     return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
 

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loadtest.kubernetes.definitions import CUSTOM
@@ -19,21 +19,31 @@ _CUSTOM = (("batch",), ("kserve",))
 """Folders of custom kinds, without their controllers: no pods."""
 
 
+def variants() -> list[tuple[str, ...]]:
+    """Return every folder and group of components to render."""
+    # The overlay that the steps after apply_all use is the last one.
+    overlays = sorted(f"overlays/{one.name}" for one in (FOLDER / "overlays").iterdir())
+    return [*_COMPONENTS, *_CUSTOM, *((overlay,) for overlay in overlays)]
+
+
+def title_of(variant: tuple[str, ...]) -> str:
+    """Return the name of a variant in tables."""
+    return "+".join(variant).removeprefix("overlays/")
+
+
 def apply_all(kubectl: Kubectl) -> str:
     """Apply every variant and return a table of objects."""
-    accepted: dict[str, dict[str, str]] = {}
-    # The overlay that the next steps use is the last one.
-    overlays = sorted(f"overlays/{one.name}" for one in (FOLDER / "overlays").iterdir())
-    for variant in (*_COMPONENTS, *_CUSTOM, *((overlay,) for overlay in overlays)):
-        name = "+".join(variant).removeprefix("overlays/")
-        names, left_out = _apply(kubectl, _rendered(kubectl, variant))
+    accepted: dict[str, list[str]] = {}
+    for variant in variants():
+        name = title_of(variant)
+        names, left_out = _apply(kubectl, rendered(kubectl, variant))
         ready = [] if variant in _CUSTOM else [_await_pods(kubectl, one) for one in ("serving", "gateway")]
         if "export" in variant:
             kubectl.run("wait", "--for=jsonpath={.status.ready}=1", "job/export-1", "--timeout=120s")
         unknown = f", {left_out} left out since their kinds are unknown to it" if left_out else ""
         print("; ".join([f"{name}: {len(names)} objects accepted{unknown}", *ready]), flush=True)
-        accepted[name] = dict.fromkeys(names, "x")
-    return _table(accepted)
+        accepted[name] = names
+    return table(accepted)
 
 
 def _await_pods(kubectl: Kubectl, name: str) -> str:
@@ -53,7 +63,7 @@ def _await_pods(kubectl: Kubectl, name: str) -> str:
     return f"{name} is ready"
 
 
-def _rendered(kubectl: Kubectl, variant: tuple[str, ...]) -> list[str]:
+def rendered(kubectl: Kubectl, variant: tuple[str, ...]) -> list[str]:
     """Render a folder, or the base with components."""
     if variant not in _COMPONENTS:
         return kubectl.run("kustomize", str(FOLDER / variant[0])).split("\n---\n")
@@ -84,11 +94,12 @@ def _apply(kubectl: Kubectl, documents: Sequence[str]) -> tuple[list[str], int]:
     return names, len(documents) - len(known)
 
 
-def _table(columns: dict[str, dict[str, str]]) -> str:
-    rows = sorted({name for column in columns.values() for name in column})
-    width = max(len(name) for name in rows)
+def table(columns: Mapping[str, Sequence[str]]) -> str:
+    """Return a table of objects by variant."""
+    rows = sorted({name for names in columns.values() for name in names})
+    width = max(len(name) for name in ("object", *rows))
     lines = ["object".ljust(width) + "".join(f"  {title}" for title in columns)]
     for row in rows:
-        cells = (f"  {column.get(row, '-').center(len(title))}" for title, column in columns.items())
-        lines.append(row.ljust(width) + "".join(cells))
+        cells = (f"  {('x' if row in names else '-').center(len(title))}" for title, names in columns.items())
+        lines.append((row.ljust(width) + "".join(cells)).rstrip())
     return "\n".join(lines)
