@@ -133,7 +133,7 @@ def _held(report: Report, found: Mapping[datetime, float | None]) -> list[float 
 
 
 def latency_series(report: Report) -> list[Series]:
-    """Return the percentiles of all tasks but explanations in each bucket."""
+    """Return the percentiles of each bucket without explanations."""
     figures = {one.start: one for one in report.latency_over_time if one.task is None}
     if not figures:
         return []
