@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 
 from loadtest.failover import MODEL
 from loadtest.fleet.calls import PATHS, read_calls
-from loadtest.fleet.network import HOST, Network, call_in, prefix_of
+from loadtest.fleet.network import HOST, Network, call_in, missing, prefix_of
 from loadtest.fleet.plan import Plan, add_options, parse_names
 from loadtest.fleet.report import Outcome, document, faults, table
 from loadtest.fleet.scenarios import SCENARIOS, run_scenario
@@ -102,15 +102,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=Path("build/fleet"), help="where versions, logs and fleet.json go")
     add_options(parser)
     options = parser.parse_args(arguments)
+    try:
+        names, plan = parse_names(options.scenarios, tuple(SCENARIOS)), Plan.parse(options)
+    except ValueError as error:
+        parser.error(str(error))
+    if reason := missing():
+        print(f"fleet: {reason}", file=sys.stderr)
+        return 1
     # SIGTERM ends the run like Ctrl-C, so that the namespaces are deleted.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        names, plan = parse_names(options.scenarios, tuple(SCENARIOS)), Plan.parse(options)
         work = options.work.resolve()
         with exported(options.servable) as version:
             work.mkdir(parents=True, exist_ok=True)
             outcomes = run(version, work, names, plan, options.protocol)
-    except (OSError, StartError, ValueError) as error:
+    except (OSError, StartError) as error:
         print(f"fleet: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

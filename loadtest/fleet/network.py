@@ -28,6 +28,7 @@ _OURS = re.compile(rf"^{_PREFIX}-(\d+)-\w+", re.MULTILINE)
 _NETWORK = "10.91.0"
 _FRONT_ADDRESS = f"{_NETWORK}.1"
 _FRONT_MAC = "02:00:00:5b:00:01"
+_NOWHERE_MAC = "02:00:00:5b:00:ff"
 _BRIDGE = "fleet"
 _CONFIGURATIONS = Path("/etc/netns")  # ip netns exec mounts a namespace's files there over those of /etc
 _NAMESPACES = Path("/run/netns")
@@ -73,17 +74,23 @@ class Network:
     def cut_off(self, number: int) -> None:
         """Drop all packets from and to a server.
 
-        The bridge drops them, as a broken switch does; nobody is told.
+        They go to a hardware address that is nowhere, so that neither side gets an error.
         """
-        self._set_port(number, "disabled")
+        self._set_neighbors(number, _NOWHERE_MAC, _NOWHERE_MAC)
 
     def reconnect(self, number: int) -> None:
-        """Forward a server's packets again."""
-        self._set_port(number, "forwarding")
+        """Deliver a server's packets again."""
+        self._set_neighbors(number, _server_mac(number), _FRONT_MAC)
 
-    def _set_port(self, number: int, state: str) -> None:
-        value = {"disabled": "0", "forwarding": "3"}[state]
-        _ip("-n", self.front, "link", "set", f"server{number + 1}", "type", "bridge_slave", "state", value)
+    def _set_neighbors(self, number: int, server_mac: str, front_mac: str) -> None:
+        """Set the hardware addresses by which front and server send to each other.
+
+        Without address resolution: its failure would be an error at once, which a router further away does not report.
+        """
+        server = (self.addresses[number], "lladdr", server_mac, "dev", _BRIDGE)
+        _ip("-n", self.front, "neighbor", "replace", *server, "nud", "permanent")
+        front = (_FRONT_ADDRESS, "lladdr", front_mac, "dev", "eth0")
+        _ip("-n", self.servers[number], "neighbor", "replace", *front, "nud", "permanent")
 
     def _create(self) -> None:
         for name in (self.front, *self.servers):
@@ -92,17 +99,14 @@ class Network:
         _ip("-n", self.front, "link", "add", _BRIDGE, "address", _FRONT_MAC, "type", "bridge")
         _ip("-n", self.front, "address", "add", f"{_FRONT_ADDRESS}/24", "dev", _BRIDGE)
         _ip("-n", self.front, "link", "set", _BRIDGE, "up")
-        for number, (name, address) in enumerate(zip(self.servers, self.addresses, strict=True), 1):
-            mac = f"02:00:00:5b:01:{number:02x}"
-            veth = ("type", "veth", "peer", "name", "eth0", "address", mac, "netns", name)
-            _ip("-n", self.front, "link", "add", f"server{number}", *veth)
-            _ip("-n", self.front, "link", "set", f"server{number}", "master", _BRIDGE, "up")
+        for number, (name, address) in enumerate(zip(self.servers, self.addresses, strict=True)):
+            port = f"server{number + 1}"
+            veth = ("type", "veth", "peer", "name", "eth0", "address", _server_mac(number), "netns", name)
+            _ip("-n", self.front, "link", "add", port, *veth)
+            _ip("-n", self.front, "link", "set", port, "master", _BRIDGE, "up")
             _ip("-n", name, "address", "add", f"{address}/24", "dev", "eth0")
             _ip("-n", name, "link", "set", "eth0", "up")
-            # Without address resolution, whose failure the kernel reports at once: behind a router nothing is reported.
-            _ip("-n", self.front, "neighbor", "replace", address, "lladdr", mac, "dev", _BRIDGE, "nud", "permanent")
-            front = ("neighbor", "replace", _FRONT_ADDRESS, "lladdr", _FRONT_MAC, "dev", "eth0", "nud", "permanent")
-            _ip("-n", name, *front)
+            self.reconnect(number)
         folder = _CONFIGURATIONS / self.front
         folder.mkdir(parents=True, exist_ok=True)
         lines = ["127.0.0.1 localhost", *(f"{address} {HOST}" for address in self.addresses)]
@@ -156,6 +160,10 @@ def _enter(namespace: str) -> None:
     with (_NAMESPACES / namespace).open("rb") as handle:
         if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
+
+
+def _server_mac(number: int) -> str:
+    return f"02:00:00:5b:01:{number + 1:02x}"
 
 
 def _ip(*arguments: str) -> str:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
-MAX_SERVERS = 9
-LONGEST_PAUSE_S = 5.0
-"""The client's longest pause between two probes of an ejected server."""
+from bert_mlm_client.transport.balance import LONGEST_PAUSE_S
+from bert_mlm_client.transport.resilient import PROBE_S
 
-_PROBE_S = 2.0
+MAX_SERVERS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Plan:
     timeout_s: float = 10.0
     seconds: float = 10.0
     fault_s: float = 20.0
-    restore_s: float = 2 * (LONGEST_PAUSE_S + _PROBE_S)  # a probe may fail just before the server is back
+    restore_s: float = 2 * (LONGEST_PAUSE_S + PROBE_S)  # a probe may fail just after the server is back
     budget: int = 0
 
     @classmethod

@@ -12,6 +12,9 @@ from loadtest.fleet.calls import PATHS, Call
 FAIR_SHARE = 0.8
 """Least share of a server, relative to an equal share."""
 
+MAX_SILENT_SHARE = 0.1
+"""Largest share of a server that cannot answer: it may have answered when the phase began."""
+
 
 @dataclass(frozen=True, slots=True)
 class Phase:
@@ -38,12 +41,14 @@ class Outcome:
         name: the scenario's name.
         title: what happened.
         phases: before, during, restoring and after.
+        is_silent: whether server 1 cannot answer during the fault.
         restored_s: seconds from the end of the fault until all servers had their share; None: not within the limit.
     """
 
     name: str
     title: str
     phases: tuple[Phase, ...]
+    is_silent: bool
     restored_s: float | None
 
 
@@ -99,6 +104,9 @@ def faults(outcome: Outcome, calls: Sequence[Call], budget: int) -> Iterator[str
     failed = len(failed_calls(outcome, calls))
     if failed > budget:
         yield f"{failed} calls failed, {budget} are allowed"
+    during = next(phase for phase in outcome.phases if phase.title == "during")
+    if outcome.is_silent and shares(during.answered)[0] > MAX_SILENT_SHARE:
+        yield f"the fault had no effect: server 1 had {shares(during.answered)[0]:.0%} of the load meanwhile"
     if outcome.restored_s is None:
         yield "the share of load was not restored within the limit"
     for title in ("before", "after"):

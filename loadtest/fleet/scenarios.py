@@ -20,12 +20,14 @@ class Scenario:
         title: what happens, for the report.
         disturb: begins it.
         restore: ends it.
+        is_silent: whether a server cannot answer meanwhile.
         is_rolling: whether it happens to all servers, one after another, and not only to the first.
     """
 
     title: str
     disturb: Callable[[FleetServer], None]
     restore: Callable[[FleetServer], None]
+    is_silent: bool = False
     is_rolling: bool = False
 
 
@@ -34,9 +36,9 @@ def _nothing(_: FleetServer) -> None:
 
 
 SCENARIOS = {
-    "stop": Scenario("server 1 stopped with SIGTERM and started again", FleetServer.stop, FleetServer.start),
-    "kill": Scenario("server 1 killed and started again", FleetServer.kill, FleetServer.start),
-    "cut": Scenario("server 1 cut off, its packets dropped", FleetServer.cut_off, FleetServer.reconnect),
+    "stop": Scenario("server 1 stopped with SIGTERM and started again", FleetServer.stop, FleetServer.start, is_silent=True),
+    "kill": Scenario("server 1 killed and started again", FleetServer.kill, FleetServer.start, is_silent=True),
+    "cut": Scenario("server 1 cut off, its packets dropped", FleetServer.cut_off, FleetServer.reconnect, is_silent=True),
     "slow": Scenario("server 1 slowed to 20 % of its time", FleetServer.slow_down, FleetServer.speed_up),
     "roll": Scenario("all rolled to the next version, one after another", FleetServer.roll, _nothing, is_rolling=True),
 }
@@ -91,7 +93,7 @@ def run_scenario(name: str, servers: Sequence[FleetServer], plan: Plan) -> Outco
         restored_s = _wait_until_fair(recorder, plan.restore_s)
     with recorder.phase("after"):
         time.sleep(plan.seconds)
-    return Outcome(name, scenario.title, tuple(recorder.phases), restored_s)
+    return Outcome(name, scenario.title, tuple(recorder.phases), scenario.is_silent, restored_s)
 
 
 def _wait_until_fair(recorder: Recorder, limit_s: float) -> float | None:

@@ -30,7 +30,7 @@ class FleetServer:
         network: the network that connects it.
         number: its number there, from 0.
         version: folder of a version, which is copied to its own folder of versions.
-        work: folder for versions and log.
+        work: folder for its versions, which are deleted at the end, and its log.
     """
 
     def __init__(self, network: Network, number: int, version: Path, work: Path) -> None:
@@ -140,6 +140,7 @@ class FleetServer:
     def __exit__(self, *_: object) -> None:
         self.speed_up()
         self.stop()
+        shutil.rmtree(self._versions.parent, ignore_errors=True)
 
 
 class _Throttle:
