@@ -97,7 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Test several servers with their own addresses under faults."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.fleet", description=main.__doc__)
     parser.add_argument("--servable", type=Path, help="the folder of the versions (default: export models/demo)")
-    parser.add_argument("--scenarios", default=",".join(SCENARIOS), help="some of them, separated by commas (%(default)s)")
+    parser.add_argument(
+        "--scenarios", default=",".join(SCENARIOS), help="some of them, separated by commas (%(default)s)"
+    )
     parser.add_argument("--protocol", choices=tuple(_TARGETS), default="grpc", help="of client and gateway")
     parser.add_argument("--work", type=Path, default=Path("build/fleet"), help="where versions, logs and fleet.json go")
     add_options(parser)

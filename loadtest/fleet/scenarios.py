@@ -36,9 +36,13 @@ def _nothing(_: FleetServer) -> None:
 
 
 SCENARIOS = {
-    "stop": Scenario("server 1 stopped with SIGTERM and started again", FleetServer.stop, FleetServer.start, is_silent=True),
+    "stop": Scenario(
+        "server 1 stopped with SIGTERM and started again", FleetServer.stop, FleetServer.start, is_silent=True
+    ),
     "kill": Scenario("server 1 killed and started again", FleetServer.kill, FleetServer.start, is_silent=True),
-    "cut": Scenario("server 1 cut off, its packets dropped", FleetServer.cut_off, FleetServer.reconnect, is_silent=True),
+    "cut": Scenario(
+        "server 1 cut off, its packets dropped", FleetServer.cut_off, FleetServer.reconnect, is_silent=True
+    ),
     "slow": Scenario("server 1 slowed to 20 % of its time", FleetServer.slow_down, FleetServer.speed_up),
     "roll": Scenario("all rolled to the next version, one after another", FleetServer.roll, _nothing, is_rolling=True),
 }

@@ -25,8 +25,8 @@ CONNECT_S = 1.0
 UNACKNOWLEDGED_S = 2.0
 """How long sent data may stay unacknowledged if there is another address to try.
 
-Then the connection is lost (TCP_USER_TIMEOUT, on Linux) and its requests fail over. Otherwise a server whose packets are
-dropped gets requests until the first of them reaches its deadline. A slow server is not affected: its kernel
+Then the connection is lost (TCP_USER_TIMEOUT, on Linux) and its requests fail over. Otherwise a server whose packets
+are dropped gets requests until the first of them reaches its deadline. A slow server is not affected: its kernel
 acknowledges.
 """
 

@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from pathlib import Path
 
 import httpcore2
 import pytest
@@ -22,11 +23,12 @@ TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
 def user_timeouts(port: int) -> set[int]:
     """Return the user timeout of each connection of this process to a port, in milliseconds."""
     found = set()
-    for name in os.listdir("/proc/self/fd"):
+    for entry in Path("/proc/self/fd").iterdir():
+        number = int(entry.name)
         try:
-            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+            if not stat.S_ISSOCK(os.fstat(number).st_mode):
                 continue
-            with socket.socket(fileno=os.dup(int(name))) as connection:
+            with socket.socket(fileno=os.dup(number)) as connection:
                 if connection.family in {socket.AF_INET, socket.AF_INET6} and connection.getpeername()[1] == port:
                     found.add(connection.getsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT or 0))
         except OSError:  # closed meanwhile, or not connected
