@@ -49,7 +49,7 @@ class CallFile:
 
 
 def read_calls(path: Path) -> Iterator[Call]:
-    """Yield the calls of a file, without an unfinished last line."""
+    """Yield the calls in the complete lines of a file."""
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
         if line.endswith("\n"):
             yield Call(*json.loads(line))

@@ -83,9 +83,10 @@ class Network:
         self._set_neighbors(number, _server_mac(number), _FRONT_MAC)
 
     def _set_neighbors(self, number: int, server_mac: str, front_mac: str) -> None:
-        """Set the hardware addresses by which front and server send to each other.
+        """Set the hardware addresses of front and server.
 
-        Without address resolution: its failure would be an error at once, which a router further away does not report.
+        They replace address resolution: its failure would be an error at once, which a router further away does not
+        report.
         """
         server = (self.addresses[number], "lladdr", server_mac, "dev", _BRIDGE)
         _ip("-n", self.front, "neighbor", "replace", *server, "nud", "permanent")
@@ -156,8 +157,9 @@ def call_in(namespace: str, function: Callable[[], Result]) -> Result:
 
 
 def _enter(namespace: str) -> None:
-    """Move this thread to a namespace (setns(2); os.setns needs Python 3.12)."""
+    """Move this thread to a namespace."""
     with (_NAMESPACES / namespace).open("rb") as handle:
+        # os.setns needs Python 3.12.
         if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
 

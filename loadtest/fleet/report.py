@@ -118,7 +118,10 @@ def faults(outcome: Outcome, calls: Sequence[Call], budget: int) -> Iterator[str
 
 
 def seconds(outcome: Outcome, calls: Sequence[Call]) -> list[dict[str, Any]]:
-    """Return the figures of each second and path, from the begin of the fault."""
+    """Return the figures of each second and path.
+
+    Seconds count from the begin of the fault.
+    """
     zero = outcome.phases[1].begun
     buckets: defaultdict[tuple[int, str], list[Call]] = defaultdict(list)
     for call in within(calls, outcome.phases[0].begun, outcome.phases[-1].ended):

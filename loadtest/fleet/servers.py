@@ -98,7 +98,9 @@ class FleetServer:
             self._throttle = None
 
     def roll(self) -> None:
-        """Add a copy of its version and wait until only that serves.
+        """Roll to a copy of its version.
+
+        Returns when only the copy serves.
 
         Raises:
             StartError: it does not serve within a minute.
@@ -144,7 +146,7 @@ class FleetServer:
 
 
 class _Throttle:
-    """Suspend a process for a share of each period (SIGSTOP, SIGCONT)."""
+    """Suspend a process periodically (SIGSTOP, SIGCONT)."""
 
     def __init__(self, process: subprocess.Popen[bytes], share: float) -> None:
         self._process = process
