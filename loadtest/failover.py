@@ -33,11 +33,21 @@ MODEL = "bert_mlm"
 FAIR_SHARE = 0.4
 """Least share of the work that the restarted server must do."""
 
-_MONITORING = ROOT / "models" / "monitoring.config"
+MONITORING = ROOT / "models" / "monitoring.config"
 _METRICS = "/monitoring/prometheus/metrics"
 _ANSWERED = re.compile(rb'^:tensorflow:serving:runtime_latency_count\{.*API="Predict".*\} (\d+)', re.MULTILINE)
 _BACK_S = 60.0
 _POLL_S = 0.02
+
+
+def count_answers(rest_port: int) -> int:
+    """Return a local server's count of answers.
+
+    Raises:
+        OSError: no connection.
+        HTTPException: it has no metrics.
+    """
+    return sum(map(int, _ANSWERED.findall(http(rest_port, "GET", _METRICS))))
 
 
 class Replica:
@@ -54,7 +64,7 @@ class Replica:
         self._log = work / f"server-{self._ports[0]}.log"
         self._arguments = ["-m", "deploy.embedded", f"--port={self._ports[0]}", f"--rest_api_port={self._ports[1]}"]
         self._arguments += [f"--model_name={MODEL}", f"--model_base_path={base_path.resolve()}"]
-        self._arguments += [f"--monitoring_config_file={_MONITORING}", *flags]
+        self._arguments += [f"--monitoring_config_file={MONITORING}", *flags]
         self._running = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -110,7 +120,7 @@ class Replica:
         """Return the server's count of answers (0 if down)."""
         if self._process is None:
             return 0
-        return sum(map(int, _ANSWERED.findall(http(self._ports[1], "GET", _METRICS))))
+        return count_answers(self._ports[1])
 
     def __enter__(self) -> Self:
         self.start()

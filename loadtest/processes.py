@@ -36,6 +36,7 @@ def serve(
     environment: Mapping[str, str] | None = None,
     python: Path = Path(sys.executable),
     root: Path = ROOT,
+    prefix: Sequence[str] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Python server and enter the block when ready.
 
@@ -46,6 +47,7 @@ def serve(
         environment: variables beyond this process's.
         python: the interpreter (default: this process's).
         root: the checkout to run (default: this one).
+        prefix: a command that replaces itself by the rest of its arguments, such as ``ip netns exec NAME``.
 
     Raises:
         StartError: it exited, or was not ready after ``START_S`` seconds.
@@ -53,7 +55,7 @@ def serve(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as lines:
         process = subprocess.Popen(  # noqa: S603 - our own words
-            [python, *arguments],
+            [*prefix, python, *arguments],
             cwd=root,
             env={**os.environ, **(environment or {})},
             stdout=lines,

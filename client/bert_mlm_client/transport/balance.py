@@ -22,6 +22,14 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
 CONNECT_S = 1.0
 """Connect timeout if there is another address to try: a host that drops packets never answers."""
+UNACKNOWLEDGED_S = 2.0
+"""How long sent data may stay unacknowledged if there is another address to try.
+
+Then the connection is lost (TCP_USER_TIMEOUT, on Linux) and its requests fail over. Otherwise a server whose packets
+are dropped gets requests until the first of them reaches its deadline. A slow server is not affected: its kernel
+acknowledges.
+"""
+
 LOOKUP_S = 30.0
 """Maximum age of a DNS lookup."""
 LOOKUP_WHEN_DOWN_S = 1.0

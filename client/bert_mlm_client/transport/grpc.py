@@ -16,6 +16,7 @@ from google.protobuf.wrappers_pb2 import Int64Value
 from bert_mlm_client import errors
 from bert_mlm_client.results import ModelStatus, VersionStatus
 from bert_mlm_client.transport.address import Servable
+from bert_mlm_client.transport.balance import UNACKNOWLEDGED_S
 from bert_mlm_client.transport.base import Answer, Request
 from bert_mlm_client.transport.environment import UNTRUSTED, check_roots, grpc_proxy
 from bert_mlm_client.transport.failures import failure, status_class, timed_out, untrusted
@@ -123,7 +124,12 @@ def _options(servable: Servable, connect_s: float | None) -> Sequence[tuple[str,
     """Return the channel's options."""
     options: tuple[tuple[str, Any], ...] = _OPTIONS
     if connect_s is not None:
-        options += (("grpc.min_reconnect_backoff_ms", int(connect_s * 1000)),)  # the timeout of one connection attempt
+        options = (
+            # Also the TCP_USER_TIMEOUT: https://github.com/grpc/proposal/blob/master/A18-tcp-user-timeout.md
+            ("grpc.keepalive_timeout_ms", int(UNACKNOWLEDGED_S * 1000)),
+            *options,  # the first value of an option holds
+            ("grpc.min_reconnect_backoff_ms", int(connect_s * 1000)),  # the timeout of one connection attempt
+        )
     if servable.peer is None:
         return options
     # The certificate and the authority belong to the name, not to the IP address.

@@ -4,8 +4,10 @@ Predict uses the columnar format: https://www.tensorflow.org/tfx/serving/api_res
 """
 
 import asyncio
+import errno
 import json
 import re
+import socket
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ import numpy as np
 from bert_mlm_client import errors
 from bert_mlm_client.results import ModelStatus, VersionStatus
 from bert_mlm_client.transport.address import Servable
+from bert_mlm_client.transport.balance import UNACKNOWLEDGED_S
 from bert_mlm_client.transport.base import Answer, Request
 from bert_mlm_client.transport.deadline import DeadlineBackend
 from bert_mlm_client.transport.environment import UNTRUSTED, check_roots, http_proxy
@@ -55,6 +58,7 @@ class RestTransport:
             max_connections=_MAX_CONNECTIONS,
             keepalive_expiry=_IDLE_S,
             network_backend=self._deadline,
+            socket_options=_socket_options(connect_s),
         )
 
     def predict(self, request: Request, *, timeout: float) -> Answer:
@@ -97,6 +101,7 @@ class AsyncRestTransport:
             proxy=self._exchange.proxy,
             max_connections=_MAX_CONNECTIONS,
             keepalive_expiry=_IDLE_S,
+            socket_options=_socket_options(connect_s),
         )
 
     async def predict(self, request: Request, *, timeout: float) -> Answer:  # noqa: ASYNC109  as in the sync twin
@@ -181,6 +186,9 @@ class _Exchange:
         limit = self.limits(timeout).get("connect")
         if limit is not None and isinstance(error, httpcore2.ConnectTimeout):
             error = httpcore2.ConnectError(f"none in {limit:g} s")
+        if any(isinstance(one, OSError) and one.errno == errno.ETIMEDOUT for one in error.args):
+            # The kernel gave the connection up; the socket's own timeout has the same class, but no errno.
+            error = httpcore2.NetworkError(f"nothing acknowledged in {UNACKNOWLEDGED_S:g} s")
         if isinstance(error, (TimeoutError, httpcore2.TimeoutException)):
             return timed_out(timeout, self._servable, signature)
         details = self._via + (str(error) or type(error).__name__)
@@ -233,6 +241,13 @@ def _trust(servable: Servable) -> ssl.SSLContext:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     check_roots()
     return httpcore2.default_ssl_context()
+
+
+def _socket_options(connect_s: float | None) -> list[httpcore2.SOCKET_OPTION]:
+    """Return the options of connections if there are other servers."""
+    if connect_s is None or not hasattr(socket, "TCP_USER_TIMEOUT"):  # only Linux has it
+        return []
+    return [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNACKNOWLEDGED_S * 1000))]
 
 
 def _url(servable: Servable, method: str) -> httpcore2.URL:

@@ -1,0 +1,1 @@
+"""Test several servers with their own addresses under faults."""
