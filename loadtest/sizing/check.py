@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _rounds(
     replica: Replica, options: argparse.Namespace, shares: Sequence[float]
 ) -> tuple[Series, dict[float, list[OpenFigures]]]:
-    """Return the closed loops' series and the figures of each rate."""
+    """Return the closed loops' series and each rate's figures."""
     texts = mixed_texts()
     points: list[list[Point]] = [closed_loops(replica, texts, _CLOSED_S)]  # also the warm-up
     first = series_of(options.model, texts, options.cores, replica.memory_mb, points)

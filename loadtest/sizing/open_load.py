@@ -57,7 +57,7 @@ class OpenJob:
 
 @dataclass(slots=True)
 class OpenResult:
-    """Answers to the requests that were due in the counted time.
+    """Answers to the requests due in the counted time.
 
     Attributes:
         latencies_ms: from the due time to the last byte of the answer.

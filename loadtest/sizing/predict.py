@@ -1,4 +1,4 @@
-"""Predict the latency and the CPU time of a replica at a rate.
+"""Predict a replica's latency and CPU time at a rate.
 
 The closed loops give the times of the simulation. Over n connections all n requests are in one batch, or soon are, so
 that n answers take ``fixed + each * n``: two numbers, fitted to all points. ``each`` contains the event loop's part.
@@ -39,7 +39,7 @@ class Times:
 
     @classmethod
     def of(cls, series: Series) -> "Times":
-        """Fit the times of a series with the least relative error."""
+        """Fit the times with the least relative error."""
         largest = max(1, min(_BATCH_ROWS, int(_BATCH_TOKENS / series.tokens)))
         cycles = [1000 * point.connections / point.requests_per_s for point in series.points]
         batches = [math.ceil(point.connections / largest) for point in series.points]
@@ -108,5 +108,5 @@ def predict(series: Series, requests_per_s: float) -> Prediction:
 
 
 def _cpu_ms(points: tuple[Point, ...], batch: float) -> float:
-    """Return the CPU time of a request in batches of a mean size."""
+    """Return a request's CPU time by mean batch size."""
     return float(np.interp(batch, [point.connections for point in points], [point.cpu_ms for point in points]))

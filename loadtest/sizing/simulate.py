@@ -1,4 +1,4 @@
-"""Simulate a replica: an event loop and an engine that takes all waiting requests.
+"""Simulate a replica's event loop and engine.
 
 Poisson arrivals first cost the event loop its time for a request. The engine runs one batch at a time, and takes what
 waits when it is free (a queue with bulk service; Bailey, On queueing processes with bulk service, 1954). The event

@@ -8,7 +8,10 @@ from loadtest.sizing.simulate import Server, simulate
 
 
 def test_constant_service_waits_as_in_the_textbook() -> None:
-    """20 arrivals an hour, 30 services an hour: 2 minutes of waiting (https://en.wikipedia.org/wiki/M/D/1_queue)."""
+    """M/D/1: (2 - rho) / (2 mu (1 - rho)) in the system, 4 minutes at 20 arrivals and 30 services an hour.
+
+    https://learn.saylor.org/mod/book/tool/print/index.php?chapterid=49648&id=61376, section 4.5.
+    """
     hour_ms = 3_600_000
     server = Server(0.0, lambda _size, _random: hour_ms / 30, largest_batch=1)
     found = simulate(server, 20 / 3600, arrivals=200_000)
