@@ -1,1 +1,1 @@
-"""Compute replicas, cores and memory for a rate (``python -m loadtest.sizing``)."""
+"""Compute replicas, cores and memory for a rate and target."""
