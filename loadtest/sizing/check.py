@@ -63,9 +63,9 @@ def _rounds(
     first = series_of(options.model, texts, options.cores, replica.memory_mb, points)
     rates = [round(share * Times.of(first).capacity_s, 1) for share in shares]
     opened: dict[float, list[OpenFigures]] = {rate: [] for rate in rates}
-    for _ in range(options.rounds):
+    for number in range(options.rounds):
         for rate, found in opened.items():
-            found.append(open_loop(replica, texts.texts, rate, options.seconds / options.rounds))
+            found.append(open_loop(replica, texts.texts, rate, options.seconds / options.rounds, seed=number))
         points.append(closed_loops(replica, texts, _CLOSED_S))
     return series_of(options.model, texts, options.cores, replica.memory_mb, points), opened
 

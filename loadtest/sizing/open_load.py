@@ -20,7 +20,6 @@ from typing import cast
 
 import httptools
 
-_SEED = 7
 _LIMIT_S = 60.0
 
 
@@ -35,6 +34,7 @@ class OpenJob:
         requests_per_s: mean rate.
         warm_up_s: duration of the uncounted warm-up.
         seconds: duration of counting.
+        seed: number of the arrival sequence.
     """
 
     port: int
@@ -43,6 +43,7 @@ class OpenJob:
     requests_per_s: float
     warm_up_s: float
     seconds: float
+    seed: int = 0
 
     def to_json(self) -> str:
         """Return the job as JSON."""
@@ -128,7 +129,7 @@ def _arrivals(job: OpenJob, start: float) -> Iterator[float]:
 
     Given their number, they are independent and uniform. The number is the expected one, so that the rate is exact.
     """
-    times = random.Random(_SEED)  # noqa: S311 - the same arrivals in every run, no secret
+    times = random.Random(job.seed)  # noqa: S311 - the same arrivals in every run, no secret
     counted_from, end = start + job.warm_up_s, start + job.warm_up_s + job.seconds
     for begin, until in ((start, counted_from), (counted_from, end)):
         number = round(job.requests_per_s * (until - begin))

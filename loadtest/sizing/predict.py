@@ -80,8 +80,9 @@ class Times:
         engine_ms, fixed_ms = self.each_ms - self.loop_ms, self.fixed_ms - self.loop_fixed_ms
 
         def run_ms(requests: int, random_numbers: random.Random) -> float:
-            # One factor a batch: its requests are of similar length, and the machine's noise hits all of them.
-            factor = random_numbers.lognormvariate(-(self.spread**2) / 2, self.spread)
+            # The lengths of the batch's texts are independent, so that their mean varies less.
+            spread = self.spread / math.sqrt(requests)
+            factor = random_numbers.lognormvariate(-(spread**2) / 2, spread)
             return (fixed_ms + engine_ms * requests) * factor
 
         half_ms = self.loop_ms / 2

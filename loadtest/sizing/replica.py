@@ -121,13 +121,15 @@ def closed_loop(replica: Replica, texts: Sequence[str], connections: int, second
     )
 
 
-def open_loop(replica: Replica, texts: Sequence[str], requests_per_s: float, seconds: float) -> OpenFigures:
+def open_loop(
+    replica: Replica, texts: Sequence[str], requests_per_s: float, seconds: float, seed: int = 0
+) -> OpenFigures:
     """Load a replica with Poisson arrivals.
 
     Raises:
         SizingError: there was no answer.
     """
-    job = OpenJob(replica.port, PATH, _bodies(texts), requests_per_s, _WARM_UP_S, seconds)
+    job = OpenJob(replica.port, PATH, _bodies(texts), requests_per_s, _WARM_UP_S, seconds, seed)
     before = cpu_s(replica.process)
     result = OpenResult(**json.loads(_generate("loadtest.sizing.open_load", job.to_json())))
     used_s = cpu_s(replica.process) - before
