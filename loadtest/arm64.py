@@ -3,8 +3,9 @@
     python -m loadtest.arm64 --root ROOT --packages FOLDER --version models/bert_mlm/1
 
 Imports the engine, loads a version and answers one sentence: here, and with an arm64 Python under qemu. Both must give
-the same tokens and nearly the same scores. ROOT has Debian's packages of that Python, FOLDER the light group's wheels for
-it; deploy/embedded/README.md has the commands. QEMU 10.0 runs ONNX Runtime; 7.2 crashes as it reads the processor's caches.
+the same tokens and nearly the same scores. ROOT has Debian's packages of that Python, FOLDER the light group's wheels
+for it; deploy/embedded/README.md has the commands. QEMU 10.0 runs ONNX Runtime; 7.2 crashes as it reads the
+processor's caches.
 """
 
 import argparse

@@ -1,1 +1,1 @@
-"""Compute the replicas, cores and memory for a rate and a latency target (``python -m loadtest.sizing``)."""
+"""Compute replicas, cores and memory for a rate and target."""

@@ -1,4 +1,4 @@
-"""Compute replicas, cores and memory for a rate and a latency target.
+"""Compute replicas, cores and memory for a rate and target.
 
     python -m loadtest.sizing --rps 500 --p95-ms 100
     python -m loadtest.sizing --measure
@@ -23,7 +23,7 @@ from loadtest.sizing.size import size
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compute replicas, cores and memory for a rate and a target."""
+    """Compute replicas, cores and memory for a rate and target."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.sizing", description=main.__doc__)
     parser.add_argument("--rps", type=float, help="requests a second, one text each")
     parser.add_argument("--p95-ms", type=float, help="target of the 95th percentile")

@@ -57,15 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _rounds(
     replica: Replica, options: argparse.Namespace, shares: Sequence[float]
 ) -> tuple[Series, dict[float, list[OpenFigures]]]:
-    """Return the closed loops' series and the figures of each rate."""
+    """Return the closed loops' series and each rate's figures."""
     texts = mixed_texts()
     points: list[list[Point]] = [closed_loops(replica, texts, _CLOSED_S)]  # also the warm-up
     first = series_of(options.model, texts, options.cores, replica.memory_mb, points)
     rates = [round(share * Times.of(first).capacity_s, 1) for share in shares]
     opened: dict[float, list[OpenFigures]] = {rate: [] for rate in rates}
-    for _ in range(options.rounds):
+    for number in range(options.rounds):
         for rate, found in opened.items():
-            found.append(open_loop(replica, texts.texts, rate, options.seconds / options.rounds))
+            found.append(open_loop(replica, texts.texts, rate, options.seconds / options.rounds, seed=number))
         points.append(closed_loops(replica, texts, _CLOSED_S))
     return series_of(options.model, texts, options.cores, replica.memory_mb, points), opened
 

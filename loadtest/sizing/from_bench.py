@@ -75,7 +75,7 @@ def _series(results: Results, label: str, system: str, mean_tokens: float) -> li
 
 
 def _medians_by_length(results: Results, label: str) -> Mapping[float, float]:
-    """Return the median latency over one connection by length in tokens."""
+    """Return the median latency over one connection by length."""
     found = {}
     for row in results.rows:
         match = _LENGTH.fullmatch(row.workload)
@@ -85,7 +85,7 @@ def _medians_by_length(results: Results, label: str) -> Mapping[float, float]:
 
 
 def _point(row: Row, cores: int, factor: float) -> Point:
-    """Return a point, with all cores busy if several requests are in the server."""
+    """Return a point with all cores busy."""
     rate = row.requests_per_s.median / factor
     return Point(
         row.connections,

@@ -13,7 +13,9 @@ DATA = Path(__file__).with_name("measured.json")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A closed loop: each connection sends its next request after its answer.
+    """A closed loop over a number of connections.
+
+    Each connection sends its next request after its answer.
 
     Attributes:
         cpu_ms: the server's CPU time for a request.
@@ -30,7 +32,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One replica of a system with texts of one mean length.
+    """One replica with texts of one mean length.
 
     Attributes:
         system: for example one-process, tensorflow-grpc.
@@ -82,7 +84,7 @@ def merge(old: Sequence[Series], new: Sequence[Series]) -> list[Series]:
 
 
 def choose(series: Sequence[Series], system: str, model: str, tokens: float, cores: int | None = None) -> Series:
-    """Return the series of a system, interpolated between two measured lengths.
+    """Return a system's series, interpolated between two lengths.
 
     Args:
         series: the data.
@@ -121,7 +123,10 @@ def choose(series: Sequence[Series], system: str, model: str, tokens: float, cor
 
 
 def _between(low: Point, high: Point, share: float) -> Point:
-    """Interpolate between two lengths; the time of a request is linear in its tokens."""
+    """Interpolate between two lengths.
+
+    The time of a request is linear in its tokens.
+    """
 
     def mean(figure: Callable[[Point], float]) -> float:
         return figure(low) + share * (figure(high) - figure(low))

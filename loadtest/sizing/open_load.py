@@ -20,7 +20,6 @@ from typing import cast
 
 import httptools
 
-_SEED = 7
 _LIMIT_S = 60.0
 
 
@@ -35,6 +34,7 @@ class OpenJob:
         requests_per_s: mean rate.
         warm_up_s: duration of the uncounted warm-up.
         seconds: duration of counting.
+        seed: number of the arrival sequence.
     """
 
     port: int
@@ -43,6 +43,7 @@ class OpenJob:
     requests_per_s: float
     warm_up_s: float
     seconds: float
+    seed: int = 0
 
     def to_json(self) -> str:
         """Return the job as JSON."""
@@ -57,7 +58,7 @@ class OpenJob:
 
 @dataclass(slots=True)
 class OpenResult:
-    """Answers to the requests that were due in the counted time.
+    """Answers to the requests due in the counted time.
 
     Attributes:
         latencies_ms: from the due time to the last byte of the answer.
@@ -124,11 +125,15 @@ class _Connection(asyncio.Protocol):
 
 
 def _arrivals(job: OpenJob, start: float) -> Iterator[float]:
-    """Yield the due times of a Poisson process."""
-    gaps = random.Random(_SEED)  # noqa: S311 - the same arrivals in every run, no secret
-    due, end = start, start + job.warm_up_s + job.seconds
-    while (due := due + gaps.expovariate(job.requests_per_s)) < end:
-        yield due
+    """Yield the due times of a Poisson process.
+
+    Given their number, they are independent and uniform. The number is the expected one, so that the rate is exact.
+    """
+    times = random.Random(job.seed)  # noqa: S311 - the same arrivals in every run, no secret
+    counted_from, end = start + job.warm_up_s, start + job.warm_up_s + job.seconds
+    for begin, until in ((start, counted_from), (counted_from, end)):
+        number = round(job.requests_per_s * (until - begin))
+        yield from sorted(times.uniform(begin, until) for _ in range(number))
 
 
 async def run(job: OpenJob) -> OpenResult:

@@ -1,7 +1,9 @@
-"""Predict the latency and the CPU time of a replica at a rate.
+"""Predict a replica's latency and CPU time at a rate.
 
 The closed loops give the times of the simulation. Over n connections all n requests are in one batch, or soon are, so
-that n answers take ``fixed + each * n``: two numbers, fitted to all points. ``each`` contains the event loop's part.
+that n answers take ``fixed + each * n``: two numbers, fitted to all points. Both contain the event loop's part, whose
+time for a request falls with n, as one iteration of the loop serves several. Poisson arrivals come one by one, so that
+each costs what it costs over one connection; answers come in batches.
 """
 
 import math
@@ -27,6 +29,7 @@ class Times:
         fixed_ms: for a batch of any size.
         each_ms: for each of its requests, event loop included.
         loop_ms: the event loop's part of ``each_ms``.
+        loop_fixed_ms: the event loop's part of ``fixed_ms``.
         spread: standard deviation of the logarithm of a request's time.
         largest_batch: requests in a batch.
     """
@@ -34,12 +37,13 @@ class Times:
     fixed_ms: float
     each_ms: float
     loop_ms: float
+    loop_fixed_ms: float
     spread: float
     largest_batch: int
 
     @classmethod
     def of(cls, series: Series) -> "Times":
-        """Fit the times of a series with the least relative error."""
+        """Fit the times with the least relative error."""
         largest = max(1, min(_BATCH_ROWS, int(_BATCH_TOKENS / series.tokens)))
         cycles = [1000 * point.connections / point.requests_per_s for point in series.points]
         batches = [math.ceil(point.connections / largest) for point in series.points]
@@ -49,29 +53,40 @@ class Times:
         ]
         fixed, each = np.linalg.lstsq(np.array(matrix), np.ones(len(cycles)), rcond=None)[0]
         one = series.points[0]
+        fixed_ms, each_ms = max(float(fixed), 0.0), float(each)
+        loop_ms = min([point.loop_ms for point in series.points] + [each_ms])
         return cls(
-            fixed_ms=max(float(fixed), 0.0),
-            each_ms=float(each),
-            loop_ms=min([point.loop_ms for point in series.points] + [float(each)]),
+            fixed_ms=fixed_ms,
+            each_ms=each_ms,
+            loop_ms=loop_ms,
+            loop_fixed_ms=min(one.loop_ms - loop_ms, fixed_ms),
             spread=math.log(max(one.p95_ms / one.p50_ms, 1.0)) / _Z95,
             largest_batch=largest,
         )
 
     @property
     def capacity_s(self) -> float:
-        """The throughput with full batches."""
-        return 1000 / (self.each_ms + self.fixed_ms / self.largest_batch)
+        """The throughput of Poisson arrivals with full batches."""
+        run_ms = (self.fixed_ms - self.loop_fixed_ms) / self.largest_batch
+        return 1000 / (self.each_ms + self.arrival_extra_ms + run_ms)
+
+    @property
+    def arrival_extra_ms(self) -> float:
+        """The event loop's time for an arrival beyond that in a large closed loop."""
+        return self.loop_fixed_ms / 2
 
     def server(self) -> Server:
         """Return the simulation's server."""
-        engine_ms = self.each_ms - self.loop_ms
+        engine_ms, fixed_ms = self.each_ms - self.loop_ms, self.fixed_ms - self.loop_fixed_ms
 
         def run_ms(requests: int, random_numbers: random.Random) -> float:
-            # One factor a batch: its requests are of similar length, and the machine's noise hits all of them.
-            factor = random_numbers.lognormvariate(-(self.spread**2) / 2, self.spread)
-            return (self.fixed_ms + engine_ms * requests) * factor
+            # The lengths of the batch's texts are independent, so that their mean varies less.
+            spread = self.spread / math.sqrt(requests)
+            factor = random_numbers.lognormvariate(-(spread**2) / 2, spread)
+            return (fixed_ms + engine_ms * requests) * factor
 
-        return Server(self.loop_ms, run_ms, self.largest_batch)
+        half_ms = self.loop_ms / 2
+        return Server(half_ms + self.arrival_extra_ms, half_ms, run_ms, self.largest_batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +123,11 @@ def predict(series: Series, requests_per_s: float) -> Prediction:
 
 
 def _cpu_ms(points: tuple[Point, ...], batch: float) -> float:
-    """Return the CPU time of a request in batches of a mean size."""
-    return float(np.interp(batch, [point.connections for point in points], [point.cpu_ms for point in points]))
+    """Return a request's CPU time by mean batch size.
+
+    An arrival, half of the event loop's time, costs what it costs over one connection.
+    """
+    sizes = [point.connections for point in points]
+    cpu_ms = float(np.interp(batch, sizes, [point.cpu_ms for point in points]))
+    loop_ms = float(np.interp(batch, sizes, [point.loop_ms for point in points]))
+    return cpu_ms + (points[0].loop_ms - loop_ms) / 2

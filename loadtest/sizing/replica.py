@@ -1,4 +1,4 @@
-"""Run the one-process gateway on some cores and load it from the others."""
+"""Run and load the one-process gateway on separate cores."""
 
 import json
 import os
@@ -71,7 +71,9 @@ def check_cores(cores: int) -> None:
 
 @contextmanager
 def run_replica(servable: Path, cores: int, folder: Path) -> Iterator[Replica]:
-    """Run a gateway on the first ``cores`` cores; this process keeps the others.
+    """Run a gateway on the first ``cores`` cores.
+
+    This process keeps the others.
 
     Raises:
         SizingError: no core is left for the load generator.
@@ -119,13 +121,15 @@ def closed_loop(replica: Replica, texts: Sequence[str], connections: int, second
     )
 
 
-def open_loop(replica: Replica, texts: Sequence[str], requests_per_s: float, seconds: float) -> OpenFigures:
+def open_loop(
+    replica: Replica, texts: Sequence[str], requests_per_s: float, seconds: float, seed: int = 0
+) -> OpenFigures:
     """Load a replica with Poisson arrivals.
 
     Raises:
         SizingError: there was no answer.
     """
-    job = OpenJob(replica.port, PATH, _bodies(texts), requests_per_s, _WARM_UP_S, seconds)
+    job = OpenJob(replica.port, PATH, _bodies(texts), requests_per_s, _WARM_UP_S, seconds, seed)
     before = cpu_s(replica.process)
     result = OpenResult(**json.loads(_generate("loadtest.sizing.open_load", job.to_json())))
     used_s = cpu_s(replica.process) - before
@@ -149,7 +153,7 @@ def percentile(ranked: Sequence[float], rank: float) -> float:
 
 
 def _loop_s(replica: Replica) -> float:
-    """Return the CPU time of the gateway's event loop, its main thread."""
+    """Return the CPU time of the gateway's main thread."""
     pid = replica.process.pid
     [main] = [thread for thread in psutil.Process(pid).threads() if thread.id == pid]
     return float(main.user_time + main.system_time)

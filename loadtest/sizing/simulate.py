@@ -1,4 +1,4 @@
-"""Simulate a replica: an event loop and an engine that takes all waiting requests.
+"""Simulate a replica's event loop and engine.
 
 Poisson arrivals first cost the event loop its time for a request. The engine runs one batch at a time, and takes what
 waits when it is free (a queue with bulk service; Bailey, On queueing processes with bulk service, 1954). The event
@@ -19,12 +19,14 @@ class Server:
     """The times of a replica.
 
     Attributes:
-        loop_ms: time of the event loop for a request, half of it before the engine.
+        arrival_ms: time of the event loop for a request before the engine.
+        answer_ms: time of the event loop for a request after the engine.
         run_ms: returns the engine's time for a batch of a size.
         largest_batch: requests in a batch.
     """
 
-    loop_ms: float
+    arrival_ms: float
+    answer_ms: float
     run_ms: Callable[[int, random.Random], float]
     largest_batch: int
 
@@ -50,7 +52,6 @@ def simulate(server: Server, arrivals_s: float, arrivals: int = 20_000) -> Simul
     The random numbers are the same for every rate.
     """
     gaps, runs = random.Random(_SEED), random.Random(_SEED + 1)  # noqa: S311 - a simulation
-    step_ms = server.loop_ms / 2
     now = idle = 0.0
     due = 1000 * gaps.expovariate(arrivals_s)
     left, batches = arrivals, 0
@@ -74,7 +75,7 @@ def simulate(server: Server, arrivals_s: float, arrivals: int = 20_000) -> Simul
             else:
                 idle += passed
             if not loop:
-                loop_left = step_ms
+                loop_left = server.arrival_ms
             loop.append((due, False))
             left -= 1
             due += 1000 * gaps.expovariate(arrivals_s)
@@ -86,9 +87,10 @@ def simulate(server: Server, arrivals_s: float, arrivals: int = 20_000) -> Simul
                 latencies.append(now - arrival)
             else:
                 waiting.append(arrival)
-            loop_left = step_ms
+            if loop:
+                loop_left = server.answer_ms if loop[0][1] else server.arrival_ms
         else:
             loop.extend((arrival, True) for arrival in batch)
-            batch, loop_left = [], step_ms
+            batch, loop_left = [], server.answer_ms
     counted = sorted(latencies[int(_WARM_UP * arrivals) :])
     return Simulated(counted, 1 - idle / now, arrivals / batches)

@@ -1,4 +1,4 @@
-"""Find the number of replicas for a rate and a latency target."""
+"""Find the number of replicas for a rate and target."""
 
 import math
 from dataclasses import dataclass
