@@ -103,8 +103,8 @@ verify-logs: .venv/.test ## check the way from the gateway's log to Elasticsearc
 	@test -d "models/$(NAME)/$(VERSION)" || $(MAKE) --no-print-directory export
 	@$(BIN)/python -m loadtest.log_pipeline --lines "$(LINES)" --servable "models/$(NAME)"
 
-verify-kubernetes: .venv/.test ## apply deploy/kubernetes to a cluster for tests, roll out and back, drain a node (KUBECONFIG=…)
-	@$(BIN)/python -m loadtest.kubernetes --kubeconfig "$(KUBECONFIG)"
+verify-kubernetes: .venv/.test ## apply deploy/kubernetes to a cluster for tests, roll out and back, drain a node, scale (KUBECONFIG=… PROBES=1)
+	@$(BIN)/python -m loadtest.kubernetes --kubeconfig "$(KUBECONFIG)" $(if $(PROBES),--probes)
 
 dashboards: .venv-kibana/.$(KB_DASHBOARD) ## compile Kibana's dashboards (KIBANA_PYTHON=… is a Python 3.12)
 	@.venv-kibana/bin/kb-dashboard compile --input-dir deploy/kibana/dashboards --output-dir build/dashboards

@@ -115,13 +115,16 @@ def _timeline(kubectl: Kubectl, port: int) -> Iterator[list[str]]:
 
     def observe() -> None:
         last = None
-        while not done.wait(_SAMPLE_S):
+        while True:
+            is_last = done.wait(_SAMPLE_S)
             replicas = replicas_of(kubectl, "gateway")
             if replicas != last:
                 values = gauges(port)
                 seen = ", ".join(f"{name} {values[name]:g}" for name in METRICS)
                 lines.append(f"{time.monotonic() - begun:4.0f} s: {replicas} replicas ({seen})")
                 last = replicas
+            if is_last:
+                return
 
     observer = threading.Thread(target=observe)
     observer.start()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from loadtest.kubernetes.kubectl import Kubectl
 
@@ -49,7 +49,7 @@ def answer(target: str, read: Read) -> dict[str, Any] | None:
 
     It is None for an unknown path.
     """
-    path = urlsplit(target).path.rstrip("/")
+    path = unquote(urlsplit(target).path).rstrip("/")  # Go sends the asterisk as %2A
     if path == _ROOT:
         return {
             "kind": "APIResourceList",

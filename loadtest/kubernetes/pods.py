@@ -29,10 +29,14 @@ def observed(kubectl: Kubectl, names: Sequence[str], action: Callable[[], object
     counts: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
 
     def observe() -> None:
-        while not done.wait(0.5):
+        while True:
+            # Once more after the action: simulated pods may be replaced between two counts.
+            is_last = done.wait(0.2)
             for name in names:
                 pods = pods_of(kubectl, name)
                 counts[name].append((len(pods), sum(map(is_ready, pods))))
+            if is_last:
+                return
 
     observer = threading.Thread(target=observe)
     observer.start()

@@ -72,7 +72,7 @@ class Times:
 
     @property
     def arrival_extra_ms(self) -> float:
-        """The event loop's time for an arrival beyond that in a large closed loop."""
+        """The event loop's additional time for an arrival, beyond a closed loop's."""
         return self.loop_fixed_ms / 2
 
     def server(self) -> Server:

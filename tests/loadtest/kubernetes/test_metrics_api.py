@@ -47,8 +47,9 @@ def test_discovery_names_the_metrics_of_pods() -> None:
     assert [one["name"] for one in found["resources"]] == [f"pods/{metric}" for metric in METRICS]
 
 
-def test_every_pod_has_its_value_in_thousandths() -> None:
-    found = answer(f"{QUEUE}?labelSelector=app.kubernetes.io%2Fname%3Dgateway", read)
+@pytest.mark.parametrize("asterisk", ["*", "%2A"])
+def test_every_pod_has_its_value_in_thousandths(asterisk: str) -> None:
+    found = answer(f"{QUEUE.replace('*', asterisk)}?labelSelector=app.kubernetes.io%2Fname%3Dgateway", read)
     assert found
     values = {one["describedObject"]["name"]: one["value"] for one in found["items"]}
     assert values == {"gateway-a": "10667m", "gateway-b": "0m"}

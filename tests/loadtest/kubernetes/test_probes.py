@@ -30,6 +30,7 @@ def test_the_pod_of_kserve_has_the_probes_of_the_runtime() -> None:
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container[kind]["grpc"] == {"port": 9000, "service": "ModelService"}
+        assert container[kind]["timeoutSeconds"] == 5
     kubernetes_validate.validate(deployment, "1.37", strict=True)
 
 
