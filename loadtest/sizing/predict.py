@@ -72,7 +72,7 @@ class Times:
 
     @property
     def arrival_extra_ms(self) -> float:
-        """The event loop's additional time for an arrival, beyond a closed loop's."""
+        """The event loop's additional time for an open-loop arrival."""
         return self.loop_fixed_ms / 2
 
     def server(self) -> Server:
