@@ -59,14 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _advertise_gpus(kubectl)
             for step in (probe,) if options.probes else (apply_all, roll_out, drain, scale):
                 print(step(kubectl), flush=True)
-            # Before the end of the block: kubectl warns of each deletion of an object without a namespace.
-            warnings = tuple(kubectl.warnings)
     except (StartError, OSError, subprocess.TimeoutExpired) as error:
         print(f"verify-kubernetes: {error}", file=sys.stderr)
         return 1
-    for warning in warnings:
+    for warning in kubectl.warnings:
         print(warning)
-    return 1 if warnings else 0
+    return 1 if kubectl.warnings else 0
 
 
 @contextmanager

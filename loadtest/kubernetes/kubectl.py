@@ -15,13 +15,16 @@ KUBECTL = Path(sys.executable).parent / "kubectl"
 
 _POLL_S = 0.2
 
+# kubectl itself says so of each deletion of an object without a namespace.
+_OF_THE_CLIENT = "Warning: deleting cluster-scoped resources, not scoped to the provided namespace"
+
 
 class Kubectl:
     """A cluster's namespace.
 
     Attributes:
         namespace: its name.
-        warnings: the warnings of the server so far.
+        warnings: the warnings so far, except kubectl's own about deletions.
     """
 
     def __init__(self, kubeconfig: Path, namespace: str) -> None:
@@ -39,7 +42,8 @@ class Kubectl:
         result = subprocess.run(  # noqa: S603 - our own words
             command, input=given, capture_output=True, text=True, check=False, timeout=timeout_s
         )
-        self.warnings += [line for line in result.stderr.splitlines() if line.startswith("Warning:")]
+        lines = result.stderr.splitlines()
+        self.warnings += [line for line in lines if line.startswith("Warning:") and line != _OF_THE_CLIENT]
         if result.returncode:
             msg = f"kubectl {' '.join(arguments)} failed: {result.stderr.strip()[-1000:]}"
             raise StartError(msg)
