@@ -11,7 +11,8 @@ class Kind(StrEnum):
     """
 
     ZEN3 = "without AVX512-VNNI, as Zen 3"
-    ZEN4 = "with AVX512-VNNI, as Zen 4"
+    ICE_LAKE = "with AVX512-VNNI and without AVX512-BF16, as Ice Lake"
+    ZEN4 = "with AVX512-VNNI and AVX512-BF16, as Zen 4"
     ZEN5 = "with AVX512-VNNI and AVX-VNNI, as Zen 5"
 
 
@@ -22,4 +23,6 @@ def kind_of(instruction_sets: Collection[str]) -> Kind:
     """
     if "avx512_vnni" not in instruction_sets:
         return Kind.ZEN3
-    return Kind.ZEN5 if "avx_vnni" in instruction_sets else Kind.ZEN4
+    if "avx_vnni" in instruction_sets:
+        return Kind.ZEN5
+    return Kind.ZEN4 if "avx512_bf16" in instruction_sets else Kind.ICE_LAKE

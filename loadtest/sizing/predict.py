@@ -116,7 +116,7 @@ def predict(series: Series, requests_per_s: float) -> Prediction:
         requests_per_s,
         ranked[len(ranked) // 2],
         ranked[int(0.95 * len(ranked))],
-        requests_per_s * _cpu_ms(series.points, found.mean_batch) / 1000,
+        min(requests_per_s * _cpu_ms(series.points, found.mean_batch) / 1000, series.cores),
         found.busy,
         series.memory_mb,
     )

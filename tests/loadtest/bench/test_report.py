@@ -26,7 +26,7 @@ def results() -> Results:
     machine = {
         "cores": 2,
         "processor": "a processor",
-        "instruction_sets": ["avx2", "avx512f", "avx512_vnni"],
+        "instruction_sets": ["avx2", "avx512f", "avx512_vnni", "avx512_bf16"],
         "memory_gb": 24,
         "system": "Linux",
         "versions": {"Python": "3.11"},
@@ -94,11 +94,16 @@ def test_the_light_engine_is_compared_with_ctranslate2(results: Results) -> None
 def test_goals_depend_on_the_kind_of_processor(results: Results) -> None:
     text = "onnx over REST, requests/s at 16 connections, times flask"
     limits = {}
-    for kind, sets in ((Kind.ZEN3, ["avx2"]), (Kind.ZEN4, ["avx512_vnni"]), (Kind.ZEN5, ["avx_vnni", "avx512_vnni"])):
+    for kind, sets in (
+        (Kind.ZEN3, ["avx2"]),
+        (Kind.ZEN4, ["avx512_bf16", "avx512_vnni"]),
+        (Kind.ZEN5, ["avx_vnni", "avx512_vnni"]),
+    ):
         assert kind_of(sets) is kind
         judged = judge(replace(results, machine={**results.machine, "instruction_sets": sets}))
         [limits[kind]] = [verdict.limit for verdict in judged if verdict.goal.text == text]
         assert {verdict.goal for verdict in judged} == {goal for goal in GOALS if goal.limit(kind) is not None}
+    assert kind_of(["avx512_vnni"]) is Kind.ICE_LAKE
     assert limits[Kind.ZEN3] < limits[Kind.ZEN4] < limits[Kind.ZEN5]
     older = {name: value for name, value in results.machine.items() if name != "instruction_sets"}
     assert judge(replace(results, machine=older))
