@@ -13,10 +13,16 @@ from tests.deploy.gateway.page.workbench import AMBIGUOUS, GUESSWORK, SENTENCE, 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 _RUN = "tags => axe.run(document, { runOnly: tags, resultTypes: ['violations'] }).then(({ violations }) => violations)"
+_SETTLED = """() => {
+  const isMoving = (one) => one.playState === "running" && one.effect.getComputedTiming().endTime !== Infinity;
+  const busy = [...document.querySelectorAll('.answer[aria-busy="true"]')];
+  return !busy.some((one) => one.checkVisibility()) && !document.getAnimations().some(isMoving);
+}"""
 
 
 def violations(page: Page) -> list[str]:
-    """Run axe-core on the current page."""
+    """Run axe-core on the page once no answer is dimmed."""
+    page.wait_for_function(_SETTLED)
     if not page.evaluate("'axe' in window"):
         page.evaluate(f"{_AXE};0")
     found = page.evaluate(_RUN, TAGS)

@@ -11,7 +11,7 @@ from tests.deploy.gateway.conftest import Gateway, Start
 from tests.deploy.gateway.page.conftest import Open
 from tests.deploy.gateway.page.test_accessibility import violations
 from tests.deploy.gateway.page.test_look import UNBROKEN, expect_fits
-from tests.deploy.gateway.page.workbench import Held, open_tab, shares, tokens
+from tests.deploy.gateway.page.workbench import Held, expect_shares, open_tab, tokens
 from tests.support.classifier import LABELS, NAME
 
 TEXTS = ("今天天气很好", "中国的首都是北京")
@@ -45,7 +45,7 @@ def test_a_text_has_its_labels_with_bars_best_first(open_page: Open, classifying
     found = classify(page, TEXTS[0])
     shown = found.locator("> .labels")
     assert tokens(shown) == [one["label"] for one in expected[:10]]
-    assert shares(shown.locator(".bar")) == pytest.approx([one["score"] for one in expected[:10]], abs=0.01)
+    expect_shares(shown.locator(".bar"), [one["score"] for one in expected[:10]], within=0.01)
     expect(shown.locator(".percent").first).to_have_text(f"{expected[0]['score']:.1%}")
     expect(shown.locator("li.best")).to_have_count(1)
     rest = found.locator("details.rest")

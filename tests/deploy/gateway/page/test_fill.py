@@ -16,9 +16,9 @@ from tests.deploy.gateway.page.workbench import (
     answer,
     ask,
     expect_answer,
+    expect_shares,
     open_masks,
     open_tab,
-    shares,
     text_box,
     tokens,
 )
@@ -52,7 +52,7 @@ def test_candidates_are_the_models_with_percent_and_bar_and_the_best_stands_out(
     assert percents == pytest.approx([one["score"] * 100 for one in expected], abs=0.06)
     expect(candidates.locator("li").first).to_have_class(re.compile(r"\bbest\b"))
     expect(candidates.locator(".best")).to_have_count(1)
-    assert shares(candidates.locator(".bar")) == pytest.approx([one["score"] for one in expected], abs=0.001)
+    expect_shares(candidates.locator(".bar"), [one["score"] for one in expected])
 
 
 def test_the_sentence_is_shown_with_the_word_filled_in(open_page: Open) -> None:

@@ -17,8 +17,8 @@ from tests.deploy.gateway.page.workbench import (
     VERSE,
     ask,
     expect_answer,
+    expect_shares,
     open_masks,
-    shares,
 )
 
 PHONE = (375, 740)
@@ -46,7 +46,7 @@ def test_words_are_rated_by_their_characters_and_not_by_their_product(
     rows = page.locator("section.whole ol.candidates > li")
     expect(rows.locator(".token")).to_have_text([word["token_str"] for word in words])
     expect(rows.locator(".rating")).to_have_text([rating(mean_share(word), language) for word in words])
-    assert shares(rows.locator(".bar")) == pytest.approx([mean_share(word) for word in words], abs=0.001)
+    expect_shares(rows.locator(".bar"), [mean_share(word) for word in words])
     percents = [float(text.lstrip("<").rstrip("%")) for text in rows.locator(".percent").all_inner_texts()]
     assert percents == pytest.approx([math.exp(word["log_likelihood"]) * 100 for word in words], abs=0.06)
     expect_fits(page)

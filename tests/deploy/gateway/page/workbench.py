@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
+
+from tests.support.waiting import wait_until
 
 SENTENCE = "今天天气真[MASK]啊，适合出去玩。"
 AMBIGUOUS = "我[MASK]喜欢你。"  # in float32 and in int8
@@ -63,12 +66,19 @@ def focused(page: Page) -> str:
     return name
 
 
-def shares(bars: Locator) -> list[float]:
-    """Return which part of each bar is filled, as it is painted."""
-    found: list[float] = bars.evaluate_all(
-        "bars => bars.map(bar => new DOMMatrix(getComputedStyle(bar, '::after').transform).a)"
-    )
-    return found
+def expect_shares(bars: Locator, expected: list[float], within: float = 0.001) -> None:
+    """Wait until these parts of the bars are filled, as they are painted.
+
+    An answer may be drawn again meanwhile, for example with its reasons.
+    """
+
+    def painted() -> bool:
+        found = bars.evaluate_all(
+            "bars => bars.map(bar => new DOMMatrix(getComputedStyle(bar, '::after').transform).a)"
+        )
+        return bool(found == pytest.approx(expected, abs=within))
+
+    wait_until(painted)
 
 
 HOLD = """({ name, words }) => {
