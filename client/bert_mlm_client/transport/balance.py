@@ -27,7 +27,7 @@ UNACKNOWLEDGED_S = 2.0
 
 Then the connection is lost (TCP_USER_TIMEOUT, on Linux) and its requests fail over. Otherwise a server whose packets
 are dropped gets requests until the first of them reaches its deadline. A slow server is not affected: its kernel
-acknowledges.
+acknowledges. Over gRPC the keepalive ping, once a minute, has the same limit.
 """
 
 LOOKUP_S = 30.0

@@ -29,10 +29,12 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", -1),  # the default of 4 MiB rejects large answers
     ("grpc.max_send_message_length", -1),
     ("grpc.keepalive_time_ms", 60_000),  # detects a dead server; rare enough for any server's ping limit
-    ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),  # the defaults are one second and two minutes;
     ("grpc.max_reconnect_backoff_ms", 500),  # Retry and Balancer decide when to retry
 )
+
+_SILENT_S = 10.0
+"""How long a server without an alternative may leave data or a keepalive ping unacknowledged."""
 
 # UNAVAILABLE is both the server's overload and gRPC's own "no connection"; only the message distinguishes them.
 _NO_CONNECTION = re.compile(
@@ -122,14 +124,12 @@ class AsyncGrpcTransport:
 
 def _options(servable: Servable, connect_s: float | None) -> Sequence[tuple[str, Any]]:
     """Return the channel's options."""
-    options: tuple[tuple[str, Any], ...] = _OPTIONS
+    # Also the TCP_USER_TIMEOUT: https://github.com/grpc/proposal/blob/master/A18-tcp-user-timeout.md
+    silent_s = _SILENT_S if connect_s is None else UNACKNOWLEDGED_S
+    options: tuple[tuple[str, Any], ...] = (*_OPTIONS, ("grpc.keepalive_timeout_ms", int(silent_s * 1000)))
     if connect_s is not None:
-        options = (
-            # Also the TCP_USER_TIMEOUT: https://github.com/grpc/proposal/blob/master/A18-tcp-user-timeout.md
-            ("grpc.keepalive_timeout_ms", int(UNACKNOWLEDGED_S * 1000)),
-            *options,  # the first value of an option holds
-            ("grpc.min_reconnect_backoff_ms", int(connect_s * 1000)),  # the timeout of one connection attempt
-        )
+        # The timeout of one connection attempt.
+        options += (("grpc.min_reconnect_backoff_ms", int(connect_s * 1000)),)
     if servable.peer is None:
         return options
     # The certificate and the authority belong to the name, not to the IP address.

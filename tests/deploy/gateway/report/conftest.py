@@ -14,6 +14,19 @@ END = datetime(2026, 4, 6, 6, 30, tzinfo=UTC)
 SHANGHAI = "Asia/Shanghai"
 
 
+def line(second: float = 0, **fields: object) -> Line:
+    """Return the line of an answered sentence, seconds after the day begins."""
+    at = (START + timedelta(seconds=second)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    task = {
+        "module": "inference",
+        "task": "mask_prediction",
+        "status": "success",
+        "batch_size": 1,
+        "total_time_ms": 10.0,
+    }
+    return {"timestamp": at, "level": "INFO", **task, **fields}
+
+
 @pytest.fixture(scope="session")
 def day() -> TimeRange:
     """The generated day, which is part of two days in Shanghai."""
