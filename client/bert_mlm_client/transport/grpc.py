@@ -33,8 +33,7 @@ _OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 500),  # Retry and Balancer decide when to retry
 )
 
-_SILENT_S = 10.0
-"""How long a server without an alternative may leave data or a keepalive ping unacknowledged."""
+_UNACKNOWLEDGED_S = 10.0  # as UNACKNOWLEDGED_S, without another address
 
 # UNAVAILABLE is both the server's overload and gRPC's own "no connection"; only the message distinguishes them.
 _NO_CONNECTION = re.compile(
@@ -125,8 +124,8 @@ class AsyncGrpcTransport:
 def _options(servable: Servable, connect_s: float | None) -> Sequence[tuple[str, Any]]:
     """Return the channel's options."""
     # Also the TCP_USER_TIMEOUT: https://github.com/grpc/proposal/blob/master/A18-tcp-user-timeout.md
-    silent_s = _SILENT_S if connect_s is None else UNACKNOWLEDGED_S
-    options: tuple[tuple[str, Any], ...] = (*_OPTIONS, ("grpc.keepalive_timeout_ms", int(silent_s * 1000)))
+    limit_s = _UNACKNOWLEDGED_S if connect_s is None else UNACKNOWLEDGED_S
+    options: tuple[tuple[str, Any], ...] = (*_OPTIONS, ("grpc.keepalive_timeout_ms", int(limit_s * 1000)))
     if connect_s is not None:
         # The timeout of one connection attempt.
         options += (("grpc.min_reconnect_backoff_ms", int(connect_s * 1000)),)
